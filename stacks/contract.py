@@ -1,0 +1,181 @@
+"""The stack configuration: one definition, written by the reconciler, read by the program and the policies.
+
+Everything under `tiercast:` in `Pulumi.<stack>.yaml` is described here (with its parts in `contract_*.py`) and nowhere
+else; the JSON schema beside this file is generated from it (`python -m stacks.contract`). Unknown keys are refused; they
+are camelCase in YAML, as Pulumi's own.
+
+Nothing of `plan` and `demand` is a resource input: two plans with equal sizes preview no change. They are there so that
+the program can refuse a stale file and the policies can compute latency for themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from stacks.contract_base import ClassDemand, Demand, Model, Override, Ownership, Plan, Service, Size, Tier
+from stacks.contract_cloud import (
+    Cold,
+    ColdGroup,
+    Commitment,
+    Launch,
+    ReadyPool,
+    Reservation,
+    Routing,
+    TargetTracking,
+    Warm,
+    WarmGroup,
+)
+from stacks.contract_metal import (
+    BaseVolume,
+    CloudInit,
+    DirectKernel,
+    Flavour,
+    Hypervisor,
+    Interface,
+    Metal,
+    Slot,
+)
+
+__all__ = [
+    "BaseVolume",
+    "ClassDemand",
+    "CloudInit",
+    "Cold",
+    "ColdGroup",
+    "Commitment",
+    "ContractError",
+    "Demand",
+    "DirectKernel",
+    "Flavour",
+    "Hypervisor",
+    "Interface",
+    "Launch",
+    "Metal",
+    "Model",
+    "Override",
+    "Ownership",
+    "Plan",
+    "ReadyPool",
+    "Reservation",
+    "Routing",
+    "Service",
+    "Size",
+    "Slot",
+    "StackConfig",
+    "TargetTracking",
+    "Tier",
+    "Warm",
+    "WarmGroup",
+    "canonical",
+    "demand_digest",
+    "json_schema",
+    "parse",
+    "stale",
+]
+
+#: Version that this code writes. Older ones are lifted by `MIGRATIONS`, newer ones refused.
+SCHEMA_VERSION = 1
+
+#: Configuration keys under the project's namespace, in the order they are written.
+KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "routing")
+
+
+class StackConfig(Model):
+    """All of `tiercast:*`."""
+
+    schema_version: Literal[1] = 1
+    plan: Plan
+    override: Override | None = None
+    demand: Demand
+    hot: Metal = Metal()
+    warm: Warm = Warm()
+    cold: Cold = Cold()
+    routing: Routing | None = None
+
+    def to_config(self) -> dict[str, Any]:
+        """Plain JSON-like values by key of `KEYS`, without absent parts: what the renderer writes."""
+        data = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {key: data[key] for key in KEYS if key in data}
+
+
+#: from version → function that lifts the raw keys to the next version.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+class ContractError(ValueError):
+    """The configuration does not fit the contract; the message has one line per fault, each naming its key."""
+
+
+def parse(raw: Mapping[str, Any]) -> StackConfig:
+    """Validate the raw values under `tiercast:` (without the prefix), after lifting older versions.
+
+    Raises:
+        ContractError: with one line per fault: the key, what was expected, what was found.
+    """
+    values = dict(raw)
+    version = values.get("schemaVersion", SCHEMA_VERSION)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ContractError(f"tiercast:schemaVersion: expected a whole number, found {version!r}.")
+    if version > SCHEMA_VERSION:
+        raise ContractError(
+            f"tiercast:schemaVersion is {version}, this tiercast knows up to {SCHEMA_VERSION}: upgrade tiercast."
+        )
+    while version < SCHEMA_VERSION:
+        if version not in MIGRATIONS:
+            raise ContractError(
+                f"tiercast:schemaVersion {version} is too old to lift: run `tiercast plan` for a new file."
+            )
+        values = MIGRATIONS[version](values)
+        version += 1
+        values["schemaVersion"] = version
+    try:
+        return StackConfig.model_validate(values)
+    except ValidationError as error:
+        raise ContractError("\n".join(_fault(e["loc"], e["msg"], e.get("input")) for e in error.errors())) from None
+
+
+def _fault(location: tuple[int | str, ...], message: str, found: object) -> str:
+    key = "tiercast:" + ".".join(str(part) for part in location)
+    shown = "" if isinstance(found, dict | list | tuple | BaseModel) else f" (found {found!r})"
+    return f"{key}: {message.removeprefix('Value error, ')}{shown}"
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: the text that digests are taken over."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def demand_digest(demand: Demand) -> str:
+    """SHA-256 of the demand section; `plan.forecastDigest` must equal it."""
+    return hashlib.sha256(canonical(demand.model_dump(mode="json", by_alias=True)).encode()).hexdigest()
+
+
+def stale(config: StackConfig, now: datetime) -> str | None:
+    """The sentence that refuses a stale file, or None where it may be applied at `now` (aware)."""
+    until = config.plan.valid_until
+    if now <= until:
+        return None
+    override = config.override
+    if override is not None and now <= override.until:
+        return None
+    ended = "" if override is None else f" The override ended at {override.until.isoformat()}."
+    return (
+        f"The plan {config.plan.id} was valid until {until.isoformat()} and it is {now.isoformat()}: a stale file must "
+        f"not resize a fleet.{ended} Run `tiercast plan` for a new one, or set tiercast:override with a reason and an "
+        "end time."
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of the configuration, camelCase keys."""
+    return StackConfig.model_json_schema(by_alias=True)
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2, sort_keys=True))

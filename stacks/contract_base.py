@@ -1,0 +1,117 @@
+"""Parts of the contract that every tier shares: names, ownership, the plan's provenance and the demand it answers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Model(BaseModel):
+    """Base of all parts: frozen, camelCase in files, no unknown keys."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class Ownership(StrEnum):
+    """Who owns the size of a tier.
+
+    exact: tiercast sets minimum, desired and maximum to the planned count.
+    floor: tiercast sets minimum and maximum; a reactive policy moves the desired count between them.
+    external: somebody else owns it; tiercast creates the group and then ignores its size.
+    """
+
+    EXACT = "exact"
+    FLOOR = "floor"
+    EXTERNAL = "external"
+
+
+class Tier(StrEnum):
+    """The three tiers, in the order of their readiness."""
+
+    HOT = "hot"
+    WARM = "warm"
+    COLD = "cold"
+
+
+class Plan(Model):
+    """Where the sizes come from and how long they may be applied."""
+
+    id: str = Field(description="Digest of the plan file; an output of the stack, never a resource input.")
+    created_at: AwareDatetime
+    cutoff: AwareDatetime = Field(description="Start of the last step of history that the forecast knew.")
+    valid_until: AwareDatetime = Field(description="Past this time the program refuses to run without an override.")
+    forecast_digest: str = Field(description="SHA-256 of the `demand` section, as `demand_digest` computes it.")
+    catalogue_digest: str = Field(description="SHA-256 of the price catalogue that the plan was sized with.")
+
+
+class Override(Model):
+    """Break-glass: lets a stale file be applied, until a stated time and for a stated reason."""
+
+    reason: Annotated[str, StringConstraints(min_length=10)]
+    until: AwareDatetime
+
+
+class Service(Model):
+    """How a class's requests occupy a server (weighted over its applications)."""
+
+    mean_ms: Annotated[float, Field(gt=0)] = Field(description="Mean service time of a request on one slot, ms.")
+    scv: Annotated[float, Field(ge=0)] = Field(1.0, description="Squared coefficient of variation of the service time.")
+    arrival_scv: Annotated[float, Field(ge=0)] = Field(1.0, description="The same of the inter-arrival time.")
+    concurrency_per_vcpu: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests one vCPU serves at once.")
+    memory_mib: Annotated[float, Field(ge=0)] = Field(0.0, description="Memory held by one request in service, MiB.")
+    peak_factor: Annotated[float, Field(ge=1)] = Field(
+        1.0, description="Peak rate within a step / mean rate of the step."
+    )
+
+
+class ClassDemand(Model):
+    """One QoS class: its promise, and the demand it was sized for."""
+
+    latency_ms: Annotated[float, Field(gt=0)]
+    percentile: Annotated[float, Field(gt=0, lt=1)]
+    violating_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="Share of requests that may miss it.")
+    tiers: tuple[Tier, ...] = Field(min_length=1, description="Tiers that may serve the class, first choice first.")
+    levels: tuple[Share, ...] = Field(min_length=1, description="Quantile levels, ascending.")
+    requests_per_second: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        description="Quantiles of the largest demand of a step while the plan is valid, requests/s."
+    )
+    service: Service
+    round_trip_ms: dict[Tier, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _quantiles_ascend(self) -> Self:
+        if len(self.levels) != len(self.requests_per_second):
+            raise ValueError(f"{len(self.levels)} levels but {len(self.requests_per_second)} quantiles; give one each")
+        rates = self.requests_per_second
+        if list(self.levels) != sorted(set(self.levels)) or list(rates) != sorted(rates):
+            raise ValueError("levels must ascend and quantiles must not cross")
+        return self
+
+
+class Demand(Model):
+    """The demand that the sizes answer, per QoS class in order of priority."""
+
+    step_seconds: Positive
+    classes: dict[Label, ClassDemand]
+
+
+class Size(Model):
+    """Counts of one group."""
+
+    min: Count
+    desired: Count
+    max: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min <= self.desired <= self.max:
+            raise ValueError(f"min {self.min} ≤ desired {self.desired} ≤ max {self.max} does not hold")
+        return self

@@ -1,0 +1,141 @@
+"""Parts of the contract for the cloud tiers (AWS): groups, ready pools, reservations, commitments, routing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stacks.contract_base import Count, Label, Model, Ownership, Positive, Share, Size, Tier
+from stacks.contract_metal import Metal
+
+
+class Launch(Model):
+    """What instances of a cloud tier are started with."""
+
+    image_id: str
+    user_data: str = Field("", description="Plain text; the program encodes it.")
+    subnets: tuple[str, ...] = ()
+    zones: tuple[str, ...] = Field((), description="Used where no subnets are given.")
+    security_groups: tuple[str, ...] = ()
+    instance_profile: str = ""
+    key_name: str = ""
+    target_groups: tuple[str, ...] = ()
+    health_check_type: Literal["EC2", "ELB"] = "EC2"
+    health_check_grace_seconds: Count = 300
+    root_volume_gib: Count = Field(0, description="0 keeps the image's own size.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if not self.subnets and not self.zones:
+            raise ValueError("give `subnets` (or `zones` where there is a default network)")
+        return self
+
+
+class TargetTracking(Model):
+    """The reactive policy that moves the desired count under `floor`."""
+
+    cpu_percent: Annotated[float, Field(gt=0, le=100)] = 60.0
+    disable_scale_in: bool = False
+
+
+class ReadyPool(Model):
+    """Warm pool: instances that have booted once and wait."""
+
+    state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
+    min_size: Count = 0
+    max_group_prepared_capacity: Count = Field(description="Always set: unset, AWS fills up to the maximum.")
+    reuse_on_scale_in: bool = True
+
+
+class Reservation(Model):
+    """On-demand capacity reservation: a guarantee of capacity, billed whether used or not; no price commitment."""
+
+    instance_type: str
+    zone: str
+    count: Positive
+
+
+class Commitment(Model):
+    """Price commitment already made (Savings Plan, reserved instances): an input to cost, never a resource."""
+
+    instance_type: str
+    count: Positive
+    usd_per_hour: Annotated[float, Field(ge=0)]
+
+
+class WarmGroup(Model):
+    """One auto scaling group of one instance type."""
+
+    name: Label
+    instance_type: str
+    size: Size
+    pool: ReadyPool | None = None
+
+
+class Warm(Model):
+    """Committed cloud capacity in ready state."""
+
+    ownership: Ownership = Ownership.FLOOR
+    launch: Launch | None = None
+    groups: tuple[WarmGroup, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    target_tracking: TargetTracking | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_groups(self)
+        return self
+
+
+class ColdGroup(Model):
+    """One mixed-instances group."""
+
+    name: Label
+    instance_types: tuple[str, ...] = Field(min_length=1, description="All must be able to stand for one another.")
+    size: Size
+    on_demand_base: Count = 0
+    on_demand_share_above_base: Share = 0.0
+    spot_allocation: Literal["price-capacity-optimized", "capacity-optimized", "diversified"] = (
+        "price-capacity-optimized"
+    )
+    capacity_rebalance: bool = True
+
+
+class Cold(Model):
+    """Cheap capacity that can vanish: spot groups, or VMs on named bare-metal hosts."""
+
+    ownership: Ownership = Ownership.FLOOR
+    launch: Launch | None = None
+    groups: tuple[ColdGroup, ...] = ()
+    metal: Metal | None = None
+    target_tracking: TargetTracking | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_groups(self)
+        return self
+
+
+def _check_groups(tier: Warm | Cold) -> None:
+    names = [g.name for g in tier.groups]
+    if len(names) != len(set(names)):
+        raise ValueError("two groups have the same name")
+    if tier.groups and tier.launch is None:
+        raise ValueError("groups need `launch`: image, subnets or zones")
+    if tier.ownership is Ownership.EXACT:
+        for group in tier.groups:
+            if not group.size.min == group.size.desired == group.size.max:
+                raise ValueError(f"group '{group.name}' is owned exactly: min, desired and max must be equal")
+
+
+class Routing(Model):
+    """Weights of the tiers at a load balancer in the cloud; on our metal the balancer reads the stack's outputs."""
+
+    vpc: str = ""
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    port: Positive = 80
+    health_path: str = "/healthz"
+    weights: dict[Tier, Annotated[int, Field(ge=0, le=999)]] = Field(default_factory=dict)

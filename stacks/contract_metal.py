@@ -1,0 +1,115 @@
+"""Parts of the contract for VMs on hypervisors that we name (libvirt)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stacks.contract_base import Label, Model, Ownership, Positive
+
+
+class Hypervisor(Model):
+    """One libvirt host of ours."""
+
+    name: Label
+    uri: str = Field(description="libvirt URI; one with credentials belongs in a secret.")
+    cores: Positive
+    memory_mib: Positive
+    host: str = Field("", description="Address of forwarded guests; empty: the guest's own is used.")
+    base_port: int | None = Field(None, ge=1024, le=65000, description="Guest <nnn> is forwarded at base port + nnn.")
+
+
+class Flavour(Model):
+    """Size of a VM on our own metal."""
+
+    name: Label
+    vcpu: Positive
+    memory_mib: Positive
+
+
+class Slot(Model):
+    """A VM's stable place; its resource name is `<tier>-<hypervisor>-<nnn>`."""
+
+    hypervisor: Label
+    number: Annotated[int, Field(ge=1, le=999)]
+    flavour: Label
+
+    def name(self, tier: str) -> str:
+        """Resource name: a change of the count touches only tails."""
+        return f"{tier}-{self.hypervisor}-{self.number:03d}"
+
+
+class DirectKernel(Model):
+    """Boot without a disk: kernel and initrd are paths on the hypervisor."""
+
+    kernel: str
+    initrd: str
+    cmdline: tuple[dict[str, str], ...] = Field((), description='One key per map: [{"console": "ttyS0"}].')
+
+    @model_validator(mode="after")
+    def _one_key_each(self) -> Self:
+        if any(len(entry) != 1 for entry in self.cmdline):
+            raise ValueError("cmdline: one key per map (libvirt's plugin previews a replacement for ever otherwise)")
+        return self
+
+
+class CloudInit(Model):
+    """NoCloud data; `{name}` stands for the VM's name."""
+
+    user_data: str
+    meta_data: str = "instance-id: {name}\nlocal-hostname: {name}\n"
+    network_config: str = ""
+
+
+class BaseVolume(Model):
+    """Boot from a copy-on-write volume over a base image in a storage pool."""
+
+    source: str = Field(description="Path or URL of the base image, as the hypervisor sees it.")
+    pool: str = "default"
+    size_gib: Positive = 10
+    cloud_init: CloudInit
+
+
+class Interface(Model):
+    """A network interface of a VM: a libvirt network or a host bridge."""
+
+    network: str = ""
+    bridge: str = ""
+    wait_for_lease: bool = False
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if bool(self.network) == bool(self.bridge):
+            raise ValueError("give either `network` or `bridge`")
+        return self
+
+
+class Metal(Model):
+    """VMs on hypervisors that we name: the hot tier, or the cold tier's bare-metal form."""
+
+    ownership: Literal[Ownership.EXACT] = Ownership.EXACT
+    hypervisors: tuple[Hypervisor, ...] = ()
+    flavours: tuple[Flavour, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    boot: DirectKernel | BaseVolume | None = None
+    interfaces: tuple[Interface, ...] = ()
+    domain_type: Literal["kvm", "qemu"] = "kvm"
+    machine: str = "pc"
+    overlay: str = Field("", description="XSLT applied to the domain's XML; `{name}` and `{port}` are replaced.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        hosts = {h.name for h in self.hypervisors}
+        kinds = {f.name for f in self.flavours}
+        names = [s.name("vm") for s in self.slots]
+        for slot in self.slots:
+            if slot.hypervisor not in hosts:
+                raise ValueError(f"slot {slot.number} names hypervisor '{slot.hypervisor}'; known are {sorted(hosts)}")
+            if slot.flavour not in kinds:
+                raise ValueError(f"slot {slot.name('vm')} names flavour '{slot.flavour}'; known are {sorted(kinds)}")
+        if len(names) != len(set(names)):
+            raise ValueError("two slots have the same hypervisor and number")
+        if self.slots and self.boot is None:
+            raise ValueError("slots need `boot`: a direct kernel or a base volume")
+        return self
