@@ -1,0 +1,269 @@
+"""Latency of a pool of servers: how long requests wait, and the largest load at which a promise still holds.
+
+Pure formulas, shared by the sizing and by the latency policy, so that both judge a fleet alike.
+
+    latency = network round trip + wait in the queue + service
+
+A pool is c equal slots behind one queue (the balancer sends to the least loaded). With mean service time S, offered
+load a = λS and utilisation ρ = a/c:
+
+    P(W > 0) = Erlang C(c, a)
+    P(W > t) = C(c, a) · exp(−θt),   θ = (c − a)/S · 2/(c_a² + c_s²)
+
+The tail rate is Erlang C's own, scaled by the Allen–Cunneen factor for general arrivals and services (Allen,
+"Probability, Statistics and Queueing Theory", 2nd ed. 1990, §5.3.1); it is exact for M/M/c. The service time follows the
+two-moment fit that is customary in queueing: gamma for c_s² ≤ 1 (constant at 0, exponential at 1), hyperexponential with
+balanced means above 1 (Tijms, "A First Course in Stochastic Models", 2003, app. B).
+
+Rates are requests/s, service times seconds, latencies milliseconds, slots are numbers of requests served at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from stacks.contract_base import Service as ContractService
+
+Floats = NDArray[np.float64]
+
+#: Nodes of the Gauss–Legendre rule over the service time's distribution: error < 1e-6 in a probability (tested).
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+
+#: Slots beyond which the safe load is continued in proportion. That errs on the safe side: a larger pool carries more
+#: per slot, and beyond this size the gain is below 1 %.
+_LARGEST_POOL = 4_096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """How an application's (or class's) requests occupy a slot.
+
+    mean_s: mean service time, s. scv: squared coefficient of variation of it. arrival_scv: the same of inter-arrival
+    times. concurrency_per_vcpu: requests one vCPU serves at once. memory_mib: held by a request in service.
+    network_bytes: moved per request. peak_factor: peak rate within a step / mean rate of the step, ≥ 1.
+    """
+
+    mean_s: float
+    scv: float = 1.0
+    arrival_scv: float = 1.0
+    concurrency_per_vcpu: float = 1.0
+    memory_mib: float = 0.0
+    network_bytes: float = 0.0
+    peak_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse values for which no queue exists."""
+        if not (self.mean_s > 0 and self.concurrency_per_vcpu > 0 and self.peak_factor >= 1):
+            raise ValueError(
+                f"service needs mean_s > 0, concurrency_per_vcpu > 0 and peak_factor ≥ 1; got {self.mean_s}, "
+                f"{self.concurrency_per_vcpu}, {self.peak_factor}"
+            )
+        if min(self.scv, self.arrival_scv, self.memory_mib, self.network_bytes) < 0:
+            raise ValueError("service: scv, arrival_scv, memory_mib and network_bytes must not be negative")
+
+    @classmethod
+    def of(cls, service: ContractService) -> Service:
+        """The same service as the stack configuration states it."""
+        return cls(
+            mean_s=service.mean_ms / 1000,
+            scv=service.scv,
+            arrival_scv=service.arrival_scv,
+            concurrency_per_vcpu=service.concurrency_per_vcpu,
+            memory_mib=service.memory_mib,
+            peak_factor=service.peak_factor,
+        )
+
+
+def erlang_c(servers: ArrayLike, offered: ArrayLike) -> Floats:
+    """Probability that an arriving request waits in M/M/c.
+
+    Args:
+        servers: slots c > 0; any shape, also non-integer (the formula's analytic continuation).
+        offered: load a = λS in busy slots, broadcast against `servers`.
+
+    Returns:
+        Probabilities of the broadcast shape; 1 where a ≥ c. Stable for any c, because Erlang B is taken as the ratio of
+        a Poisson probability to its distribution function, B = e^{−a} a^c / Γ(c+1) / Q(c+1, a).
+    """
+    c, a = np.broadcast_arrays(np.asarray(servers, float), np.asarray(offered, float))
+    saturated = a >= c
+    safe = np.where(saturated | (a <= 0), c / 2, a)
+    blocking = np.exp(c * np.log(safe) - safe - special.gammaln(c + 1)) / special.gammaincc(c + 1, safe)
+    waiting = blocking / (1 - safe / c * (1 - blocking))
+    return np.where(saturated, 1.0, np.where(a <= 0, 0.0, waiting))
+
+
+def _tail_rate(servers: Floats, rate: Floats, service: Service) -> Floats:
+    """θ of the wait's exponential tail, 1/s; 0 where the pool is saturated."""
+    variation = service.arrival_scv + service.scv
+    if variation == 0:
+        return np.where(servers > rate * service.mean_s, np.inf, 0.0)
+    return np.maximum(servers / service.mean_s - rate, 0.0) * 2 / variation
+
+
+def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: ArrayLike) -> Floats:
+    """P(W > seconds) of the wait alone, G/G/c; 1 where the pool is saturated."""
+    c, r, t = np.broadcast_arrays(*(np.asarray(x, float) for x in (servers, rate, seconds)))
+    theta = _tail_rate(c, r, service)
+    with np.errstate(invalid="ignore"):
+        decay = np.where(t > 0, np.exp(-theta * t), 1.0)
+    return np.where(r * service.mean_s >= c, 1.0, erlang_c(c, r * service.mean_s) * decay)
+
+
+def service_tail(service: Service, seconds: float) -> float:
+    """P(S > seconds) of the fitted service time."""
+    if seconds < 0:
+        return 1.0
+    if service.scv == 0:
+        return float(seconds < service.mean_s)
+    if service.scv <= 1:
+        shape = 1 / service.scv
+        return float(special.gammaincc(shape, seconds * shape / service.mean_s))
+    weights, rates = _hyperexponential(service)
+    return float(np.sum(weights * np.exp(-rates * seconds)))
+
+
+def _hyperexponential(service: Service) -> tuple[Floats, Floats]:
+    """Weights and rates (1/s) of the two phases with balanced means that match mean and c_s² > 1."""
+    p = (1 + np.sqrt((service.scv - 1) / (service.scv + 1))) / 2
+    weights = np.array([p, 1 - p])
+    return weights, 2 * weights / service.mean_s
+
+
+@lru_cache(maxsize=4096)
+def _service_nodes(service: Service, seconds: float) -> tuple[Floats, Floats]:
+    """Quadrature of the service time's distribution over [0, seconds]: points and their probabilities."""
+    below = 1 - service_tail(service, seconds)
+    if service.scv == 0:
+        return np.array([service.mean_s]), np.array([below])
+    if service.scv <= 1:
+        shape = 1 / service.scv
+        u = (_NODES + 1) / 2 * below
+        return special.gammaincinv(shape, u) * service.mean_s / shape, _WEIGHTS / 2 * below
+    weights, rates = _hyperexponential(service)
+    parts = -np.expm1(-rates * seconds)
+    points = [-np.log1p(-(_NODES + 1) / 2 * part) / rate for part, rate in zip(parts, rates, strict=True)]
+    masses = [_WEIGHTS / 2 * part * weight for part, weight in zip(parts, weights, strict=True)]
+    return np.concatenate(points), np.concatenate(masses)
+
+
+def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: float) -> Floats:
+    """P(W + S > seconds): wait and service together, without the round trip; 1 where saturated.
+
+    W and S of one request are independent in a first-come queue, so the tail is
+    P(S > t) + C · E[exp(−θ(t − S)); S ≤ t].
+    """
+    c, r = np.broadcast_arrays(np.asarray(servers, float), np.asarray(rate, float))
+    if seconds <= 0:
+        return np.ones_like(c)
+    points, masses = _service_nodes(service, float(seconds))
+    theta = _tail_rate(c, r, service)
+    saturated = r * service.mean_s >= c
+    finite = np.where(np.isinf(theta), 1e12, theta)
+    waited = np.exp(-finite[..., None] * (seconds - points)) @ masses
+    total = service_tail(service, seconds) + erlang_c(c, r * service.mean_s) * waited
+    return np.where(saturated, 1.0, np.minimum(total, 1.0))
+
+
+def latency_percentile(
+    servers: float, rate: float, service: Service, percentile: float, round_trip_ms: float = 0.0
+) -> float:
+    """Latency in ms that the share `percentile` of the requests does not exceed; infinite where saturated."""
+    if rate * service.mean_s >= servers:
+        return float("inf")
+    low, high = 0.0, service.mean_s
+    while float(latency_tail(servers, rate, service, high)) > 1 - percentile:
+        low, high = high, high * 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        if float(latency_tail(servers, rate, service, middle)) > 1 - percentile:
+            low = middle
+        else:
+            high = middle
+    return round_trip_ms + 1000 * high
+
+
+def reachable(service: Service, target_ms: float, percentile: float, round_trip_ms: float = 0.0) -> bool:
+    """Whether the promise holds at all on an idle pool: round trip and service alone within the target."""
+    return service_tail(service, (target_ms - round_trip_ms) / 1000) < 1 - percentile
+
+
+def safe_load(
+    servers: ArrayLike, service: Service, target_ms: float, percentile: float, round_trip_ms: float = 0.0
+) -> Floats:
+    """Largest mean rate of a step at which the latency percentile stays within the target.
+
+    Args:
+        servers: slots of the pool, any shape; 0 gives 0.
+        service: of the requests; its peak factor is divided out, so the promise also holds at the peak of a step.
+        target_ms: latency target including the round trip.
+        percentile: share of requests that must meet it, such as 0.95.
+        round_trip_ms: network round trip to the tier.
+
+    Returns:
+        requests/s, the shape of `servers`; 0 where not even an idle pool meets the target.
+    """
+    c = np.asarray(servers, float)
+    seconds = (target_ms - round_trip_ms) / 1000
+    if not reachable(service, target_ms, percentile, round_trip_ms):
+        return np.zeros_like(c)
+    inside = np.clip(c, 0.0, _LARGEST_POOL)
+    low, high = np.zeros_like(c), inside / service.mean_s
+    slots = np.maximum(inside, 1e-9)
+    # 46 halvings: the bracket shrinks to 1e-14 of its width, far below the approximation's own error.
+    for _ in range(46):
+        middle = (low + high) / 2
+        holds = latency_tail(slots, middle, service, seconds) <= 1 - percentile
+        low, high = np.where(holds, middle, low), np.where(holds, high, middle)
+    return low * np.maximum(c / _LARGEST_POOL, 1.0) / service.peak_factor
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafeLoads:
+    """Safe load by whole slots, tabulated once per service and promise; both directions of the look-up."""
+
+    service: Service
+    target_ms: float
+    percentile: float
+    round_trip_ms: float = 0.0
+
+    def load(self, slots: ArrayLike) -> Floats:
+        """requests/s that so many whole slots (rounded down) carry within the promise."""
+        whole = np.floor(np.maximum(np.asarray(slots, float), 0) + 1e-9).astype(np.int64)
+        table = self._table(int(whole.max(initial=0)))
+        inside = table[np.minimum(whole, len(table) - 1)]
+        return inside * np.maximum(whole / (len(table) - 1), 1.0)
+
+    def slots(self, rate: ArrayLike) -> Floats:
+        """Fewest whole slots that carry the rate; infinite where no number of slots does."""
+        wanted = np.asarray(rate, float)
+        largest = float(wanted.max(initial=0.0))
+        size = 64
+        while self._table(size)[-1] < largest and size < _LARGEST_POOL:
+            size *= 2
+        table = self._table(size)
+        if table[-1] <= 0:
+            return np.where(wanted > 0, np.inf, 0.0)
+        # The last float digits must not cost a slot: what `load` returned must map back to the same slots.
+        found = np.searchsorted(table, wanted * (1 - 1e-12), side="left").astype(float)
+        return np.where(found < len(table), found, np.ceil(wanted / table[-1] * (len(table) - 1)))
+
+    def _table(self, slots: int) -> Floats:
+        size = 64
+        while size < min(slots, _LARGEST_POOL):
+            size *= 2
+        return _safe_load_table(self.service, self.target_ms, self.percentile, self.round_trip_ms, size)
+
+
+@lru_cache(maxsize=1024)
+def _safe_load_table(service: Service, target_ms: float, percentile: float, round_trip_ms: float, size: int) -> Floats:
+    table = safe_load(np.arange(size + 1), service, target_ms, percentile, round_trip_ms)
+    # Bisection noise must not break monotony, on which the look-up of slots relies.
+    table = np.maximum.accumulate(table)
+    table.setflags(write=False)
+    return table
