@@ -1,0 +1,1 @@
+"""Everything that touches the world, one file per world: history, engine, prices, files, ledger, hypervisors."""

@@ -1,0 +1,241 @@
+"""The Pulumi engine, through the Automation API: preview, up, destroy, state. The only file that starts the CLI.
+
+Preview data is taken from events (operation, URN, type, differing keys), never by parsing text. Events carry state and
+secrets, so nothing else of them is kept; an engine's error text is reduced to its diagnostics before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi.automation as automation
+from pulumi.automation.events import EngineEvent
+
+from reconciler.change import Preview, Resource, Step, Violation
+from reconciler.errors import TiercastError, Unavailable, UserError
+
+#: Called with one line of progress at a time.
+Progress = Callable[[str], None]
+
+
+class EngineError(TiercastError):
+    """The engine stopped with an error of the program, a provider or the state; the message holds its diagnostics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """One stack of one project.
+
+    `root` is the folder of Pulumi.yaml; `environment` is added to the process's own for the CLI (backend, passphrase
+    file, credentials); `policy_pack` and `policy_config` are passed to every preview and update.
+    """
+
+    root: Path
+    stack: str
+    environment: Mapping[str, str]
+    policy_pack: Path | None = None
+    policy_config: Path | None = None
+
+    def ensure_stack(self) -> None:
+        """Create the stack in its backend where it is missing."""
+        try:
+            automation.create_or_select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
+        except automation.CommandError as error:
+            raise _translated(error, []) from None
+
+    def preview(
+        self, *, refresh: bool = False, exclude: Sequence[str] = (), progress: Progress | None = None
+    ) -> Preview:
+        """What `pulumi up` would do; changes nothing. Policy refusals are data, other failures raise.
+
+        Raises:
+            EngineError: the program, a provider or the configuration failed.
+            Unavailable: another update holds the stack's lock.
+        """
+        events: list[EngineEvent] = []
+        try:
+            self._select().preview(
+                refresh=refresh or None,
+                exclude=list(exclude) or None,
+                policy_packs=self._packs(),
+                policy_pack_configs=self._pack_configs(),
+                on_event=_collector(events, progress),
+                color="never",
+            )
+        except automation.CommandError as error:
+            found = _preview(events, failed=True)
+            if found.refusals:
+                return found
+            raise _translated(error, events) from None
+        return _preview(events, failed=False)
+
+    def up(self, *, refresh: bool = False, exclude: Sequence[str] = (), progress: Progress | None = None) -> Preview:
+        """Apply, with the policy pack; call only after `preview` was accepted. Returns what was done.
+
+        Raises:
+            EngineError, Unavailable: as `preview`; what was already done stays done, the next run finishes it.
+        """
+        events: list[EngineEvent] = []
+        try:
+            self._select().up(
+                refresh=refresh or None,
+                exclude=list(exclude) or None,
+                policy_packs=self._packs(),
+                policy_pack_configs=self._pack_configs(),
+                on_event=_collector(events, progress),
+                color="never",
+                show_secrets=False,
+            )
+        except automation.CommandError as error:
+            found = _preview(events, failed=True)
+            if found.refusals:
+                return found
+            raise _translated(error, events) from None
+        return _preview(events, failed=False)
+
+    def destroy(self, *, progress: Progress | None = None) -> None:
+        """Delete every resource of the stack and keep the (empty) stack."""
+        events: list[EngineEvent] = []
+        try:
+            self._select().destroy(on_event=_collector(events, progress), color="never", show_secrets=False)
+        except automation.CommandError as error:
+            raise _translated(error, events) from None
+
+    def state(self) -> tuple[Resource, ...]:
+        """The resources that the last update left, without reading the providers."""
+        try:
+            deployment = self._select().export_stack().deployment or {}
+        except automation.CommandError as error:
+            raise _translated(error, []) from None
+        return tuple(
+            Resource(
+                urn=r["urn"],
+                type=r["type"],
+                id=r.get("id", ""),
+                inputs=r.get("inputs", {}),
+                outputs=r.get("outputs", {}),
+            )
+            for r in deployment.get("resources", [])
+            if not r.get("delete")
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs; secret ones are left out."""
+        try:
+            found = self._select().outputs()
+        except automation.CommandError as error:
+            raise _translated(error, []) from None
+        return {name: output.value for name, output in found.items() if not output.secret}
+
+    def policy_digest(self) -> str:
+        """SHA-256 over the policy pack's files and its configuration: part of what an approval is bound to."""
+        sha = hashlib.sha256()
+        files = sorted(self.policy_pack.rglob("*")) if self.policy_pack is not None else []
+        for path in [p for p in files if p.suffix in {".py", ".yaml", ".json"}]:
+            sha.update(path.name.encode() + b"\0" + path.read_bytes())
+        if self.policy_config is not None and self.policy_config.exists():
+            sha.update(self.policy_config.read_bytes())
+        return sha.hexdigest()
+
+    def _select(self) -> automation.Stack:
+        try:
+            return automation.select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
+        except automation.StackNotFoundError:
+            raise UserError(
+                f"There is no stack '{self.stack}' in this backend: `pulumi stack init {self.stack}`."
+            ) from None
+        except automation.CommandError as error:
+            raise _translated(error, []) from None
+
+    def _options(self) -> automation.LocalWorkspaceOptions:
+        # The options' variables would pass the pack a second time: packs are given explicitly here.
+        quiet = {"PULUMI_OPTION_POLICY_PACK": "", "PULUMI_OPTION_POLICY_PACK_CONFIG": ""}
+        environment = {**self.environment, **(quiet if self.policy_pack is not None else {})}
+        for name in quiet:
+            if name in environment and not environment[name]:
+                os.environ.pop(name, None)
+                environment.pop(name)
+        try:
+            return automation.LocalWorkspaceOptions(env_vars=environment)
+        except automation.InvalidVersionError as error:
+            raise UserError(f"The pulumi CLI is not usable: {error}. See `tiercast doctor`.") from None
+
+    def _packs(self) -> list[str] | None:
+        return [str(self.policy_pack)] if self.policy_pack is not None else None
+
+    def _pack_configs(self) -> list[str] | None:
+        return [str(self.policy_config)] if self.policy_pack is not None and self.policy_config is not None else None
+
+
+def _collector(events: list[EngineEvent], progress: Progress | None) -> Callable[[EngineEvent], None]:
+    def collect(event: EngineEvent) -> None:
+        events.append(event)
+        if progress is None:
+            return
+        done = event.res_outputs_event
+        if done is not None and str(done.metadata.op.value) not in ("same", "read") and not done.planning:
+            progress(
+                f"{done.metadata.op.value:<8} {done.metadata.type.rsplit(':', 1)[-1]} {done.metadata.urn.rsplit('::', 1)[-1]}"
+            )
+
+    return collect
+
+
+def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
+    steps: dict[tuple[str, str], Step] = {}
+    violations: list[Violation] = []
+    messages: list[str] = []
+    for event in events:
+        if event.resource_pre_event is not None:
+            meta = event.resource_pre_event.metadata
+            step = Step(urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ())))
+            steps[step.urn, step.op] = step
+        elif event.policy_event is not None:
+            policy = event.policy_event
+            violations.append(
+                Violation(
+                    policy=policy.policy_name,
+                    level=str(policy.enforcement_level),
+                    message=policy.message.strip(),
+                    resource=(policy.resource_urn or "").rsplit("::", 1)[-1],
+                )
+            )
+        elif event.diagnostic_event is not None and event.diagnostic_event.severity in ("warning", "error"):
+            messages.append(event.diagnostic_event.message.strip())
+    return Preview(
+        steps=tuple(steps.values()), violations=tuple(sorted(set(violations))), messages=tuple(messages), failed=failed
+    )
+
+
+def _translated(error: automation.CommandError, events: Sequence[EngineEvent]) -> TiercastError:
+    """A short error without the CLI's whole output, which may hold secrets."""
+    if isinstance(error, automation.ConcurrentUpdateError):
+        return Unavailable("Another update holds this stack's lock; it is tried again, or see `pulumi cancel`.")
+    said = [
+        e.diagnostic_event.message.strip()
+        for e in events
+        if e.diagnostic_event is not None and e.diagnostic_event.severity == "error"
+    ]
+    if not said:
+        text = str(error)
+        said = [line.strip() for line in text.splitlines() if line.strip().startswith("error:")] or [
+            text.strip()[-300:]
+        ]
+    return EngineError("The engine stopped: " + " ".join(dict.fromkeys(said)))
+
+
+def config_digest(text: str) -> str:
+    """SHA-256 of a stack file's text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_policy_config(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a pack configuration for `--policy-pack-config`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
