@@ -1,0 +1,190 @@
+"""The Pulumi engine: the CLI from PATH, or one built from Go modules; and the plugins' wrappers in the lab's `bin`.
+
+Where Pulumi's download site can be reached, people have the CLI with its own language host: then that one is used. Else
+the CLI is built from Go modules, pinned by `go.mod` and `go.sum` beside this file, once per user (the build takes
+minutes), and the language host is the lab's. Nothing here touches the environment of the user's shell; `lab env` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError, PartMissing
+from lab.progress import Say, step
+
+VERSION = "v3.259.0"
+#: The oldest CLI that the program's SDK is tried with; an older one on PATH is passed over.
+OLDEST = (3, 259, 0)
+MODULE = Path(__file__).resolve().parent
+PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+SDK = "github.com/pulumi/pulumi/sdk/v3"
+EXEC = "pulumi-language-python-exec"
+HOST = "pulumi-language-python"
+#: Wrapper → the module that it runs.
+PLUGINS = {"pulumi-resource-aws": "lab.plugins.aws", "pulumi-resource-libvirt": "lab.plugins.libvirt"}
+
+GET_ONE = (
+    "put Pulumi's CLI (3.259 or newer) with its language host on PATH, as Pulumi's own installer does, or put Go 1.26 "
+    "or newer on PATH, so that the CLI can be built from Go modules."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """The CLI, and the script of the lab's language host where the CLI has no host of its own."""
+
+    cli: Path
+    version: str
+    exec_script: Path | None
+
+
+def cli_on_path(path: str | None = None) -> tuple[Path, str] | None:
+    """A CLI on PATH that is new enough, with its version."""
+    found = shutil.which("pulumi", path=path)
+    version = version_of(Path(found)) if found else None
+    if found is None or version is None or _numbers(version) < OLDEST:
+        return None
+    return Path(found), version
+
+
+def host_of(cli: Path, path: str | None = None) -> Path | None:
+    """The official language host: beside the CLI, where Pulumi's archive puts it, or on PATH."""
+    found = shutil.which(HOST, path=str(cli.resolve().parent)) or shutil.which(HOST, path=path)
+    return Path(found) if found else None
+
+
+def version_of(cli: Path) -> str | None:
+    """What `pulumi version` says, for example `v3.259.0`, or None where it does not run."""
+    try:
+        environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        done = subprocess.run(
+            [cli, "version"], capture_output=True, text=True, timeout=60, env=environment, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"v?\d+\.\d+\.\d+\S*", done.stdout)
+    return found.group(0) if found and done.returncode == 0 else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def cached(cache: Path) -> Path:
+    """Where the CLI that `go.mod` and `go.sum` pin is, or will be, built."""
+    digest = hashlib.sha256()
+    for name in ("go.mod", "go.sum"):
+        digest.update((MODULE / name).read_bytes())
+    return cache / "engine" / digest.hexdigest()[:16]
+
+
+def ensure(cache: Path, say: Say) -> Engine:
+    """The engine to use, with what is missing of it built or fetched first.
+
+    Raises:
+        PartMissing: something is missing and Go is not there to build it.
+        LabError: the build failed; the message has Go's last line.
+    """
+    folder = cached(cache)
+    found = cli_on_path()
+    if found is not None and host_of(found[0]) is not None:
+        return Engine(cli=found[0], version=found[1], exec_script=None)
+    if found is None and not (folder / "pulumi").exists():
+        go = _need_go("The Pulumi engine", GET_ONE)
+        why = f"no usable CLI on PATH, so {VERSION} is built from Go modules (about 4 minutes, once per user)"
+        with step(say, "Pulumi engine", why):
+            _build(go, folder)
+    if not (folder / EXEC).exists():
+        go = _need_go("Pulumi's language host for Python", GET_ONE)
+        with step(say, "Language host", "its start script is copied from the SDK's Go module"):
+            _copy_script(go, folder)
+    cli, version = found or (folder / "pulumi", VERSION)
+    return Engine(cli=cli, version=version, exec_script=folder / EXEC)
+
+
+def _need_go(part: str, remedy: str) -> str:
+    go = shutil.which("go")
+    if go is None:
+        raise PartMissing(part, remedy)
+    return go
+
+
+def _build(go: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"pulumi.{os.getpid()}"
+    flags = f"-s -w -X {SDK}/go/common/version.Version={VERSION}"
+    try:
+        _go(go, "build", "-ldflags", flags, "-o", str(part), PACKAGE)
+        part.replace(folder / "pulumi")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy_script(go: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    source = Path(json.loads(_go(go, "mod", "download", "-json", SDK))["Dir"])
+    script = folder / f"{EXEC}.{os.getpid()}"
+    shutil.copyfile(source / "python" / "cmd" / EXEC, script)
+    script.chmod(0o755)
+    script.replace(folder / EXEC)
+
+
+def _go(go: str, *arguments: str) -> str:
+    flags = f"{os.environ.get('GOFLAGS', '')} -mod=readonly".strip()
+    environment = {**os.environ, "GOFLAGS": flags, "GOWORK": "off"}
+    try:
+        done = subprocess.run(
+            [go, *arguments],
+            cwd=MODULE,
+            env=environment,
+            text=True,
+            check=True,
+            capture_output=True,
+        )
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip() or "no output").splitlines()[-1]
+        raise LabError(f"`go {arguments[0]}` failed while the Pulumi engine was built: {last}") from None
+    return done.stdout
+
+
+def write_programs(engine: Engine, folder: Path, root: Path) -> None:
+    """(Re)write the lab's `bin`: plugin wrappers, the CLI, and the language host where the CLI has none of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wrappers = dict(PLUGINS)
+    _link(engine.cli, folder / "pulumi")
+    for name in (EXEC, HOST):
+        (folder / name).unlink(missing_ok=True)
+    if engine.exec_script is not None:
+        wrappers[HOST] = "lab.host"
+        _link(engine.exec_script, folder / EXEC)
+    for name, module in wrappers.items():
+        _write_wrapper(folder / name, module, root)
+
+
+def _write_wrapper(path: Path, module: str, root: Path) -> None:
+    # The engine starts plugins in folders of its choice; -P keeps those out of the import path.
+    text = f'#!/bin/sh\nPYTHONPATH={_quoted(str(root))} exec {_quoted(sys.executable)} -P -m {module} "$@"\n'
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+    temporary.replace(path)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _link(target: Path, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(path)

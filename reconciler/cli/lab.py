@@ -1,0 +1,99 @@
+"""`tiercast lab …`: the embedded lab of this checkout. Thin: everything is in `lab`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, cast
+
+import click
+
+from lab import env, paths, up
+from lab.model import DomainType, Lab
+from lab.progress import silent, to_stderr
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
+def _directory() -> Path:
+    return paths.lab_directory(paths.repository_root())
+
+
+@click.group()
+def lab() -> None:
+    """The embedded lab: engine, cloud and hypervisors on this machine."""
+
+
+@lab.command("up")
+@click.option("--base-port", type=int, help="First of the 100 ports to use on 127.0.0.1. [default: by checkout]")
+@click.option(
+    "--domain-type",
+    type=click.Choice(["auto", "kvm", "qemu"]),
+    default="auto",
+    show_default=True,
+    help="How machines run; auto tries KVM with a real guest.",
+)
+@as_json
+def up_command(base_port: int | None, domain_type: Literal["auto", "kvm", "qemu"], as_json: bool) -> None:
+    """Start what does not run yet; says what and why."""
+    chosen = None if domain_type == "auto" else cast(DomainType, domain_type)
+    made = up.up(base_port=base_port, domain_type=chosen, say=silent if as_json else to_stderr)
+    if as_json:
+        click.echo(json.dumps(up.as_json(made), indent=2, default=str))
+    else:
+        _describe(made)
+        click.echo('\nUse it with: eval "$(.venv/bin/tiercast lab env)"')
+
+
+@lab.command("status")
+@as_json
+def status_command(as_json: bool) -> None:
+    """Show what runs. Exit 0 where everything answers, else 1."""
+    found = up.status(_directory())
+    if as_json:
+        body = {"made": found.made, "up": found.up, "parts": found.parts, "machines": found.machines}
+        click.echo(json.dumps(body, indent=2))
+    elif not found.made:
+        click.echo("There is no lab: `tiercast lab up` makes one.")
+    else:
+        for part, answers in found.parts.items():
+            click.echo(f"{part:<8} {'answers' if answers else 'does not answer'}")
+        for host, machines in found.machines.items():
+            for name, runs in sorted(machines.items()):
+                click.echo(f"{host:<8} {name} {'runs' if runs else 'is stopped'}")
+    raise SystemExit(0 if found.up else 1)
+
+
+@lab.command("down")
+@as_json
+def down_command(as_json: bool) -> None:
+    """End every process and machine of the lab and remove its state."""
+    ended = up.down(_directory())
+    if as_json:
+        click.echo(json.dumps({"ended": ended}, indent=2))
+    else:
+        click.echo(f"Ended {len(ended)} process(es)" + (f": {', '.join(ended)}." if ended else "."))
+
+
+@lab.command("env")
+@as_json
+def env_command(as_json: bool) -> None:
+    """Print shell exports, so that the plain `pulumi` works against the lab."""
+    variables = env.environment(up.existing())
+    click.echo(json.dumps(variables, indent=2, sort_keys=True) if as_json else env.shell_exports(variables), nl=as_json)
+
+
+@lab.command("demo")
+@click.option("--history", type=click.Path(exists=True, path_type=Path), help="History to use instead of the built-in.")
+def demo_command(history: Path | None) -> None:
+    """The whole pipeline, end to end, on the lab."""
+    from lab import demo
+
+    made = up.up(say=to_stderr)
+    raise SystemExit(demo.run(made, history=history, say=click.echo))
+
+
+def _describe(made: Lab) -> None:
+    click.echo(f"cloud    {made.cloud_endpoint}")
+    for hypervisor in made.hypervisors:
+        click.echo(f"{hypervisor.name:<8} {hypervisor.uri} ({hypervisor.domain_type})")
