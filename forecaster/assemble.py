@@ -1,0 +1,283 @@
+"""Building histories: from loose cells, from a tidy frame, from an older history and newer rows.
+
+The rule: whatever comes in, in whatever order, one cell per pair and step comes out, and a newer value replaces an older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from forecaster.cleaning import SeriesRows, clean_series
+from forecaster.errors import HistoryError
+from forecaster.history import Bools, Floats, History, Ints, Pair, aligned
+from forecaster.quality import Finding, Quality
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def cells_history(
+    *,
+    step: timedelta,
+    start: datetime,
+    length: int,
+    pairs: Sequence[Pair],
+    pair: Ints,
+    position: Ints,
+    requests: Floats,
+    censored: Bools | None = None,
+    zero_absent: Bools | None = None,
+    unrecorded: Bools | None = None,
+    utilisation: Mapping[str, Floats] | None = None,
+    measurements: pd.DataFrame | None = None,
+    quality: Quality | None = None,
+) -> History:
+    """A history from loose cells in any order, one cell per (pair, step) at most; `pairs` must be sorted.
+
+    Raises `HistoryError` where two cells claim the same step of a pair or a position is outside the history.
+    """
+    key = pair.astype(np.int64) * max(length, 1) + position
+    order: Ints | slice = np.argsort(key, kind="stable") if np.any(np.diff(key) < 0) else slice(None)
+    pair, position, key = pair[order], position[order], key[order]
+    if len(key) and (np.any(np.diff(key) == 0) or position.min() < 0 or position.max() >= length):
+        raise HistoryError("the history holds two values for the same user, application and step; merge them first.")
+    sizes = np.bincount(pair, minlength=len(pairs))
+    history = History(
+        step=step,
+        start=start,
+        length=length,
+        pairs=tuple(pairs),
+        offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        position=position.astype(np.int64),
+        requests=requests[order].astype(np.float64),
+        censored=np.zeros(len(pair), dtype=bool) if censored is None else censored[order],
+        zero_absent=np.zeros(len(pairs), dtype=bool) if zero_absent is None else zero_absent,
+        unrecorded=np.zeros(length, dtype=bool) if unrecorded is None else unrecorded,
+        utilisation={name: values[order] for name, values in (utilisation or {}).items()},
+        measurements=pd.DataFrame() if measurements is None else measurements,
+    )
+    return replace(history, quality=_sized(history, quality or Quality()))
+
+
+def empty_history(step: timedelta, start: datetime) -> History:
+    """A history without rows, pairs or steps, from which every forecast is the prior."""
+    nothing = np.zeros(0, dtype=np.int64)
+    return cells_history(
+        step=step, start=aligned(start, step), length=0, pairs=(), pair=nothing, position=nothing, requests=np.zeros(0)
+    )
+
+
+def history_from_frame(
+    frame: pd.DataFrame,
+    *,
+    step: timedelta | None = None,
+    until: datetime | None = None,
+    absent: str = "auto",
+    counters: bool = False,
+) -> History:
+    """A history from tidy rows in memory: series (with `requests`) or events (without).
+
+    `frame` has `timestamp`, `user_id`, `application_id` and, for series, `requests` (count per step) with optional
+    `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`. Naive timestamps are UTC. Events with a `request_id`
+    are counted once each. `absent` is "missing", "zero" or "auto" (series: missing, events: zero). Rows at or after
+    `until` are left out. Raises `HistoryError` for columns that are missing, times that can't be read, two steps mixed.
+    """
+    lacking = {"timestamp", "user_id", "application_id"} - set(frame.columns)
+    if lacking:
+        raise HistoryError(
+            f"the history has no column {', '.join(sorted(lacking))} (it has {', '.join(map(str, frame.columns))}); "
+            "rename the columns that hold them."
+        )
+    if frame.empty:
+        return empty_history(step or timedelta(hours=1), until or EPOCH)
+    try:
+        moment = pd.to_datetime(
+            frame["timestamp"], utc=True, format="ISO8601" if frame["timestamp"].dtype == object else None
+        )
+    except (ValueError, TypeError) as problem:
+        raise HistoryError(f"a timestamp of the history can't be read ({problem}); write ISO 8601.") from None
+    micros = moment.to_numpy(dtype="datetime64[us]").astype(np.int64)
+    names = pd.MultiIndex.from_arrays([frame["user_id"].astype(str), frame["application_id"].astype(str)])
+    codes, unique = names.factorize(sort=True)
+    pairs: tuple[Pair, ...] = tuple((str(user), str(application)) for user, application in unique)
+    events = "requests" not in frame.columns
+    if events:
+        return _event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until)
+    column = {
+        name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+        for name in ("requests", "rejected", "shed", "cpu", "memory", "network_in", "network_out")
+        if name in frame.columns
+    }
+    rows = SeriesRows(
+        pairs=pairs,
+        pair=codes.astype(np.int64),
+        micros=micros,
+        requests=column.pop("requests"),
+        rejected=column.pop("rejected", None),
+        shed=column.pop("shed") > 0 if "shed" in column else None,
+        utilisation=column,
+    )
+    return series_history(rows, step=step, until=until, absent_is_zero=absent == "zero", counters=counters)
+
+
+def series_history(
+    rows: SeriesRows,
+    *,
+    step: timedelta | None,
+    until: datetime | None,
+    absent_is_zero: bool = False,
+    counters: bool = False,
+    mean: bool = False,
+    quality: Quality | None = None,
+) -> History:
+    """A history from rows of the series format, cleaned as `clean_series` says."""
+    cells = clean_series(rows, step=step, until=until, absent_is_zero=absent_is_zero, counters=counters, mean=mean)
+    base = quality or Quality()
+    base = replace(base, rows=max(base.rows, len(rows.micros)))
+    return cells_history(
+        step=cells.step,
+        start=EPOCH + cells.first * cells.step,
+        length=cells.length,
+        pairs=rows.pairs,
+        pair=cells.pair,
+        position=cells.position,
+        requests=cells.requests,
+        censored=cells.censored,
+        zero_absent=np.full(len(rows.pairs), absent_is_zero),
+        utilisation=cells.utilisation,
+        quality=base.with_findings(cells.findings),
+    )
+
+
+def _event_history(
+    frame: pd.DataFrame, codes: Ints, micros: Ints, pairs: tuple[Pair, ...], *, step: timedelta, until: datetime | None
+) -> History:
+    keep = np.ones(len(frame), dtype=bool)
+    findings = []
+    if until is not None:
+        keep = micros < int((until - EPOCH) / timedelta(microseconds=1))
+        late = int((~keep).sum())
+        findings.append(
+            Finding(kind="future", count=late, where="events", treatment="rows after the run's time, left out.")
+        )
+    if "request_id" in frame.columns:
+        again = frame["request_id"].notna() & frame.duplicated(["user_id", "application_id", "request_id"])
+        findings.append(
+            Finding(
+                kind="retry", count=int(again.sum()), where="events", treatment="attempts of one request, counted once."
+            )
+        )
+        keep &= ~again.to_numpy()
+    size = int(step / timedelta(microseconds=1))
+    bins = micros[keep] // size
+    if not len(bins):
+        return empty_history(step, until or EPOCH)
+    first = int(bins.min())
+    last = int(until.timestamp() * 1e6) // size - 1 if until is not None else int(bins.max())
+    inside = bins <= last
+    length = max(0, last - first + 1)
+    key, counts = np.unique(codes[keep][inside] * max(length, 1) + (bins[inside] - first), return_counts=True)
+    measured = [c for c in MEASURED if c in frame.columns]
+    return cells_history(
+        step=step,
+        start=EPOCH + first * step,
+        length=length,
+        pairs=pairs,
+        pair=key // max(length, 1),
+        position=key % max(length, 1),
+        requests=counts.astype(np.float64),
+        zero_absent=np.ones(len(pairs), dtype=bool),
+        measurements=frame.loc[keep, measured].reset_index(drop=True) if len(measured) > 2 else pd.DataFrame(),
+        quality=Quality(rows=len(frame)).with_findings(findings),
+    )
+
+
+#: Columns of the sample of events that the workload model learns from.
+MEASURED = (
+    "user_id",
+    "application_id",
+    "program",
+    "parameters",
+    "cpu_seconds",
+    "memory_bytes",
+    "network_bytes",
+    "latency_ms",
+)
+
+
+def extended(older: History, newer: History) -> History:
+    """Both histories in one; where both have a cell, the newer one's value holds. Steps must be equal."""
+    if older.step != newer.step:
+        raise HistoryError(
+            f"the kept history has steps of {older.step}, the new rows of {newer.step}; aggregate the new rows to {older.step}."
+        )
+    if not newer.length:
+        return older
+    if not older.length:
+        return newer
+    start, end = min(older.start, newer.start), max(older.end, newer.end)
+    length = (end - start) // older.step
+    pairs = tuple(sorted({*older.pairs, *newer.pairs}))
+    place = {pair: k for k, pair in enumerate(pairs)}
+    parts = [_loose(history, place, (history.start - start) // older.step) for history in (newer, older)]
+    pair, position, requests, censored = (np.concatenate([part[k] for part in parts]) for k in range(4))
+    _, first = np.unique(pair * length + position, return_index=True)
+    zero_absent = np.zeros(len(pairs), dtype=bool)
+    unrecorded = np.ones(length, dtype=bool)
+    for history in (older, newer):
+        zero_absent[[place[p] for p in history.pairs]] |= history.zero_absent
+        offset = (history.start - start) // older.step
+        unrecorded[offset : offset + history.length] &= history.unrecorded
+    names = sorted({*older.utilisation, *newer.utilisation})
+    return cells_history(
+        step=older.step,
+        start=start,
+        length=length,
+        pairs=pairs,
+        pair=pair[first],
+        position=position[first],
+        requests=requests[first],
+        censored=censored[first].astype(bool),
+        zero_absent=zero_absent,
+        unrecorded=unrecorded,
+        utilisation={
+            name: np.concatenate([h.utilisation.get(name, np.full(len(h.requests), np.nan)) for h in (newer, older)])[
+                first
+            ]
+            for name in names
+        },
+        measurements=pd.concat([older.measurements, newer.measurements], ignore_index=True)
+        if len(older.measurements) and len(newer.measurements)
+        else (newer.measurements if len(newer.measurements) else older.measurements),
+        quality=replace(
+            older.quality.with_findings(newer.quality.findings), rows=older.quality.rows + newer.quality.rows
+        ),
+    )
+
+
+def _loose(history: History, place: Mapping[Pair, int], shift: int) -> tuple[Ints, Ints, Floats, Bools]:
+    codes = np.array([place[pair] for pair in history.pairs], dtype=np.int64)
+    return np.repeat(codes, np.diff(history.offsets)), history.position + shift, history.requests, history.censored
+
+
+def _sized(history: History, quality: Quality) -> Quality:
+    """`quality` with the sizes of `history`; a pair counts from its first cell on."""
+    sizes = np.diff(history.offsets)
+    begun = history.length - history.position[history.offsets[:-1][sizes > 0]]
+    finite = np.add.reduceat(np.isfinite(history.requests), history.offsets[:-1][sizes > 0]) if len(begun) else begun
+    logged = history.zero_absent[sizes > 0]
+    lacking = np.where(logged, int(history.unrecorded.sum()), begun - finite)
+    return replace(
+        quality,
+        pairs=len(history.pairs),
+        users=len(history.users),
+        applications=len(history.applications),
+        steps=history.length,
+        first=history.start if history.length else None,
+        last=history.cutoff if history.length else None,
+        missing_share=float(np.clip(lacking.sum() / begun.sum(), 0, 1)) if begun.sum() else 0.0,
+    )

