@@ -11,9 +11,10 @@ load a = λS and utilisation ρ = a/c:
     P(W > t) = C(c, a) · exp(−θt),   θ = (c − a)/S · 2/(c_a² + c_s²)
 
 The tail rate is Erlang C's own, scaled by the Allen–Cunneen factor for general arrivals and services (Allen,
-"Probability, Statistics and Queueing Theory", 2nd ed. 1990, §5.3.1); it is exact for M/M/c. The service time follows the
-two-moment fit that is customary in queueing: gamma for c_s² ≤ 1 (constant at 0, exponential at 1), hyperexponential with
-balanced means above 1 (Tijms, "A First Course in Stochastic Models", 2003, app. B).
+"Probability, Statistics and Queueing Theory", 2nd ed. 1990, §5.3.1); it is exact for M/M/c. One exponential is too coarse
+for a single server at light load, so the conditional wait keeps that mean and takes a second phase for its variation. The service time follows
+the two-moment fit that is customary in queueing: gamma for c_s² ≤ 1 (constant at 0, exponential at 1),
+hyperexponential with balanced means above 1 (Tijms, "A First Course in Stochastic Models", 2003, app. B).
 
 Rates are requests/s, service times seconds, latencies milliseconds, slots are numbers of requests served at once.
 """
@@ -98,20 +99,41 @@ def erlang_c(servers: ArrayLike, offered: ArrayLike) -> Floats:
     return np.where(saturated, 1.0, np.where(a <= 0, 0.0, waiting))
 
 
-def _tail_rate(servers: Floats, rate: Floats, service: Service) -> Floats:
-    """θ of the wait's exponential tail, 1/s; 0 where the pool is saturated."""
-    variation = service.arrival_scv + service.scv
-    if variation == 0:
-        return np.where(servers > rate * service.mean_s, np.inf, 0.0)
-    return np.maximum(servers / service.mean_s - rate, 0.0) * 2 / variation
+def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Floats, Floats, Floats, Floats]:
+    """The wait of those who wait as two exponential phases: weights w₁, w₂ (w₁ + w₂ = 1) and means m₁, m₂ in s.
+
+    The mean is Allen–Cunneen's, 1/θ. The squared coefficient of variation v is 1 for many servers, and for one server
+    that of M/G/1 (Whitt, "The Queueing Network Analyzer", 1983, eq. 52): v₁ = 2ρ − 1 + 4(1 − ρ)E[S³] / (3 E[S]³ (c_s² +
+    1)²); between them the difference fades as 1/c, as simulation shows. v > 1 is fitted by balanced means, v < 1 by two
+    phases in a row (w₂ < 0).
+    """
+    rho = np.minimum(rate * service.mean_s / servers, 1 - 1e-12)
+    mean = service.mean_s * (service.arrival_scv + service.scv) / 2 / (servers * (1 - rho))
+    mean = np.maximum(mean, 1e-15)
+    single = 2 * rho - 1 + 4 * (1 - rho) * _third_moment(service) / (3 * (service.scv + 1) ** 2)
+    v = np.maximum(1 + (single - 1) / np.maximum(servers, 1.0), 0.51)
+    spread = np.sqrt(np.abs(v - 1) / (v + 1))
+    in_row = np.sqrt(np.clip(2 * v - 1, 0.0, 1.0))
+    over = v >= 1
+    w1 = np.where(over, (1 + spread) / 2, (1 + in_row) / np.where(over, 1.0, 2 * in_row))
+    m1 = np.where(over, mean / (1 + spread), mean * (1 + in_row) / 2)
+    m2 = np.where(over, mean / np.maximum(1 - spread, 1e-9), np.maximum(mean * (1 - in_row) / 2, 1e-15))
+    return w1, 1 - w1, m1, m2
+
+
+def _third_moment(service: Service) -> float:
+    """E[S³]/E[S]³ of the fitted service time."""
+    if service.scv <= 1:
+        return (1 + service.scv) * (1 + 2 * service.scv)
+    weights, rates = _hyperexponential(service)
+    return float(np.sum(weights * 6 / (rates * service.mean_s) ** 3))
 
 
 def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: ArrayLike) -> Floats:
     """P(W > seconds) of the wait alone, G/G/c; 1 where the pool is saturated."""
     c, r, t = np.broadcast_arrays(*(np.asarray(x, float) for x in (servers, rate, seconds)))
-    theta = _tail_rate(c, r, service)
-    with np.errstate(invalid="ignore"):
-        decay = np.where(t > 0, np.exp(-theta * t), 1.0)
+    w1, w2, m1, m2 = _wait_phases(c, r, service)
+    decay = np.where(t >= 0, w1 * np.exp(-np.maximum(t, 0) / m1) + w2 * np.exp(-np.maximum(t, 0) / m2), 1.0)
     return np.where(r * service.mean_s >= c, 1.0, erlang_c(c, r * service.mean_s) * decay)
 
 
@@ -156,16 +178,16 @@ def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds:
     """P(W + S > seconds): wait and service together, without the round trip; 1 where saturated.
 
     W and S of one request are independent in a first-come queue, so the tail is
-    P(S > t) + C · E[exp(−θ(t − S)); S ≤ t].
+    P(S > t) + C · E[P(W > t − S | W > 0); S ≤ t].
     """
     c, r = np.broadcast_arrays(np.asarray(servers, float), np.asarray(rate, float))
     if seconds <= 0:
         return np.ones_like(c)
     points, masses = _service_nodes(service, float(seconds))
-    theta = _tail_rate(c, r, service)
     saturated = r * service.mean_s >= c
-    finite = np.where(np.isinf(theta), 1e12, theta)
-    waited = np.exp(-finite[..., None] * (seconds - points)) @ masses
+    left = np.maximum(seconds - points, 0.0)
+    w1, w2, m1, m2 = _wait_phases(c, r, service)
+    waited = w1 * (np.exp(-left / m1[..., None]) @ masses) + w2 * (np.exp(-left / m2[..., None]) @ masses)
     total = service_tail(service, seconds) + erlang_c(c, r * service.mean_s) * waited
     return np.where(saturated, 1.0, np.minimum(total, 1.0))
 
@@ -236,8 +258,8 @@ class SafeLoads:
         """requests/s that so many whole slots (rounded down) carry within the promise."""
         whole = np.floor(np.maximum(np.asarray(slots, float), 0) + 1e-9).astype(np.int64)
         table = self._table(int(whole.max(initial=0)))
-        inside = table[np.minimum(whole, len(table) - 1)]
-        return inside * np.maximum(whole / (len(table) - 1), 1.0)
+        inside: Floats = table[np.minimum(whole, len(table) - 1)] * np.maximum(whole / (len(table) - 1), 1.0)
+        return inside
 
     def slots(self, rate: ArrayLike) -> Floats:
         """Fewest whole slots that carry the rate; infinite where no number of slots does."""

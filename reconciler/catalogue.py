@@ -1,0 +1,185 @@
+"""The price catalogue: facts about instance types and what they cost, as a file that can be pinned by digest.
+
+A price that is not there is an error where it is asked for, never a zero. Prices are USD/hour; a catalogue in another
+currency is refused rather than converted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property, lru_cache
+from importlib import resources
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from reconciler.errors import InputError, UserError
+from stacks.contract_base import Model, Positive
+
+Usd = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Market = Literal["on_demand", "spot", "committed_1yr", "committed_3yr"]
+
+
+class Boot(Model):
+    """How long an instance takes from launch to serving, seconds."""
+
+    mean_seconds: Annotated[float, Field(gt=0)]
+    p95_seconds: Annotated[float, Field(gt=0)]
+
+
+class Prices(Model):
+    """USD/hour of one instance by market; absent where it is not offered or not known."""
+
+    on_demand: Usd | None = None
+    spot: Usd | None = None
+    committed_1yr: Usd | None = None
+    committed_3yr: Usd | None = None
+
+
+class InstanceType(Model):
+    """One instance type."""
+
+    vcpu: Positive
+    memory_mib: Positive
+    network_mbps: Annotated[float, Field(gt=0)] | None = Field(None, description="Baseline; absent: not a constraint.")
+    boot: Boot | None = Field(None, description="Absent: the catalogue's `default_boot`.")
+    usd_per_hour: Prices
+    interruption_per_month: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict, description="Share of spot instances interrupted in a month, by zone; '*' for any zone."
+    )
+
+
+class Catalogue(Model):
+    """Instance types of one region with their prices, and the prices of what comes with them."""
+
+    schema_version: Literal[1] = 1
+    source: str = Field(description="Where the facts come from, for the plan's text.")
+    taken_on: date = Field(description="Day on which the oldest price in it was true.")
+    currency: str = "USD"
+    region: str
+    types: dict[str, InstanceType] = Field(min_length=1)
+    default_boot: Boot
+    storage_usd_per_gib_month: Usd
+    load_balancer_usd_per_hour: Usd
+    default_root_gib: Positive = Field(8, description="Root volume where a launch keeps the image's own size, GiB.")
+    hypervisor_usd_per_hour: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="Running cost of our own hosts where it is known (power, space): sunk."
+    )
+
+    @cached_property
+    def _digest(self) -> str:
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def digest(self) -> str:
+        """SHA-256 of the contents, independent of the file's layout: what a policy pack pins."""
+        return self._digest
+
+    def type(self, name: str) -> InstanceType:
+        """The instance type of that name, or `UnknownType`."""
+        try:
+            return self.types[name]
+        except KeyError:
+            raise UnknownType(name, sorted(self.types)) from None
+
+    def price(self, name: str, market: Market) -> float:
+        """USD/hour of one instance; `PriceMissing` where the catalogue has none, so that nothing is ever free."""
+        price = getattr(self.type(name).usd_per_hour, market)
+        if price is None:
+            raise PriceMissing(name, market, self.source)
+        return float(price)
+
+    def offers(self, name: str, market: Market) -> bool:
+        """Whether the type has a price on that market."""
+        return getattr(self.type(name).usd_per_hour, market) is not None
+
+    def boot(self, name: str) -> Boot:
+        """Boot time of the type, or the catalogue's default."""
+        return self.type(name).boot or self.default_boot
+
+    def interruption(self, name: str, zone: str = "*") -> float:
+        """Share of the type's spot instances interrupted in a month in that zone; `PriceMissing` where unknown."""
+        rates = self.type(name).interruption_per_month
+        if zone in rates or "*" in rates:
+            return rates.get(zone, rates.get("*", 0.0))
+        raise PriceMissing(name, "interruption rate", self.source)
+
+    def age_days(self, today: date) -> int:
+        """Days since the oldest price was true."""
+        return (today - self.taken_on).days
+
+
+class UnknownType(UserError):
+    """An instance type that the catalogue does not list."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name = name
+        close = [k for k in known if k.split(".")[0] == name.split(".")[0]] or known
+        super().__init__(
+            f"instance type '{name}' is not in the price catalogue (it has {', '.join(close[:8])}"
+            f"{', …' if len(close) > 8 else ''}): add it to the catalogue file or correct the name."
+        )
+
+
+class PriceMissing(UserError):
+    """A price that is needed and not known; never replaced by zero."""
+
+    def __init__(self, name: str, market: str, source: str) -> None:
+        self.name, self.market = name, market
+        super().__init__(
+            f"the catalogue ({source}) has no {market.replace('_', ' ')} price for '{name}': add "
+            f"types.{name}.usd_per_hour.{market} to the catalogue file, or use another type or market."
+            if "rate" not in market
+            else f"the catalogue ({source}) has no interruption rate for '{name}': add "
+            f"types.{name}.interruption_per_month to the catalogue file."
+        )
+
+
+def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
+    """Validate a catalogue read from a file; keys may be snake_case or camelCase.
+
+    Raises:
+        InputError: naming the file and key of the first fault: a zero or negative price, another currency, an unknown
+            key, a missing fact.
+    """
+    currency = raw.get("currency", "USD")
+    if currency != "USD":
+        raise InputError(
+            f"{location}: currency",
+            f"the catalogue is in {currency!r}, expected USD.",
+            "Convert the prices to USD with the rate of your choice and set currency: USD.",
+        )
+    try:
+        return Catalogue.model_validate(dict(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        found = first.get("input")
+        shown = "" if isinstance(found, Mapping) or first["type"] == "missing" else f", found {found!r}"
+        more = f" ({error.error_count() - 1} more faults follow)" if error.error_count() > 1 else ""
+        hint = " A price that is not known is left out, never 0." if "usd_per_hour" in key else ""
+        raise InputError(f"{location}: {key}", f"{first['msg']}{shown}.{hint}{more}") from None
+
+
+def load_catalogue(text: str, location: str) -> Catalogue:
+    """Parse the text of a catalogue file (YAML, of which JSON is a part); `location` names it in errors."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise InputError(f"{location}{line}", "this is not valid YAML.", "Correct the line named.") from None
+    if not isinstance(raw, Mapping):
+        raise InputError(location, f"expected a mapping with `types`, found {type(raw).__name__}.")
+    return parse_catalogue(raw, location)
+
+
+@lru_cache(maxsize=1)
+def builtin() -> Catalogue:
+    """The small table shipped with the package: a constant, dated, for a start without an account."""
+    text = resources.files("reconciler").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    return load_catalogue(text, "built-in catalogue")
