@@ -1,8 +1,8 @@
 """The stack configuration: one definition, written by the reconciler, read by the program and the policies.
 
 Everything under `tiercast:` in `Pulumi.<stack>.yaml` is described here (with its parts in `contract_*.py`) and nowhere
-else; the JSON schema beside this file is generated from it (`python -m stacks.contract`). Unknown keys are refused; they
-are camelCase in YAML, as Pulumi's own.
+else; the JSON schema beside this file is generated from it (`python -m stacks.contract`). Unknown keys are refused;
+they are camelCase in YAML, as Pulumi's own.
 
 Nothing of `plan` and `demand` is a resource input: two plans with equal sizes preview no change. They are there so that
 the program can refuse a stale file and the policies can compute latency for themselves.
@@ -14,9 +14,9 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stacks.contract_base import ClassDemand, Demand, Model, Override, Ownership, Plan, Service, Size, Tier
 from stacks.contract_cloud import (
@@ -30,6 +30,7 @@ from stacks.contract_cloud import (
     TargetTracking,
     Warm,
     WarmGroup,
+    check_tags,
 )
 from stacks.contract_metal import (
     BaseVolume,
@@ -83,7 +84,7 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 #: Configuration keys under the project's namespace, in the order they are written.
-KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "routing")
+KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "routing", "tags")
 
 
 class StackConfig(Model):
@@ -97,6 +98,18 @@ class StackConfig(Model):
     warm: Warm = Warm()
     cold: Cold = Cold()
     routing: Routing | None = None
+    tags: dict[str, str] = Field(default_factory=dict, description="The fleet's own tags on every cloud resource.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_tags(self.tags)
+        taken: dict[tuple[str, int], str] = {}
+        for tier, metal in ((Tier.HOT, self.hot), (Tier.COLD, self.cold.metal)):
+            for name, address in () if metal is None else metal.forwarded(tier.value):
+                if address in taken:
+                    raise ValueError(f"{name} and {taken[address]} are both forwarded at {address[0]}:{address[1]}")
+                taken[address] = name
+        return self
 
     def to_config(self) -> dict[str, Any]:
         """Plain JSON-like values by key of `KEYS`, without absent parts: what the renderer writes."""
@@ -118,7 +131,8 @@ def parse(raw: Mapping[str, Any]) -> StackConfig:
     Raises:
         ContractError: with one line per fault: the key, what was expected, what was found.
     """
-    values = dict(raw)
+    # `Pulumi.yaml` gives optional parts the default {}: the same as their absence.
+    values = {key: value for key, value in raw.items() if value != {}}
     version = values.get("schemaVersion", SCHEMA_VERSION)
     if not isinstance(version, int) or isinstance(version, bool):
         raise ContractError(f"tiercast:schemaVersion: expected a whole number, found {version!r}.")

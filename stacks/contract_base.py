@@ -63,12 +63,18 @@ class Service(Model):
     """How a class's requests occupy a server (weighted over its applications)."""
 
     mean_ms: Annotated[float, Field(gt=0)] = Field(description="Mean service time of a request on one slot, ms.")
-    scv: Annotated[float, Field(ge=0)] = Field(1.0, description="Squared coefficient of variation of the service time.")
-    arrival_scv: Annotated[float, Field(ge=0)] = Field(1.0, description="The same of the inter-arrival time.")
-    concurrency_per_vcpu: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests one vCPU serves at once.")
-    memory_mib: Annotated[float, Field(ge=0)] = Field(0.0, description="Memory held by one request in service, MiB.")
+    scv: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="Squared coefficient of variation of the service time."
+    )
+    arrival_scv: Annotated[float, Field(ge=0)] = Field(default=1.0, description="The same of the inter-arrival time.")
+    concurrency_per_vcpu: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Requests one vCPU serves at once."
+    )
+    memory_mib: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="Memory held by one request in service, MiB."
+    )
     peak_factor: Annotated[float, Field(ge=1)] = Field(
-        1.0, description="Peak rate within a step / mean rate of the step."
+        default=1.0, description="Peak rate within a step / mean rate of the step."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,16 +15,20 @@ class Launch(Model):
     """What instances of a cloud tier are started with."""
 
     image_id: str
-    user_data: str = Field("", description="Plain text; the program encodes it.")
+    user_data: str = Field(default="", description="Plain text; the program encodes it.")
     subnets: tuple[str, ...] = ()
-    zones: tuple[str, ...] = Field((), description="Used where no subnets are given.")
+    zones: tuple[str, ...] = Field(default=(), description="Used where no subnets are given.")
     security_groups: tuple[str, ...] = ()
     instance_profile: str = ""
     key_name: str = ""
     target_groups: tuple[str, ...] = ()
     health_check_type: Literal["EC2", "ELB"] = "EC2"
     health_check_grace_seconds: Count = 300
-    root_volume_gib: Count = Field(0, description="0 keeps the image's own size.")
+    root_volume_gib: Count = Field(default=0, description="0 keeps the image's own size.")
+    root_device: str = Field(default="/dev/xvda", description="Device name of the root volume in the image.")
+    instance_refresh: bool = Field(
+        default=False, description="Roll running instances to a new launch template, launching before terminating."
+    )
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
@@ -54,6 +59,12 @@ class Reservation(Model):
     instance_type: str
     zone: str
     count: Positive
+    platform: str = Field(default="Linux/UNIX", description="As EC2 names it.")
+
+    @property
+    def name(self) -> str:
+        """Resource name."""
+        return f"warm-{self.instance_type.replace('.', '-')}-{self.zone}"
 
 
 class Commitment(Model):
@@ -71,6 +82,7 @@ class WarmGroup(Model):
     instance_type: str
     size: Size
     pool: ReadyPool | None = None
+    tags: dict[str, str] = Field(default_factory=dict, description="The fleet's own tags of this group.")
 
 
 class Warm(Model):
@@ -86,6 +98,9 @@ class Warm(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _check_groups(self)
+        names = [reservation.name for reservation in self.reservations]
+        if len(names) != len(set(names)):
+            raise ValueError("two reservations have the same type and zone; give their sum")
         return self
 
 
@@ -97,10 +112,11 @@ class ColdGroup(Model):
     size: Size
     on_demand_base: Count = 0
     on_demand_share_above_base: Share = 0.0
-    spot_allocation: Literal["price-capacity-optimized", "capacity-optimized", "diversified"] = (
+    spot_allocation: Literal["price-capacity-optimized", "capacity-optimized", "lowest-price"] = (
         "price-capacity-optimized"
     )
     capacity_rebalance: bool = True
+    tags: dict[str, str] = Field(default_factory=dict, description="The fleet's own tags of this group.")
 
 
 class Cold(Model):
@@ -128,6 +144,15 @@ def _check_groups(tier: Warm | Cold) -> None:
         for group in tier.groups:
             if not group.size.min == group.size.desired == group.size.max:
                 raise ValueError(f"group '{group.name}' is owned exactly: min, desired and max must be equal")
+    for group in tier.groups:
+        check_tags(group.tags)
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raises `ValueError` where the fleet's own tags would hide ours."""
+    taken = sorted({"project", "stack", "tier"} & set(tags))
+    if taken:
+        raise ValueError(f"tags {taken} are set by tiercast itself; use other names")
 
 
 class Routing(Model):

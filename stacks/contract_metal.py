@@ -16,8 +16,13 @@ class Hypervisor(Model):
     uri: str = Field(description="libvirt URI; one with credentials belongs in a secret.")
     cores: Positive
     memory_mib: Positive
-    host: str = Field("", description="Address of forwarded guests; empty: the guest's own is used.")
-    base_port: int | None = Field(None, ge=1024, le=65000, description="Guest <nnn> is forwarded at base port + nnn.")
+    host: str = Field(default="", description="Address at which forwarded guests answer; empty: 127.0.0.1.")
+    base_port: int | None = Field(
+        default=None,
+        ge=1024,
+        le=64536,
+        description="Guest <nnn> is forwarded at base port + nnn; without it, the guest's own address is used.",
+    )
 
 
 class Flavour(Model):
@@ -45,7 +50,7 @@ class DirectKernel(Model):
 
     kernel: str
     initrd: str
-    cmdline: tuple[dict[str, str], ...] = Field((), description='One key per map: [{"console": "ttyS0"}].')
+    cmdline: tuple[dict[str, str], ...] = Field(default=(), description='One key per map: [{"console": "ttyS0"}].')
 
     @model_validator(mode="after")
     def _one_key_each(self) -> Self:
@@ -96,16 +101,25 @@ class Metal(Model):
     interfaces: tuple[Interface, ...] = ()
     domain_type: Literal["kvm", "qemu"] = "kvm"
     machine: str = "pc"
-    overlay: str = Field("", description="XSLT applied to the domain's XML; `{name}` and `{port}` are replaced.")
+    autostart: bool = Field(default=True, description="Start the VMs when the hypervisor boots.")
+    guest_agent: bool = Field(default=False, description="Ask the QEMU agent for addresses: needed on a bridge.")
+    overlay: str = Field(
+        default="", description="XSLT applied to the domain's XML; `{name}` and `{port}` are replaced."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         hosts = {h.name for h in self.hypervisors}
+        silent = {h.name for h in self.hypervisors if h.base_port is None}
         kinds = {f.name for f in self.flavours}
         names = [s.name("vm") for s in self.slots]
         for slot in self.slots:
             if slot.hypervisor not in hosts:
                 raise ValueError(f"slot {slot.number} names hypervisor '{slot.hypervisor}'; known are {sorted(hosts)}")
+            if "{port}" in self.overlay and slot.hypervisor in silent:
+                raise ValueError(
+                    f"the overlay asks for a port, but hypervisor '{slot.hypervisor}' has no `basePort`; give it one"
+                )
             if slot.flavour not in kinds:
                 raise ValueError(f"slot {slot.name('vm')} names flavour '{slot.flavour}'; known are {sorted(kinds)}")
         if len(names) != len(set(names)):
@@ -113,3 +127,12 @@ class Metal(Model):
         if self.slots and self.boot is None:
             raise ValueError("slots need `boot`: a direct kernel or a base volume")
         return self
+
+    def forwarded(self, tier: str) -> list[tuple[str, tuple[str, int]]]:
+        """Name and (address, port) of each VM that its hypervisor forwards to."""
+        hosts = {h.name: h for h in self.hypervisors}
+        return [
+            (slot.name(tier), (host.host or "127.0.0.1", host.base_port + slot.number))
+            for slot in self.slots
+            if (host := hosts[slot.hypervisor]).base_port is not None
+        ]

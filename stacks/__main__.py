@@ -1,0 +1,69 @@
+"""What `pulumi up` runs: read the configuration, refuse a stale or malformed one, declare the stack.
+
+The clock is read here and nowhere else in `stacks`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+# Pulumi runs this folder as a program, so the repository's root is not on the path unless tiercast is installed.
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from stacks.contract import ContractError, StackConfig, parse, stale
+from stacks.program import declare
+
+NAMESPACE = "tiercast"
+
+
+def configuration(raw: dict[str, Any]) -> StackConfig:
+    """The validated configuration from the engine's values by full key (`tiercast:plan` → JSON text).
+
+    Raises:
+        pulumi.RunError: one line per fault; the engine shows it without a traceback.
+    """
+    values = {key.partition(":")[2]: _value(text) for key, text in raw.items() if key.startswith(f"{NAMESPACE}:")}
+    if not values:
+        raise pulumi.RunError(
+            "This stack has no tiercast configuration: run `tiercast plan` to write Pulumi.<stack>.yaml, then again."
+        )
+    try:
+        return parse(values)
+    except ContractError as error:
+        raise pulumi.RunError(f"The stack configuration is not valid.\n{error}") from None
+
+
+def main(now: datetime) -> None:
+    """Declare the configured stack, unless its plan has expired at `now`."""
+    config = configuration(pulumi.runtime.get_config_env())
+    refusal = stale(config, now)
+    if refusal is not None:
+        raise pulumi.RunError(refusal)
+    if config.override is not None and now > config.plan.valid_until:
+        pulumi.log.warn(
+            f"An expired plan is applied by override until {config.override.until}: {config.override.reason}"
+        )
+    secrets = {key.partition(":")[2] for key in pulumi.runtime.get_config_secret_keys_env()}
+    outputs = declare(config, project=pulumi.get_project(), stack=pulumi.get_stack(), secret_keys=secrets)
+    for name, value in outputs.items():
+        pulumi.export(name, value)
+
+
+def _value(text: Any) -> Any:
+    """Objects and numbers arrive as JSON, strings as they are."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+if __name__ == "__main__":
+    main(datetime.now(UTC))

@@ -1,0 +1,147 @@
+"""What warm and cold auto scaling groups share: launch template, tags, size by ownership, reactive policy."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from stacks.contract_base import Ownership, Size, Tier
+from stacks.contract_cloud import Launch, TargetTracking
+
+#: Inputs of a group that somebody else owns under `external`.
+SIZE_INPUTS = ["min_size", "max_size", "desired_capacity"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupContext:
+    """What all groups of a tier have in common."""
+
+    tier: Tier
+    launch: Launch
+    ownership: Ownership
+    tags: Mapping[str, str]
+    target_groups: tuple[pulumi.Input[str], ...]
+    secret: bool
+    parent: pulumi.Resource
+
+    def options(self) -> pulumi.ResourceOptions:
+        """Options of a group: under `external` its size is never touched again."""
+        ignored = SIZE_INPUTS if self.ownership is Ownership.EXTERNAL else None
+        return pulumi.ResourceOptions(parent=self.parent, ignore_changes=ignored)
+
+
+def size_arguments(size: Size, ownership: Ownership) -> dict[str, int]:
+    """Size inputs of a group.
+
+    Under `floor` the desired count is left out, for it belongs to the reactive policy: AWS starts the group at the
+    minimum, and raises or lowers the desired count itself where a new minimum or maximum passes it.
+    """
+    bounds = {"min_size": size.min, "max_size": size.max}
+    return bounds if ownership is Ownership.FLOOR else {**bounds, "desired_capacity": size.desired}
+
+
+def launch_template(name: str, context: GroupContext, *, instance_type: str | None) -> aws.ec2.LaunchTemplate:
+    """The launch template of one group; every input is constant over plans, else each plan would roll the fleet."""
+    launch = context.launch
+    return aws.ec2.LaunchTemplate(
+        name,
+        image_id=launch.image_id,
+        instance_type=instance_type,
+        user_data=_encoded(launch.user_data, secret=context.secret),
+        key_name=launch.key_name or None,
+        vpc_security_group_ids=list(launch.security_groups) or None,
+        iam_instance_profile=_profile(launch.instance_profile),
+        block_device_mappings=_root_volume(launch),
+        metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(http_endpoint="enabled", http_tokens="required"),
+        tag_specifications=[
+            aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type="volume", tags=dict(context.tags)),
+        ],
+        tags=dict(context.tags),
+        opts=pulumi.ResourceOptions(parent=context.parent),
+    )
+
+
+def group_arguments(name: str, context: GroupContext, own_tags: Mapping[str, str]) -> dict[str, Any]:
+    """Inputs of a group that do not depend on how its instances are bought."""
+    launch = context.launch
+    tags = {**context.tags, **own_tags, "Name": name}
+    return {
+        "vpc_zone_identifiers": list(launch.subnets) or None,
+        "availability_zones": None if launch.subnets else list(launch.zones),
+        "target_group_arns": [*launch.target_groups, *context.target_groups] or None,
+        "health_check_type": launch.health_check_type,
+        "health_check_grace_period": launch.health_check_grace_seconds,
+        "instance_refresh": _refresh(launch),
+        "tags": [
+            aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=True)
+            for key, value in sorted(tags.items())
+        ],
+    }
+
+
+def target_tracking(
+    name: str, context: GroupContext, group: aws.autoscaling.Group, tracking: TargetTracking | None
+) -> aws.autoscaling.Policy | None:
+    """The reactive policy that moves the desired count between our minimum and maximum; only under `floor`."""
+    if tracking is None or context.ownership is not Ownership.FLOOR:
+        return None
+    return aws.autoscaling.Policy(
+        f"{name}-cpu",
+        autoscaling_group_name=group.name,
+        policy_type="TargetTrackingScaling",
+        target_tracking_configuration=aws.autoscaling.PolicyTargetTrackingConfigurationArgs(
+            predefined_metric_specification=(
+                aws.autoscaling.PolicyTargetTrackingConfigurationPredefinedMetricSpecificationArgs(
+                    predefined_metric_type="ASGAverageCPUUtilization"
+                )
+            ),
+            target_value=tracking.cpu_percent,
+            disable_scale_in=tracking.disable_scale_in,
+        ),
+        opts=pulumi.ResourceOptions(parent=context.parent),
+    )
+
+
+def _encoded(user_data: str, *, secret: bool) -> pulumi.Input[str] | None:
+    if not user_data:
+        return None
+    text = base64.b64encode(user_data.encode()).decode()
+    return pulumi.Output.secret(text) if secret else text
+
+
+def _profile(profile: str) -> aws.ec2.LaunchTemplateIamInstanceProfileArgs | None:
+    if not profile:
+        return None
+    if profile.startswith("arn:"):
+        return aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=profile)
+    return aws.ec2.LaunchTemplateIamInstanceProfileArgs(name=profile)
+
+
+def _root_volume(launch: Launch) -> list[aws.ec2.LaunchTemplateBlockDeviceMappingArgs] | None:
+    if not launch.root_volume_gib:
+        return None
+    return [
+        aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
+            device_name=launch.root_device,
+            ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
+                volume_size=launch.root_volume_gib, volume_type="gp3", encrypted="true", delete_on_termination="true"
+            ),
+        )
+    ]
+
+
+def _refresh(launch: Launch) -> aws.autoscaling.GroupInstanceRefreshArgs | None:
+    """Make before break: capacity never dips, at the price of up to a tenth more instances while it rolls."""
+    if not launch.instance_refresh:
+        return None
+    return aws.autoscaling.GroupInstanceRefreshArgs(
+        strategy="Rolling",
+        preferences=aws.autoscaling.GroupInstanceRefreshPreferencesArgs(
+            min_healthy_percentage=100, max_healthy_percentage=110
+        ),
+    )

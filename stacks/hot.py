@@ -1,0 +1,31 @@
+"""The hot tier: VMs on our own metal, each in a stable slot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from stacks.contract_base import Tier
+from stacks.contract_metal import Metal
+from stacks.metal import Machines
+from stacks.tags import Identity
+
+
+class HotTier(pulumi.ComponentResource):
+    """All hot VMs; its size is always `exact`, for nothing else could start or stop them."""
+
+    def __init__(
+        self,
+        name: str,
+        metal: Metal,
+        *,
+        identity: Identity,
+        guest_port: int = 80,
+        secret: bool = False,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("tiercast:stacks:HotTier", name, None, opts)
+        machines = Machines(Tier.HOT, metal, identity=identity, guest_port=guest_port, secret=secret, parent=self)
+        self.outputs: dict[str, Any] = {"ownership": metal.ownership.value, "machines": machines.output()}
+        self.register_outputs(self.outputs)
