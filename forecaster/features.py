@@ -1,0 +1,77 @@
+"""Causal building blocks of the models: lags, running means and seasonal profiles of one regular series.
+
+Every array that is returned for a horizon h has n + h rows, one per *target* step; row t holds nothing newer than step
+t - h. All filters run forwards in time, so that a later value cannot change an earlier result, not even in the last bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+Floats = NDArray[np.float64]
+
+
+def causal_fill(values: Floats, day: int) -> Floats:
+    """`values` (n,) with every gap filled from the past only: the value a day before, else the last one, else zero."""
+    filled = np.array(values, dtype=float)
+    for row in np.flatnonzero(~np.isfinite(filled)):
+        before = filled[row - day] if 0 < day <= row else np.nan
+        filled[row] = before if np.isfinite(before) else (filled[row - 1] if row else 0.0)
+    return filled
+
+
+def shifted(values: Floats, lag: int, length: int) -> Floats:
+    """(length,): element t is values[t - lag], NaN where there is none."""
+    out = np.full(length, np.nan)
+    if lag < length:
+        end = min(len(values), length - lag)
+        out[lag : lag + end] = values[:end]
+    return out
+
+
+def whole_seasons(season: int, h: int) -> int:
+    """The shortest lag of whole seasons that is known h steps ahead."""
+    return -(-h // season) * season
+
+
+def centred_mean(values: Floats, radius: int) -> Floats:
+    """Mean over 2·radius + 1 neighbours; element j reads up to j + radius, so it may only be used `radius` steps later."""
+    if radius == 0 or len(values) == 0:
+        return values
+    padded = np.pad(values, radius, mode="edge")
+    total = np.zeros(len(values))
+    for offset in range(2 * radius + 1):  # a running sum would let later values round earlier ones
+        total += padded[offset : offset + len(values)]
+    return total / (2 * radius + 1)
+
+
+def ewma(values: Floats, rate: float) -> Floats:
+    """Exponentially weighted mean (n,) with weight `rate` on the newest value, started at the first one."""
+    if len(values) == 0:
+        return values
+    out, _ = lfilter([rate], [1.0, rate - 1.0], values, zi=[(1.0 - rate) * values[0]])
+    return np.asarray(out, dtype=float)
+
+
+def seasonal_ewma(values: Floats, season: int, rate: float) -> Floats:
+    """(n,): per phase of the season, the mean of this and earlier seasons, weights falling by 1 - rate a season.
+
+    The first 1/rate seasons are plain means, so that a short history is not ruled by its first season.
+    """
+    count = -(-len(values) // season)
+    grid = np.full(count * season, np.nan)
+    grid[: len(values)] = values
+    grid = grid.reshape(count, season)
+    for row in range(1, count):
+        grid[row] = grid[row - 1] + max(rate, 1.0 / (row + 1)) * (grid[row] - grid[row - 1])
+    return grid.ravel()[: len(values)]
+
+
+def seasons_of(step_seconds: float) -> tuple[int, ...]:
+    """Day and week in steps, for steps that divide a day into two or more; otherwise a week of days, else nothing."""
+    day = 86_400 / step_seconds
+    if day >= 2 and abs(day - round(day)) < 1e-9:
+        return (round(day), 7 * round(day))
+    return (7,) if abs(day - 1) < 1e-9 else ()

@@ -1,0 +1,122 @@
+"""What a model is: one method that says, for every step of a series, what it would have forecast h steps before.
+
+From those prequential forecasts everything else follows without asking the model again: its residuals calibrate its
+intervals (`conformal`), its past losses weigh it in the mix (`aggregation`), its last rows are the forecast. A new model
+is one file with a class like the ones here, and one line in `forecaster.models.MODELS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.features import causal_fill
+
+Floats = NDArray[np.float64]
+EPOCH_MONDAY = 4 * 86_400  # 1970-01-05, the first Monday of Unix time, in seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """One regular series as the models see it.
+
+    Attributes:
+        values: (n,) demand per step in the scale the model works in; gaps are filled causally.
+        observed: (n,) True where the source had a value; only these count in fits and scores.
+        start: seconds since 1970-01-01 UTC of the first step.
+        step: seconds per step.
+        day, week: season lengths in steps; 0 where the series has no such season or too little history for it.
+        trained: rows before it are training; constants (scale, transform) may be taken from them and from no others.
+        refit: steps between refits; a refit at row r reads rows < r only.
+        known: (≥ n + longest horizon, k) covariates known in advance (holidays, events), or None.
+    """
+
+    values: Floats
+    observed: NDArray[np.bool_]
+    start: int
+    step: int
+    day: int
+    week: int
+    trained: int
+    refit: int
+    known: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def phase(self) -> int:
+        """Steps from Monday 00:00 UTC to the first step, modulo a week."""
+        return round(((self.start - EPOCH_MONDAY) % (7 * 86_400)) / self.step)
+
+    def scaled(self, values: Floats) -> Stretch:
+        """The same stretch in another scale of values."""
+        return replace(self, values=values)
+
+
+class Model(Protocol):
+    """A model of one series.
+
+    `ahead(stretch, h)` returns (n + h,): element t is the forecast of step t that was made from steps ≤ t - h and from
+    nothing else, NaN where it could not say. A model may fit as often as it likes, as long as that holds. `name` is
+    what tables and reasons show.
+    """
+
+    @property
+    def name(self) -> str:
+        """What tables and reasons show."""
+        ...
+
+    def ahead(self, stretch: Stretch, h: int) -> Floats:
+        """Forecasts (n + h,) in the stretch's own scale."""
+        ...
+
+
+class QuantileModel(Protocol):
+    """A model that gives quantiles itself, in requests: `(n + h, levels)`, same rule of causality, NaN rows where mute."""
+
+    @property
+    def name(self) -> str:
+        """What tables and reasons show."""
+        ...
+
+    def quantiles_ahead(self, stretch: Stretch, h: int, levels: tuple[float, ...]) -> Floats:
+        """Quantiles in requests per step; `stretch` is in requests as well."""
+        ...
+
+
+def stretch_of(
+    y: Floats,
+    *,
+    start: int,
+    step: int,
+    seasons: tuple[int, ...],
+    trained: int,
+    refit: int | None = None,
+    known: Floats | None = None,
+) -> Stretch:
+    """A stretch in requests from raw values (n,) with NaN where unknown; negative values count as unknown.
+
+    `seasons` ascending in steps (day, week); one that the training does not hold twice is left out.
+    """
+    values = np.asarray(y, dtype=float)
+    observed = np.isfinite(values) & (values >= 0)
+    usable = [s for s in seasons if s >= 2 and 2 * s <= max(trained, 1)]
+    day = usable[0] if usable else 0
+    week = usable[1] if len(usable) > 1 else 0
+    filled = causal_fill(np.where(observed, values, np.nan), day or (seasons[0] if seasons else 0))
+    every = refit or max(1, day or len(values) // 20 or 1)
+    return Stretch(
+        values=filled,
+        observed=observed,
+        start=start,
+        step=step,
+        day=day,
+        week=week,
+        trained=trained,
+        refit=every,
+        known=known,
+    )

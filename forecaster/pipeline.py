@@ -1,0 +1,352 @@
+"""From one series to calibrated quantiles, and from many to one joint forecast.
+
+The order of things: scale → models' prequential forecasts → their own calibrated quantiles (`conformal.dress`) → mix per
+quantile (`aggregation`) → recalibration of the mix → joint paths (`paths`). For a horizon of many steps this is done at
+a few horizons (`knots`); a step between two of them takes the forecast of the next longer one, which was made up to a few
+steps earlier: calibrated as it stands, a little wider than need be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.aggregation import aggregate
+from forecaster.conformal import dress, recalibrate
+from forecaster.demand import LEVELS, DemandForecast
+from forecaster.features import seasons_of
+from forecaster.models import MODELS, Expert
+from forecaster.models.base import QuantileModel, Stretch, stretch_of
+from forecaster.paths import draw_ranks, paths_from_ranks
+from forecaster.scale import PowerScale, unit_of
+
+Floats = NDArray[np.float64]
+#: Rows that a forecast reads at most, and weeks: older ones cost time and say little.
+LONGEST_ROWS = 20_000
+LONGEST_WEEKS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the tuner may move; the defaults were chosen on the tune split (docs/models.md).
+
+    `forget_days` half-life of the mixing regrets; `blocks_per_day` how often weights and levels move; `rate` of the
+    recalibration per step; `smooth` share of the regrets that is common to all levels; `refit_days` between refits.
+    """
+
+    forget_days: float = 14.0
+    blocks_per_day: int = 24
+    rate: float = 0.005
+    smooth: float = 0.3
+    refit_days: float = 1.0
+
+
+#: For a forecast from one origin: its past is only there to weigh and calibrate, so it is walked in larger strides.
+STRIDES = Settings(refit_days=5.0, blocks_per_day=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prequential:
+    """Quantiles (n + h, levels) in requests that would have been forecast h steps before; `weights` of the experts."""
+
+    h: int
+    quantiles: Floats
+    names: tuple[str, ...]
+    weights: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesForecast:
+    """Forecast of one series.
+
+    Attributes:
+        quantiles: (horizon, levels) requests per step, non-decreasing, ≥ 0.
+        paths: (paths, horizon) joint samples whose marginals are `quantiles`.
+        model: the models with the largest weights.
+        reason: one sentence: why these, how much history, which tail.
+        calibrated: False where the 90 % interval's recent coverage failed or no residuals were known.
+        history: prequential forecasts per knot, for scores and joint ranks; empty without history.
+    """
+
+    quantiles: Floats
+    paths: Floats
+    model: str
+    reason: str
+    calibrated: bool
+    history: tuple[Prequential, ...] = ()
+
+
+def prequential(
+    stretch: Stretch,
+    h: int,
+    *,
+    levels: tuple[float, ...] = LEVELS,
+    experts: Sequence[Expert] = MODELS,
+    quantile_models: Sequence[QuantileModel] = (),
+    settings: Settings | None = None,
+) -> Prequential:
+    """The mixed, recalibrated quantiles of every step of `stretch` (in requests) and of the h after it.
+
+    Row t reads steps ≤ t - h only. Rows are NaN where no model could speak yet.
+    """
+    chosen = settings or Settings()
+    grid = np.asarray(levels)
+    unit = unit_of(stretch.values[: stretch.trained][stretch.observed[: stretch.trained]])
+    scales = {e.power: PowerScale(power=e.power, unit=unit) for e in experts}
+    scaled = {p: stretch.scaled(s.forward(stretch.values)) for p, s in scales.items()}
+    parts = []
+    for expert in experts:
+        here = scaled[expert.power]
+        quantiles = dress(expert.model.ahead(here, h), here, h, grid)
+        parts.append(scales[expert.power].backward(quantiles))
+    parts += [model.quantiles_ahead(stretch, h, levels) for model in quantile_models]
+    names = tuple(e.name for e in experts) + tuple(m.name for m in quantile_models)
+    day = stretch.day or 24
+    block = max(1, day // chosen.blocks_per_day)
+    forget = 0.5 ** (1 / (chosen.forget_days * day))
+    mix = aggregate(
+        np.stack(parts), stretch.values, stretch.observed, h, grid, block=block, forget=forget, smooth=chosen.smooth
+    )
+    steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, h, grid, rate=chosen.rate, block=block)
+    return Prequential(h=h, quantiles=np.maximum(np.sort(steady, axis=1), 0.0), names=names, weights=mix.weights)
+
+
+def knots(horizon: int) -> tuple[int, ...]:
+    """Horizons that are modelled for a forecast of `horizon` steps: dense at first, then half as far again."""
+    out = [1]
+    while out[-1] < horizon:
+        out.append(min(horizon, max(out[-1] + 1, round(out[-1] * 1.5))))
+    return tuple(out)
+
+
+def seconds_of(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """datetime64 of any unit (UTC) as seconds since 1970."""
+    return times.astype("datetime64[s]").astype(np.int64)
+
+
+def short_history(known: Floats, horizon: int, levels: tuple[float, ...], prior: Floats | None) -> Floats:
+    """Quantiles (horizon, levels) without a usable model: the last value times a wide log-normal, or the prior.
+
+    The prior is (levels,) quantiles of a step in requests; with few rows it is averaged in with the weight of two rows.
+    """
+    from scipy.stats import norm
+
+    spread = np.exp(norm.ppf(np.asarray(levels)))  # one standard deviation is a factor of e
+    if len(known) == 0:
+        base = prior if prior is not None else spread
+        return np.repeat(np.asarray(base, dtype=float)[None], horizon, axis=0)
+    level = max(float(np.mean(known[-3:])), 0.0)
+    own = level * spread if level > 0 else np.where(np.asarray(levels) > 0.9, np.asarray(levels), 0.0)
+    weight = len(known) / (len(known) + 2.0)
+    row = own if prior is None else weight * own + (1 - weight) * np.asarray(prior)
+    return np.repeat(np.maximum.accumulate(np.maximum(row, 0.0))[None], horizon, axis=0)
+
+
+def forecast_series(
+    y: Floats,
+    *,
+    times: NDArray[np.datetime64],
+    step: timedelta,
+    horizon: int,
+    seasons: tuple[int, ...] | None = None,
+    covariates: Floats | None = None,
+    levels: tuple[float, ...] = LEVELS,
+    n_paths: int = 200,
+    rng: np.random.Generator,
+    experts: Sequence[Expert] = MODELS,
+    quantile_models: Sequence[QuantileModel] = (),
+    settings: Settings | None = None,
+    prior: Floats | None = None,
+) -> SeriesForecast:
+    """Quantiles and joint paths of the `horizon` steps after the last row of `y`.
+
+    Args:
+        y: (n,) requests per step on a regular grid, NaN where unknown; n may be 0.
+        times: (n,) start of each step, UTC.
+        step: length of a step.
+        seasons: season lengths in steps, ascending; None: day and week as they fit the step.
+        covariates: (n + horizon, k) known in advance, or None.
+        prior: (levels,) quantiles of a step for a history that is too short.
+    """
+    one = _prepare(
+        y, times=times, step=step, horizon=horizon, seasons=seasons, covariates=covariates, settings=settings
+    )
+    known = one.values[one.observed]
+    history: list[Prequential] = []
+    quantiles = np.full((horizon, len(levels)), np.nan)
+    if len(known) >= 8:
+        first = 0
+        for h in knots(horizon):
+            made = prequential(
+                one, h, levels=levels, experts=experts, quantile_models=quantile_models, settings=settings or STRIDES
+            )
+            history.append(made)
+            quantiles[first:h] = made.quantiles[len(one) + first : len(one) + h]
+            first = h
+    mute = ~np.isfinite(quantiles).all(axis=1)
+    if mute.any():
+        quantiles[mute] = short_history(known, int(mute.sum()), levels, prior)
+    quantiles = np.maximum(np.maximum.accumulate(quantiles, axis=1), 0.0)
+    ranks = draw_ranks([_normal_scores(one, history, horizon, levels)], n_paths, horizon, rng)[:, 0]
+    paths = paths_from_ranks(ranks, quantiles, np.asarray(levels))
+    coverage = recent_coverage(one, history, levels)
+    return SeriesForecast(
+        quantiles=quantiles,
+        paths=paths,
+        model=_spoken(history, mute),
+        reason=_reason(one, history, mute, coverage),
+        calibrated=bool(history) and not mute.any() and coverage is not None and coverage >= 0.8,
+        history=tuple(history),
+    )
+
+
+def forecast_panel(
+    panel: Floats,
+    *,
+    applications: tuple[str, ...],
+    times: NDArray[np.datetime64],
+    step: timedelta,
+    horizon: int,
+    seasons: tuple[int, ...] | None = None,
+    covariates: Floats | None = None,
+    levels: tuple[float, ...] = LEVELS,
+    n_paths: int = 200,
+    rng: np.random.Generator,
+    experts: Sequence[Expert] = MODELS,
+    quantile_models: Sequence[QuantileModel] = (),
+    settings: Settings | None = None,
+    priors: Sequence[Floats | None] | None = None,
+) -> DemandForecast:
+    """Joint forecast of `panel` (applications, n): marginals per series, dependence by a Schaake shuffle.
+
+    The paths copy the joint ranks of past forecasts' errors over steps and applications (Clark et al. 2004), so that
+    sums over applications and maxima over steps are as likely as they were.
+    """
+    marginals, scores = [], []
+    for row, series in enumerate(panel):
+        made = forecast_series(
+            series,
+            times=times,
+            step=step,
+            horizon=horizon,
+            seasons=seasons,
+            covariates=covariates,
+            levels=levels,
+            n_paths=1,
+            rng=rng,
+            experts=experts,
+            quantile_models=quantile_models,
+            settings=settings,
+            prior=None if priors is None else priors[row],
+        )
+        one = _prepare(
+            series, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings
+        )
+        marginals.append(made)
+        scores.append(_normal_scores(one, list(made.history), horizon, levels))
+    ranks = draw_ranks(scores, n_paths, horizon, rng)
+    grid = np.asarray(levels)
+    paths = np.stack([paths_from_ranks(ranks[:, a], m.quantiles, grid) for a, m in enumerate(marginals)], axis=1)
+    last = int(seconds_of(times)[-1]) if len(times) else 0
+    return DemandForecast(
+        cutoff=datetime.fromtimestamp(last, tz=UTC),
+        step=step,
+        applications=applications,
+        levels=levels,
+        quantiles=np.stack([m.quantiles for m in marginals]),
+        paths=paths,
+        models=tuple(m.model for m in marginals),
+        reasons=tuple(m.reason for m in marginals),
+        calibrated=tuple(m.calibrated for m in marginals),
+    )
+
+
+def recent_coverage(stretch: Stretch, history: Sequence[Prequential], levels: tuple[float, ...]) -> float | None:
+    """Share of the last 200 known steps inside the central 90 % interval of the shortest horizon; None with fewer than 30."""
+    if not history:
+        return None
+    low, high = levels.index(0.05), levels.index(0.95)
+    n = len(stretch)
+    made = history[0].quantiles[:n]
+    rows = np.flatnonzero(stretch.observed & np.isfinite(made[:, low]))[-200:]
+    if len(rows) < 30:
+        return None
+    value = stretch.values[rows]
+    return float(np.mean((value >= made[rows, low] - 1e-9) & (value <= made[rows, high] + 1e-9)))
+
+
+def _prepare(
+    y: Floats,
+    *,
+    times: NDArray[np.datetime64],
+    step: timedelta,
+    seasons: tuple[int, ...] | None,
+    covariates: Floats | None,
+    settings: Settings | None,
+) -> Stretch:
+    """The stretch of the newest rows, cut to what a forecast reads at most."""
+    length = round(step.total_seconds())
+    spans = seasons_of(length) if seasons is None else seasons
+    most = min(LONGEST_ROWS, LONGEST_WEEKS * spans[1]) if len(spans) > 1 else LONGEST_ROWS
+    first = max(0, len(y) - most)
+    stretch = stretch_of(
+        np.asarray(y, dtype=float)[first:],
+        start=int(seconds_of(times)[first]) if len(times) else 0,
+        step=length,
+        seasons=spans,
+        trained=len(y) - first,
+        known=None if covariates is None else covariates[first:],
+    )
+    refit = (settings or STRIDES).refit_days
+    return replace(stretch, refit=max(1, min(round(stretch.refit * refit), len(stretch) // 12)))
+
+
+def _normal_scores(stretch: Stretch, history: list[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
+    """Past error levels (origins, horizon): at which level of its forecast each step came in, per origin."""
+    from forecaster.paths import levels_of
+
+    n = len(stretch)
+    if not history or n <= horizon + 1:
+        return np.empty((0, horizon))
+    truth = np.where(stretch.observed, stretch.values, np.nan)
+    out = np.full((n - horizon, horizon), np.nan)
+    first = 0
+    for made in history:
+        hit = levels_of(truth, made.quantiles[:n], np.asarray(levels))
+        for h in range(first + 1, made.h + 1):
+            out[:, h - 1] = hit[h : n - horizon + h]
+        first = made.h
+    return out
+
+
+def _spoken(history: Sequence[Prequential], mute: NDArray[np.bool_]) -> str:
+    """Names of the models that carry the mix, largest weight first."""
+    if not history or mute.all():
+        return "prior"
+    weight = np.mean([made.weights.mean(axis=1) for made in history], axis=0)
+    order = np.argsort(-weight)
+    top = [i for i in order[:3] if weight[i] > 0.1] or [int(order[0])]
+    return " + ".join(history[0].names[i] for i in top)
+
+
+def _reason(stretch: Stretch, history: Sequence[Prequential], mute: NDArray[np.bool_], coverage: float | None) -> str:
+    """One sentence for people."""
+    known = int(stretch.observed.sum())
+    if not history or mute.all():
+        return f"only {known} known steps: no model could be checked, wide default intervals"
+    season = "weekly and daily" if stretch.week else "daily" if stretch.day else "no"
+    weight = np.mean([made.weights.mean(axis=1) for made in history], axis=0)
+    shares = ", ".join(f"{history[0].names[i]} {weight[i]:.0%}" for i in np.argsort(-weight)[:3])
+    tail = (
+        "empirical to 0.999"
+        if known >= 999
+        else "empirical to 0.95, generalised Pareto beyond"
+        if known < 99
+        else ("empirical to 0.99, generalised Pareto beyond")
+    )
+    said = "not enough checked steps" if coverage is None else f"90 % interval held {coverage:.0%} of the last steps"
+    return f"{known} known steps, {season} season; mix of {shares}; {said}; tail {tail}"
