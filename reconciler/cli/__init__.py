@@ -14,39 +14,46 @@ import click
 from forecaster.errors import ForecastError
 from reconciler.errors import TiercastError
 
-#: name → module:attribute; imported only when called, so that `tiercast --help` stays quick.
+#: name → (module:attribute, summary); the module is imported only when the command is called, so that help stays quick.
 COMMANDS = {
-    "init": "reconciler.cli.init:command",
-    "train": "reconciler.cli.train:command",
-    "forecast": "reconciler.cli.forecast:command",
-    "score": "reconciler.cli.score:command",
-    "explain-forecast": "reconciler.cli.explain_forecast:command",
-    "plan": "reconciler.cli.plan:command",
-    "preview": "reconciler.cli.preview:command",
-    "up": "reconciler.cli.up:command",
-    "reconcile": "reconciler.cli.reconcile:command",
-    "explain": "reconciler.cli.explain:command",
-    "status": "reconciler.cli.status:command",
-    "backtest": "reconciler.cli.backtest:command",
-    "policy": "reconciler.cli.policy:policy",
-    "lab": "reconciler.cli.lab:lab",
-    "doctor": "reconciler.cli.doctor:doctor",
+    "init": ("reconciler.cli.init:command", "Write a commented fleet.yaml and the stack files."),
+    "train": ("reconciler.cli.train:command", "Fit the models on the history and keep them."),
+    "forecast": ("reconciler.cli.forecast:command", "Print or write demand quantiles per application."),
+    "score": ("reconciler.cli.score:command", "Score past forecasts against what came."),
+    "explain-forecast": ("reconciler.cli.explain_forecast:command", "Say how a forecast came about."),
+    "plan": ("reconciler.cli.plan:command", "Forecast, size the tiers and write Pulumi.<stack>.yaml."),
+    "preview": ("reconciler.cli.preview:command", "Show what would change, what it costs and risks; run the policies."),
+    "up": ("reconciler.cli.up:command", "Apply exactly the approved plan, or refuse."),
+    "reconcile": (
+        "reconciler.cli.reconcile:command",
+        "The scheduled run: plan, preview, and apply as far as the mode allows.",
+    ),
+    "explain": ("reconciler.cli.explain:command", "Say why the sizes are what they are."),
+    "status": ("reconciler.cli.status:command", "Show what runs against what was wanted."),
+    "backtest": ("reconciler.cli.backtest:command", "Replay history: cost and violations against baselines."),
+    "policy": ("reconciler.cli.policy:policy", "Run the policy pack against a stack file without a cloud."),
+    "lab": ("reconciler.cli.lab:lab", "The embedded lab: engine, cloud and hypervisors on this machine."),
+    "doctor": ("reconciler.cli.doctor:doctor", "List what is missing on this machine and how to get it."),
 }
 
 
 class _Lazy(click.Group):
     """A group that imports a command's module when the command is named."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

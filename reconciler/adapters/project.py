@@ -1,0 +1,113 @@
+"""Where things are: the Pulumi project around the working directory, its stack file, and tiercast's own folder.
+
+`.tiercast/<stack>/` holds what runs write: plan, demand, models, ledger, reports. It can be deleted at any time; only
+the ledger is history.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.adapters.engine import Engine
+from reconciler.adapters.files import read_yaml
+from reconciler.errors import InputError, UsageError
+from reconciler.fleet import Fleet, parse_fleet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One Pulumi project with the stack that is worked on."""
+
+    root: Path
+    name: str
+    stack: str
+    config_dir: Path
+    fleet_path: Path
+
+    @property
+    def stack_file(self) -> Path:
+        """`Pulumi.<stack>.yaml`."""
+        return self.config_dir / f"Pulumi.{self.stack}.yaml"
+
+    @property
+    def work(self) -> Path:
+        """Folder of this stack's plan, demand, models, ledger and reports."""
+        return self.root / ".tiercast" / self.stack
+
+    @property
+    def plan_file(self) -> Path:
+        """The newest plan."""
+        return self.work / "plan.json"
+
+    @property
+    def demand_file(self) -> Path:
+        """The demand that the newest plan was sized for: what the policies compare the configuration with."""
+        return self.work / "demand.json"
+
+    @property
+    def ledger_file(self) -> Path:
+        """Append-only record of decisions."""
+        return self.work / "ledger.jsonl"
+
+    @property
+    def models(self) -> Path:
+        """Folder of kept models."""
+        return self.work / "models"
+
+    def read_fleet(self) -> Fleet:
+        """The fleet file, validated."""
+        return parse_fleet(
+            read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), str(self.fleet_path)
+        )
+
+    def engine(self) -> Engine:
+        """The engine on this stack, with the policy pack and its configuration.
+
+        The pack is the project's own `policies/`; its configuration is the file that PULUMI_OPTION_POLICY_PACK_CONFIG
+        names (CI and the lab set it), else `policies/config.<stack>.json`, else the pack's defaults.
+        """
+        pack = self.root / "policies"
+        given = os.environ.get("PULUMI_OPTION_POLICY_PACK_CONFIG", "")
+        config = Path(given) if given else pack / f"config.{self.stack}.json"
+        return Engine(
+            root=self.root,
+            stack=self.stack,
+            environment={},
+            policy_pack=pack if (pack / "PulumiPolicy.yaml").exists() else None,
+            policy_config=config if config.exists() else None,
+        )
+
+
+def find_project(start: Path, *, stack: str | None, fleet: Path | None) -> Project:
+    """The project whose Pulumi.yaml is in `start` or above it.
+
+    Args:
+        start: folder to begin with.
+        stack: the stack's name; None takes PULUMI_STACK.
+        fleet: the fleet file; None takes TIERCAST_FLEET, else `fleet.yaml` beside Pulumi.yaml.
+
+    Raises:
+        InputError: there is no Pulumi.yaml, or it has no name.
+        UsageError: no stack was named.
+    """
+    root = next((p for p in (start, *start.parents) if (p / "Pulumi.yaml").exists()), None)
+    if root is None:
+        raise InputError(
+            str(start), "there is no Pulumi.yaml here or above.", "Run this inside the project, or `tiercast init`."
+        )
+    settings = read_yaml(root / "Pulumi.yaml", "a Pulumi project file")
+    if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
+        raise InputError(str(root / "Pulumi.yaml"), "`name` is missing.", "Give the project a name.")
+    chosen = stack or os.environ.get("PULUMI_STACK", "")
+    if not chosen:
+        raise UsageError("No stack is named: give --stack NAME or set PULUMI_STACK.")
+    path = fleet or Path(os.environ.get("TIERCAST_FLEET", "") or root / "fleet.yaml")
+    return Project(
+        root=root,
+        name=settings["name"],
+        stack=chosen,
+        config_dir=root / settings.get("stackConfigDir", "."),
+        fleet_path=path,
+    )

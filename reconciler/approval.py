@@ -1,0 +1,68 @@
+"""Whether an approved plan may be applied now: pure, with the present passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from reconciler.change import Preview, Resource, binding, differences
+from reconciler.errors import StaleApproval
+from reconciler.plan import Binding, PlanFile
+
+
+def bind(
+    plan: PlanFile,
+    *,
+    config_digest: str,
+    policy_digest: str,
+    preview: Preview,
+    state: Iterable[Resource],
+    at: datetime,
+) -> PlanFile:
+    """The plan with what its approval will be bound to, as previewed at `at`."""
+    bound = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state)
+    return plan.model_copy(update={"binding": Binding(**bound, previewed_at=at)})
+
+
+def check(
+    plan: PlanFile,
+    *,
+    config_digest: str,
+    policy_digest: str,
+    preview: Preview,
+    state: Sequence[Resource],
+    newest: PlanFile | None,
+    now: datetime,
+) -> None:
+    """Refuse an approval that no longer describes what would run.
+
+    `newest` is the latest plan of the same stack, made with a newer forecast: an approved size below what it holds
+    necessary now is unsafe.
+
+    Raises:
+        StaleApproval: not previewed, expired, different, or unsafe; the message says which and what to do.
+    """
+    again = "Preview and approve again."
+    if plan.binding is None:
+        raise StaleApproval(
+            f"Plan {plan.id} was never previewed, so there is nothing to hold it to: run `tiercast preview`."
+        )
+    if now > plan.valid_until:
+        raise StaleApproval(
+            f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}. {again}"
+        )
+    present = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state)
+    if found := differences(plan.binding.model_dump(mode="json", exclude={"previewed_at"}), present):
+        raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}. {again}")
+    if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest)):
+        raise StaleApproval(f"Plan {plan.id} is unsafe by the newest forecast: {'; '.join(short)}. {again}")
+
+
+def _short(plan: PlanFile, newest: PlanFile) -> list[str]:
+    """Tiers that the plan would shrink below what the newest plan wants."""
+    wanted = {t.tier: t.after for t in newest.tiers}
+    return [
+        f"{t.tier} would shrink to {t.after}, plan {newest.id} needs {wanted[t.tier]}"
+        for t in plan.tiers
+        if t.after < t.before and t.after < wanted.get(t.tier, 0)
+    ]

@@ -1,0 +1,54 @@
+"""Options that several commands share, and how times are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.adapters.project import Project, find_project
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Instant(click.ParamType[datetime]):
+    """An ISO 8601 time; one without a zone is UTC."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no ISO 8601 time such as 2013-06-15T12:00Z.", param, ctx)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+stack = click.option("--stack", help="Stack to work on; default: PULUMI_STACK.")
+fleet = click.option(
+    "--fleet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Fleet file; default: TIERCAST_FLEET or fleet.yaml.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+as_of = click.option("--as-of", type=Instant(), help="Use only history before this time (replay); default: all of it.")
+
+
+def project(function: F) -> F:
+    """--stack and --fleet, for commands that work on a project."""
+    return stack(fleet(function))
+
+
+def open_project(stack: str | None, fleet: Path | None) -> Project:
+    """The project around the working directory."""
+    return find_project(Path.cwd(), stack=stack, fleet=fleet)
+
+
+def now() -> datetime:
+    """The wall clock, read once per command at its edge, to whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,50 @@
+"""`tiercast preview`: what the plan would change, cost and risk; nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from reconciler.adapters.files import read_json
+from reconciler.cli import options
+from reconciler.loop import preview_plan
+from reconciler.plan import parse_plan
+from reconciler.report.html import html
+from reconciler.report.markdown import markdown
+from reconciler.report.text import terminal
+
+
+@click.command("preview")
+@options.project
+@click.option(
+    "--plan", "plan_path", type=click.Path(path_type=Path, dir_okay=False), help="Plan file; default: the newest."
+)
+@click.option("--refresh", is_flag=True, help="Read the providers first, so that drift shows.")
+@click.option("--format", "shape", type=click.Choice(["text", "markdown", "html"]), default="text", show_default=True)
+@options.as_json
+def command(
+    stack: str | None, fleet: Path | None, plan_path: Path | None, refresh: bool, shape: str, as_json: bool
+) -> int:
+    """Run the real engine with the policy pack and show sizes, USD/hour, risk and reasons.
+
+    Exit code: 0 nothing to do, 2 changes, 3 refused by policy, 1 error. The same in text, Markdown, HTML and JSON is
+    kept beside the plan.
+    """
+    project = options.open_project(stack, fleet)
+    path = plan_path or project.plan_file
+    plan = parse_plan(read_json(path, "a plan file (`tiercast plan` writes one)"), str(path))
+    progress = Console(stderr=True)
+    with progress.status("asking the engine …"):
+        summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now())
+    if as_json:
+        click.echo(json.dumps(summary.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
+    elif shape == "markdown":
+        click.echo(markdown(summary, project=project.name, artefact="preview.html"), nl=False)
+    elif shape == "html":
+        click.echo(html(summary, project=project.name), nl=False)
+    else:
+        Console(soft_wrap=False).print(terminal(summary))
+    return summary.exit_code

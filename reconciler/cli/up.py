@@ -1,0 +1,46 @@
+"""`tiercast up`: apply exactly what was approved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from reconciler.adapters.files import read_json
+from reconciler.cli import options
+from reconciler.loop import apply_plan
+from reconciler.plan import parse_plan
+
+
+@click.command("up")
+@options.project
+@click.option(
+    "--approved",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The plan file that was previewed and approved; default: the newest, after asking.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask where no --approved is given.")
+@options.as_json
+def command(stack: str | None, fleet: Path | None, approved: Path | None, yes: bool, as_json: bool) -> int:
+    """Apply the approved plan, or refuse where it is no longer what would run.
+
+    Exit code: 0 done or nothing to do, 1 refused as stale or failed, 3 refused by policy.
+    """
+    project = options.open_project(stack, fleet)
+    path = approved or project.plan_file
+    plan = parse_plan(read_json(path, "a plan file (`tiercast plan` writes one)"), str(path))
+    if approved is None and not yes:
+        click.confirm(f"Apply plan {plan.id} to {project.name}/{project.stack}?", abort=True, err=True)
+    progress = Console(stderr=True, highlight=False)
+    done = apply_plan(project, plan, now=options.now(), progress=lambda line: progress.print(line))
+    if as_json:
+        steps = [{"op": s.op, "name": s.name, "type": s.type} for s in done.changed]
+        click.echo(json.dumps({"plan": plan.id, "steps": steps}, indent=2, sort_keys=True))
+    else:
+        changed = len(done.changed)
+        click.echo(
+            f"plan {plan.id} is applied: {changed} resources changed" if changed else f"plan {plan.id}: no change"
+        )
+    return 0

@@ -1,0 +1,120 @@
+"""The plan file: what was decided, what it costs, what it risks and why, with the configuration it renders to.
+
+A frozen record with two readers: the preview explains it, `up` executes it; so what is shown is what is run. Its id is
+a digest of its content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from reconciler.errors import InputError
+from stacks.contract import StackConfig, canonical
+
+#: Keys of `Pulumi.<stack>.yaml` that tiercast writes; `tiercast:override` is a person's and is never touched.
+OWN_KEYS = frozenset(f"tiercast:{key}" for key in ("schemaVersion", "plan", "demand", "hot", "warm", "cold", "routing"))
+
+
+class Part(BaseModel):
+    """Base: frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TierLine(Part):
+    """One tier's change: instances and USD/hour, before and after, and the one reason that binds."""
+
+    tier: str
+    kinds: dict[str, int] = Field(description="Instance type or flavour → planned count.")
+    before: int
+    after: int
+    usd_before: float
+    usd_after: float
+    reason: str
+
+
+class ClassLine(Part):
+    """One QoS class: its promise and what the plan gives it."""
+
+    name: str
+    latency_target_ms: float
+    percentile: float
+    latency_ms: float | None = Field(description="At the percentile, for the median demand; None: not served.")
+    violating_share_promised: float
+    violation_probability: float = Field(
+        description="P(demand exceeds what the class is served in time within a step)."
+    )
+    requests_per_second: dict[str, float] = Field(
+        description="Demand quantiles of the step with most demand: level → r/s."
+    )
+    served_by: dict[str, float] = Field(
+        default_factory=dict, description="Tier → requests/s of safe load for the class."
+    )
+
+
+class Binding(Part):
+    """What an approval is bound to; written by `tiercast preview`."""
+
+    config: str
+    policies: str
+    steps: list[list[Any]]
+    state: dict[str, str]
+    previewed_at: AwareDatetime
+
+
+class PlanFile(Part):
+    """All of a plan."""
+
+    version: Literal[1] = 1
+    id: str = ""
+    fleet: str
+    stack: str
+    created_at: AwareDatetime
+    valid_until: AwareDatetime
+    cutoff: AwareDatetime
+    tiers: tuple[TierLine, ...]
+    classes: tuple[ClassLine, ...]
+    usd_per_hour_before: float
+    usd_per_hour_after: float
+    reasons: tuple[str, ...] = Field(
+        (), description="Guards that bound, fallbacks, prices that are old, quality of data."
+    )
+    models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
+    skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
+    demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    config: dict[str, Any] = Field(description="Full key → value as rendered into the stack file.")
+    binding: Binding | None = None
+
+    def identified(self) -> PlanFile:
+        """The same plan with its id: twelve hex digits of the digest of everything but id and binding."""
+        body = self.model_dump(mode="json", exclude={"id", "binding"})
+        body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
+        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:12]})
+
+
+def parse_plan(raw: Any, location: str) -> PlanFile:
+    """Read a plan file's value.
+
+    Raises:
+        InputError: it is no plan, of another version, or its content does not match its id.
+    """
+    try:
+        plan = PlanFile.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "top"
+        raise InputError(
+            location, f"not a plan file ({where}: {first['msg']}).", "Make one with `tiercast plan`."
+        ) from None
+    if plan.identified().id != plan.id:
+        raise InputError(location, f"the plan was edited: its content does not match its id {plan.id}.", "Plan anew.")
+    return plan
+
+
+def config_values(config: StackConfig, provider: dict[str, Any]) -> dict[str, Any]:
+    """Full key → value for the stack file: provider settings first (`aws:region`), then the contract's own keys."""
+    ours = {f"tiercast:{key}": value for key, value in config.to_config().items() if key != "override"}
+    return {**provider, **ours}

@@ -1,0 +1,67 @@
+"""The preview as host-neutral Markdown for a pull request: one comment per project and stack, totals first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, class_cells, tier_cells
+
+#: Hosts cut or refuse comments of 65,536 characters.
+LIMIT = 64_000
+
+
+def markdown(summary: Summary, *, project: str, artefact: str) -> str:
+    """The comment's text, at most `LIMIT` characters.
+
+    Args:
+        summary: plan and preview.
+        project: name of the Pulumi project; with the stack it makes the hidden marker by which a comment is updated.
+        artefact: where the whole preview is kept, named where the text had to be cut.
+    """
+    plan = summary.plan
+    icon = {"no change": "✅", "changes": "📝", "refused": "⛔"}[summary.verdict]
+    parts = [
+        f"<!-- tiercast:{project}/{plan.stack} -->",
+        f"### {icon} {project}/{plan.stack}: {summary.headline()}",
+        "",
+        _table(TIER_HEAD, [tier_cells(t) for t in plan.tiers]),
+        "",
+        _table(CLASS_HEAD, [class_cells(c) for c in plan.classes]),
+        "",
+    ]
+    for violation in summary.violations:
+        word = "**refused by**" if violation.refuses else "warning from"
+        parts.append(f"- {word} `{violation.policy}`: {_flat(violation.message)}")
+    parts += [f"- {_flat(reason)}" for reason in plan.reasons]
+    parts += ["", f"Plan `{plan.id}`, valid until {plan.valid_until.isoformat()}.", ""]
+    rows = [f"{s.op:<8} {s.type} {s.name}" + (f" [{', '.join(s.keys)}]" if s.keys else "") for s in summary.steps]
+    return _cut("\n".join(parts), rows, artefact)
+
+
+def _cut(head: str, rows: Sequence[str], artefact: str) -> str:
+    """Head, then as many steps in a collapsed block as fit; what was left out is said."""
+    pointer = f"\nThe whole preview is in `{artefact}`.\n"
+    if len(head) + len(pointer) > LIMIT:
+        return head[: LIMIT - len(pointer) - 2].rsplit("\n", 1)[0] + "\n" + pointer
+    if not rows:
+        return head
+    room = LIMIT - len(head) - len(pointer) - 200
+    shown: list[str] = []
+    for row in rows:
+        room -= len(row) + 1
+        if room < 0:
+            break
+        shown.append(row)
+    left = len(rows) - len(shown)
+    block = f"<details><summary>{len(rows)} steps</summary>\n\n```\n" + "\n".join(shown) + "\n```\n</details>\n"
+    return head + block + (f"\n{left} more steps are not shown." + pointer if left else "")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(_flat(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,107 @@
+"""One summary of a plan and its preview; every output format shows this and computes nothing itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.change import Preview, Step, Violation
+from reconciler.plan import ClassLine, PlanFile, TierLine
+
+#: Engine operation → the word people use.
+_WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Plan and preview side by side; `verdict` is one of "no change", "changes", "refused"."""
+
+    plan: PlanFile
+    preview: Preview
+
+    @property
+    def verdict(self) -> str:
+        """What a reviewer needs first."""
+        if self.preview.refusals:
+            return "refused"
+        return "changes" if self.preview.changed else "no change"
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing to do, 2 changes, 3 refused by policy."""
+        return {"no change": 0, "changes": 2, "refused": 3}[self.verdict]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Operation → number of resources it hits; a replacement counts once."""
+        ops = Counter(_WORDS[s.op] for s in self.preview.changed if s.op in _WORDS)
+        return {word: ops[word] for word in _WORDS.values() if ops[word]}
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The changing steps, without the engine's halves of a replacement."""
+        return tuple(s for s in self.preview.changed if s.op in _WORDS)
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """Refusals first, then warnings."""
+        return tuple(sorted(self.preview.violations, key=lambda v: (not v.refuses, v.policy, v.message)))
+
+    def headline(self) -> str:
+        """One line: verdict, instances, USD/hour, operations."""
+        plan = self.plan
+        before, after = sum(t.before for t in plan.tiers), sum(t.after for t in plan.tiers)
+        ops = ", ".join(f"{n} to {word}" for word, n in self.counts.items()) or "nothing to change"
+        return (
+            f"{self.verdict}: {before} → {after} instances, "
+            f"{usd(plan.usd_per_hour_before)} → {usd(plan.usd_per_hour_after)} per hour, {ops}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain values; figures keep their full precision."""
+        plan = self.plan.model_dump(mode="json", exclude={"config", "binding"})
+        return {
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "plan": plan,
+            "operations": self.counts,
+            "steps": [{"op": s.op, "name": s.name, "type": s.type, "keys": list(s.keys)} for s in self.steps],
+            "violations": [
+                {"policy": v.policy, "level": v.level, "message": v.message, "resource": v.resource}
+                for v in self.violations
+            ],
+            "messages": list(self.preview.messages),
+        }
+
+
+def usd(value: float) -> str:
+    """Dollars with as many digits as a reviewer can use."""
+    return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.4f}"
+
+
+def percent(value: float) -> str:
+    """A share in percent: two significant digits below one percent, and never a false zero."""
+    if value == 0:
+        return "0 %"
+    return f"{value:.1%}".replace("%", " %") if value >= 0.01 else f"{value * 100:.2g} %"
+
+
+def tier_cells(line: TierLine) -> list[str]:
+    """Cells of the tier table: tier, instances, kinds, USD/hour, reason."""
+    kinds = ", ".join(f"{n} × {kind}" for kind, n in line.kinds.items() if n) or "-"
+    money = f"{usd(line.usd_before)} → {usd(line.usd_after)}"
+    return [line.tier, f"{line.before} → {line.after}", kinds, money, line.reason]
+
+
+def class_cells(line: ClassLine) -> list[str]:
+    """Cells of the class table: class, promise, expected latency, risk against what is allowed, demand quantiles."""
+    promise = f"p{line.percentile * 100:g} ≤ {line.latency_target_ms:g} ms"
+    latency = "not served" if line.latency_ms is None else f"{line.latency_ms:.0f} ms"
+    risk = f"{percent(line.violation_probability)} (allowed {percent(line.violating_share_promised)})"
+    demand = ", ".join(f"p{float(level) * 100:g} {value:.3g}" for level, value in line.requests_per_second.items())
+    return [line.name, promise, latency, risk, demand]
+
+
+TIER_HEAD = ["tier", "instances", "of which", "USD/hour", "why"]
+CLASS_HEAD = ["class", "promise", "latency", "risk of violation", "demand, requests/s"]

@@ -1,0 +1,47 @@
+"""The preview on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, class_cells, tier_cells
+
+
+def terminal(summary: Summary) -> RenderableType:
+    """Headline, tiers, classes, steps and what the policies say."""
+    plan = summary.plan
+    colour = {"no change": "green", "changes": "yellow", "refused": "red"}[summary.verdict]
+    parts: list[RenderableType] = [Text(summary.headline(), style=f"bold {colour}")]
+    parts.append(table(TIER_HEAD, [tier_cells(t) for t in plan.tiers]))
+    parts.append(table(CLASS_HEAD, [class_cells(c) for c in plan.classes]))
+    for step in summary.steps:
+        keys = f"  [{', '.join(step.keys)}]" if step.keys else ""
+        parts.append(Text(f"  {step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}{keys}"))
+    for violation in summary.violations:
+        word, style = ("refused", "red") if violation.refuses else ("warning", "yellow")
+        parts.append(Text(f"{word} by {violation.policy}: {violation.message}", style=style))
+    parts += [Text(f"note: {reason}") for reason in plan.reasons]
+    parts.append(Text(f"plan {plan.id}, valid until {plan.valid_until.isoformat()}"))
+    return Group(*parts)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table whose last column takes the room that is left."""
+    found = Table(show_edge=False, pad_edge=False)
+    for name in head:
+        found.add_column(name, overflow="fold")
+    for row in rows:
+        found.add_row(*(Text(cell) for cell in row))
+    return found
+
+
+def plain(renderable: RenderableType, *, width: int = 120) -> str:
+    """What a terminal of this width would show, without colours."""
+    console = Console(width=width, no_color=True, force_terminal=False, highlight=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
