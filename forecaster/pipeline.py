@@ -172,9 +172,7 @@ def forecast_series(
         covariates: (n + horizon, k) known in advance, or None.
         prior: (levels,) quantiles of a step for a history that is too short.
     """
-    one = _prepare(
-        y, times=times, step=step, horizon=horizon, seasons=seasons, covariates=covariates, settings=settings
-    )
+    one = _prepare(y, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
     known = one.values[one.observed]
     history: list[Prequential] = []
     quantiles = np.full((horizon, len(levels)), np.nan)
@@ -243,9 +241,7 @@ def forecast_panel(
             settings=settings,
             prior=None if priors is None else priors[row],
         )
-        one = _prepare(
-            series, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings
-        )
+        one = _prepare(series, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
         marginals.append(made)
         scores.append(_normal_scores(one, list(made.history), horizon, levels))
     ranks = draw_ranks(scores, n_paths, horizon, rng)
