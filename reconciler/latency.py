@@ -11,10 +11,9 @@ load a = λS and utilisation ρ = a/c:
     P(W > t) = C(c, a) · exp(−θt),   θ = (c − a)/S · 2/(c_a² + c_s²)
 
 The tail rate is Erlang C's own, scaled by the Allen–Cunneen factor for general arrivals and services (Allen,
-"Probability, Statistics and Queueing Theory", 2nd ed. 1990, §5.3.1); it is exact for M/M/c. One exponential is too coarse
-for a single server at light load, so the conditional wait keeps that mean and takes a second phase for its variation. The service time follows
-the two-moment fit that is customary in queueing: gamma for c_s² ≤ 1 (constant at 0, exponential at 1),
-hyperexponential with balanced means above 1 (Tijms, "A First Course in Stochastic Models", 2003, app. B).
+"Probability, Statistics and Queueing Theory", 2nd ed. 1990, §5.3.1); it is exact for M/M/c. One exponential is too
+coarse for few servers at light load, so the conditional wait keeps that mean and takes a second phase for its
+variation. `service_time` has the distribution of S.
 
 Rates are requests/s, service times seconds, latencies milliseconds, slots are numbers of requests served at once.
 """
@@ -25,59 +24,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
-from stacks.contract_base import Service as ContractService
+from reconciler.service_time import Floats, Service, phases, service_nodes, service_tail, third_moment
 
-Floats = NDArray[np.float64]
-
-#: Nodes of the Gauss–Legendre rule over the service time's distribution: error < 1e-6 in a probability (tested).
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+__all__ = [
+    "SafeLoads",
+    "Service",
+    "erlang_c",
+    "latency_percentile",
+    "latency_tail",
+    "reachable",
+    "safe_load",
+    "service_tail",
+    "wait_tail",
+]
 
 #: Slots beyond which the safe load is continued in proportion. That errs on the safe side: a larger pool carries more
 #: per slot, and beyond this size the gain is below 1 %.
 _LARGEST_POOL = 4_096
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """How an application's (or class's) requests occupy a slot.
-
-    mean_s: mean service time, s. scv: squared coefficient of variation of it. arrival_scv: the same of inter-arrival
-    times. concurrency_per_vcpu: requests one vCPU serves at once. memory_mib: held by a request in service.
-    network_bytes: moved per request. peak_factor: peak rate within a step / mean rate of the step, ≥ 1.
-    """
-
-    mean_s: float
-    scv: float = 1.0
-    arrival_scv: float = 1.0
-    concurrency_per_vcpu: float = 1.0
-    memory_mib: float = 0.0
-    network_bytes: float = 0.0
-    peak_factor: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse values for which no queue exists."""
-        if not (self.mean_s > 0 and self.concurrency_per_vcpu > 0 and self.peak_factor >= 1):
-            raise ValueError(
-                f"service needs mean_s > 0, concurrency_per_vcpu > 0 and peak_factor ≥ 1; got {self.mean_s}, "
-                f"{self.concurrency_per_vcpu}, {self.peak_factor}"
-            )
-        if min(self.scv, self.arrival_scv, self.memory_mib, self.network_bytes) < 0:
-            raise ValueError("service: scv, arrival_scv, memory_mib and network_bytes must not be negative")
-
-    @classmethod
-    def of(cls, service: ContractService) -> Service:
-        """The same service as the stack configuration states it."""
-        return cls(
-            mean_s=service.mean_ms / 1000,
-            scv=service.scv,
-            arrival_scv=service.arrival_scv,
-            concurrency_per_vcpu=service.concurrency_per_vcpu,
-            memory_mib=service.memory_mib,
-            peak_factor=service.peak_factor,
-        )
 
 
 def erlang_c(servers: ArrayLike, offered: ArrayLike) -> Floats:
@@ -105,12 +71,12 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     The mean is Allen–Cunneen's, 1/θ. The squared coefficient of variation v is 1 for many servers, and for one server
     that of M/G/1 (Whitt, "The Queueing Network Analyzer", 1983, eq. 52): v₁ = 2ρ − 1 + 4(1 − ρ)E[S³] / (3 E[S]³ (c_s² +
     1)²); between them the difference fades as 1/c, as simulation shows. v > 1 is fitted by balanced means, v < 1 by two
-    phases in a row (w₂ < 0).
+    phases in a row (w₂ < 0). One server with hyperexponential service has exactly two phases (M/H₂/1).
     """
     rho = np.minimum(rate * service.mean_s / servers, 1 - 1e-12)
     mean = service.mean_s * (service.arrival_scv + service.scv) / 2 / (servers * (1 - rho))
     mean = np.maximum(mean, 1e-15)
-    single = 2 * rho - 1 + 4 * (1 - rho) * _third_moment(service) / (3 * (service.scv + 1) ** 2)
+    single = 2 * rho - 1 + 4 * (1 - rho) * third_moment(service) / (3 * (service.scv + 1) ** 2)
     v = np.maximum(1 + (single - 1) / np.maximum(servers, 1.0), 0.51)
     spread = np.sqrt(np.abs(v - 1) / (v + 1))
     in_row = np.sqrt(np.clip(2 * v - 1, 0.0, 1.0))
@@ -118,15 +84,20 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     w1 = np.where(over, (1 + spread) / 2, (1 + in_row) / np.where(over, 1.0, 2 * in_row))
     m1 = np.where(over, mean / (1 + spread), mean * (1 + in_row) / 2)
     m2 = np.where(over, mean / np.maximum(1 - spread, 1e-9), np.maximum(mean * (1 - in_row) / 2, 1e-15))
+    if service.scv > 1 and np.any(servers < 2):
+        one = servers < 2
+        fast, slow = _one_server_phases(rate, service, rho)
+        share = np.clip((mean - fast) / np.maximum(slow - fast, 1e-15), 0.0, 1.0)
+        w1, m1, m2 = np.where(one, share, w1), np.where(one, slow, m1), np.where(one, fast, m2)
     return w1, 1 - w1, m1, m2
 
 
-def _third_moment(service: Service) -> float:
-    """E[S³]/E[S]³ of the fitted service time."""
-    if service.scv <= 1:
-        return (1 + service.scv) * (1 + 2 * service.scv)
-    weights, rates = _hyperexponential(service)
-    return float(np.sum(weights * 6 / (rates * service.mean_s) ** 3))
+def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Floats, Floats]:
+    """Mean wait in s of the fast and the slow phase of M/H₂/1: the poles of Pollaczek–Khinchine's transform."""
+    mu = phases(service)[1]
+    half = (mu.sum() - rate) / 2
+    root = np.sqrt(np.maximum(half**2 - mu.prod() * (1 - rho), 0.0))
+    return 1 / (half + root), 1 / np.maximum(half - root, 1e-12)
 
 
 def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: ArrayLike) -> Floats:
@@ -135,43 +106,6 @@ def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: Ar
     w1, w2, m1, m2 = _wait_phases(c, r, service)
     decay = np.where(t >= 0, w1 * np.exp(-np.maximum(t, 0) / m1) + w2 * np.exp(-np.maximum(t, 0) / m2), 1.0)
     return np.where(r * service.mean_s >= c, 1.0, erlang_c(c, r * service.mean_s) * decay)
-
-
-def service_tail(service: Service, seconds: float) -> float:
-    """P(S > seconds) of the fitted service time."""
-    if seconds < 0:
-        return 1.0
-    if service.scv == 0:
-        return float(seconds < service.mean_s)
-    if service.scv <= 1:
-        shape = 1 / service.scv
-        return float(special.gammaincc(shape, seconds * shape / service.mean_s))
-    weights, rates = _hyperexponential(service)
-    return float(np.sum(weights * np.exp(-rates * seconds)))
-
-
-def _hyperexponential(service: Service) -> tuple[Floats, Floats]:
-    """Weights and rates (1/s) of the two phases with balanced means that match mean and c_s² > 1."""
-    p = (1 + np.sqrt((service.scv - 1) / (service.scv + 1))) / 2
-    weights = np.array([p, 1 - p])
-    return weights, 2 * weights / service.mean_s
-
-
-@lru_cache(maxsize=4096)
-def _service_nodes(service: Service, seconds: float) -> tuple[Floats, Floats]:
-    """Quadrature of the service time's distribution over [0, seconds]: points and their probabilities."""
-    below = 1 - service_tail(service, seconds)
-    if service.scv == 0:
-        return np.array([service.mean_s]), np.array([below])
-    if service.scv <= 1:
-        shape = 1 / service.scv
-        u = (_NODES + 1) / 2 * below
-        return special.gammaincinv(shape, u) * service.mean_s / shape, _WEIGHTS / 2 * below
-    weights, rates = _hyperexponential(service)
-    parts = -np.expm1(-rates * seconds)
-    points = [-np.log1p(-(_NODES + 1) / 2 * part) / rate for part, rate in zip(parts, rates, strict=True)]
-    masses = [_WEIGHTS / 2 * part * weight for part, weight in zip(parts, weights, strict=True)]
-    return np.concatenate(points), np.concatenate(masses)
 
 
 def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: float) -> Floats:
@@ -183,7 +117,7 @@ def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds:
     c, r = np.broadcast_arrays(np.asarray(servers, float), np.asarray(rate, float))
     if seconds <= 0:
         return np.ones_like(c)
-    points, masses = _service_nodes(service, float(seconds))
+    points, masses = service_nodes(service, float(seconds))
     saturated = r * service.mean_s >= c
     left = np.maximum(seconds - points, 0.0)
     w1, w2, m1, m2 = _wait_phases(c, r, service)
