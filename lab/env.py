@@ -22,14 +22,13 @@ def environment(lab: Lab, *, path: str | None = None) -> dict[str, str]:
     folders = [str(lab.bin_directory), *(part for part in before.split(os.pathsep) if part != str(lab.bin_directory))]
     variables = {
         "PATH": os.pathsep.join(folders),
-        "PULUMI_HOME": str(lab.directory / "pulumi-home"),
+        "PULUMI_HOME": str(lab.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{lab.backend}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(lab.passphrase_file),
         "PULUMI_STACK": lab.stack,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # All plugins are here already; nothing is looked for on the network.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        # The engine warns at each start that plugins come from PATH; here that is what is wanted.
-        "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": "lab",
         "AWS_DEFAULT_REGION": lab.region,

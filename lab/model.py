@@ -66,6 +66,11 @@ class Lab:
         return self.directory / "bin"
 
     @property
+    def pulumi_home(self) -> Path:
+        """The engine's home: workspaces, and the lab's provider plugins."""
+        return self.directory / "pulumi-home"
+
+    @property
     def logs(self) -> Path:
         """Output of the lab's daemons."""
         return self.directory / "logs"

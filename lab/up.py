@@ -61,7 +61,6 @@ def up(
     if not cloud_answers(lab):
         with step(say, f"Cloud on {lab.cloud_endpoint}", "AWS's API, for the warm and cold tiers"):
             _start_cloud(lab)
-    _login(lab)
     return lab
 
 
@@ -86,7 +85,7 @@ def prepare(
         model.save(lab)
     lab.backend.mkdir(parents=True, exist_ok=True)
     _write_passphrase(lab.passphrase_file)
-    engine.write_programs(found, lab.bin_directory, root)
+    engine.write_programs(found, lab.bin_directory, lab.pulumi_home, root)
     return lab
 
 
@@ -157,11 +156,6 @@ def cloud_answers(lab: Lab) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _login(lab: Lab) -> None:
-    """The engine makes the file backend's folder by itself; only a stack has to be there for the first command."""
-    (lab.directory / "pulumi-home").mkdir(parents=True, exist_ok=True)
 
 
 def existing(directory: Path | None = None) -> Lab:

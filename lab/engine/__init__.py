@@ -8,6 +8,7 @@ minutes), and the language host is the lab's. Nothing here touches the environme
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -29,8 +30,8 @@ PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 EXEC = "pulumi-language-python-exec"
 HOST = "pulumi-language-python"
-#: Wrapper → the module that it runs.
-PLUGINS = {"pulumi-resource-aws": "lab.plugins.aws", "pulumi-resource-libvirt": "lab.plugins.libvirt"}
+#: Provider → (the SDK that wants it, the module that is it).
+PLUGINS = {"aws": ("pulumi_aws", "lab.plugins.aws"), "libvirt": ("pulumi_libvirt", "lab.plugins.libvirt")}
 
 GET_ONE = (
     "put Pulumi's CLI (3.259 or newer) with its language host on PATH, as Pulumi's own installer does, or put Go 1.26 "
@@ -156,18 +157,24 @@ def _go(go: str, *arguments: str) -> str:
     return done.stdout
 
 
-def write_programs(engine: Engine, folder: Path, root: Path) -> None:
-    """(Re)write the lab's `bin`: plugin wrappers, the CLI, and the language host where the CLI has none of its own."""
+def write_programs(engine: Engine, folder: Path, home: Path, root: Path) -> None:
+    """(Re)write the lab's programs.
+
+    `folder` (for PATH) gets the CLI, and the language host where the CLI has none of its own. `home`, the engine's own
+    PULUMI_HOME, gets the provider plugins as installed ones in the version that the SDK asks for: so one on PATH, such
+    as the genuine one, still comes first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    wrappers = dict(PLUGINS)
     _link(engine.cli, folder / "pulumi")
     for name in (EXEC, HOST):
         (folder / name).unlink(missing_ok=True)
     if engine.exec_script is not None:
-        wrappers[HOST] = "lab.host"
+        _write_wrapper(folder / HOST, "lab.host", root)
         _link(engine.exec_script, folder / EXEC)
-    for name, module in wrappers.items():
-        _write_wrapper(folder / name, module, root)
+    for name, (sdk, module) in PLUGINS.items():
+        plugin = home / "plugins" / f"resource-{name}-v{importlib.metadata.version(sdk)}"
+        plugin.mkdir(parents=True, exist_ok=True)
+        _write_wrapper(plugin / f"pulumi-resource-{name}", module, root)
 
 
 def _write_wrapper(path: Path, module: str, root: Path) -> None:
@@ -184,7 +191,11 @@ def _quoted(text: str) -> str:
 
 
 def _link(target: Path, path: Path) -> None:
+    """Hard link where the file system allows it: the engine looks for its host beside its resolved own path."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
+    try:
+        os.link(target.resolve(), temporary)
+    except OSError:
+        temporary.symlink_to(target)
     temporary.replace(path)

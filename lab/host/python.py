@@ -11,27 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-#: Packages of the SDK that are no provider: they need no plugin.
-NOT_PROVIDERS = {"pulumi", "pulumi-policy", "pulumi_policy"}
-
-# Runs inside the program's Python: what is installed there, and which of it wants a Pulumi plugin.
+# These run inside the program's Python, with -I: nothing of the project is imported by accident.
 LIST_PACKAGES = """
 import importlib.metadata as metadata, json
-packages = []
-for distribution in metadata.distributions():
-    name = distribution.metadata["Name"]
-    if not name:
-        continue
-    plugin = next((str(f.locate()) for f in distribution.files or () if f.name == "pulumi-plugin.json"), None)
-    entry = {"name": name, "version": distribution.version}
-    if plugin:
-        try:
-            entry["plugin"] = json.load(open(plugin))
-        except (OSError, ValueError):
-            pass
-    packages.append(entry)
-print(json.dumps(packages))
+print(json.dumps([[d.metadata["Name"], d.version] for d in metadata.distributions() if d.metadata["Name"]]))
 """
+LIST_FOLDERS = "import json, sysconfig; p = sysconfig.get_paths(); print(json.dumps([p['purelib'], p['platlib']]))"
+PLUGIN_FILE = "pulumi-plugin.json"
 
 
 class NoPythonError(Exception):
@@ -63,11 +49,29 @@ def environment(python: Path, given: Mapping[str, str]) -> dict[str, str]:
     return changed
 
 
-def packages(python: Path) -> list[dict[str, Any]]:
-    """Installed distributions of `python`: name, version and, for providers, their `plugin` description."""
-    done = subprocess.run([python, "-c", LIST_PACKAGES], capture_output=True, text=True, check=True, timeout=120)
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return sorted(found, key=lambda package: str(package["name"]).lower())
+def packages(python: Path) -> list[tuple[str, str]]:
+    """Installed distributions of `python`: name and version, by name."""
+    return sorted((str(name), str(version)) for name, version in _ask(python, LIST_PACKAGES))
+
+
+def providers(python: Path) -> list[dict[str, Any]]:
+    """What the provider SDKs installed for `python` say of their plugins: name, version and, if not Pulumi's, server."""
+    found = {}
+    for folder in dict.fromkeys(_ask(python, LIST_FOLDERS)):
+        for path in sorted(Path(folder).glob(f"*/{PLUGIN_FILE}")):
+            try:
+                plugin = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(plugin, dict) and plugin.get("resource") and plugin.get("name") and plugin.get("version"):
+                found[str(plugin["name"])] = plugin
+    return [found[name] for name in sorted(found)]
+
+
+def _ask(python: Path, code: str) -> list[Any]:
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    answer: list[Any] = json.loads(done.stdout)
+    return answer
 
 
 def own_version() -> str:

@@ -55,20 +55,19 @@ class Host(LanguageRuntimeServicer):  # type: ignore[misc]
         return language_pb2.GetRequiredPackagesResponse(
             packages=[
                 plugin_pb2.PackageDependency(
-                    name=str(package["plugin"].get("name") or package["name"].removeprefix("pulumi-")),
+                    name=str(plugin["name"]),
                     kind="resource",
-                    version=f"v{str(package['plugin'].get('version') or package['version']).removeprefix('v')}",
-                    server=str(package["plugin"].get("server") or ""),
+                    version=f"v{str(plugin['version']).removeprefix('v')}",
+                    server=str(plugin.get("server") or ""),
                 )
-                for package in python.packages(_interpreter(request.info, context))
-                if package.get("plugin", {}).get("resource") and package["name"] not in python.NOT_PROVIDERS
+                for plugin in python.providers(_interpreter(request.info, context))
             ]
         )
 
     def GetProgramDependencies(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         """What is installed for the program."""
         found = python.packages(_interpreter(request.info, context))
-        dependencies = [language_pb2.DependencyInfo(name=p["name"], version=p["version"]) for p in found]
+        dependencies = [language_pb2.DependencyInfo(name=name, version=version) for name, version in found]
         return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
 
     def RuntimeOptionsPrompts(self, _request: object, _context: object) -> Any:  # noqa: N802

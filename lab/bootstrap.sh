@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Everything before the first line of our own Python: Debian packages and the locked virtualenv. Then `python -m lab.setup`
+# does the rest. Each step runs only where it is needed, says what and why, and can be interrupted and repeated.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() { printf 'Error: %s\n' "$*" >&2; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in python3.11 python3 python3.12 python3.13; do
+        if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 or newer is missing: install it with \`apt-get install python3 python3-venv\`."
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+missing_packages() {
+    local name
+    while read -r name _; do
+        case $name in '' | '#'*) continue ;; esac
+        installed "$name" || echo "$name"
+    done <lab/packages.txt
+    # A Python of one's own brings these itself; Debian's has them in packages.
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    "$python" -c 'import pathlib, sysconfig, sys
+sys.exit(not (pathlib.Path(sysconfig.get_paths()["include"]) / "Python.h").exists())' || echo python3-dev
+}
+
+install_packages() {
+    local missing as_root=()
+    mapfile -t missing < <(missing_packages)
+    [ ${#missing[@]} -eq 0 ] && return
+    command -v apt-get >/dev/null ||
+        fail "These Debian packages are missing and this machine has no apt-get: ${missing[*]}. Install what they hold."
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null ||
+            fail "These Debian packages are missing: ${missing[*]}. Installing them needs root or sudo: run make as root once."
+        as_root=(sudo)
+    fi
+    say "Debian packages: ${missing[*]} (libvirt, QEMU and what they need; reasons in lab/packages.txt)"
+    "${as_root[@]}" apt-get update -q >&2 || fail "apt-get update failed: see the lines above."
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2 ||
+        fail "apt-get could not install ${missing[*]}: see the lines above."
+}
+
+# uv takes nothing from pip's settings, so what the machine's pip is told (indexes, certificates) is handed on.
+hand_on_pip_settings() {
+    local name value
+    while IFS='=' read -r name value; do
+        value=${value#\'}
+        value=${value%\'}
+        case ${name##*.} in
+            index-url) export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$value}" ;;
+            extra-index-url) export UV_INDEX="${UV_INDEX:-${value//$'\n'/ }}" ;;
+            find-links) export UV_FIND_LINKS="${UV_FIND_LINKS:-${value// /,}}" ;;
+            no-index) export UV_NO_INDEX="${UV_NO_INDEX:-$value}" ;;
+            trusted-host) export UV_INSECURE_HOST="${UV_INSECURE_HOST:-$value}" ;;
+            cert) export SSL_CERT_FILE="${SSL_CERT_FILE:-$value}" ;;
+        esac
+    done < <(.venv/bin/python -m pip config list 2>/dev/null)
+}
+
+make_virtualenv() {
+    local stamp=.venv/.tiercast-lock wanted
+    wanted=$("$python" -V; sha256sum requirements/lock.txt requirements/uv.txt pyproject.toml)
+    if [ -x .venv/bin/tiercast ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
+        return
+    fi
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        say "Virtualenv .venv: a Python environment of the project's own"
+        rm -rf .venv
+        "$python" -m venv .venv
+    fi
+    say "Python packages: exactly those of requirements/lock.txt, checked by their hashes"
+    hand_on_pip_settings
+    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --upgrade \
+        --target .venv/uv -r requirements/uv.txt >&2
+    local uv=.venv/uv/bin/uv
+    # Source packages are built with the setuptools of the lock, so that comes first and nothing unpinned is fetched.
+    awk '/^[^ #]/ { wanted = /^setuptools==/ } wanted' requirements/lock.txt >.venv/setuptools.txt
+    "$uv" pip install -q --python .venv/bin/python --require-hashes --no-deps -r .venv/setuptools.txt >&2
+    "$uv" pip sync --python .venv/bin/python --require-hashes --no-build-isolation requirements/lock.txt >&2
+    "$uv" pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e . >&2
+    printf '%s\n' "$wanted" >"$stamp"
+}
+
+python=$(find_python)
+install_packages
+make_virtualenv
+exec .venv/bin/python -m lab.setup
