@@ -95,7 +95,7 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
 def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Floats, Floats]:
     """Mean wait in s of the fast and the slow phase of M/H₂/1: the poles of Pollaczek–Khinchine's transform."""
     mu = phases(service)[1]
-    half = (mu.sum() - rate) / 2
+    half = (mu.sum() - np.minimum(rate, 1 / service.mean_s)) / 2
     root = np.sqrt(np.maximum(half**2 - mu.prod() * (1 - rho), 0.0))
     return 1 / (half + root), 1 / np.maximum(half - root, 1e-12)
 

@@ -1,0 +1,301 @@
+"""What a fleet gives each QoS class: the one judgement that sizing optimises against and the latency policy repeats.
+
+The instances of a tier are shared by the classes. A class takes the share of a tier's instances that carries its load
+within its promise (`latency.safe_load`), in the order of its tiers; classes take in the order of the demand section,
+which is their priority. Load beyond what all its tiers carry within the promise counts as violating, the rest as kept:
+
+    violating share = E[(d − s)⁺] / E[d],     risk = P(d > s)
+
+over the demand's quantiles (all classes at the same level: the shared peak, which is the careful reading of marginals)
+and over the losses of spot zones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconciler.latency import SafeLoads, Service, latency_tail
+from reconciler.losses import Losses, loss_states
+from stacks.contract import ClassDemand, Demand, Tier
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """Ready instances of one kind in one tier.
+
+    vcpu, memory_mib, network_mbps are of one instance (network None: no constraint). `loss` is the probability that a
+    shock in `zone` takes `lost_share` of them while the plan is valid; 0 for capacity that does not vanish.
+    """
+
+    tier: Tier
+    instance_type: str
+    vcpu: float
+    memory_mib: float
+    count: int
+    network_mbps: float | None = None
+    zone: str = ""
+    loss: float = 0.0
+    lost_share: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassAssessment:
+    """One class's lot.
+
+    latency_ms: at the class's percentile when demand is at its quantile `level` (infinite: overloaded or served by
+    none). safe_rps: load carried within the promise beside the other classes at that level. violating_share: expected
+    share of requests beyond it; asked_share: how much may be. risk: probability that some are. served: requests/s by
+    tier at `level`. reachable: False where no load at all meets the target on any tier that has instances.
+    """
+
+    name: str
+    target_ms: float
+    percentile: float
+    level: float
+    demand_rps: float
+    safe_rps: float
+    latency_ms: float
+    violating_share: float
+    asked_share: float
+    risk: float
+    served: Mapping[Tier, float] = field(default_factory=dict)
+    reachable: bool = True
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promise is kept: no more requests violate than may."""
+        return self.violating_share <= self.asked_share * (1 + 1e-9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """All classes in order of priority, and the share of each tier's instances in use at each class's level."""
+
+    classes: tuple[ClassAssessment, ...]
+    utilisation: Mapping[Tier, float]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every class's promise is kept."""
+        return all(c.holds for c in self.classes)
+
+    def of(self, name: str) -> ClassAssessment:
+        """The class of that name."""
+        return next(c for c in self.classes if c.name == name)
+
+
+def slots_per_instance(supply: Supply, service: Service) -> int:
+    """Whole slots of a class on one instance: the scarcest of vCPU, memory and network decides.
+
+    A network of B bytes/s carries B / bytes per request, which keeps that rate × mean service time slots busy (Little).
+    """
+    slots = supply.vcpu * service.concurrency_per_vcpu
+    if service.memory_mib > 0:
+        slots = min(slots, supply.memory_mib / service.memory_mib)
+    if service.network_bytes > 0 and supply.network_mbps is not None:
+        slots = min(slots, supply.network_mbps * 1e6 / 8 / service.network_bytes * service.mean_s)
+    return int(slots + 1e-9)
+
+
+def demand_scenarios(demand: ClassDemand, fine: int = 4) -> tuple[Floats, Floats]:
+    """Requests/s and their probabilities that stand for a class's quantile function.
+
+    Between levels the quantile function is linear (`fine` points each), below the first it is flat, above the last its
+    tail is exponential with the slope of the last two levels, represented by its mean: the rarest part of the demand is
+    what decides a violating share of 0.1 %.
+    """
+    levels, rates = np.asarray(demand.levels, float), np.asarray(demand.requests_per_second, float)
+    parts = (np.arange(fine) + 0.5) / fine
+    inner = (rates[:-1, None] + np.diff(rates)[:, None] * parts).ravel()
+    mass = np.repeat(np.diff(levels) / fine, fine)
+    slope = 0.0
+    if len(levels) > 1 and levels[-1] < 1:
+        slope = (rates[-1] - rates[-2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
+    values = np.concatenate([rates[:1], inner, rates[-1:] + slope])
+    return values, np.concatenate([levels[:1], mass, [1 - levels[-1]]])
+
+
+def assess(
+    demand: Demand,
+    supply: Sequence[Supply],
+    services: Mapping[str, Service] | None = None,
+    *,
+    fine: int = 4,
+    latency: bool = True,
+) -> Assessment:
+    """Judge a fleet against the demand section of a plan.
+
+    Args:
+        demand: per class its promise, tiers and quantiles of requests/s, in order of priority.
+        supply: ready instances; several entries per tier and type are allowed.
+        services: overrides by class, for what the demand section does not carry (network bytes).
+        fine: points between two quantile levels.
+        latency: False leaves `latency_ms` at NaN, for a search that only asks for violating shares.
+
+    Returns:
+        One assessment per class in the same order.
+    """
+    losses = loss_states([(s.zone, s.loss, s.lost_share) for s in supply])
+    routing = _Routing(supply, losses)
+    found = []
+    for name, wanted in demand.classes.items():
+        service = (services or {}).get(name) or Service.of(wanted.service)
+        values, mass = demand_scenarios(wanted, fine)
+        level = 1 - wanted.violating_share
+        at_level = float(np.interp(level, wanted.levels, wanted.requests_per_second))
+        found.append(_ClassRoute(name, wanted, service, np.append(values, at_level), mass, level))
+    # Levels of different classes are aligned by rank; scenario counts differ only where classes give other levels.
+    grid = _common_grid([f.mass for f in found])
+    for f in found:
+        f.resample(grid)
+        routing.take(f)
+    return Assessment(
+        classes=tuple(f.assessment(routing, losses, latency) for f in found),
+        utilisation={tier: float(1 - routing.free[tier][-1, 0]) for tier in routing.tiers},
+    )
+
+
+def _common_grid(masses: list[Floats]) -> Floats:
+    """Edges of probability cells that all classes share, ascending from 0 to 1."""
+    edges = np.concatenate([np.array([0.0, 1.0]), *(np.cumsum(m) for m in masses)])
+    return np.unique(np.clip(np.round(edges, 12), 0.0, 1.0))
+
+
+class _Routing:
+    """Free share of every tier's instances, by demand scenario (axis 0) and loss state (axis 1)."""
+
+    def __init__(self, supply: Sequence[Supply], losses: Losses) -> None:
+        self.supply = supply
+        self.left = losses.left
+        self.tiers = [t for t in Tier if any(s.tier is t and s.count for s in supply)]
+        self.free: dict[Tier, Floats] = {}
+
+    def slots(self, tier: Tier, service: Service) -> Floats:
+        """(loss states,) slots that the class would have with the whole tier to itself."""
+        each = np.array([s.count * slots_per_instance(s, service) if s.tier is tier else 0 for s in self.supply], float)
+        return self.left @ each if len(each) else np.zeros(len(self.left))
+
+    def take(self, route: _ClassRoute) -> None:
+        """Serve a class from what the classes before it left."""
+        rest = np.repeat(route.rates[:, None], len(self.left), axis=1)
+        for tier in route.demand.tiers:
+            if tier not in self.tiers:
+                continue
+            free = self.free.setdefault(tier, np.ones_like(rest))
+            total = self.slots(tier, route.service)
+            table = route.safe_loads(tier)
+            taken = np.minimum(table.load(free * total), rest)
+            used = np.minimum(table.slots(taken), total)
+            share = np.divide(used, total, out=np.zeros_like(free), where=total > 0)
+            self.free[tier] = np.maximum(free - np.minimum(share, free), 0.0)
+            route.served[tier], route.share[tier] = taken, np.minimum(share, free)
+            rest = np.maximum(rest - taken, 0.0)
+        route.unserved = rest
+
+
+class _ClassRoute:
+    """How one class is served in every scenario; the last scenario is its demand at `level`."""
+
+    def __init__(
+        self, name: str, demand: ClassDemand, service: Service, rates: Floats, mass: Floats, level: float
+    ) -> None:
+        self.name, self.demand, self.service = name, demand, service
+        self.rates, self.mass, self.level = rates, mass, level
+        self.served: dict[Tier, Floats] = {}
+        self.share: dict[Tier, Floats] = {}
+        self.unserved: Floats = np.zeros((0, 0))
+
+    def resample(self, edges: Floats) -> None:
+        """Move to the common probability cells; each lies within one of the class's own."""
+        own = np.searchsorted(np.round(np.cumsum(self.mass), 12), (edges[:-1] + edges[1:]) / 2)
+        own = np.minimum(own, len(self.mass) - 1)
+        self.rates = np.append(self.rates[:-1][own], self.rates[-1])
+        self.mass = np.diff(edges)
+
+    def safe_loads(self, tier: Tier) -> SafeLoads:
+        return SafeLoads(
+            service=self.service,
+            target_ms=self.demand.latency_ms,
+            percentile=self.demand.percentile,
+            round_trip_ms=self.demand.round_trip_ms.get(tier, 0.0),
+        )
+
+    def assessment(self, routing: _Routing, losses: Losses, latency: bool) -> ClassAssessment:
+        weights = self.mass[:, None] * losses.probability
+        missed = np.where(self.unserved[:-1] > 1e-9 * np.maximum(self.rates[:-1, None], 1e-9), self.unserved[:-1], 0.0)
+        volume = float(self.mass @ self.rates[:-1])
+        usable = [t for t in self.served if self.safe_loads(t).load(routing.slots(t, self.service)).max() > 0]
+        return ClassAssessment(
+            name=self.name,
+            target_ms=self.demand.latency_ms,
+            percentile=self.demand.percentile,
+            level=self.level,
+            demand_rps=float(self.rates[-1]),
+            safe_rps=self._safe(routing),
+            latency_ms=self._latency(routing) if latency else float("nan"),
+            violating_share=float((weights * missed).sum()) / volume if volume > 0 else 0.0,
+            asked_share=self.demand.violating_share,
+            risk=float(weights[missed > 0].sum()),
+            served={t: float(x[-1, 0]) for t, x in self.served.items()},
+            reachable=bool(usable) or not any(t in routing.tiers for t in self.demand.tiers),
+        )
+
+    def _safe(self, routing: _Routing) -> float:
+        """What the class could carry beside the others: what it is served plus what the tiers' free shares carry."""
+        total = 0.0
+        for tier in self.share:
+            slots = routing.slots(tier, self.service)[0]
+            total += float(self.safe_loads(tier).load((self.share[tier] + routing.free[tier])[-1, 0] * slots))
+        return total
+
+    def _latency(self, routing: _Routing) -> float:
+        """Percentile of the mixture over tiers at `level`, with no loss, at the peak of the step.
+
+        Free instances are not idle: every class in a tier has its share stretched to the whole. Demand beyond the safe
+        load is spread over the class's slots, as a balancer without admission would.
+        """
+        slots, loads = [], []
+        for tier, share in self.share.items():
+            mine, free = float(share[-1, 0]), float(routing.free[tier][-1, 0])
+            stretched = mine / max(1 - free, 1e-12)
+            slots.append(min(stretched, 1.0) * float(routing.slots(tier, self.service)[0]))
+            loads.append(float(self.served[tier][-1, 0]))
+        if self.rates[-1] <= 0:
+            return 0.0
+        extra = float(self.unserved[-1, 0])
+        if sum(slots) <= 0:
+            return float("inf")
+        busy = [load + extra * slot / sum(slots) for load, slot in zip(loads, slots, strict=True)]
+        parts = [
+            (b / sum(busy), s, b * self.service.peak_factor, self.demand.round_trip_ms.get(t, 0.0))
+            for t, s, b in zip(self.share, slots, busy, strict=True)
+            if b > 0
+        ]
+        return _mixture_percentile(parts, self.service, self.demand.percentile)
+
+
+def _mixture_percentile(
+    parts: Sequence[tuple[float, float, float, float]], service: Service, percentile: float
+) -> float:
+    """Latency in ms not exceeded by `percentile` of requests over parts (weight, slots, requests/s, round trip ms)."""
+
+    def beyond(ms: float) -> float:
+        return sum(w * float(latency_tail(c, r, service, (ms - trip) / 1000)) for w, c, r, trip in parts)
+
+    saturated = sum(w for w, c, r, _ in parts if r * service.mean_s >= c)
+    if saturated >= 1 - percentile:
+        return float("inf")
+    high = 1000 * service.mean_s + max(trip for *_, trip in parts)
+    while beyond(high) > 1 - percentile:
+        high *= 2
+    low = 0.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beyond(middle) > 1 - percentile else (low, middle)
+    return high

@@ -1,0 +1,42 @@
+"""States of loss of capacity that can vanish: none, or one zone's shock at a time.
+
+Shocks are rare against the time a plan is valid, so that two zones at once are left out; their probability is the
+product of two small numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """probability: (states,), the first is "nothing lost". left: (states, groups), share of each group that remains."""
+
+    probability: NDArray[np.float64]
+    left: NDArray[np.float64]
+
+
+def loss_states(groups: Sequence[tuple[str, float, float]]) -> Losses:
+    """States for groups given as (zone, probability of a shock in it, share lost); a group with 0 is never lost.
+
+    A zone's shock is as probable as its most exposed group says; groups of one zone go together.
+    """
+    zones: dict[str, float] = {}
+    for zone, probability, share in groups:
+        if probability > 0 and share > 0:
+            zones[zone] = max(zones.get(zone, 0.0), probability)
+    names = sorted(zones)
+    left = np.ones((len(names) + 1, len(groups)))
+    for state, name in enumerate(names, start=1):
+        for column, (zone, probability, share) in enumerate(groups):
+            if zone == name and probability > 0:
+                left[state, column] = 1 - share
+    lost = np.array([zones[name] for name in names])
+    if lost.sum() > 1:
+        lost = lost / lost.sum()
+    return Losses(probability=np.concatenate([[1 - lost.sum()], lost]), left=left)
