@@ -68,15 +68,13 @@ hand_on_pip_settings() {
 
 make_virtualenv() {
     local stamp=.venv/.tiercast-lock wanted
-    wanted=$("$python" -V; sha256sum requirements/lock.txt requirements/uv.txt pyproject.toml)
-    if [ -x .venv/bin/tiercast ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
-        return
-    fi
     if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         say "Virtualenv .venv: a Python environment of the project's own"
         rm -rf .venv
         "$python" -m venv .venv
     fi
+    wanted=$(.venv/bin/python -V; sha256sum requirements/lock.txt requirements/uv.txt pyproject.toml)
+    [ -x .venv/bin/tiercast ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
     say "Python packages: exactly those of requirements/lock.txt, checked by their hashes"
     hand_on_pip_settings
     .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --upgrade \
@@ -85,7 +83,7 @@ make_virtualenv() {
     # Source packages are built with the setuptools of the lock, so that comes first and nothing unpinned is fetched.
     awk '/^[^ #]/ { wanted = /^setuptools==/ } wanted' requirements/lock.txt >.venv/setuptools.txt
     "$uv" pip install -q --python .venv/bin/python --require-hashes --no-deps -r .venv/setuptools.txt >&2
-    "$uv" pip sync --python .venv/bin/python --require-hashes --no-build-isolation requirements/lock.txt >&2
+    "$uv" pip sync -q --python .venv/bin/python --require-hashes --no-build-isolation requirements/lock.txt >&2
     "$uv" pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e . >&2
     printf '%s\n' "$wanted" >"$stamp"
 }
