@@ -1,0 +1,121 @@
+"""What was approved is what runs: every difference between the approval and the present is refused and named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.approval import bind, check
+from reconciler.change import Preview, Resource, Step, Violation
+from reconciler.errors import InputError, StaleApproval
+from reconciler.plan import PlanFile, TierLine, parse_plan
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+URN = "urn:pulumi:lab::tiercast::aws:autoscaling/group:Group::warm-a"
+STEP = Step(urn=URN, op="update", type="aws:autoscaling/group:Group", keys=("maxSize",))
+
+
+def plan_of(**changes: Any) -> PlanFile:
+    line = TierLine(tier="warm", kinds={"c7i.large": 2}, before=3, after=2, usd_before=3, usd_after=2, reason="r")
+    base: dict[str, Any] = {
+        "fleet": "f",
+        "stack": "lab",
+        "created_at": NOW,
+        "valid_until": NOW + timedelta(hours=1),
+        "cutoff": NOW,
+        "tiers": (line,),
+        "classes": (),
+        "usd_per_hour_before": 3.0,
+        "usd_per_hour_after": 2.0,
+        "config": {"tiercast:warm": {"groups": []}},
+    }
+    return PlanFile(**{**base, **changes}).identified()
+
+
+def group(size: int = 3) -> Resource:
+    return Resource(urn=URN, type="aws:autoscaling/group:Group", id="warm-a", inputs={"maxSize": size}, outputs={})
+
+
+def preview(*steps: Step) -> Preview:
+    return Preview(steps=steps, violations=())
+
+
+def approved() -> PlanFile:
+    return bind(plan_of(), config_digest="c", policy_digest="p", preview=preview(STEP), state=[group()], at=NOW)
+
+
+def present(plan: PlanFile, **changes: Any) -> None:
+    base: dict[str, Any] = {
+        "config_digest": "c",
+        "policy_digest": "p",
+        "preview": preview(STEP),
+        "state": [group()],
+        "newest": None,
+        "now": NOW + timedelta(minutes=30),
+    }
+    check(plan, **{**base, **changes})
+
+
+def test_an_unchanged_present_is_accepted_and_untouched_resources_do_not_count() -> None:
+    other = Resource(urn=URN + "-b", type="t", id="x", inputs={"a": 1}, outputs={})
+    present(approved())
+    present(approved(), state=[group(), other])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"config_digest": "x"}, "the stack configuration was edited"),
+        ({"policy_digest": "x"}, "the policy pack or its configuration changed"),
+        ({"preview": preview(STEP, Step(urn=URN + "-b", op="delete", type="t:t:T"))}, "warm-a-b would now also be hit"),
+        ({"preview": preview()}, "'update' of warm-a is no longer"),
+        (
+            {"preview": preview(Step(urn=URN, op="update", type=STEP.type, keys=("minSize",)))},
+            "change in other properties",
+        ),
+        ({"state": [group(31)]}, "warm-a itself changed after the approval"),
+        ({"now": NOW + timedelta(hours=2)}, "was valid until"),
+        (
+            {
+                "newest": plan_of(
+                    cutoff=NOW + timedelta(hours=1),
+                    tiers=(TierLine(tier="warm", kinds={}, before=3, after=3, usd_before=0, usd_after=0, reason=""),),
+                )
+            },
+            "unsafe by the newest forecast: warm would shrink to 2",
+        ),
+    ],
+)
+def test_a_difference_is_refused_and_named(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(StaleApproval, match=r"Preview and approve again") as caught:
+        present(approved(), **changes)
+    assert words in str(caught.value)
+
+
+def test_a_plan_that_was_never_previewed_is_refused() -> None:
+    with pytest.raises(StaleApproval, match="never previewed"):
+        present(plan_of())
+
+
+def test_an_edited_plan_file_is_refused_and_a_bound_one_reads_back() -> None:
+    plan = approved()
+    raw = plan.model_dump(mode="json")
+    assert parse_plan(raw, "plan.json") == plan
+    raw["config"]["tiercast:warm"] = {"groups": [1]}
+    with pytest.raises(InputError, match="the plan was edited"):
+        parse_plan(raw, "plan.json")
+    with pytest.raises(InputError, match="not a plan file"):
+        parse_plan({"a": 1}, "plan.json")
+
+
+def test_logical_resources_and_quiet_operations_are_no_change() -> None:
+    steps = (
+        Step(urn="a::stack", op="update", type="pulumi:pulumi:Stack"),
+        Step(urn="a::hot", op="create", type="tiercast:stacks:HotTier"),
+        Step(urn="a::x", op="same", type="t:t:T"),
+    )
+    found = Preview(steps=steps, violations=(Violation(policy="p", level="advisory", message="m"),))
+    assert found.changed == ()
+    assert found.refusals == ()
