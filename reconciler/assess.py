@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from reconciler.latency import SafeLoads, Service, latency_tail
 from reconciler.losses import Losses, loss_states
+from reconciler.scenarios import aligned_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
 
 Floats = NDArray[np.float64]
@@ -103,24 +104,6 @@ def slots_per_instance(supply: Supply, service: Service) -> int:
     return int(slots + 1e-9)
 
 
-def demand_scenarios(demand: ClassDemand, fine: int = 4) -> tuple[Floats, Floats]:
-    """Requests/s and their probabilities that stand for a class's quantile function.
-
-    Between levels the quantile function is linear (`fine` points each), below the first it is flat, above the last its
-    tail is exponential with the slope of the last two levels, represented by its mean: the rarest part of the demand is
-    what decides a violating share of 0.1 %.
-    """
-    levels, rates = np.asarray(demand.levels, float), np.asarray(demand.requests_per_second, float)
-    parts = (np.arange(fine) + 0.5) / fine
-    inner = (rates[:-1, None] + np.diff(rates)[:, None] * parts).ravel()
-    mass = np.repeat(np.diff(levels) / fine, fine)
-    slope = 0.0
-    if len(levels) > 1 and levels[-1] < 1:
-        slope = (rates[-1] - rates[-2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
-    values = np.concatenate([rates[:1], inner, rates[-1:] + slope])
-    return values, np.concatenate([levels[:1], mass, [1 - levels[-1]]])
-
-
 def assess(
     demand: Demand,
     supply: Sequence[Supply],
@@ -143,28 +126,18 @@ def assess(
     """
     losses = loss_states([(s.zone, s.loss, s.lost_share) for s in supply])
     routing = _Routing(supply, losses)
+    rates, mass = aligned_scenarios(demand, fine)
     found = []
-    for name, wanted in demand.classes.items():
+    for index, (name, wanted) in enumerate(demand.classes.items()):
         service = (services or {}).get(name) or Service.of(wanted.service)
-        values, mass = demand_scenarios(wanted, fine)
         level = 1 - wanted.violating_share
         at_level = float(np.interp(level, wanted.levels, wanted.requests_per_second))
-        found.append(_ClassRoute(name, wanted, service, np.append(values, at_level), mass, level))
-    # Levels of different classes are aligned by rank; scenario counts differ only where classes give other levels.
-    grid = _common_grid([f.mass for f in found])
-    for f in found:
-        f.resample(grid)
-        routing.take(f)
+        found.append(_ClassRoute(name, wanted, service, np.append(rates[:, index], at_level), mass, level))
+        routing.take(found[-1])
     return Assessment(
         classes=tuple(f.assessment(routing, losses, latency) for f in found),
         utilisation={tier: float(1 - routing.free[tier][-1, 0]) for tier in routing.tiers},
     )
-
-
-def _common_grid(masses: list[Floats]) -> Floats:
-    """Edges of probability cells that all classes share, ascending from 0 to 1."""
-    edges = np.concatenate([np.array([0.0, 1.0]), *(np.cumsum(m) for m in masses)])
-    return np.unique(np.clip(np.round(edges, 12), 0.0, 1.0))
 
 
 class _Routing:
@@ -210,13 +183,6 @@ class _ClassRoute:
         self.served: dict[Tier, Floats] = {}
         self.share: dict[Tier, Floats] = {}
         self.unserved: Floats = np.zeros((0, 0))
-
-    def resample(self, edges: Floats) -> None:
-        """Move to the common probability cells; each lies within one of the class's own."""
-        own = np.searchsorted(np.round(np.cumsum(self.mass), 12), (edges[:-1] + edges[1:]) / 2)
-        own = np.minimum(own, len(self.mass) - 1)
-        self.rates = np.append(self.rates[:-1][own], self.rates[-1])
-        self.mass = np.diff(edges)
 
     def safe_loads(self, tier: Tier) -> SafeLoads:
         return SafeLoads(
