@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
 
 from stacks.contract_base import ClassDemand, Demand, Model, Override, Ownership, Plan, Service, Size, Tier
 from stacks.contract_cloud import (
@@ -78,6 +79,7 @@ __all__ = [
     "json_schema",
     "parse",
     "stale",
+    "to_key",
 ]
 
 #: Version that this code writes. Older ones are lifted by `MIGRATIONS`, newer ones refused.
@@ -158,6 +160,11 @@ def _fault(location: tuple[int | str, ...], message: str, found: object) -> str:
     key = "tiercast:" + ".".join(str(part) for part in location)
     shown = "" if isinstance(found, dict | list | tuple | BaseModel) else f" (found {found!r})"
     return f"{key}: {message.removeprefix('Value error, ')}{shown}"
+
+
+def to_key(name: str) -> str:
+    """Configuration key of a field: `schema_version` → `schemaVersion`."""
+    return to_camel(name)
 
 
 def canonical(value: Any) -> str:
