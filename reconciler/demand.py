@@ -1,21 +1,23 @@
-"""From the forecast of groups to the demand section of the stack configuration: one entry per QoS class.
+"""From the forecast of groups to what sizing asks for: joint paths per QoS class, and the demand section of a plan.
 
-The quantiles are of the largest step while the plan may be applied, taken over joint paths: a class's groups rise
-together or not as they did in the past, and a plan that is valid for three steps must carry the largest of them.
+A class's groups are summed path by path, so that they rise together or not as they did in the past.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.demand import LEVELS, DemandForecast, RequestCost
+from forecaster.demand import DemandForecast, RequestCost
 from reconciler.fleet import Application, Fleet
 from reconciler.grouping import Grouping
-from stacks.contract import ClassDemand, Demand, Service, Tier
+from reconciler.latency import Service
+from reconciler.sizing.demand import class_service, demand_section
+from stacks.contract import Demand, Tier
 
 Floats = NDArray[np.float64]
 
@@ -31,80 +33,56 @@ def window(forecast: DemandForecast, start: datetime, end: datetime) -> slice:
     return slice(first, max(min(last, forecast.horizon), first + 1))
 
 
-def class_paths(forecast: DemandForecast, grouping: Grouping, fleet: Fleet) -> dict[str, Floats]:
-    """QoS class → (paths, horizon) requests per step, summed over the class's groups path by path."""
+def class_paths(forecast: DemandForecast, grouping: Grouping, fleet: Fleet, first: int) -> Floats:
+    """(paths, classes, horizon − first) requests/s from the forecast's step `first` on, classes by priority."""
     qos = np.array(grouping.qos)
-    return {name: forecast.paths[:, qos == name].sum(axis=1) for name in fleet.qos}
+    sums = [forecast.paths[:, qos == name, first:].sum(axis=1) for name in fleet.qos]
+    return np.stack(sums, axis=1) / forecast.step.total_seconds()
 
 
-def demand_section(forecast: DemandForecast, grouping: Grouping, fleet: Fleet, steps: slice) -> Demand:
-    """The demand that sizes must answer, per class in order of priority.
-
-    Args:
-        forecast: joint forecast of the groups.
-        grouping: the groups' classes and rules.
-        fleet: promises and declared costs.
-        steps: the forecast's steps while the plan is valid (`window`).
-    """
-    seconds = forecast.step.total_seconds()
-    classes = {}
-    for name, paths in class_paths(forecast, grouping, fleet).items():
-        promise = fleet.qos[name]
-        peak = paths[:, steps].max(axis=1) / seconds
-        rates = np.maximum.accumulate(np.quantile(peak, LEVELS, method="higher"))
-        classes[name] = ClassDemand(
-            latency_ms=promise.latency.total_seconds() * 1000,
-            percentile=promise.percentile,
-            violating_share=promise.violating_share,
-            tiers=promise.tiers,
-            levels=LEVELS,
-            requests_per_second=tuple(float(f"{rate:.6g}") for rate in rates),
-            service=_service(name, grouping, forecast.costs),
-            round_trip_ms={tier: _round_trip_ms(fleet, tier) for tier in promise.tiers},
-        )
-    return Demand(step_seconds=round(seconds), classes=classes)
+def services(grouping: Grouping, fleet: Fleet, costs: Mapping[str, RequestCost]) -> dict[str, Service]:
+    """QoS class → how its requests occupy a server: a mixture over groups and rules, weighted by requests."""
+    parts: dict[str, list[tuple[Service, float]]] = {name: [] for name in fleet.qos}
+    for name, qos, rules in zip(grouping.names, grouping.qos, grouping.rules, strict=True):
+        parts[qos] += [(_service(rule, costs.get(name)), weight) for rule, weight in rules.items()]
+    default = Service(mean_s=DEFAULT_SERVICE.total_seconds())
+    return {
+        qos: class_service([s for s, _ in rows], [w for _, w in rows]) if rows else default
+        for qos, rows in parts.items()
+    }
 
 
-def _round_trip_ms(fleet: Fleet, tier: Tier) -> float:
+def section(fleet: Fleet, paths: Floats, steps: int, by_class: Mapping[str, Service]) -> Demand:
+    """The demand section that sizes answer: quantiles of each class's largest step among the plan's first `steps`."""
     tiers = fleet.tiers
     trips = {Tier.HOT: tiers.hot.round_trip, Tier.WARM: tiers.warm.round_trip, Tier.COLD: tiers.cold.round_trip}
-    return trips[tier].total_seconds() * 1000
-
-
-def _service(name: str, grouping: Grouping, costs: Mapping[str, RequestCost]) -> Service:
-    """The class's requests as one mixture: means weighted by requests, variation by the mixture's second moment."""
-    rows: list[tuple[float, Application, float, float, float]] = []
-    for group, qos, rules in zip(grouping.names, grouping.qos, grouping.rules, strict=True):
-        if qos != name:
-            continue
-        cost = costs.get(group)
-        for rule, weight in rules.items():
-            declared = rule.service_time
-            if declared is not None or cost is None:
-                took, varied = (declared or DEFAULT_SERVICE).total_seconds() * 1000, rule.scv
-            else:
-                took, varied = cost.vcpu_seconds * 1000 * rule.concurrency_per_vcpu, cost.scv
-            memory = rule.memory_mib or (cost.memory_mib if cost is not None else 0.0)
-            rows.append((weight, rule, took, varied, memory))
-    if not rows:
-        return Service(mean_ms=DEFAULT_SERVICE.total_seconds() * 1000)
-    total = sum(r[0] for r in rows)
-    weights = np.array([r[0] / total for r in rows])
-    mean = np.array([r[2] for r in rows])
-    scv = np.array([r[3] for r in rows])
-    overall = float(weights @ mean)
-    busy = weights * mean / overall
-    return Service(
-        mean_ms=_rounded(overall),
-        scv=_rounded(float(weights @ ((scv + 1) * mean**2)) / overall**2 - 1),
-        arrival_scv=_rounded(float(weights @ [r[1].arrival_scv for r in rows])),
-        # Slots are counted per vCPU: the harmonic mean keeps the vCPU time of the mixture.
-        concurrency_per_vcpu=_rounded(1 / float(busy @ [1 / r[1].concurrency_per_vcpu for r in rows])),
-        memory_mib=_rounded(float(max(r[4] for r in rows))),
-        peak_factor=_rounded(float(weights @ [r[1].peak_factor for r in rows])),
+    return demand_section(
+        step_seconds=round(fleet.step.total_seconds()),
+        names=list(fleet.qos),
+        paths=paths,
+        window=steps,
+        services=by_class,
+        latency_ms={name: promise.latency.total_seconds() * 1000 for name, promise in fleet.qos.items()},
+        percentile={name: promise.percentile for name, promise in fleet.qos.items()},
+        violating_share={name: promise.violating_share for name, promise in fleet.qos.items()},
+        tiers={name: promise.tiers for name, promise in fleet.qos.items()},
+        round_trip_ms={tier: trip.total_seconds() * 1000 for tier, trip in trips.items()},
     )
 
 
-def _rounded(value: float) -> float:
-    """Six significant digits: what a reviewer can read and a digest can hold."""
-    return float(f"{max(value, 0.0):.6g}")
+def _service(rule: Application, cost: RequestCost | None) -> Service:
+    """What the rule declares, and what was learned where it declares nothing."""
+    declared = rule.service_time if rule.service_time is not None or cost is not None else DEFAULT_SERVICE
+    base = Service(
+        mean_s=(declared or DEFAULT_SERVICE).total_seconds(),
+        scv=rule.scv,
+        arrival_scv=rule.arrival_scv,
+        concurrency_per_vcpu=rule.concurrency_per_vcpu,
+        memory_mib=rule.memory_mib or (cost.memory_mib if cost is not None else 0.0),
+        network_bytes=cost.network_bytes if cost is not None else 0.0,
+        peak_factor=rule.peak_factor,
+    )
+    if declared is not None or cost is None:
+        return base
+    # A slot shares its vCPU: it holds a request longer than the vCPU time that the request uses.
+    return replace(base, mean_s=cost.vcpu_seconds * rule.concurrency_per_vcpu, scv=cost.scv)

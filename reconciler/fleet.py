@@ -193,6 +193,10 @@ class ColdTier(Part):
     )
     flavours: tuple[Flavour, ...] = ()
     boot: DirectKernel | BaseVolume | None = None
+    interfaces: tuple[Interface, ...] = ()
+    domain_type: Literal["kvm", "qemu"] = "kvm"
+    machine: str = "pc"
+    overlay: str = ""
     target_tracking: TargetTracking | None = None
     headroom: Annotated[float, Field(ge=1)] = 1.5
     boot_time: Duration = timedelta(minutes=3)
@@ -256,6 +260,7 @@ class Fleet(Part):
     guards: Guards = Guards()
     prices: Prices = Prices()
     routing: Routing | None = None
+    tags: dict[str, str] = Field(default_factory=dict, description="Your own tags on every cloud resource.")
     config: dict[str, Any] = Field(default_factory=dict, description="Provider configuration, e.g. aws:region.")
 
     @model_validator(mode="after")

@@ -15,7 +15,9 @@ from reconciler.errors import InputError
 from stacks.contract import StackConfig, canonical
 
 #: Keys of `Pulumi.<stack>.yaml` that tiercast writes; `tiercast:override` is a person's and is never touched.
-OWN_KEYS = frozenset(f"tiercast:{key}" for key in ("schemaVersion", "plan", "demand", "hot", "warm", "cold", "routing"))
+OWN_KEYS = frozenset(
+    f"tiercast:{key}" for key in ("schemaVersion", "plan", "demand", "hot", "warm", "cold", "routing", "tags")
+)
 
 
 class Part(BaseModel):

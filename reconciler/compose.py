@@ -1,0 +1,119 @@
+"""From decided counts to the stack configuration: slots, groups, pools, provenance. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from reconciler.fleet import ColdTier, Fleet, HotTier, WarmTier
+from reconciler.options import COLD_GROUP, label
+from stacks.contract import (
+    Cold,
+    ColdGroup,
+    Demand,
+    Hypervisor,
+    Metal,
+    Ownership,
+    Plan,
+    ReadyPool,
+    Size,
+    Slot,
+    StackConfig,
+    Tier,
+    Warm,
+    WarmGroup,
+)
+
+
+def compose(
+    fleet: Fleet, *, counts: Mapping[str, int], slots: Mapping[Tier, tuple[Slot, ...]], demand: Demand, plan: Plan
+) -> StackConfig:
+    """The whole configuration.
+
+    Args:
+        fleet: what does not change from plan to plan.
+        counts: option name (`warm/m6i.large`, `cold/burst`) → instances.
+        slots: places of the VMs on our own metal, by tier.
+        demand, plan: what the sizes answer, and where they come from.
+    """
+    return StackConfig(
+        plan=plan,
+        demand=demand,
+        hot=_metal(fleet.tiers.hot, fleet.tiers.hot.hypervisors, slots.get(Tier.HOT, ())),
+        warm=_warm(fleet.tiers.warm, counts),
+        cold=_cold(fleet.tiers.cold, counts, slots.get(Tier.COLD, ())),
+        routing=fleet.routing,
+        tags=fleet.tags,
+    )
+
+
+def bounds(count: int, ownership: Ownership, headroom: float, limit: int) -> Size:
+    """Minimum, desired and maximum of a group planned at `count`.
+
+    Under `floor` the maximum leaves the reactive policy its headroom, at least one instance where anything runs.
+    """
+    if ownership is Ownership.EXACT:
+        return Size(min=count, desired=count, max=count)
+    roof = max(math.ceil(count * headroom), count + 1) if count else 0
+    return Size(min=count, desired=count, max=max(min(roof, limit), count))
+
+
+def _metal(tier: HotTier | ColdTier, hypervisors: tuple[Hypervisor, ...], slots: tuple[Slot, ...]) -> Metal:
+    return Metal(
+        hypervisors=hypervisors,
+        flavours=tier.flavours,
+        slots=slots,
+        boot=tier.boot,
+        interfaces=tier.interfaces,
+        domain_type=tier.domain_type,
+        machine=tier.machine,
+        overlay=tier.overlay,
+    )
+
+
+def _warm(warm: WarmTier, counts: Mapping[str, int]) -> Warm:
+    groups = []
+    for name in warm.instance_types:
+        count = counts.get(f"warm/{name}", 0)
+        size = bounds(count, warm.ownership, warm.headroom, warm.max)
+        rule = warm.ready_pool
+        pool = None
+        if rule is not None:
+            ready = math.ceil(rule.share * count)
+            pool = ReadyPool(
+                state=rule.state,
+                min_size=rule.min_size,
+                max_group_prepared_capacity=max(count + max(ready, rule.min_size), size.min),
+            )
+        groups.append(WarmGroup(name=label(name), instance_type=name, size=size, pool=pool))
+    return Warm(
+        ownership=warm.ownership,
+        launch=warm.launch,
+        groups=tuple(groups),
+        reservations=warm.reservations,
+        commitments=warm.commitments,
+        target_tracking=warm.target_tracking,
+    )
+
+
+def _cold(cold: ColdTier, counts: Mapping[str, int], slots: tuple[Slot, ...]) -> Cold:
+    groups: tuple[ColdGroup, ...] = ()
+    if cold.instance_types:
+        size = bounds(counts.get(f"cold/{COLD_GROUP}", 0), cold.ownership, cold.headroom, cold.max)
+        groups = (
+            ColdGroup(
+                name=COLD_GROUP,
+                instance_types=cold.instance_types,
+                size=size,
+                on_demand_base=cold.on_demand_base,
+                on_demand_share_above_base=round(1 - cold.spot_share, 6),
+            ),
+        )
+    metal = _metal(cold, cold.hosts, slots) if cold.hosts else None
+    return Cold(
+        ownership=cold.ownership,
+        launch=cold.launch,
+        groups=groups,
+        metal=metal,
+        target_tracking=cold.target_tracking,
+    )

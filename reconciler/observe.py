@@ -1,0 +1,83 @@
+"""What a stack's state says is there: instances per tier and kind, from the resources' own values. Pure.
+
+This is the state of the last update or refresh, not the configuration: each run starts from what is, not from what was
+meant.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.change import Resource
+from stacks.contract import Flavour, Slot, Tier
+
+DOMAIN = "libvirt:index/domain:Domain"
+GROUP = "aws:autoscaling/group:Group"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Counts of what runs.
+
+    Attributes:
+        slots: occupied slots of our own metal, by tier.
+        groups: (tier, group name) → (instance types, desired capacity).
+    """
+
+    slots: Mapping[Tier, tuple[Slot, ...]] = field(default_factory=dict)
+    groups: Mapping[tuple[Tier, str], tuple[tuple[str, ...], int]] = field(default_factory=dict)
+
+    @property
+    def first_run(self) -> bool:
+        """Nothing of ours runs yet."""
+        return not self.groups and not any(self.slots.values())
+
+    def flavours(self, tier: Tier) -> Counter[str]:
+        """Flavour → VMs on our own metal."""
+        return Counter(slot.flavour for slot in self.slots.get(tier, ()))
+
+    def desired(self, tier: Tier, group: str) -> int:
+        """Desired capacity of a group; 0 where it is not there."""
+        return self.groups.get((tier, group), ((), 0))[1]
+
+    def total(self, tier: Tier) -> int:
+        """Instances of a tier."""
+        return len(self.slots.get(tier, ())) + sum(n for (t, _), (_, n) in self.groups.items() if t is tier)
+
+
+def observe(resources: Iterable[Resource], flavours: Iterable[Flavour]) -> Observed:
+    """Read a stack's resources; a VM whose size is no known flavour counts under `vcpu x MiB`."""
+    named = {(f.vcpu, f.memory_mib): f.name for f in flavours}
+    slots: dict[Tier, list[Slot]] = {}
+    groups: dict[tuple[Tier, str], tuple[tuple[str, ...], int]] = {}
+    for resource in resources:
+        tier, _, rest = resource.name.partition("-")
+        if tier not in Tier.__members__.values():
+            continue
+        if resource.type == DOMAIN:
+            host, _, number = rest.rpartition("-")
+            size = (_whole(resource.inputs.get("vcpu")), _whole(resource.inputs.get("memory")))
+            flavour = named.get(size, f"{size[0]}x{size[1]}")
+            slots.setdefault(Tier(tier), []).append(Slot(hypervisor=host, number=int(number), flavour=flavour))
+        elif resource.type == GROUP:
+            desired = resource.outputs.get("desiredCapacity", resource.inputs.get("minSize", 0))
+            groups[Tier(tier), rest] = (_types(resource), _whole(desired))
+    return Observed(slots={tier: tuple(sorted(found, key=_order)) for tier, found in slots.items()}, groups=groups)
+
+
+def _order(slot: Slot) -> tuple[str, int]:
+    return slot.hypervisor, slot.number
+
+
+def _whole(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _types(resource: Resource) -> tuple[str, ...]:
+    """Instance types of a mixed group; empty for a group whose type stands in its launch template."""
+    policy = resource.inputs.get("mixedInstancesPolicy") or {}
+    overrides = (policy.get("launchTemplate") or {}).get("overrides") or ()
+    return tuple(o["instanceType"] for o in overrides if "instanceType" in o)

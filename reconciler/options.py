@@ -1,0 +1,143 @@
+"""What can be had: the sizing's options from the fleet file, the catalogue and what runs.
+
+One option per flavour of our metal, per warm instance type, and one for the cold group, whose types stand for one
+another: it is sized by its smallest type and priced at its dearest, as the policies count it.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from reconciler.catalogue import Catalogue
+from reconciler.errors import InputError
+from reconciler.fleet import ColdTier, Fleet, HotTier, WarmTier
+from reconciler.observe import Observed
+from reconciler.sizing.problem import Host, Option
+from stacks.contract import Flavour, Hypervisor, Tier
+
+#: Name of the cold tier's one mixed group.
+COLD_GROUP = "burst"
+
+#: A month of AWS's interruption rates, hours.
+HOURS_PER_MONTH = 730.0
+
+
+def label(instance_type: str) -> str:
+    """An instance type as part of a resource name: `c7i.large` → `c7i-large`."""
+    return instance_type.replace(".", "-")
+
+
+def options(fleet: Fleet, catalogue: Catalogue, seen: Observed) -> tuple[Option, ...]:
+    """All options of the fleet's tiers.
+
+    Raises:
+        InputError: a flavour fits no hypervisor.
+        UnknownType, PriceMissing: the catalogue does not know a type or its price.
+    """
+    tiers = fleet.tiers
+    found = [*_metal(Tier.HOT, tiers.hot, seen), *_warm(tiers.warm, catalogue, seen)]
+    if tiers.cold.instance_types:
+        found.append(_cold(tiers.cold, catalogue, seen, fleet.step))
+    if tiers.cold.hosts:
+        found += _metal(Tier.COLD, tiers.cold, seen)
+    return tuple(found)
+
+
+def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[Host, ...]:
+    """Our own hosts that answer; the others carry nothing that is counted on."""
+    named = [(Tier.HOT, h) for h in fleet.tiers.hot.hypervisors] + [(Tier.COLD, h) for h in fleet.tiers.cold.hosts]
+    return tuple(
+        Host(name=h.name, tier=tier, cores=h.cores, memory_mib=h.memory_mib)
+        for tier, h in named
+        if h.name not in unreachable
+    )
+
+
+def room(flavour: Flavour, host: Hypervisor) -> int:
+    """VMs of the flavour that fit on the host alone."""
+    return min(host.cores // flavour.vcpu, host.memory_mib // flavour.memory_mib)
+
+
+def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed) -> list[Option]:
+    homes = metal.hypervisors if isinstance(metal, HotTier) else metal.hosts
+    running = seen.flavours(tier)
+    found = []
+    for flavour in metal.flavours if homes else ():
+        most = sum(room(flavour, host) for host in homes)
+        if not most:
+            raise InputError(
+                f"fleet.yaml, tiers.{tier.value}.flavours",
+                f"'{flavour.name}' ({flavour.vcpu} vCPU, {flavour.memory_mib} MiB) fits none of the hosts.",
+                "Make it smaller or correct the hosts' cores and memory_mib.",
+            )
+        found.append(
+            Option(
+                name=f"{tier.value}/{flavour.name}",
+                tier=tier,
+                instance_type=flavour.name,
+                vcpu=flavour.vcpu,
+                memory_mib=flavour.memory_mib,
+                usd_per_hour=0.0,
+                maximum=most,
+                observed=min(running[flavour.name], most),
+                boot_seconds=metal.boot_time.total_seconds(),
+                boot_mean_seconds=metal.boot_time.total_seconds() / 2,
+            )
+        )
+    return found
+
+
+def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
+    pool = warm.ready_pool
+    return [
+        Option(
+            name=f"warm/{name}",
+            tier=Tier.WARM,
+            instance_type=name,
+            vcpu=catalogue.type(name).vcpu,
+            memory_mib=catalogue.type(name).memory_mib,
+            network_mbps=catalogue.type(name).network_mbps,
+            usd_per_hour=catalogue.price(name, "on_demand"),
+            committed=sum(c.count for c in warm.commitments if c.instance_type == name),
+            observed=seen.desired(Tier.WARM, label(name)),
+            boot_seconds=catalogue.boot(name).p95_seconds,
+            boot_mean_seconds=catalogue.boot(name).mean_seconds,
+            ready_share=pool.share if pool is not None else 0.0,
+            ready_seconds=warm.boot_time.total_seconds(),
+        )
+        for name in warm.instance_types
+    ]
+
+
+def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta) -> Option:
+    types = [catalogue.type(name) for name in cold.instance_types]
+    spot = max(catalogue.price(name, "spot") for name in cold.instance_types) if cold.spot_share > 0 else 0.0
+    on_demand = max(catalogue.price(name, "on_demand") for name in cold.instance_types) if cold.spot_share < 1 else 0.0
+    zones = len(cold.launch.zones or cold.launch.subnets) if cold.launch is not None else 1
+    monthly = max(catalogue.interruption(name) for name in cold.instance_types) if cold.spot_share > 0 else 0.0
+    networks = [t.network_mbps for t in types if t.network_mbps is not None]
+    return Option(
+        name=f"cold/{COLD_GROUP}",
+        tier=Tier.COLD,
+        instance_type=COLD_GROUP,
+        vcpu=min(t.vcpu for t in types),
+        memory_mib=min(t.memory_mib for t in types),
+        network_mbps=min(networks) if networks else None,
+        usd_per_hour=cold.spot_share * spot + (1 - cold.spot_share) * on_demand,
+        observed=seen.desired(Tier.COLD, COLD_GROUP),
+        boot_seconds=max(catalogue.boot(name).p95_seconds for name in cold.instance_types),
+        boot_mean_seconds=max(catalogue.boot(name).mean_seconds for name in cold.instance_types),
+        zone="spot" if cold.spot_share > 0 else "",
+        # An interruption in a month as a rate per step; it takes one zone's share of the spot part.
+        loss=_per_step(monthly, step) * zones,
+        lost_share=cold.spot_share / zones,
+        spot=cold.spot_share > 0,
+    )
+
+
+def _per_step(monthly: float, step: timedelta) -> float:
+    """Probability per step whose complement over a month leaves 1 − `monthly`."""
+    if monthly >= 1:
+        return 1.0
+    return 1 - math.exp(math.log(1 - monthly) * step.total_seconds() / 3600 / HOURS_PER_MONTH)
