@@ -232,9 +232,9 @@ def _outputs(id: str, outputs: Properties, *sources: Decoded) -> struct_pb2.Stru
 
 def _exists(value: Any, path: Path) -> bool:
     for part in path:
-        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+        try:
             value = value[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             return False
     return True
 

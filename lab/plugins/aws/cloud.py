@@ -156,8 +156,8 @@ class Cloud:
         url = self.endpoints.get(service)
         if not url:
             raise PluginError(
-                f"no endpoint is configured for the AWS service {service}: the lab's aws plugin calls configured endpoints "
-                f"only; set it in the provider's `endpoints` (or AWS_ENDPOINT_URL)"
+                f"no endpoint is configured for the AWS service {service}: the lab's aws plugin calls configured "
+                f"endpoints only; set it in the provider's `endpoints` (or AWS_ENDPOINT_URL)"
             )
         return url
 
@@ -231,7 +231,8 @@ def _refused(doing: str, service: str, operation: str, error: botocore.exception
     metadata = error.response.get("ResponseMetadata", {})
     status, request = metadata.get("HTTPStatusCode", 0), metadata.get("RequestId", "")
     message = (
-        f"{doing}: operation error {_TITLES.get(service, service)}: {operation}, https response error StatusCode: {status}, "
-        f"RequestID: {request}, api error {code}: {error.response['Error'].get('Message', '')}"
+        f"{doing}: operation error {_TITLES.get(service, service)}: {operation}, "
+        f"https response error StatusCode: {status}, RequestID: {request}, "
+        f"api error {code}: {error.response['Error'].get('Message', '')}"
     )
     return PluginError(message, code=code, retryable=code in THROTTLING)
