@@ -138,7 +138,9 @@ class Host(LanguageRuntimeServicer):  # type: ignore[misc]
             if isinstance(event, int):
                 yield language_pb2.RunPluginResponse(exitcode=event)
             else:
-                yield language_pb2.RunPluginResponse(**{event[0]: event[1]})
+                stream, data = event
+                response = language_pb2.RunPluginResponse
+                yield response(stdout=data) if stream == "stdout" else response(stderr=data)
 
     def Cancel(self, _request: object, _context: object) -> Any:  # noqa: N802
         """The engine gives up: end the program and the packs."""
