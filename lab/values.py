@@ -35,8 +35,8 @@ OVERLAY = """\
 </xsl:stylesheet>
 """
 
-#: Kernel arguments, one key per map as the libvirt provider needs them.
-CMDLINE: tuple[dict[str, str], ...] = ({"console": "ttyS0"}, {"panic": "-1"}, {"_": "quiet"})
+#: Kernel arguments in the one form that the libvirt provider reads back unchanged: one keyed map, then the bare words.
+CMDLINE: tuple[dict[str, str], ...] = ({"console": "ttyS0"}, {"_": "quiet"})
 
 
 def hypervisor_values(lab: Lab) -> list[dict[str, Any]]:
