@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from lab.model import Lab
 
 POLICY_PACK = "policies"
-POLICY_CONFIG = "policies/config.json"
 
 
 def environment(lab: Lab, *, path: str | None = None) -> dict[str, str]:
@@ -38,8 +37,9 @@ def environment(lab: Lab, *, path: str | None = None) -> dict[str, str]:
     }
     if (lab.root / POLICY_PACK / "PulumiPolicy.yaml").exists():
         variables["PULUMI_OPTION_POLICY_PACK"] = POLICY_PACK
-        if (lab.root / POLICY_CONFIG).exists():
-            variables["PULUMI_OPTION_POLICY_PACK_CONFIG"] = POLICY_CONFIG
+        config = f"{POLICY_PACK}/config.{lab.stack}.json"
+        if (lab.root / config).exists():
+            variables["PULUMI_OPTION_POLICY_PACK_CONFIG"] = config
     return variables
 
 

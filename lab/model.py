@@ -87,8 +87,8 @@ class Lab:
 
     @property
     def passphrase_file(self) -> Path:
-        """Passphrase of the lab's stack, made at random for each lab."""
-        return self.directory / "passphrase"
+        """Passphrase of the lab's stack, random. It outlives `lab down`, as the stack file made with it does."""
+        return self.directory.with_name(f"{self.directory.name}.passphrase")
 
     def port(self, name: str) -> int:
         """The port called `name` in `lab.ports.PURPOSES`."""
@@ -161,8 +161,16 @@ def load(directory: Path) -> Lab | None:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.pop("version") != VERSION:
             raise ValueError("version")
-        places = {key: Path(raw.pop(key)) for key in ("root", "directory", "kernel", "initrd")}
-        return describe(places.pop("root"), **places, **raw)
+        if raw["domain_type"] not in ("kvm", "qemu"):
+            raise ValueError("domain_type")
+        return describe(
+            Path(raw["root"]),
+            directory=Path(raw["directory"]),
+            base_port=int(raw["base_port"]),
+            domain_type=raw["domain_type"],
+            kernel=Path(raw["kernel"]),
+            initrd=Path(raw["initrd"]),
+        )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):

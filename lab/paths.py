@@ -1,6 +1,7 @@
 """Where a lab keeps its things. Standard library only: `make clean` needs it without a virtualenv.
 
-`.tiercast/lab/` in the checkout holds state, logs and records. Sockets, and what libvirt wants under `/run`, are in the
+`.tiercast/lab-state/` in the checkout holds state, logs and records (`.tiercast/lab/` is the folder of the *stack* called
+lab: its plan, models and ledger, which outlive the daemons). Sockets, and what libvirt wants under `/run`, are in the
 run directory: a Unix socket's path must be shorter than 108 characters and a checkout may live at a long path.
 """
 
@@ -18,7 +19,7 @@ def repository_root() -> Path:
 
 def lab_directory(root: Path) -> Path:
     """State directory of the lab that belongs to the checkout at `root`."""
-    return root.resolve() / ".tiercast" / "lab"
+    return root.resolve() / ".tiercast" / "lab-state"
 
 
 def records_directory(directory: Path) -> Path:

@@ -1,13 +1,12 @@
-"""Bring a lab up, say how it is, take it down. Each is safe to repeat; `up` mends what is missing and touches the rest not.
+"""Bring a lab up, say how it is, take it down. Each is safe to repeat; `up` mends what is missing and no more.
 
-Order of `up`: choices (ports, domain type) → engine and wrappers → image → hypervisors → cloud. Nothing is running before
-the choices are written, so `make clean` after an interrupt knows where to look.
+Order of `up`: engine → image → choices (ports, domain type), written down → hypervisors → cloud → the stack. Nothing
+runs before the choices are written, so `make clean` after an interrupt knows where to look.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import acceleration, engine, env, hypervisors, image, model, paths, ports, processes, stop
+from lab import acceleration, engine, env, hypervisors, image, model, paths, ports, processes, stack, stop
 from lab.errors import DaemonFailed, LabError, PortBusy
 from lab.model import DomainType, Lab
 from lab.progress import Say, silent, step
@@ -61,6 +60,7 @@ def up(
     if not cloud_answers(lab):
         with step(say, f"Cloud on {lab.cloud_endpoint}", "AWS's API, for the warm and cold tiers"):
             _start_cloud(lab)
+    stack.ensure(lab, say)
     return lab
 
 
@@ -84,7 +84,7 @@ def prepare(
     if known != lab:
         model.save(lab)
     lab.backend.mkdir(parents=True, exist_ok=True)
-    _write_passphrase(lab.passphrase_file)
+    stack.write_passphrase(lab.passphrase_file)
     engine.write_programs(found, lab.bin_directory, lab.pulumi_home, root)
     return lab
 
@@ -115,14 +115,6 @@ def _describe(
     return model.describe(
         root, directory=directory, base_port=base, domain_type=domain_type, kernel=kernel, initrd=initrd
     )
-
-
-def _write_passphrase(path: Path) -> None:
-    if not path.exists():
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.touch(mode=0o600)
-        temporary.write_text(secrets.token_urlsafe(32), encoding="ascii")
-        temporary.replace(path)
 
 
 def _start_cloud(lab: Lab) -> None:

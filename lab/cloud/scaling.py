@@ -107,8 +107,8 @@ class LabAutoScaling(AutoScalingResponse):  # type: ignore[misc]
         if decrement and group.desired_capacity <= group.min_size:
             raise ValidationError(
                 f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
-                "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower "
-                "group's min size."
+                "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or "
+                "lower group's min size."
             )
         return super().terminate_instance_in_auto_scaling_group()
 

@@ -160,15 +160,15 @@ def _go(go: str, *arguments: str) -> str:
 def write_programs(engine: Engine, folder: Path, home: Path, root: Path) -> None:
     """(Re)write the lab's programs.
 
-    `folder` (for PATH) gets the CLI, and the language host where the CLI has none of its own. `home`, the engine's own
+    `folder` (for PATH) gets the CLI and a language host, unless the CLI has a host of its own. `home`, the engine's own
     PULUMI_HOME, gets the provider plugins as installed ones in the version that the SDK asks for: so one on PATH, such
     as the genuine one, still comes first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _link(engine.cli, folder / "pulumi")
-    for name in (EXEC, HOST):
+    for name in ("pulumi", EXEC, HOST):
         (folder / name).unlink(missing_ok=True)
     if engine.exec_script is not None:
+        _link(engine.cli, folder / "pulumi")
         _write_wrapper(folder / HOST, "lab.host", root)
         _link(engine.exec_script, folder / EXEC)
     for name, (sdk, module) in PLUGINS.items():

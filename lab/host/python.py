@@ -55,7 +55,7 @@ def packages(python: Path) -> list[tuple[str, str]]:
 
 
 def providers(python: Path) -> list[dict[str, Any]]:
-    """What the provider SDKs installed for `python` say of their plugins: name, version and, if not Pulumi's, server."""
+    """What the provider SDKs installed for `python` say of their plugins: name, version and perhaps a server."""
     found = {}
     for folder in dict.fromkeys(_ask(python, LIST_FOLDERS)):
         for path in sorted(Path(folder).glob(f"*/{PLUGIN_FILE}")):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import click
 
 from lab import env, paths, up
-from lab.model import DomainType, Lab
+from lab.model import Lab
 from lab.progress import silent, to_stderr
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -36,7 +37,7 @@ def lab() -> None:
 @as_json
 def up_command(base_port: int | None, domain_type: Literal["auto", "kvm", "qemu"], as_json: bool) -> None:
     """Start what does not run yet; says what and why."""
-    chosen = None if domain_type == "auto" else cast(DomainType, domain_type)
+    chosen = None if domain_type == "auto" else domain_type
     made = up.up(base_port=base_port, domain_type=chosen, say=silent if as_json else to_stderr)
     if as_json:
         click.echo(json.dumps(up.as_json(made), indent=2, default=str))
@@ -87,8 +88,7 @@ def env_command(as_json: bool) -> None:
 @click.option("--history", type=click.Path(exists=True, path_type=Path), help="History to use instead of the built-in.")
 def demo_command(history: Path | None) -> None:
     """The whole pipeline, end to end, on the lab."""
-    from lab import demo
-
+    demo = importlib.import_module("lab.demo")
     made = up.up(say=to_stderr)
     raise SystemExit(demo.run(made, history=history, say=click.echo))
 
