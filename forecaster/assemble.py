@@ -1,6 +1,6 @@
 """Building histories: from loose cells, from a tidy frame, from an older history and newer rows.
 
-The rule: whatever comes in, in whatever order, one cell per pair and step comes out, and a newer value replaces an older.
+The rule: whatever comes in, in whatever order, one cell per pair and step comes out; a newer value replaces an older.
 """
 
 from __future__ import annotations
@@ -40,10 +40,12 @@ def cells_history(
 
     Raises `HistoryError` where two cells claim the same step of a pair or a position is outside the history.
     """
+    if len(position) and (position.min() < 0 or position.max() >= length):
+        raise HistoryError(f"the history has {length} steps, but a row lies outside them; mend its start or length.")
     key = pair.astype(np.int64) * max(length, 1) + position
-    order: Ints | slice = np.argsort(key, kind="stable") if np.any(np.diff(key) < 0) else slice(None)
-    pair, position, key = pair[order], position[order], key[order]
-    if len(key) and (np.any(np.diff(key) == 0) or position.min() < 0 or position.max() >= length):
+    order = _order(key, len(pairs) * length)
+    pair, position = pair[order], position[order]
+    if np.any((np.diff(position) == 0) & (np.diff(pair) == 0)):
         raise HistoryError("the history holds two values for the same user, application and step; merge them first.")
     sizes = np.bincount(pair, minlength=len(pairs))
     history = History(
@@ -61,6 +63,19 @@ def cells_history(
         measurements=pd.DataFrame() if measurements is None else measurements,
     )
     return replace(history, quality=_sized(history, quality or Quality()))
+
+
+def _order(key: Ints, slots: int) -> Ints | slice:
+    """What puts `key` (each in [0, slots)) into ascending order; without sorting where the slots are well filled."""
+    if not np.any(np.diff(key) < 0):
+        return slice(None)
+    if slots <= 4 * len(key):
+        place = np.full(slots, -1, dtype=np.int64)
+        place[key] = np.arange(len(key))
+        found = place[place >= 0]
+        if len(found) == len(key):
+            return found
+    return np.argsort(key, kind="stable")
 
 
 def empty_history(step: timedelta, start: datetime) -> History:
@@ -82,9 +97,10 @@ def history_from_frame(
     """A history from tidy rows in memory: series (with `requests`) or events (without).
 
     `frame` has `timestamp`, `user_id`, `application_id` and, for series, `requests` (count per step) with optional
-    `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`. Naive timestamps are UTC. Events with a `request_id`
-    are counted once each. `absent` is "missing", "zero" or "auto" (series: missing, events: zero). Rows at or after
-    `until` are left out. Raises `HistoryError` for columns that are missing, times that can't be read, two steps mixed.
+    `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`. Naive timestamps are UTC. Events with a
+    `request_id` are counted once each. `absent` is "missing", "zero" or "auto" (series: missing, events: zero). Rows at
+    or after `until` are left out. Raises `HistoryError` for columns that are missing, times that can't be read, two
+    steps mixed.
     """
     lacking = {"timestamp", "user_id", "application_id"} - set(frame.columns)
     if lacking:
@@ -213,7 +229,8 @@ def extended(older: History, newer: History) -> History:
     """Both histories in one; where both have a cell, the newer one's value holds. Steps must be equal."""
     if older.step != newer.step:
         raise HistoryError(
-            f"the kept history has steps of {older.step}, the new rows of {newer.step}; aggregate the new rows to {older.step}."
+            f"the kept history has steps of {older.step}, the new rows of {newer.step}; "
+            f"aggregate the new rows to {older.step}."
         )
     if not newer.length:
         return older

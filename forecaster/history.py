@@ -1,9 +1,9 @@
 """Offered demand per user × application on a regular grid of steps, kept sparse.
 
-The rule: missing is not zero. A series source says nothing where it has no row (missing); an event log that was recording
-says zero. Which of the two holds is kept per pair, outages of the log are kept per step, and steps that shed load without
-counting it are kept as censored. Cells are stored by pair and step (compressed rows), so that 100,000 sparse pairs fit.
-Everything here looks backwards only: a sum for step t uses no row after t.
+The rule: missing is not zero. A series source says nothing where it has no row (missing); an event log that was
+recording says zero. Which of the two holds is kept per pair, outages of the log are kept per step, and steps that shed
+load without counting it are kept as censored. Cells are stored by pair and step (compressed rows), so that 100,000
+sparse pairs fit. Everything here looks backwards only: a sum for step t uses no row after t.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ class History:
     def grouped(self, codes: Ints, count: int) -> Floats:
         """(count, n) sums over the pairs of each group; `codes` (P,) is each pair's group, negative = in none.
 
-        A pair that has not begun yet, or is silent for longer than a day, counts as absent (nothing). A pair missing for
-        a shorter time is filled with its mean so far while that is at most 5 % of the sum; else the sum is missing.
+        A pair that has not begun yet, or is silent for longer than a day, counts as absent (nothing). A pair missing
+        for a shorter time is filled with its mean so far while that is at most 5 % of the sum; else the sum is missing.
         """
         n = self.length
         owner = np.repeat(np.arange(len(self.pairs)), np.diff(self.offsets))
@@ -192,7 +192,7 @@ class History:
         """The same history with the steps that begin in [start, end) of a stretch made missing."""
         blank = np.zeros(self.length, dtype=bool)
         for start, end in stretches:
-            blank |= (self.index >= start) & (self.index < end)
+            blank |= (self.index >= pd.Timestamp(start)) & (self.index < pd.Timestamp(end))
         requests = np.where(blank[self.position], np.nan, self.requests)
         return replace(self, requests=requests, unrecorded=self.unrecorded | blank)
 

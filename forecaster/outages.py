@@ -1,8 +1,9 @@
 """Telling an outage of an event log from a quiet stretch.
 
 The rule: a log without events says zero, unless so many were expected that silence is not believable. Expected is the
-mean of the same time of the week (or day, or of all) over the past only; a run of silent steps whose expected events add
-up to 30 or more is an outage (under Poisson arrivals its probability is e⁻³⁰; real arrivals vary more, hence the margin).
+least of the last four at the same time of the week (or day, or of the last steps), so one quiet week makes another
+believable; a run of silent steps whose expected events add up to 30 or more is an outage. Under Poisson arrivals its
+probability is e⁻³⁰; real arrivals vary more, hence the margin.
 """
 
 from __future__ import annotations
@@ -37,24 +38,22 @@ def outages(total: NDArray[np.float64], step: timedelta) -> Bools:
 
 
 def _expected(total: NDArray[np.float64], down: Bools, begin: int, end: int, season: int) -> float:
-    """Events expected in [begin, end): the mean of the last four same slots before `begin` that were recorded."""
+    """Events expected in [begin, end): the least of the last four same slots before `begin` that were recorded."""
     expected = 0.0
     for slot in range(begin, min(end, begin + season)):
-        back = (
-            np.arange(slot - season, max(-1, slot - 4 * season - 1), -season)
-            if season > 1
-            else np.arange(begin - 1, max(-1, begin - 25), -1)
-        )
+        if season > 1:
+            back, enough = np.arange(slot - season, max(-1, slot - 4 * season - 1), -season), 2
+        else:
+            back, enough = np.arange(begin - 1, max(-1, begin - 25), -1), 12
         back = back[(back >= 0) & (back < begin)]
         back = back[~down[back]]
-        if len(back):
-            # The least of the past, not its mean: one quiet week makes another believable.
+        if len(back) >= enough:
             expected += float(total[back].min()) * (1 + (end - 1 - slot) // season)
     return expected
 
 
 def with_outages(history: History) -> History:
-    """The history with outages of its event logs marked as not recorded; series are not concerned (absent = missing)."""
+    """The history with outages of its event logs marked as not recorded; in series, absent is missing anyway."""
     if not history.zero_absent.any() or not history.length:
         return history
     codes = np.where(history.zero_absent, 0, -1).astype(np.int64)

@@ -17,6 +17,8 @@ from forecaster.quality import Finding
 
 #: User of rows that name none.
 UNKNOWN_USER = "unknown"
+#: Rows looked at to see whether times that name a zone are mixed with times that do not.
+ZONE_ROWS = 20_000
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
@@ -94,17 +96,32 @@ def scans_of(
 
     `text_times` reads CSV times as text, for files whose times are written in more than one way.
     """
-    groups: dict[tuple[bool, tuple[tuple[str, str], ...]], list[Path]] = {}
+    timestamp = names.get("timestamp", "timestamp")
+    groups: dict[tuple[bool, bool, tuple[tuple[str, str], ...]], list[Path]] = {}
     for file in files:
         if file.stat().st_size == 0:
             raise HistoryError(f"{file}: the file is empty; expected a header and rows.")
         parquet = file.name.lower().endswith(".parquet")
-        described = _described(base, [file], parquet, text_times, names.get("timestamp", "timestamp"))
-        groups.setdefault((parquet, described), []).append(file)
+        text = text_times and not parquet
+        described = _described(base, [file], parquet, text, timestamp)
+        if not parquet and not text and dict(described).get(timestamp) == "TIMESTAMP WITH TIME ZONE":
+            text = _zones_are_mixed(base, file, timestamp)
+            described = _described(base, [file], parquet, True, timestamp) if text else described
+        groups.setdefault((parquet, text, described), []).append(file)
     return [
-        _scan(members, parquet, described, names, timezone, text_times)
-        for (parquet, described), members in groups.items()
+        _scan(members, parquet, described, names, timezone, text)
+        for (parquet, text, described), members in groups.items()
     ]
+
+
+def _zones_are_mixed(base: duckdb.DuckDBPyConnection, file: Path, timestamp: str) -> bool:
+    """Whether some of the first times name a zone and some do not: DuckDB takes both for times with a zone."""
+    column = _identifier(timestamp)
+    row = base.execute(
+        f"SELECT count(*) FILTER (WHERE {_names_no_zone(column)}) FROM "
+        f"(SELECT {column} FROM {_relation([file], False, timestamp)} LIMIT {ZONE_ROWS})"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _described(
@@ -185,9 +202,13 @@ def naive_sql(scan: Scan) -> str:
     """SQL that is true for a row whose time names no zone; constant where the column's type decides for all."""
     column, kind = scan.columns["timestamp"]
     if kind == "VARCHAR":
-        offset = f"length({column}) > 11 AND regexp_matches({column}, '[+-][0-9]{{2}}(:?[0-9]{{2}})?$')"
-        return f"NOT (right({column}, 1) IN ('Z', 'z') OR ({offset}))"
+        return _names_no_zone(column)
     return "true" if kind in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE") else "false"
+
+
+def _names_no_zone(column: str) -> str:
+    offset = f"length({column}) > 11 AND regexp_matches({column}, '[+-][0-9]{{2}}(:?[0-9]{{2}})?$')"
+    return f"NOT (right({column}, 1) IN ('Z', 'z') OR ({offset}))"
 
 
 def user_sql(scan: Scan) -> str:

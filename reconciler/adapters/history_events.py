@@ -132,12 +132,12 @@ def _aggregation_with_retries(
 
 
 def _named(nameless: bool) -> str:
-    """Rows without a user belong to the user "unknown"; named once per cell, which is far cheaper than once per event."""
+    """Rows without a user belong to the user "unknown"; said once per cell, which is far cheaper than per event."""
     if not nameless:
         return "SELECT step, user_id, application_id, requests FROM steps"
     return (
-        f"SELECT step, coalesce(user_id, '{UNKNOWN_USER}') AS user_id, application_id, sum(requests)::BIGINT AS requests "
-        "FROM steps GROUP BY ALL"
+        f"SELECT step, coalesce(user_id, '{UNKNOWN_USER}') AS user_id, application_id, "
+        "sum(requests)::BIGINT AS requests FROM steps GROUP BY ALL"
     )
 
 
