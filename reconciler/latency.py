@@ -45,6 +45,11 @@ __all__ = [
 #: per slot, and beyond this size the gain is below 1 %.
 _LARGEST_POOL = 4_096
 
+#: Slots at which safe loads are tabulated: every number up to 128, then 3 % apart, linear between (error < 1e-5).
+_GRID: Floats = np.unique(np.concatenate([np.arange(129), np.round(np.geomspace(128, _LARGEST_POOL, 119))])).astype(
+    float
+)
+
 
 def erlang_c(servers: ArrayLike, offered: ArrayLike) -> Floats:
     """Probability that an arriving request waits in M/M/c.
@@ -190,36 +195,33 @@ class SafeLoads:
 
     def load(self, slots: ArrayLike) -> Floats:
         """requests/s that so many whole slots (rounded down) carry within the promise."""
-        whole = np.floor(np.maximum(np.asarray(slots, float), 0) + 1e-9).astype(np.int64)
-        table = self._table(int(whole.max(initial=0)))
-        inside: Floats = table[np.minimum(whole, len(table) - 1)] * np.maximum(whole / (len(table) - 1), 1.0)
+        whole = np.floor(np.maximum(np.asarray(slots, float), 0) + 1e-9)
+        table = self._table()
+        inside: Floats = np.interp(whole, _GRID, table) * np.maximum(whole / _LARGEST_POOL, 1.0)
         return inside
 
     def slots(self, rate: ArrayLike) -> Floats:
         """Fewest whole slots that carry the rate; infinite where no number of slots does."""
-        wanted = np.asarray(rate, float)
-        largest = float(wanted.max(initial=0.0))
-        size = 64
-        while self._table(size)[-1] < largest and size < _LARGEST_POOL:
-            size *= 2
-        table = self._table(size)
+        # The last float digits must not cost a slot: what `load` returned must map back to the same slots.
+        wanted = np.asarray(rate, float) * (1 - 1e-12)
+        table = self._table()
         if table[-1] <= 0:
             return np.where(wanted > 0, np.inf, 0.0)
-        # The last float digits must not cost a slot: what `load` returned must map back to the same slots.
-        found = np.searchsorted(table, wanted * (1 - 1e-12), side="left").astype(float)
-        return np.where(found < len(table), found, np.ceil(wanted / table[-1] * (len(table) - 1)))
+        above = np.clip(np.searchsorted(table, wanted, side="left"), 1, len(table) - 1)
+        step = np.maximum(table[above] - table[above - 1], 1e-300)
+        inside = _GRID[above - 1] + (_GRID[above] - _GRID[above - 1]) * (wanted - table[above - 1]) / step
+        beyond = wanted / table[-1] * _LARGEST_POOL
+        found = np.ceil(np.where(wanted <= table[-1], inside, beyond) - 1e-9)
+        # A pool too small for any load has a flat table: the searched step is where it starts to carry.
+        return np.where(wanted <= 0, 0.0, np.maximum(found, 1.0))
 
-    def _table(self, slots: int) -> Floats:
-        size = 64
-        while size < min(slots, _LARGEST_POOL):
-            size *= 2
-        return _safe_load_table(self.service, self.target_ms, self.percentile, self.round_trip_ms, size)
+    def _table(self) -> Floats:
+        return _safe_load_table(self.service, self.target_ms, self.percentile, self.round_trip_ms)
 
 
 @lru_cache(maxsize=1024)
-def _safe_load_table(service: Service, target_ms: float, percentile: float, round_trip_ms: float, size: int) -> Floats:
-    table = safe_load(np.arange(size + 1), service, target_ms, percentile, round_trip_ms)
+def _safe_load_table(service: Service, target_ms: float, percentile: float, round_trip_ms: float) -> Floats:
     # Bisection noise must not break monotony, on which the look-up of slots relies.
-    table = np.maximum.accumulate(table)
+    table: Floats = np.maximum.accumulate(safe_load(_GRID, service, target_ms, percentile, round_trip_ms))
     table.setflags(write=False)
     return table

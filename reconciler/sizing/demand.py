@@ -1,0 +1,97 @@
+"""The demand section of a plan, from sample paths: what the sizes answer and the latency policy re-checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.demand import LEVELS
+from reconciler.latency import Service
+from stacks.contract import ClassDemand, Demand, Tier
+from stacks.contract import Service as ContractService
+
+
+def class_service(services: Sequence[Service], rates: Sequence[float]) -> Service:
+    """The service of a class as the mixture of its applications' services, weighted by their rates (requests/s).
+
+    Mean and second moment of the service time mix by rate; a slot's vCPU and memory by the time that each application's
+    requests hold slots (rate × mean); the peak factor by rate. Zero demand weighs all alike.
+    """
+    weights = np.asarray(rates, float)
+    weights = np.full(len(services), 1.0) if weights.sum() <= 0 else weights
+    weights = weights / weights.sum()
+    means = np.array([s.mean_s for s in services])
+    second = means**2 * (1 + np.array([s.scv for s in services]))
+    mean = float(weights @ means)
+    held = weights * means / mean
+
+    def mixed(values: Sequence[float], by: NDArray[np.float64]) -> float:
+        return float(by @ np.asarray(values, float))
+
+    return Service(
+        mean_s=mean,
+        scv=max(float(weights @ second) / mean**2 - 1, 0.0),
+        arrival_scv=mixed([s.arrival_scv for s in services], weights),
+        concurrency_per_vcpu=1 / mixed([1 / s.concurrency_per_vcpu for s in services], held),
+        memory_mib=mixed([s.memory_mib for s in services], held),
+        network_bytes=mixed([s.network_bytes for s in services], weights),
+        peak_factor=max(mixed([s.peak_factor for s in services], weights), 1.0),
+    )
+
+
+def demand_section(
+    *,
+    step_seconds: int,
+    names: Sequence[str],
+    paths: NDArray[np.float64],
+    window: int,
+    services: Mapping[str, Service],
+    latency_ms: Mapping[str, float],
+    percentile: Mapping[str, float],
+    violating_share: Mapping[str, float],
+    tiers: Mapping[str, Sequence[Tier]],
+    round_trip_ms: Mapping[Tier, float],
+    levels: Sequence[float] = LEVELS,
+) -> Demand:
+    """Build the section for `names` in order of priority.
+
+    Args:
+        paths: (paths, classes, horizon) requests/s.
+        window: steps for which the plan is valid; the quantiles are of the largest demand among them.
+        services, latency_ms, percentile, violating_share, tiers: per class. round_trip_ms: per tier.
+
+    Returns:
+        The contract's demand section. Numbers are rounded to 6 significant digits, so that equal demand gives equal
+        bytes; quantiles never cross.
+    """
+    peaks = paths[:, :, :window].max(axis=2)
+    classes = {}
+    for index, name in enumerate(names):
+        rates = np.maximum.accumulate([_rounded(q) for q in np.quantile(peaks[:, index], levels, method="hazen")])
+        service = services[name]
+        classes[name] = ClassDemand(
+            latency_ms=latency_ms[name],
+            percentile=percentile[name],
+            violating_share=violating_share[name],
+            tiers=tuple(tiers[name]),
+            levels=tuple(levels),
+            requests_per_second=tuple(float(r) for r in rates),
+            service=ContractService(
+                mean_ms=_rounded(service.mean_s * 1000),
+                scv=_rounded(service.scv),
+                arrival_scv=_rounded(service.arrival_scv),
+                concurrency_per_vcpu=_rounded(service.concurrency_per_vcpu),
+                memory_mib=_rounded(service.memory_mib),
+                peak_factor=max(_rounded(service.peak_factor), 1.0),
+            ),
+            round_trip_ms={tier: round_trip_ms[tier] for tier in tiers[name] if tier in round_trip_ms},
+        )
+    return Demand(step_seconds=step_seconds, classes=classes)
+
+
+def _rounded(value: float) -> float:
+    """6 significant digits."""
+    return float(f"{value:.6g}") if math.isfinite(value) else value

@@ -1,0 +1,125 @@
+"""A thin, typed way to state a mixed-integer program and have HiGHS solve it, deterministically on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+INFINITY = float("inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """Values by column, objective and proven bound; `optimal` False where the time limit ended it."""
+
+    values: NDArray[np.float64]
+    objective: float
+    bound: float
+    optimal: bool
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a feasible point at all."""
+        return len(self.values) > 0
+
+    @property
+    def gap(self) -> float:
+        """(objective − bound) / |objective|, 0 where both are nil."""
+        return max(self.objective - self.bound, 0.0) / max(abs(self.objective), 1e-9)
+
+
+@dataclass
+class Program:
+    """Columns and rows as they are added; minimised."""
+
+    cost: list[float] = field(default_factory=list)
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    integer: list[bool] = field(default_factory=list)
+    row_low: list[float] = field(default_factory=list)
+    row_high: list[float] = field(default_factory=list)
+    starts: list[int] = field(default_factory=lambda: [0])
+    index: list[int] = field(default_factory=list)
+    value: list[float] = field(default_factory=list)
+
+    def column(self, cost: float = 0.0, low: float = 0.0, high: float = INFINITY, integer: bool = False) -> int:
+        """Add a variable and return its index."""
+        self.cost.append(cost)
+        self.low.append(low)
+        self.high.append(high)
+        self.integer.append(integer)
+        return len(self.cost) - 1
+
+    def row(
+        self, columns: Sequence[int], values: Sequence[float], low: float = -INFINITY, high: float = INFINITY
+    ) -> None:
+        """Add low ≤ Σ values·columns ≤ high."""
+        self.row_low.append(low)
+        self.row_high.append(high)
+        self.index.extend(columns)
+        self.value.extend(values)
+        self.starts.append(len(self.index))
+
+    def solve(
+        self,
+        *,
+        gap: float,
+        time_limit_s: float,
+        start: NDArray[np.float64] | None = None,
+        fixed: dict[int, float] | None = None,
+    ) -> Solution:
+        """Minimise to a relative gap.
+
+        Args:
+            gap: relative distance to the bound at which to stop.
+            time_limit_s: wall-clock limit; what was found by then is returned.
+            start: values of a former solution (warm start); NaN where unknown.
+            fixed: columns held at a value.
+        """
+        highs = highspy.Highs()
+        for option, setting in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("random_seed", 0),
+            ("mip_rel_gap", gap),
+            ("time_limit", time_limit_s),
+        ):
+            highs.setOptionValue(option, setting)
+        highs.passModel(self._lp(fixed or {}))
+        if start is not None and any(self.integer):
+            known = np.flatnonzero(np.isfinite(start))
+            highs.setSolution(len(known), known.astype(np.int32), start[known])
+        highs.run()
+        info = highs.getInfo()
+        status = highs.getModelStatus()
+        feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        values = np.asarray(highs.getSolution().col_value) if feasible else np.zeros(0)
+        mixed = any(self.integer)
+        bound = float(info.mip_dual_bound) if mixed else float(info.objective_function_value)
+        return Solution(
+            values=values,
+            objective=float(info.objective_function_value) if feasible else INFINITY,
+            bound=bound,
+            optimal=status == highspy.HighsModelStatus.kOptimal,
+        )
+
+    def _lp(self, fixed: dict[int, float]) -> highspy.HighsLp:
+        low, high = np.array(self.low), np.array(self.high)
+        for column, value in fixed.items():
+            low[column] = high[column] = value
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = len(self.cost), len(self.row_low)
+        lp.col_cost_ = np.array(self.cost)
+        lp.col_lower_, lp.col_upper_ = low, high
+        lp.row_lower_, lp.row_upper_ = np.array(self.row_low), np.array(self.row_high)
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.start_ = np.array(self.starts, dtype=np.int32)
+        lp.a_matrix_.index_ = np.array(self.index, dtype=np.int32)
+        lp.a_matrix_.value_ = np.array(self.value)
+        kinds = highspy.HighsVarType
+        lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in self.integer]
+        return lp

@@ -1,0 +1,176 @@
+"""What is asked of the sizing: pure data, already checked, in the units of the formulas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconciler.assess import Supply
+from reconciler.errors import UserError
+from reconciler.latency import Service
+from stacks.contract import Demand, Tier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One kind of instance that can be had in one tier (and zone); the program decides its count.
+
+    Attributes:
+        name: unique key, such as `warm/m5.large` or `cold/burst@us-east-1a`.
+        instance_type: type, flavour, or group of types that stand for one another (then the smallest's size).
+        vcpu, memory_mib, network_mbps: of one instance; network None: not a constraint.
+        usd_per_hour: price of one more instance; 0 where it is owned.
+        committed: instances paid for whether used or not: free up to this count.
+        minimum, maximum: bounds on the count (guards, quotas).
+        observed: instances that run now.
+        boot_seconds: time after which a new instance serves with 95 % probability; decides the lead in steps.
+        boot_mean_seconds: mean of it, for the cost of a start; billed from launch.
+        zone, loss, lost_share: probability per step that a shock in the zone takes that share of them; loss 0: stays.
+        spot: whether it is bought at the spot market.
+        ready_share: booted instances that wait, as a share of the count; started where demand runs over (recourse).
+        ready_seconds: time in which they do.
+    """
+
+    name: str
+    tier: Tier
+    instance_type: str
+    vcpu: float
+    memory_mib: float
+    usd_per_hour: float
+    network_mbps: float | None = None
+    committed: int = 0
+    minimum: int = 0
+    maximum: int = 10_000
+    observed: int = 0
+    boot_seconds: float = 180.0
+    boot_mean_seconds: float = 90.0
+    zone: str = ""
+    loss: float = 0.0
+    lost_share: float = 1.0
+    spot: bool = False
+    ready_share: float = 0.0
+    ready_seconds: float = 30.0
+
+    def supply(self, count: int, window: int = 1) -> Supply:
+        """So many of it, as `assess` counts them over a plan of `window` steps."""
+        return Supply(
+            tier=self.tier,
+            instance_type=self.instance_type,
+            vcpu=self.vcpu,
+            memory_mib=self.memory_mib,
+            count=count,
+            network_mbps=self.network_mbps,
+            zone=self.zone,
+            loss=1 - (1 - self.loss) ** window,
+            lost_share=self.lost_share,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """A hypervisor (or bare-metal host) that carries the options of a tier."""
+
+    name: str
+    tier: Tier
+    cores: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizingProblem:
+    """The whole question.
+
+    Attributes:
+        demand: the plan's demand section: promises, tiers and quantiles per class in order of priority. The sizes keep
+            every promise against exactly this, as `assess` judges it.
+        paths: (paths, classes, horizon) requests/s, joint samples; step 0 is the first step of the plan.
+        options: what can be had.
+        window: steps for which the counts of this plan hold.
+        hosts, spare_hosts: own hosts, and how many may be lost without loss of capacity (N+1 = 1).
+        tier_bounds: least and most instances per tier.
+        budget_usd_per_hour: ceiling of the plan's cost including `sunk_usd_per_hour`.
+        sunk_usd_per_hour: what is paid whatever is decided: commitments, reservations, balancers.
+        load_now: requests/s measured now per class: the safety floor.
+        first_run: a stack's first run never scales down.
+        keep_observed: tiers or options (by name) that must not shrink, e.g. on a demoted forecast.
+        hysteresis: share of the plan's cost that a change must save to be made; 0.02 unless told.
+        switch_seconds: running time that a start or stop is priced at, against churn.
+        risk: per class factor on the asked violating share, from online control; 1 where absent.
+        services: per class what the demand section does not carry (network bytes).
+        time_limit_s: for the integer program.
+    """
+
+    demand: Demand
+    paths: NDArray[np.float64]
+    options: tuple[Option, ...]
+    window: int = 1
+    hosts: tuple[Host, ...] = ()
+    spare_hosts: int = 0
+    tier_bounds: Mapping[Tier, tuple[int, int]] = field(default_factory=dict)
+    budget_usd_per_hour: float | None = None
+    sunk_usd_per_hour: float = 0.0
+    load_now: Mapping[str, float] = field(default_factory=dict)
+    first_run: bool = False
+    keep_observed: frozenset[str] = frozenset()
+    hysteresis: float = 0.02
+    switch_seconds: float = 60.0
+    risk: Mapping[str, float] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
+    time_limit_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no program could answer; each sentence says what to change."""
+        count, classes, horizon = self.paths.shape
+        if classes != len(self.demand.classes) or count < 1:
+            raise ValueError(f"paths are {self.paths.shape}, expected (·, {len(self.demand.classes)}, ·)")
+        if not 1 <= self.window <= horizon:
+            raise ValueError(f"window is {self.window} steps, expected 1 to the horizon of {horizon}")
+        if not np.isfinite(self.paths).all() or (self.paths < 0).any():
+            raise ValueError("paths must be finite and not negative")
+        names = [o.name for o in self.options]
+        if len(names) != len(set(names)):
+            raise ValueError("two options have the same name")
+        for option in self.options:
+            if option.minimum > option.maximum:
+                raise ContradictoryBounds(option.name, option.minimum, option.maximum)
+            if not (math.isfinite(option.usd_per_hour) and option.usd_per_hour >= 0):
+                raise ValueError(f"option {option.name}: usd_per_hour is {option.usd_per_hour}")
+            if option.usd_per_hour == 0 and option.tier is not Tier.HOT and not self._hosted(option.tier):
+                raise ValueError(f"option {option.name} costs nothing; only what is owned may")
+        for tier, (low, high) in self.tier_bounds.items():
+            if low > high:
+                raise ContradictoryBounds(f"tier {tier.value}", low, high)
+
+    def _hosted(self, tier: Tier) -> bool:
+        return any(h.tier is tier for h in self.hosts)
+
+    @property
+    def horizon(self) -> int:
+        """Steps looked ahead."""
+        return int(self.paths.shape[2])
+
+    def lead(self, option: Option) -> int:
+        """Whole steps before a new instance of the option serves; less than half a step counts as none."""
+        return max(math.ceil(option.boot_seconds / self.demand.step_seconds - 0.5), 0)
+
+    def service(self, name: str) -> Service:
+        """The service of a class: the override, or the demand section's."""
+        return self.services.get(name) or Service.of(self.demand.classes[name].service)
+
+    def floor_of(self, option: Option) -> int:
+        """Least count of an option: its minimum, and what runs where it must not shrink."""
+        held = self.first_run or option.name in self.keep_observed or option.tier.value in self.keep_observed
+        return max(option.minimum, min(option.observed, option.maximum) if held else 0)
+
+
+class ContradictoryBounds(UserError):
+    """A minimum above its maximum."""
+
+    def __init__(self, what: str, low: int, high: int) -> None:
+        super().__init__(
+            f"{what}: the minimum of {low} is above the maximum of {high}; lower the one or raise the other."
+        )

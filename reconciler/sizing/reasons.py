@@ -1,0 +1,189 @@
+"""Words for a plan: the binding constraint of each tier, and what stands in the way of a promise.
+
+A constraint binds if moving one instance breaks it; so the reasons are found by trying, not by reading dual values of a
+relaxation that nobody sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.sizing.needs import Needs
+from reconciler.sizing.packing import host_limits
+from reconciler.sizing.problem import Option, SizingProblem
+from reconciler.sizing.repair import Counts, fits, floor, promises, repaired
+from reconciler.sizing.result import usd_of
+from stacks.contract import Tier
+
+
+def tier_reasons(problem: SizingProblem, needs: Needs, counts: Counts, *, kept: bool) -> dict[Tier, str]:
+    """One sentence per tier that has options: the constraint that binds its size."""
+    return {
+        tier: _reason(problem, needs, counts, tier, kept)
+        for tier in Tier
+        if any(o.tier is tier for o in problem.options)
+    }
+
+
+def _reason(problem: SizingProblem, needs: Needs, counts: Counts, tier: Tier, kept: bool) -> str:
+    mine = [o for o in problem.options if o.tier is tier]
+    total = sum(counts[o.name] for o in mine)
+    observed = sum(o.observed for o in mine)
+    if kept and total == observed:
+        return f"kept at {total}: any change would save less than {100 * problem.hysteresis:g} % of the cost."
+    if total == 0:
+        return _why_none(problem, needs, tier)
+    removable = [o for o in mine if counts[o.name] > problem.floor_of(o)]
+    if not removable:
+        held = any(problem.floor_of(o) > o.minimum for o in mine)
+        why = "a first run or a demoted forecast never scales down" if held else "the declared minimum"
+        return f"{total} because of {why}." if not held else f"{total} as it runs: {why}."
+    full = _full(problem, counts, tier)
+    if full:
+        return full
+    option = max(removable, key=lambda o: (o.usd_per_hour * (counts[o.name] > o.committed), o.vcpu))
+    fewer = {**counts, option.name: counts[option.name] - 1}
+    return _why_not_fewer(problem, counts, option, fewer)
+
+
+def _why_none(problem: SizingProblem, needs: Needs, tier: Tier) -> str:
+    names = list(problem.demand.classes)
+    users = [names[k] for k in needs.served if tier in problem.demand.classes[names[k]].tiers]
+    if not users:
+        return "0: no QoS class may use it or is served by its types."
+    return f"0: the tiers before it carry {', '.join(users)} within every promise at less cost."
+
+
+def _full(problem: SizingProblem, counts: Counts, tier: Tier) -> str | None:
+    """Where nothing more of the tier can be had: at its maximum, or its hosts are full."""
+    mine = [o for o in problem.options if o.tier is tier]
+    if any(fits(problem, {**counts, o.name: counts[o.name] + 1}) for o in mine):
+        return None
+    total = sum(counts[o.name] for o in mine)
+    limits = host_limits(problem, tier)
+    if limits is not None and all(
+        counts[o.name] + 1 > limits.slots[o.name]
+        or sum(counts[x.name] * x.vcpu for x in mine) + o.vcpu > limits.cores
+        or sum(counts[x.name] * x.memory_mib for x in mine) + o.memory_mib > limits.memory_mib
+        for o in mine
+    ):
+        spare = problem.spare_hosts if tier is Tier.HOT else 0
+        apart = f" with {spare} spare host{'s' if spare > 1 else ''} kept free (N+{spare})" if spare else ""
+        return f"{total} fill the {limits.cores} cores of its hosts{apart}; what is over goes to the next tier."
+    return f"{total} is the declared maximum; what is over goes to the next tier."
+
+
+def _why_not_fewer(problem: SizingProblem, counts: Counts, option: Option, fewer: Counts) -> str:
+    total = sum(counts[o.name] for o in problem.options if o.tier is option.tier)
+    judged = promises(problem, fewer)
+    before = promises(problem, counts)
+    for was, now in zip(before.classes, judged.classes, strict=True):
+        if was.holds and not now.holds:
+            quantile = f"{100 * (1 - now.asked_share):g}th" if now.asked_share >= 0.001 else "extreme"
+            return (
+                f"{total} for QoS class {now.name}: with one {option.instance_type} fewer {_percent(now.violating_share)} "
+                f"of its requests would exceed {now.target_ms:g} ms (asked: at most {_percent(now.asked_share)}; demand "
+                f"at its {quantile} percentile is {now.demand_rps:.4g} requests/s)."
+            )
+    for short in floor(problem, fewer).classes:
+        if not short.holds and problem.load_now.get(short.name, 0.0) > 0:
+            return (
+                f"{total} for the safety floor: the {short.demand_rps:.4g} requests/s that QoS class {short.name} "
+                f"measures now need them."
+            )
+    for was, now in zip(before.classes, judged.classes, strict=True):
+        if not was.holds and now.violating_share > was.violating_share + 1e-12:
+            return f"{total}, as many as other bounds allow: QoS class {now.name} needs more (see the problems)."
+    if counts[option.name] <= option.committed:
+        return f"{total}: the commitment of {option.committed} {option.instance_type} is paid whether used or not."
+    low, _ = problem.tier_bounds.get(option.tier, (0, 0))
+    if total <= low:
+        return f"{total}: the declared minimum of the tier."
+    if option.usd_per_hour == 0:
+        return f"{total}: owned and paid for; stopping them saves nothing."
+    if counts[option.name] > option.observed:
+        return f"{total}: demand is expected to rise within the horizon, and {option.instance_type} boot in " + (
+            f"{option.boot_seconds:g} s; starting now costs less than running short then."
+        )
+    return f"{total}: expected to be needed again within the horizon; stopping and starting would cost more."
+
+
+def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> list[str]:
+    """One sentence per constraint that keeps a promise or the floor from holding, with what lifting it costs."""
+    sentences = []
+    usd, budget = usd_of(problem, counts), problem.budget_usd_per_hour
+    if budget is not None and usd > budget + 1e-6:
+        sentences.append(
+            f"The plan costs {usd:.4g} USD/h, {usd - budget:.4g} over the budget of {budget:.4g}: what is sunk, what may "
+            "not shrink and what the load needs now come first. Raise the budget to that."
+        )
+    judged, safe = promises(problem, counts), floor(problem, counts)
+    names = list(problem.demand.classes)
+    served = {names[k] for k in needs.served}
+    failing = [c for c in judged.classes if not c.holds and c.name in served]
+    unsafe = [c for c in safe.classes if not c.holds and c.name in served]
+    unserved = [c for c in judged.classes if c.name not in served and c.demand_rps > 0]
+    sentences += [
+        f"QoS class {c.name} is served by no type: none of its tiers ({', '.join(problem.demand.classes[c.name].tiers)}) "
+        "has instances with the vCPU and memory that one request takes. Give one of them larger types."
+        for c in unserved
+    ]
+    if not failing and not unsafe:
+        return sentences
+    unbudgeted = replace(problem, budget_usd_per_hour=None)
+    richer = repaired(unbudgeted, counts, needs.usable, needs.served)
+    unbounded = _unbounded(unbudgeted)
+    larger = repaired(unbounded, richer, needs.usable, needs.served)
+    for c in failing:
+        lot = f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (asked {_percent(c.asked_share)})"
+        if promises(problem, richer).of(c.name).holds:
+            more = usd_of(problem, richer)
+            sentences.append(
+                f"{lot}, because of the budget of {budget or 0:.4g} USD/h: raising it by {more - (budget or 0):.4g} to "
+                f"{more:.4g} would keep the promise ({_difference(problem, counts, richer)})."
+            )
+        elif promises(unbounded, larger).of(c.name).holds:
+            extra = usd_of(problem, larger) - usd
+            sentences.append(
+                f"{lot}, because of maxima or full hosts: {_difference(problem, counts, larger)} would keep the promise, "
+                f"for {extra:.4g} USD/h more. Raise the maximum of these, or give the class another tier."
+            )
+        else:
+            sentences.append(
+                f"{lot}, and no number of the offered types keeps the promise (losses of a spot zone alone exceed it, or "
+                "higher classes take all): offer on-demand or more zones, or lower the promise."
+            )
+    sentences += [
+        f"QoS class {c.name} needs more now than may be had: {c.demand_rps:.4g} requests/s are measured and "
+        f"{c.safe_rps:.4g} can be carried in time; {_difference(problem, counts, larger)} would."
+        for c in unsafe
+    ]
+    return sentences
+
+
+def _unbounded(problem: SizingProblem) -> SizingProblem:
+    options = tuple(replace(o, maximum=10**7) for o in problem.options)
+    lows = {tier: (low, 10**9) for tier, (low, _) in problem.tier_bounds.items()}
+    return (
+        replace(problem, options=options, hosts=(), tier_bounds=lows)
+        if not problem.hosts
+        else replace(
+            problem,
+            options=options,
+            tier_bounds=lows,
+            hosts=tuple(replace(h, cores=h.cores * 1000, memory_mib=h.memory_mib * 1000) for h in problem.hosts),
+        )
+    )
+
+
+def _difference(problem: SizingProblem, before: Counts, after: Counts) -> str:
+    parts = [
+        f"{after[o.name] - before[o.name]} more {o.instance_type} ({o.tier.value})"
+        for o in problem.options
+        if after[o.name] > before[o.name]
+    ]
+    return ", ".join(parts) or "no more instances"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

@@ -1,0 +1,162 @@
+"""From the program's counts to counts that hold exactly: `assess` has the last word.
+
+The program sees capacity as a sum of vCPU; whole slots, the split of a class over tiers and the queue's economies of
+scale are left to the exact judgement here. It adds the cheapest instances that help until every promise and the safety
+floor hold, then looks in the neighbourhood for a cheaper plan that holds too: at a handful of instances that is what
+makes integrality exact.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconciler.assess import Assessment, assess
+from reconciler.floor import floor_demand
+from reconciler.sizing.packing import host_limits
+from reconciler.sizing.problem import Option, SizingProblem
+from reconciler.sizing.result import supply_of, usd_of
+from stacks.contract import Tier
+
+Counts = dict[str, int]
+
+#: Bounds of the search: steps of repair, options that help tried per step, plans judged in the neighbourhood.
+_STEPS, _TRIED, _NEIGHBOURS = 400, 4, 400
+
+
+def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
+    """The counts against the demand section, shares tightened by the online control's risk factor."""
+    return assess(tightened(problem).demand, supply_of(problem, counts), problem.services, latency=False)
+
+
+def tightened(problem: SizingProblem) -> SizingProblem:
+    """The problem with every asked share times its risk factor where that is below 1: never looser than promised."""
+    if not problem.risk:
+        return problem
+    classes = {
+        name: wanted.model_copy(
+            update={"violating_share": wanted.violating_share * min(problem.risk.get(name, 1.0), 1.0)}
+        )
+        for name, wanted in problem.demand.classes.items()
+    }
+    return replace(problem, demand=problem.demand.model_copy(update={"classes": classes}), risk={})
+
+
+def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
+    """The counts against the load measured now, with nothing lost."""
+    supply = [replace(s, loss=0.0) for s in supply_of(problem, counts)]
+    return assess(floor_demand(problem.demand, problem.load_now), supply, problem.services, fine=1, latency=False)
+
+
+def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:
+    """Whether counts respect bounds, hosts and tiers; what may not shrink is allowed above them."""
+    for option in problem.options:
+        if not problem.floor_of(option) <= counts[option.name] <= max(option.maximum, problem.floor_of(option)):
+            return False
+    for tier in Tier:
+        mine = [o for o in problem.options if o.tier is tier]
+        held = {o.name: problem.floor_of(o) for o in mine}
+        low, high = problem.tier_bounds.get(tier, (0, 10**9))
+        total = sum(counts[o.name] for o in mine)
+        if mine and not low <= total <= max(high, sum(held.values())):
+            return False
+        limits = host_limits(problem, tier)
+        if limits is None or all(counts[o.name] <= held[o.name] for o in mine):
+            continue
+        cores = sum(counts[o.name] * o.vcpu for o in mine)
+        memory = sum(counts[o.name] * o.memory_mib for o in mine)
+        slots = all(counts[o.name] <= max(limits.slots[o.name], held[o.name]) for o in mine)
+        if not slots or cores > limits.cores + 1e-9 or memory > limits.memory_mib + 1e-9:
+            return False
+    return True
+
+
+def repaired(problem: SizingProblem, counts: Counts, usable: NDArray[np.float64], served: tuple[int, ...]) -> Counts:
+    """Counts with the cheapest instances added until floor and promises hold, or nothing more helps.
+
+    The floor may pass the budget, promises may not.
+    """
+    counts = _raise(problem, counts, usable, served, kind="floor")
+    return _raise(problem, counts, usable, served, kind="promise")
+
+
+def _raise(
+    problem: SizingProblem, counts: Counts, usable: NDArray[np.float64], served: tuple[int, ...], kind: str
+) -> Counts:
+    names = list(problem.demand.classes)
+    judge = floor if kind == "floor" else promises
+    budget = problem.budget_usd_per_hour if kind == "promise" else None
+    judged = judge(problem, counts)
+    stuck: set[int] = set()
+    for _ in range(_STEPS):
+        failing = [k for k in served if k not in stuck and not judged.of(names[k]).holds]
+        if not failing:
+            break
+        k = failing[0]
+        missing = judged.of(names[k]).violating_share
+        best: tuple[float, Counts, Assessment] | None = None
+        for option, step in _helpful(problem, counts, usable[:, k], judged.of(names[k]).violating_share):
+            trial = {**counts, option.name: counts[option.name] + step}
+            if not fits(problem, trial) or (budget is not None and usd_of(problem, trial) > budget + 1e-9):
+                continue
+            after = judge(problem, trial)
+            gain = missing - after.of(names[k]).violating_share
+            if gain > 1e-12:
+                price = (usd_of(problem, trial) - usd_of(problem, counts) + 1e-9) / gain
+                if best is None or price < best[0]:
+                    best = (price, trial, after)
+        if best is None:
+            stuck.add(k)
+        else:
+            _, counts, judged = best
+    return counts
+
+
+def _helpful(
+    problem: SizingProblem, counts: Counts, usable: NDArray[np.float64], missing: float
+) -> Iterator[tuple[Option, int]]:
+    """Options that serve a class, the cheapest per vCPU first, each with a big step (far off) and a step of one."""
+    ranked = sorted(
+        (o.usd_per_hour * (counts[o.name] >= o.committed) / u, i)
+        for i, (o, u) in enumerate(zip(problem.options, usable, strict=True))
+        if u > 0 and counts[o.name] < o.maximum
+    )
+    for _, i in ranked[:_TRIED]:
+        option = problem.options[i]
+        total = sum(counts[o.name] * u for o, u in zip(problem.options, usable, strict=True))
+        far = int(0.5 * missing * total / usable[i]) if missing > 0.2 else 0
+        if far > 1:
+            yield option, min(far, option.maximum - counts[option.name])
+        elif missing > 0.9:
+            yield option, min(max(counts[option.name], 1), option.maximum - counts[option.name])
+        yield option, 1
+    # Larger steps may be refused by a bound that single ones respect; both were offered above.
+
+
+def cheaper_neighbours(problem: SizingProblem, counts: Counts) -> Iterator[Counts]:
+    """Cheaper plans near `counts` that hold exactly, the cheapest first.
+
+    Every option moves by at most 2, at most four options move; options are those in use and the cheapest of each tier.
+    """
+    used = [o for o in problem.options if counts[o.name] > 0]
+    cheapest = [
+        min(tier, key=lambda o: o.usd_per_hour / o.vcpu)
+        for tier in ([o for o in problem.options if o.tier is t] for t in Tier)
+        if tier
+    ]
+    moving = sorted({o.name: o for o in (*used, *cheapest)}.values(), key=lambda o: -o.usd_per_hour)[:4]
+    now = usd_of(problem, counts)
+    found = []
+    for moves in itertools.product((-2, -1, 0, 1, 2), repeat=len(moving)):
+        trial = {**counts, **{o.name: counts[o.name] + m for o, m in zip(moving, moves, strict=True)}}
+        usd = usd_of(problem, trial)
+        if usd < now - 1e-9 and fits(problem, trial):
+            found.append((usd, sum(abs(m) for m in moves), tuple(trial.items())))
+    for _, _, items in sorted(found)[:_NEIGHBOURS]:
+        trial = dict(items)
+        if promises(problem, trial).holds and floor(problem, trial).holds:
+            yield trial

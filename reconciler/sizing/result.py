@@ -1,0 +1,102 @@
+"""What the sizing answers: counts with their reasons, cost, risk and how near it is to the optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reconciler.assess import Assessment, Supply
+from reconciler.sizing.problem import Option, SizingProblem
+from stacks.contract import Tier
+
+Status = Literal["optimal", "within gap", "time limit", "infeasible"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """Count of one option before and after; prices are USD/hour of one instance beyond what is committed."""
+
+    option: str
+    tier: Tier
+    instance_type: str
+    zone: str
+    before: int
+    after: int
+    usd_per_hour: float
+    committed: int = 0
+
+    @property
+    def usd_after(self) -> float:
+        """USD/hour of the planned count that is not paid anyway."""
+        return max(self.after - self.committed, 0) * self.usd_per_hour
+
+    @property
+    def usd_before(self) -> float:
+        """The same of the observed count."""
+        return max(self.before - self.committed, 0) * self.usd_per_hour
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizing:
+    """A feasible plan, or the best one with the words that say what stands in its way.
+
+    Attributes:
+        counts: one per option, in the problem's order.
+        reasons: one sentence per tier that names its binding constraint.
+        problems: constraints that could not be kept, each with what lifting it costs; empty where all hold.
+        status: how the program ended; "time limit" and "infeasible" still carry a safe plan.
+        usd_before, usd_after: USD/hour including what is sunk.
+        assessment: of the planned counts, by the same function as the policy's.
+        bound_usd, gap: proven lower bound of the horizon's cost in USD, and (cost − bound) / cost of the program.
+        multipliers: per class λ, USD per request/s short for a step. quantiles: demand quantile it implies.
+        trajectory: option → planned count per step of the horizon (later steps are re-decided).
+        seconds is not here: the same inputs give the same result.
+    """
+
+    counts: tuple[Count, ...]
+    reasons: Mapping[Tier, str]
+    status: Status
+    usd_before: float
+    usd_after: float
+    assessment: Assessment
+    problems: tuple[str, ...] = ()
+    bound_usd: float = 0.0
+    cost_usd: float = 0.0
+    gap: float = 0.0
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+    quantiles: Mapping[str, float] = field(default_factory=dict)
+    trajectory: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def count(self, option: str) -> int:
+        """Planned count of an option."""
+        return next(c.after for c in self.counts if c.option == option)
+
+    def of(self, tier: Tier) -> int:
+        """Planned instances of a tier."""
+        return sum(c.after for c in self.counts if c.tier is tier)
+
+
+def usd_of(problem: SizingProblem, counts: Mapping[str, int]) -> float:
+    """USD/hour of counts by option, including what is sunk."""
+    variable = sum(max(counts[o.name] - o.committed, 0) * o.usd_per_hour for o in problem.options)
+    return problem.sunk_usd_per_hour + variable
+
+
+def supply_of(problem: SizingProblem, counts: Mapping[str, int]) -> list[Supply]:
+    """The counts as `assess` takes them."""
+    return [o.supply(counts[o.name], problem.window) for o in problem.options]
+
+
+def counted(option: Option, after: int) -> Count:
+    """An option's line of the answer."""
+    return Count(
+        option=option.name,
+        tier=option.tier,
+        instance_type=option.instance_type,
+        zone=option.zone,
+        before=option.observed,
+        after=after,
+        usd_per_hour=option.usd_per_hour,
+        committed=option.committed,
+    )

@@ -1,0 +1,190 @@
+"""The sizing in order: translate, price a shortage, solve, make exact, keep what is nearly as good, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from reconciler.assess import assess
+from reconciler.scenarios import aligned_scenarios
+from reconciler.sizing.milp import Program, Solution
+from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
+from reconciler.sizing.problem import SizingProblem
+from reconciler.sizing.program import Layout, Prices, build
+from reconciler.sizing.reasons import explain_obstacles, tier_reasons
+from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired
+from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
+
+#: Penalty of a broken promise per vCPU and hour of the window, in dearest vCPU: far above any cost it could save.
+_PROMISE, _FLOOR = 200.0, 5_000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stated:
+    """The program as stated, with what is needed to evaluate other counts in it."""
+
+    program: Program
+    layout: Layout
+    tails: Mapping[str, float]
+    shortage: Mapping[str, float]
+    gap: float
+    time_limit_s: float
+
+    def fixed(self, problem: SizingProblem, counts: Mapping[str, int]) -> Solution:
+        """Best completion of the horizon with the window's counts given: a linear program."""
+        held = {self.layout.counts[i][0]: float(counts[o.name]) for i, o in enumerate(problem.options)}
+        return self.program.solve(gap=self.gap, time_limit_s=self.time_limit_s, fixed=held)
+
+
+def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = None) -> Sizing:
+    """Counts per option at least cost within every promise, with reasons; always an answer.
+
+    Args:
+        problem: the question.
+        gap: relative distance to the proven bound at which the search may stop.
+        warm: a former answer for a similar problem, from which the search starts.
+
+    Returns:
+        A plan whose promises hold exactly by `assess`, or the best one within the bounds with `problems` that name each
+        constraint in the way and what lifting it costs. Where the time limit passes without a plan of the program, the
+        observed fleet is repaired instead, which is safe and said.
+    """
+    asked = problem
+    problem, problems = relax_unreachable(problem)
+    rates, mass = aligned_scenarios(problem.demand)
+    needs = needs_of(problem, rates, mass)
+    if not problem.options or not needs.served:
+        return _without_program(asked, problems, needs)
+    budget = None
+    if problem.budget_usd_per_hour is not None:
+        budget = max(problem.budget_usd_per_hour - problem.sunk_usd_per_hour, 0.0)
+    stated = _state(problem, needs, budget, gap)
+    solution = stated.program.solve(gap=gap, time_limit_s=problem.time_limit_s, start=_start(problem, stated, warm))
+    if not solution.found and budget is not None:
+        # What must run (floor, minimum, what may not shrink) is dearer than the budget: it runs, and the plan says so.
+        stated = _state(problem, needs, None, gap)
+        solution = stated.program.solve(gap=gap, time_limit_s=problem.time_limit_s)
+    if solution.found:
+        counts = {o.name: round(solution.values[stated.layout.counts[i][0]]) for i, o in enumerate(problem.options)}
+    else:
+        counts = {o.name: max(o.observed, problem.floor_of(o)) for o in problem.options}
+    counts, final, kept = _settle(problem, needs, stated, solution, counts)
+    obstacles = explain_obstacles(problem, needs, counts)
+    status: Status = "optimal" if solution.optimal else "time limit"
+    if not solution.found:
+        problems.append(
+            f"The integer program found no plan within {problem.time_limit_s:g} s: the observed fleet was kept and "
+            "raised until every promise holds. Allow more time, or offer fewer instance types."
+        )
+    if problems or obstacles:
+        status = "infeasible" if solution.found else "time limit"
+    elif solution.optimal and solution.gap > 1e-6:
+        status = "within gap"
+    return Sizing(
+        counts=tuple(counted(o, counts[o.name]) for o in problem.options),
+        reasons=tier_reasons(problem, needs, counts, kept=kept),
+        problems=(*problems, *obstacles),
+        status=status,
+        usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
+        usd_after=usd_of(problem, counts),
+        assessment=assess(asked.demand, supply_of(problem, counts), asked.services),
+        bound_usd=solution.bound,
+        cost_usd=final.objective,
+        gap=max(final.objective - solution.bound, 0.0) / max(abs(final.objective), 1e-9) if final.found else 1.0,
+        multipliers=stated.shortage,
+        quantiles={name: 1 - tail for name, tail in stated.tails.items()},
+        trajectory=_trajectory(problem, stated, final),
+    )
+
+
+def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: float) -> _Stated:
+    shortage, tails = shortage_prices(problem, needs)
+    each = [
+        (o.usd_per_hour or 0.0) / u
+        for o, u in zip(problem.options, needs.usable.max(axis=1, initial=0), strict=True)
+        if u > 0
+    ]
+    dear = (max(each, default=0.0) or 0.05) * problem.window * problem.demand.step_seconds / 3600
+    prices = Prices(shortage=shortage, promise=_PROMISE * dear, floor=_FLOOR * dear)
+    program, layout = build(problem, needs, prices, budget)
+    names = list(problem.demand.classes)
+    per_rps = np.divide((needs.mass @ needs.window), np.maximum(needs.mass @ needs.rates, 1e-12))
+    return _Stated(
+        program=program,
+        layout=layout,
+        tails={names[k]: float(tails[k]) for k in needs.served},
+        shortage={names[k]: float(shortage[k] * per_rps[k]) for k in needs.served},
+        gap=gap,
+        time_limit_s=problem.time_limit_s,
+    )
+
+
+def _start(
+    problem: SizingProblem, stated: _Stated, warm: Sizing | None
+) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+    """The former plan's counts, clipped into today's bounds, as a partial solution."""
+    if warm is None:
+        return None
+    known = {c.option: c.after for c in warm.counts}
+    start = np.full(len(stated.program.cost), np.nan)
+    for i, option in enumerate(problem.options):
+        column = stated.layout.counts[i][0]
+        value = known.get(option.name, option.observed)
+        start[column] = min(max(value, stated.program.low[column]), stated.program.high[column])
+    return start
+
+
+def _settle(
+    problem: SizingProblem, needs: Needs, stated: _Stated, solution: Solution, counts: Counts
+) -> tuple[Counts, Solution, bool]:
+    """Make the counts exact, look for a cheaper exact plan nearby, and keep the observed fleet where that is as good.
+
+    Returns:
+        Counts, the horizon's best completion with them, and whether hysteresis kept what runs.
+    """
+    exact = repaired(problem, counts, needs.usable, needs.served)
+    final = solution if exact == counts and solution.found else stated.fixed(problem, exact)
+    for trial in cheaper_neighbours(problem, exact):
+        completed = stated.fixed(problem, trial)
+        if completed.found and completed.objective < final.objective - 1e-9:
+            exact, final = trial, completed
+        break
+    observed = {o.name: o.observed for o in problem.options}
+    if observed != exact and fits(problem, observed) and _holds(problem, observed):
+        budget = problem.budget_usd_per_hour
+        stay = stated.fixed(problem, observed)
+        saving = stay.objective - final.objective
+        affordable = budget is None or usd_of(problem, observed) <= budget + 1e-9
+        if stay.found and affordable and saving <= problem.hysteresis * abs(stay.objective):
+            return observed, stay, True
+    return exact, final, False
+
+
+def _holds(problem: SizingProblem, counts: Counts) -> bool:
+    return promises(problem, counts).holds and floor(problem, counts).holds
+
+
+def _trajectory(problem: SizingProblem, stated: _Stated, final: Solution) -> dict[str, tuple[float, ...]]:
+    if not final.found:
+        return {}
+    columns = stated.layout.counts
+    return {o.name: tuple(round(float(final.values[c]), 3) for c in columns[i]) for i, o in enumerate(problem.options)}
+
+
+def _without_program(problem: SizingProblem, problems: list[str], needs: Needs) -> Sizing:
+    """Nothing can serve anything: keep what must run and say what is missing."""
+    counts = {o.name: problem.floor_of(o) for o in problem.options}
+    if not problems:
+        problems = ["No instance type can serve any QoS class: give a tier types with enough vCPU and memory."]
+    return Sizing(
+        counts=tuple(counted(o, counts[o.name]) for o in problem.options),
+        reasons=tier_reasons(problem, needs, counts, kept=False),
+        problems=tuple(problems),
+        status="infeasible",
+        usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
+        usd_after=usd_of(problem, counts),
+        assessment=assess(problem.demand, supply_of(problem, counts), problem.services),
+        gap=1.0,
+    )
