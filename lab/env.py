@@ -8,8 +8,6 @@ from collections.abc import Mapping
 
 from lab.model import Lab
 
-POLICY_PACK = "policies"
-
 
 def environment(lab: Lab, *, path: str | None = None) -> dict[str, str]:
     """Variables to set for the engine, the program and AWS clients of `lab`.
@@ -35,11 +33,12 @@ def environment(lab: Lab, *, path: str | None = None) -> dict[str, str]:
         "AWS_ENDPOINT_URL": lab.cloud_endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    if (lab.root / POLICY_PACK / "PulumiPolicy.yaml").exists():
-        variables["PULUMI_OPTION_POLICY_PACK"] = POLICY_PACK
-        config = f"{POLICY_PACK}/config.{lab.stack}.json"
-        if (lab.root / config).exists():
-            variables["PULUMI_OPTION_POLICY_PACK_CONFIG"] = config
+    pack = lab.root / "policies"
+    if (pack / "PulumiPolicy.yaml").exists():
+        variables["PULUMI_OPTION_POLICY_PACK"] = str(pack)
+        config = pack / f"config.{lab.stack}.json"
+        if config.exists():
+            variables["PULUMI_OPTION_POLICY_PACK_CONFIG"] = str(config)
     return variables
 
 

@@ -1,8 +1,8 @@
 """Where a lab keeps its things. Standard library only: `make clean` needs it without a virtualenv.
 
-`.tiercast/lab-state/` in the checkout holds state, logs and records (`.tiercast/lab/` is the folder of the *stack* called
-lab: its plan, models and ledger, which outlive the daemons). Sockets, and what libvirt wants under `/run`, are in the
-run directory: a Unix socket's path must be shorter than 108 characters and a checkout may live at a long path.
+`.tiercast/lab-state/` in the checkout holds state, logs and records (`.tiercast/lab/` is the folder of the *stack*
+called lab: its plan, models and ledger, which outlive the daemons). Sockets, and what libvirt wants under `/run`, are
+in the run directory: a Unix socket's path must be shorter than 108 characters and a checkout may live at a long path.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def repository_root() -> Path:
-    """The checkout this package was loaded from."""
+    """The checkout this package was loaded from: where the lab's own code is."""
     return Path(__file__).resolve().parent.parent
 
 

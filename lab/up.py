@@ -6,7 +6,6 @@ runs before the choices are written, so `make clean` after an interrupt knows wh
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -53,13 +52,15 @@ def up(
         LabError: with one sentence about what is missing, busy or failed.
     """
     lab = prepare(root, directory=directory, base_port=base_port, domain_type=domain_type, say=say)
+    # The cloud's server takes seconds to load, so it starts first and is waited for last.
+    cloud = None if cloud_answers(lab) else _launch_cloud(lab)
     for hypervisor in lab.hypervisors:
         if not hypervisors.answers(hypervisor):
             with step(say, f"Hypervisor {hypervisor.name}", "a libvirt daemon of its own, for the hot tier"):
                 hypervisors.start(lab, hypervisor)
-    if not cloud_answers(lab):
+    if cloud is not None:
         with step(say, f"Cloud on {lab.cloud_endpoint}", "AWS's API, for the warm and cold tiers"):
-            _start_cloud(lab)
+            _wait_for_cloud(lab, cloud)
     stack.ensure(lab, say)
     return lab
 
@@ -85,7 +86,7 @@ def prepare(
         model.save(lab)
     lab.backend.mkdir(parents=True, exist_ok=True)
     stack.write_passphrase(lab.passphrase_file)
-    engine.write_programs(found, lab.bin_directory, lab.pulumi_home, root)
+    engine.write_programs(found, lab.bin_directory, lab.pulumi_home)
     return lab
 
 
@@ -117,18 +118,20 @@ def _describe(
     )
 
 
-def _start_cloud(lab: Lab) -> None:
+def _launch_cloud(lab: Lab) -> processes.Recorded:
     port = lab.port("cloud")
     if not ports.is_free(port):
         raise PortBusy(port, ports.PURPOSES["cloud"][1])
-    log = lab.logs / f"{CLOUD}.log"
-    record = processes.start(
+    return processes.start(
         [sys.executable, "-P", "-m", "lab.cloud", "--port", str(port)],
         name=CLOUD,
         directory=lab.records,
-        log=log,
-        environment={**os.environ, "PYTHONPATH": str(lab.root)},
+        log=lab.logs / f"{CLOUD}.log",
     )
+
+
+def _wait_for_cloud(lab: Lab, record: processes.Recorded) -> None:
+    log = lab.logs / f"{CLOUD}.log"
     deadline = time.monotonic() + CLOUD_SECONDS
     while not cloud_answers(lab):
         if not processes.is_alive(record):

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -157,7 +158,7 @@ def _go(go: str, *arguments: str) -> str:
     return done.stdout
 
 
-def write_programs(engine: Engine, folder: Path, home: Path, root: Path) -> None:
+def write_programs(engine: Engine, folder: Path, home: Path) -> None:
     """(Re)write the lab's programs.
 
     `folder` (for PATH) gets the CLI and a language host, unless the CLI has a host of its own. `home`, the engine's own
@@ -169,25 +170,21 @@ def write_programs(engine: Engine, folder: Path, home: Path, root: Path) -> None
         (folder / name).unlink(missing_ok=True)
     if engine.exec_script is not None:
         _link(engine.cli, folder / "pulumi")
-        _write_wrapper(folder / HOST, "lab.host", root)
+        _write_wrapper(folder / HOST, "lab.host")
         _link(engine.exec_script, folder / EXEC)
     for name, (sdk, module) in PLUGINS.items():
         plugin = home / "plugins" / f"resource-{name}-v{importlib.metadata.version(sdk)}"
         plugin.mkdir(parents=True, exist_ok=True)
-        _write_wrapper(plugin / f"pulumi-resource-{name}", module, root)
+        _write_wrapper(plugin / f"pulumi-resource-{name}", module)
 
 
-def _write_wrapper(path: Path, module: str, root: Path) -> None:
+def _write_wrapper(path: Path, module: str) -> None:
     # The engine starts plugins in folders of its choice; -P keeps those out of the import path.
-    text = f'#!/bin/sh\nPYTHONPATH={_quoted(str(root))} exec {_quoted(sys.executable)} -P -m {module} "$@"\n'
+    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m {module} "$@"\n'
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
     temporary.replace(path)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _link(target: Path, path: Path) -> None:
