@@ -112,7 +112,20 @@ def prequential(
         np.stack(parts), stretch.values, stretch.observed, h, grid, block=block, forget=forget, smooth=chosen.smooth
     )
     steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, h, grid, rate=chosen.rate, block=block)
-    return Prequential(h=h, quantiles=np.maximum(np.sort(steady, axis=1), 0.0), names=names, weights=mix.weights)
+    bounded = np.minimum(np.sort(steady, axis=1), _ceiling(stretch, h)[:, None])
+    return Prequential(h=h, quantiles=np.maximum(bounded, 0.0), names=names, weights=mix.weights)
+
+
+def _ceiling(stretch: Stretch, h: int) -> Floats:
+    """Most (n + h,) that a quantile may say: three times the largest value known h steps before.
+
+    On a log scale a step with a tiny predicted error can give sparse counts a far tail of any size; demand that triples
+    its record is news that no residual of the past can put a number on.
+    """
+    known = np.where(stretch.observed, stretch.values, 0.0)
+    record = np.maximum.accumulate(known)
+    late = np.concatenate([np.full(h, np.inf), record])
+    return np.where(late > 0, 3.0 * late, np.inf)
 
 
 def knots(horizon: int) -> tuple[int, ...]:
