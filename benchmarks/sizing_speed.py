@@ -3,8 +3,8 @@
     python -m benchmarks.sizing_speed [--seeds 5] [--json OUT]
 
 Two questions per seed: a warm-started plan within 5 % (the demand moved on by one step, the former plan given), and a
-plan from nothing within 1 %. Demand is synthetic (daily shape, lognormal growth of uncertainty), types and prices are the
-built-in catalogue's.
+plan from nothing within 1 %. Demand is synthetic (daily shape, lognormal growth of uncertainty), types and prices are
+the built-in catalogue's.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.latency import SafeLoads, Service, latency_tail
+from reconciler.latency import SafeLoads, Service, latency_tail, percentile_of
 from reconciler.losses import Losses, loss_states
 from reconciler.scenarios import aligned_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
@@ -257,11 +257,4 @@ def _mixture_percentile(
     saturated = sum(w for w, c, r, _ in parts if r * service.mean_s >= c)
     if saturated >= 1 - percentile:
         return float("inf")
-    high = 1000 * service.mean_s + max(trip for *_, trip in parts)
-    while beyond(high) > 1 - percentile:
-        high *= 2
-    low = 0.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if beyond(middle) > 1 - percentile else (low, middle)
-    return high
+    return percentile_of(beyond, percentile, 1000 * service.mean_s + max(trip for *_, trip in parts))

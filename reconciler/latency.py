@@ -20,6 +20,8 @@ Rates are requests/s, service times seconds, latencies milliseconds, slots are n
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,6 +37,7 @@ __all__ = [
     "erlang_c",
     "latency_percentile",
     "latency_tail",
+    "percentile_of",
     "reachable",
     "safe_load",
     "service_tail",
@@ -137,16 +140,44 @@ def latency_percentile(
     """Latency in ms that the share `percentile` of the requests does not exceed; infinite where saturated."""
     if rate * service.mean_s >= servers:
         return float("inf")
-    low, high = 0.0, service.mean_s
-    while float(latency_tail(servers, rate, service, high)) > 1 - percentile:
-        low, high = high, high * 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        if float(latency_tail(servers, rate, service, middle)) > 1 - percentile:
-            low = middle
+    seconds = percentile_of(lambda t: float(latency_tail(servers, rate, service, t)), percentile, service.mean_s)
+    return round_trip_ms + 1000 * seconds
+
+
+def percentile_of(tail: Callable[[float], float], percentile: float, scale: float) -> float:
+    """The time t with tail(t) = 1 − percentile, for a tail that falls from 1 towards 0; `scale` is a first guess.
+
+    Regula falsi (Illinois) on the tail's logarithm, which is nearly straight; the upper end of the bracket is returned,
+    within 1e-6 of it.
+    """
+    aim = math.log(1 - percentile)
+
+    def over(t: float) -> float:
+        return math.log(max(tail(t), 1e-300)) - aim
+
+    low, high = 0.0, scale
+    below, above = -aim, over(high)
+    while above > 0:
+        low, below = high, above
+        high *= 2
+        above = over(high)
+    side = 0
+    for turn in range(90):
+        if high - low <= 1e-6 * high:
+            break
+        # Every third turn halves: at a jump of the tail (constant service) the secant alone would creep.
+        middle = (low + high) / 2 if turn % 3 == 2 else (low * above - high * below) / (above - below)
+        middle = min(max(middle, low + 3e-7 * high), high * (1 - 3e-7))
+        value = over(middle)
+        if value > 0:
+            low, below = middle, value
+            above = above / 2 if side == 1 else above
+            side = 1
         else:
-            high = middle
-    return round_trip_ms + 1000 * high
+            high, above = middle, value
+            below = below / 2 if side == -1 else below
+            side = -1
+    return high
 
 
 def reachable(service: Service, target_ms: float, percentile: float, round_trip_ms: float = 0.0) -> bool:
@@ -176,8 +207,8 @@ def safe_load(
     inside = np.clip(c, 0.0, _LARGEST_POOL)
     low, high = np.zeros_like(c), inside / service.mean_s
     slots = np.maximum(inside, 1e-9)
-    # 46 halvings: the bracket shrinks to 1e-14 of its width, far below the approximation's own error.
-    for _ in range(46):
+    # 34 halvings: the bracket shrinks to 1e-10 of its width, far below the approximation's own error.
+    for _ in range(34):
         middle = (low + high) / 2
         holds = latency_tail(slots, middle, service, seconds) <= 1 - percentile
         low, high = np.where(holds, middle, low), np.where(holds, high, middle)

@@ -3,12 +3,12 @@
 problem   what is asked (pure data)            demand    the plan's demand section, from sample paths
 needs     demand in vCPU, shortage prices      cuts      expected shortage as a convex function of capacity
 program   the integer program (HiGHS)          repair    exact check by `assess`, and what it still takes
-reasons   the binding constraint of each tier  size      the whole, in order
+reasons   the binding constraint of each tier  answer    the whole, in order
 """
 
 from reconciler.sizing.demand import class_service, demand_section
 from reconciler.sizing.problem import Host, Option, SizingProblem
 from reconciler.sizing.result import Count, Sizing
-from reconciler.sizing.size import size
+from reconciler.sizing.answer import size
 
 __all__ = ["Count", "Host", "Option", "Sizing", "SizingProblem", "class_service", "demand_section", "size"]

@@ -39,23 +39,28 @@ class Group:
 class Needs:
     """The problem in vCPU.
 
-    usable: (options, classes) vCPU per instance, 0 where the class may not use the option. window: (scenarios, classes)
-    needs of the demand section with `mass` and `rates` in requests/s. paths: (paths, classes, horizon) needs. served:
-    classes that some option can serve at all.
+    usable: (options, classes) vCPU per instance, 0 where the class may not use the option; allowed: 1 where it may use
+    the option's tier. window: (scenarios, classes)
+    needs of the demand section with `mass` and `rates` in requests/s. paths: (paths, classes, horizon) needs. now:
+    (classes,) needs of the load measured now. served: classes that some option can serve at all.
     """
 
     usable: Floats
+    allowed: Floats
     rates: Floats
     mass: Floats
     window: Floats
     paths: Floats
+    now: Floats
     groups: tuple[Group, ...]
     served: tuple[int, ...]
 
     def weights(self, group: Group) -> Floats:
-        """(options,) usable vCPU for a group: its members' mean by their mean need, within the group's tiers."""
-        mean = np.maximum(self.mass @ self.window, 1e-12)[list(group.members)]
-        weights: Floats = self.usable[:, list(group.members)] @ mean / mean.sum()
+        """(options,) usable vCPU for a group: the mean over those members who may use it, by their mean need."""
+        members = list(group.members)
+        mean = np.maximum(self.mass @ self.window, 1e-12)[members]
+        users = self.allowed[:, members] @ mean
+        weights: Floats = np.divide(self.usable[:, members] @ mean, users, out=np.zeros(len(users)), where=users > 0)
         return weights
 
 
@@ -93,7 +98,8 @@ def needs_of(problem: SizingProblem, rates: Floats, mass: Floats) -> Needs:
     """Translate a problem whose promises are reachable; `rates`, `mass` are the demand section's scenarios."""
     names = list(problem.demand.classes)
     usable = np.zeros((len(problem.options), len(names)))
-    window, paths = np.zeros_like(rates), np.zeros_like(problem.paths)
+    allowed = np.array([[float(o.tier in c.tiers) for c in problem.demand.classes.values()] for o in problem.options])
+    window, paths, now = np.zeros_like(rates), np.zeros_like(problem.paths), np.zeros(len(names))
     for k, name in enumerate(names):
         wanted, service = problem.demand.classes[name], problem.service(name)
         tables = {
@@ -115,13 +121,16 @@ def needs_of(problem: SizingProblem, rates: Floats, mass: Floats) -> Needs:
         if np.isfinite(slots[best]) and usable[:, k].max(initial=0) > 0:
             window[:, k] = tables[best].slots(rates[:, k]) / service.concurrency_per_vcpu
             paths[:, k] = tables[best].slots(problem.paths[:, k]) / service.concurrency_per_vcpu
+            now[k] = float(tables[best].slots(problem.load_now.get(name, 0.0))) / service.concurrency_per_vcpu
     served = tuple(k for k in range(len(names)) if usable[:, k].max(initial=0) > 0)
     return Needs(
         usable=usable,
+        allowed=allowed,
         rates=rates,
         mass=mass,
         window=window,
         paths=paths,
+        now=now,
         groups=_groups(problem, served),
         served=served,
     )

@@ -186,7 +186,7 @@ class _Builder:
 
     def _floor(self, group: Group, weights: Floats, slack: int) -> None:
         """What the load measured now needs, with nothing lost; the higher classes' load first."""
-        need = floor_need(self.problem, self.needs, group)
+        need = float(self.needs.now[list(group.members)].sum())
         if need > 0:
             self.program.row([self._capacity([c[0] for c in self.count], weights), slack], [1, 1], low=need)
 
@@ -254,15 +254,3 @@ def window_shortage(problem: SizingProblem, needs: Needs, group: Group) -> tuple
         volume = needs.rates[:, k] if k == group.last else needs.window[:, k] * weight
         allowed += share * float(needs.mass @ volume)
     return Shortage.of(need, needs.mass * weight), allowed
-
-
-def floor_need(problem: SizingProblem, needs: Needs, group: Group) -> float:
-    """vCPU that the load measured now needs for a group's members, by linear interpolation of their needs."""
-    names = list(problem.demand.classes)
-    total = 0.0
-    for k in group.members:
-        now = problem.load_now.get(names[k], 0.0)
-        if now > 0 and needs.rates[:, k].max(initial=0) > 0:
-            per = needs.window[:, k] / np.maximum(needs.rates[:, k], 1e-12)
-            total += now * float(per[needs.rates[:, k] > 0].min(initial=np.inf))
-    return total

@@ -6,6 +6,7 @@ relaxation that nobody sees.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.sizing.needs import Needs
@@ -16,16 +17,28 @@ from reconciler.sizing.result import usd_of
 from stacks.contract import Tier
 
 
-def tier_reasons(problem: SizingProblem, needs: Needs, counts: Counts, *, kept: bool) -> dict[Tier, str]:
-    """One sentence per tier that has options: the constraint that binds its size."""
+def tier_reasons(
+    problem: SizingProblem, needs: Needs, counts: Counts, trajectory: Mapping[str, tuple[float, ...]], *, kept: bool
+) -> dict[Tier, str]:
+    """One sentence per tier that has options: the constraint that binds its size.
+
+    `trajectory` is the planned count per step by option, `kept` whether hysteresis kept the observed fleet.
+    """
     return {
-        tier: _reason(problem, needs, counts, tier, kept)
+        tier: _reason(problem, needs, counts, trajectory, tier, kept)
         for tier in Tier
         if any(o.tier is tier for o in problem.options)
     }
 
 
-def _reason(problem: SizingProblem, needs: Needs, counts: Counts, tier: Tier, kept: bool) -> str:
+def _reason(
+    problem: SizingProblem,
+    needs: Needs,
+    counts: Counts,
+    trajectory: Mapping[str, tuple[float, ...]],
+    tier: Tier,
+    kept: bool,
+) -> str:
     mine = [o for o in problem.options if o.tier is tier]
     total = sum(counts[o.name] for o in mine)
     observed = sum(o.observed for o in mine)
@@ -43,7 +56,7 @@ def _reason(problem: SizingProblem, needs: Needs, counts: Counts, tier: Tier, ke
         return full
     option = max(removable, key=lambda o: (o.usd_per_hour * (counts[o.name] > o.committed), o.vcpu))
     fewer = {**counts, option.name: counts[option.name] - 1}
-    return _why_not_fewer(problem, counts, option, fewer)
+    return _why_now(problem, counts, option, fewer) or _why_later(problem, counts, option, trajectory)
 
 
 def _why_none(problem: SizingProblem, needs: Needs, tier: Tier) -> str:
@@ -73,17 +86,18 @@ def _full(problem: SizingProblem, counts: Counts, tier: Tier) -> str | None:
     return f"{total} is the declared maximum; what is over goes to the next tier."
 
 
-def _why_not_fewer(problem: SizingProblem, counts: Counts, option: Option, fewer: Counts) -> str:
+def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Counts) -> str | None:
+    """What one instance fewer would break at once, or the bound that holds it."""
     total = sum(counts[o.name] for o in problem.options if o.tier is option.tier)
     judged = promises(problem, fewer)
     before = promises(problem, counts)
     for was, now in zip(before.classes, judged.classes, strict=True):
         if was.holds and not now.holds:
-            quantile = f"{100 * (1 - now.asked_share):g}th" if now.asked_share >= 0.001 else "extreme"
             return (
-                f"{total} for QoS class {now.name}: with one {option.instance_type} fewer {_percent(now.violating_share)} "
-                f"of its requests would exceed {now.target_ms:g} ms (asked: at most {_percent(now.asked_share)}; demand "
-                f"at its {quantile} percentile is {now.demand_rps:.4g} requests/s)."
+                f"{total} for QoS class {now.name}: with one {option.instance_type} fewer "
+                f"{_percent(now.violating_share)} of its requests would exceed {now.target_ms:g} ms (asked: at most "
+                f"{_percent(now.asked_share)}; demand is {now.demand_rps:.4g} requests/s at its "
+                f"{100 * (1 - now.asked_share):g} % quantile)."
             )
     for short in floor(problem, fewer).classes:
         if not short.holds and problem.load_now.get(short.name, 0.0) > 0:
@@ -101,9 +115,26 @@ def _why_not_fewer(problem: SizingProblem, counts: Counts, option: Option, fewer
         return f"{total}: the declared minimum of the tier."
     if option.usd_per_hour == 0:
         return f"{total}: owned and paid for; stopping them saves nothing."
+    return None
+
+
+def _why_later(
+    problem: SizingProblem, counts: Counts, option: Option, trajectory: Mapping[str, tuple[float, ...]]
+) -> str:
+    """What the look-ahead holds it for: slower tiers that still boot, demand to come, or a stop that won't pay."""
+    total = sum(counts[o.name] for o in problem.options if o.tier is option.tier)
+    slower = [o for o in problem.options if problem.lead(o) > problem.lead(option) and counts[o.name] > o.observed]
+    later = trajectory.get(option.name, ())[problem.window :]
+    if slower and counts[option.name] > option.observed and later and min(later) < counts[option.name] - 0.5:
+        waiting = " and ".join(sorted({o.tier.value for o in slower}))
+        return (
+            f"{total}: demand over what runs is carried here until {waiting} instances, which take "
+            f"{max(o.boot_seconds for o in slower):g} s to boot, serve."
+        )
     if counts[option.name] > option.observed:
-        return f"{total}: demand is expected to rise within the horizon, and {option.instance_type} boot in " + (
-            f"{option.boot_seconds:g} s; starting now costs less than running short then."
+        return (
+            f"{total}: demand beyond the plan's promises is likely enough within the horizon; one "
+            f"{option.instance_type} more costs less than the shortage it spares (boot {option.boot_seconds:g} s)."
         )
     return f"{total}: expected to be needed again within the horizon; stopping and starting would cost more."
 
@@ -114,8 +145,8 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     usd, budget = usd_of(problem, counts), problem.budget_usd_per_hour
     if budget is not None and usd > budget + 1e-6:
         sentences.append(
-            f"The plan costs {usd:.4g} USD/h, {usd - budget:.4g} over the budget of {budget:.4g}: what is sunk, what may "
-            "not shrink and what the load needs now come first. Raise the budget to that."
+            f"The plan costs {usd:.4g} USD/h, {usd - budget:.4g} over the budget of {budget:.4g}: what is sunk, what "
+            "may not shrink and what the load needs now come first. Raise the budget to that."
         )
     judged, safe = promises(problem, counts), floor(problem, counts)
     names = list(problem.demand.classes)
@@ -124,8 +155,9 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     unsafe = [c for c in safe.classes if not c.holds and c.name in served]
     unserved = [c for c in judged.classes if c.name not in served and c.demand_rps > 0]
     sentences += [
-        f"QoS class {c.name} is served by no type: none of its tiers ({', '.join(problem.demand.classes[c.name].tiers)}) "
-        "has instances with the vCPU and memory that one request takes. Give one of them larger types."
+        f"QoS class {c.name} is served by no type: none of its tiers "
+        f"({', '.join(problem.demand.classes[c.name].tiers)}) has instances with the vCPU and memory that one request "
+        "takes. Give one of them larger types."
         for c in unserved
     ]
     if not failing and not unsafe:
@@ -135,7 +167,10 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     unbounded = _unbounded(unbudgeted)
     larger = repaired(unbounded, richer, needs.usable, needs.served)
     for c in failing:
-        lot = f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (asked {_percent(c.asked_share)})"
+        lot = (
+            f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (asked "
+            f"{_percent(c.asked_share)})"
+        )
         if promises(problem, richer).of(c.name).holds:
             more = usd_of(problem, richer)
             sentences.append(
@@ -145,13 +180,13 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
         elif promises(unbounded, larger).of(c.name).holds:
             extra = usd_of(problem, larger) - usd
             sentences.append(
-                f"{lot}, because of maxima or full hosts: {_difference(problem, counts, larger)} would keep the promise, "
-                f"for {extra:.4g} USD/h more. Raise the maximum of these, or give the class another tier."
+                f"{lot}, because of maxima or full hosts: {_difference(problem, counts, larger)} would keep the "
+                f"promise, for {extra:.4g} USD/h more. Raise the maximum of these, or give the class another tier."
             )
         else:
             sentences.append(
-                f"{lot}, and no number of the offered types keeps the promise (losses of a spot zone alone exceed it, or "
-                "higher classes take all): offer on-demand or more zones, or lower the promise."
+                f"{lot}, and no number of the offered types keeps the promise (losses of a spot zone alone exceed it, "
+                "or higher classes take all): offer on-demand or more zones, or lower the promise."
             )
     sentences += [
         f"QoS class {c.name} needs more now than may be had: {c.demand_rps:.4g} requests/s are measured and "
@@ -162,17 +197,12 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
 
 
 def _unbounded(problem: SizingProblem) -> SizingProblem:
-    options = tuple(replace(o, maximum=10**7) for o in problem.options)
-    lows = {tier: (low, 10**9) for tier, (low, _) in problem.tier_bounds.items()}
-    return (
-        replace(problem, options=options, hosts=(), tier_bounds=lows)
-        if not problem.hosts
-        else replace(
-            problem,
-            options=options,
-            tier_bounds=lows,
-            hosts=tuple(replace(h, cores=h.cores * 1000, memory_mib=h.memory_mib * 1000) for h in problem.hosts),
-        )
+    """The problem without maxima, with hosts as large as anybody could wish."""
+    return replace(
+        problem,
+        options=tuple(replace(o, maximum=10**7) for o in problem.options),
+        tier_bounds={tier: (low, 10**9) for tier, (low, _) in problem.tier_bounds.items()},
+        hosts=tuple(replace(h, cores=h.cores * 1000, memory_mib=h.memory_mib * 1000) for h in problem.hosts),
     )
 
 

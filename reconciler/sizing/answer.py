@@ -71,6 +71,7 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
     else:
         counts = {o.name: max(o.observed, problem.floor_of(o)) for o in problem.options}
     counts, final, kept = _settle(problem, needs, stated, solution, counts)
+    trajectory = _trajectory(problem, stated, final)
     obstacles = explain_obstacles(problem, needs, counts)
     status: Status = "optimal" if solution.optimal else "time limit"
     if not solution.found:
@@ -84,7 +85,7 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         status = "within gap"
     return Sizing(
         counts=tuple(counted(o, counts[o.name]) for o in problem.options),
-        reasons=tier_reasons(problem, needs, counts, kept=kept),
+        reasons=tier_reasons(problem, needs, counts, trajectory, kept=kept),
         problems=(*problems, *obstacles),
         status=status,
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
@@ -92,10 +93,10 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         assessment=assess(asked.demand, supply_of(problem, counts), asked.services),
         bound_usd=solution.bound,
         cost_usd=final.objective,
-        gap=max(final.objective - solution.bound, 0.0) / max(abs(final.objective), 1e-9) if final.found else 1.0,
+        gap=_gap(final, solution),
         multipliers=stated.shortage,
         quantiles={name: 1 - tail for name, tail in stated.tails.items()},
-        trajectory=_trajectory(problem, stated, final),
+        trajectory=trajectory,
     )
 
 
@@ -146,6 +147,10 @@ def _settle(
     """
     exact = repaired(problem, counts, needs.usable, needs.served)
     final = solution if exact == counts and solution.found else stated.fixed(problem, exact)
+    if not final.found:
+        # The floor took the plan over the budget, which the program holds as a bound.
+        stated = _state(problem, needs, None, stated.gap)
+        final = stated.fixed(problem, exact)
     for trial in cheaper_neighbours(problem, exact):
         completed = stated.fixed(problem, trial)
         if completed.found and completed.objective < final.objective - 1e-9:
@@ -166,6 +171,13 @@ def _holds(problem: SizingProblem, counts: Counts) -> bool:
     return promises(problem, counts).holds and floor(problem, counts).holds
 
 
+def _gap(final: Solution, solution: Solution) -> float:
+    """(cost − bound) / cost of the horizon with the final counts; costs below 1e-4 USD count as that."""
+    if not (final.found and solution.found):
+        return 1.0
+    return max(final.objective - solution.bound, 0.0) / max(abs(final.objective), 1e-4)
+
+
 def _trajectory(problem: SizingProblem, stated: _Stated, final: Solution) -> dict[str, tuple[float, ...]]:
     if not final.found:
         return {}
@@ -180,7 +192,7 @@ def _without_program(problem: SizingProblem, problems: list[str], needs: Needs) 
         problems = ["No instance type can serve any QoS class: give a tier types with enough vCPU and memory."]
     return Sizing(
         counts=tuple(counted(o, counts[o.name]) for o in problem.options),
-        reasons=tier_reasons(problem, needs, counts, kept=False),
+        reasons=tier_reasons(problem, needs, counts, {}, kept=False),
         problems=tuple(problems),
         status="infeasible",
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
