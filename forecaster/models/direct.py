@@ -26,7 +26,7 @@ class Direct:
     """Ridge regression with penalty `penalty` on standardised columns.
 
     `memory` in days: the weight of a row halves in that time (None: never). `short` is the number of newest values.
-    `profile` says what the target is relative to ("week", "day", "none").
+    `profile` says what the target is relative to ("week", "day", "none"). `order` harmonics of the day and of the week.
     """
 
     penalty: float = 3.0
@@ -34,6 +34,7 @@ class Direct:
     short: int = 6
     profile: str = "week"
     label: str = "direct"
+    order: int = 3
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class Direct:
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
         """See `base.Model`."""
-        columns, base = design(stretch, h, short=self.short, profile=self.profile)
+        columns, base = design(stretch, h, short=self.short, profile=self.profile, order=self.order)
         n = len(stretch)
         deviation = stretch.values - base[:n]
         days = stretch.day or max(1, round(86_400 / stretch.step))
@@ -65,7 +66,7 @@ def bounded(forecasts: Floats, values: Floats, h: int) -> Floats:
     return np.clip(forecasts, shifted(low - slack, h, len(forecasts)), shifted(top + slack, h, len(forecasts)))
 
 
-def design(stretch: Stretch, h: int, *, short: int, profile: str) -> tuple[Floats, Floats]:
+def design(stretch: Stretch, h: int, *, short: int, profile: str, order: int = 3) -> tuple[Floats, Floats]:
     """Columns (n + h, p) and the profile (n + h,) that the target is relative to; rows hold steps ≤ t - h only."""
     z, n = stretch.values, len(stretch)
     m = n + h
@@ -95,9 +96,9 @@ def design(stretch: Stretch, h: int, *, short: int, profile: str) -> tuple[Float
         columns += [shifted(off, whole_seasons(week, h), m), shifted(off, h + week, m)]
         columns += [day_there - there, shifted(day_here - here, h, m)]
     columns += [there, shifted(here, h, m) - there]
-    columns += _clock(stretch.phase + np.arange(m), day, 3)
+    columns += _clock(stretch.phase + np.arange(m), day, order)
     if week:
-        columns += _clock(stretch.phase + np.arange(m), week, 3)
+        columns += _clock(stretch.phase + np.arange(m), week, order)
     if stretch.known is not None:
         columns += list(stretch.known[:m].T)
     return np.column_stack(columns), there
