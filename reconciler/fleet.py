@@ -74,6 +74,7 @@ class History(Part):
         timedelta(hours=3), description="Older than this the plan falls back and never scales down."
     )
     requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests that one event stands for.")
+    series: Count = Field(30, description="Busiest applications forecast one by one; the rest per class together.")
 
     @model_validator(mode="after")
     def _paths_given(self) -> Self:

@@ -99,7 +99,11 @@ def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
             memory_mib=catalogue.type(name).memory_mib,
             network_mbps=catalogue.type(name).network_mbps,
             usd_per_hour=catalogue.price(name, "on_demand"),
-            committed=sum(c.count for c in warm.commitments if c.instance_type == name),
+            # What is committed or reserved is paid whether used or not, so using it costs nothing more.
+            committed=max(
+                sum(c.count for c in warm.commitments if c.instance_type == name),
+                sum(r.count for r in warm.reservations if r.instance_type == name),
+            ),
             observed=seen.desired(Tier.WARM, label(name)),
             boot_seconds=catalogue.boot(name).p95_seconds,
             boot_mean_seconds=catalogue.boot(name).mean_seconds,

@@ -42,7 +42,9 @@ class ClassLine(Part):
     name: str
     latency_target_ms: float
     percentile: float
-    latency_ms: float | None = Field(description="At the percentile, for the median demand; None: not served.")
+    latency_ms: float | None = Field(
+        description="At the percentile, when demand is at its (1 − share) quantile; None: not in time."
+    )
     violating_share_promised: float
     violation_probability: float = Field(
         description="P(demand exceeds what the class is served in time within a step)."

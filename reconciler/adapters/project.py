@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
-from reconciler.adapters.files import read_yaml
+from reconciler.adapters.files import read_text, read_yaml
+from reconciler.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet import Fleet, parse_fleet
 
@@ -61,6 +62,13 @@ class Project:
         return parse_fleet(
             read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), str(self.fleet_path)
         )
+
+    def read_catalogue(self, fleet: Fleet) -> Catalogue:
+        """The price catalogue that the fleet names, or the built-in one."""
+        if not fleet.prices.catalogue:
+            return builtin()
+        path = self.fleet_path.parent / fleet.prices.catalogue
+        return load_catalogue(read_text(path, "a price catalogue"), str(path))
 
     def engine(self) -> Engine:
         """The engine on this stack, with the policy pack and its configuration.

@@ -8,25 +8,33 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.plan import PlanFile
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, class_cells, tier_cells
 
 
 def terminal(summary: Summary) -> RenderableType:
     """Headline, tiers, classes, steps and what the policies say."""
-    plan = summary.plan
     colour = {"no change": "green", "changes": "yellow", "refused": "red"}[summary.verdict]
-    parts: list[RenderableType] = [Text(summary.headline(), style=f"bold {colour}")]
-    parts.append(table(TIER_HEAD, [tier_cells(t) for t in plan.tiers]))
-    parts.append(table(CLASS_HEAD, [class_cells(c) for c in plan.classes]))
+    parts: list[RenderableType] = [Text(summary.headline(), style=f"bold {colour}"), plan_tables(summary.plan)]
     for step in summary.steps:
         keys = f"  [{', '.join(step.keys)}]" if step.keys else ""
         parts.append(Text(f"  {step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}{keys}"))
     for violation in summary.violations:
         word, style = ("refused", "red") if violation.refuses else ("warning", "yellow")
         parts.append(Text(f"{word} by {violation.policy}: {violation.message}", style=style))
-    parts += [Text(f"note: {reason}") for reason in plan.reasons]
-    parts.append(Text(f"plan {plan.id}, valid until {plan.valid_until.isoformat()}"))
     return Group(*parts)
+
+
+def plan_tables(plan: PlanFile) -> RenderableType:
+    """Tiers, classes, notes and the plan's id."""
+    return Group(
+        table(TIER_HEAD, [tier_cells(t) for t in plan.tiers]),
+        table(CLASS_HEAD, [class_cells(c) for c in plan.classes]),
+        *(Text(f"note: {reason}") for reason in plan.reasons),
+        Text(
+            f"plan {plan.id}, history up to {plan.cutoff:%Y-%m-%d %H:%M} UTC, valid until {plan.valid_until.isoformat()}"
+        ),
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

