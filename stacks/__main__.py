@@ -5,7 +5,6 @@ The clock is read here and nowhere else in `stacks`.
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +15,8 @@ import pulumi
 # Pulumi runs this folder as a program, so the repository's root is not on the path unless tiercast is installed.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from stacks.contract import ContractError, StackConfig, parse, stale
+from stacks.contract import MISSING, ContractError, StackConfig, from_engine, parse, stale
 from stacks.program import declare
-
-NAMESPACE = "tiercast"
 
 
 def configuration(raw: dict[str, Any]) -> StackConfig:
@@ -28,11 +25,9 @@ def configuration(raw: dict[str, Any]) -> StackConfig:
     Raises:
         pulumi.RunError: one line per fault; the engine shows it without a traceback.
     """
-    values = {key.partition(":")[2]: _value(text) for key, text in raw.items() if key.startswith(f"{NAMESPACE}:")}
-    if not values:
-        raise pulumi.RunError(
-            "This stack has no tiercast configuration: run `tiercast plan` to write Pulumi.<stack>.yaml, then again."
-        )
+    values = from_engine(raw)
+    if not {"plan", "demand"} & values.keys():
+        raise pulumi.RunError(MISSING)
     try:
         return parse(values)
     except ContractError as error:
@@ -53,16 +48,6 @@ def main(now: datetime) -> None:
     outputs = declare(config, project=pulumi.get_project(), stack=pulumi.get_stack(), secret_keys=secrets)
     for name, value in outputs.items():
         pulumi.export(name, value)
-
-
-def _value(text: Any) -> Any:
-    """Objects and numbers arrive as JSON, strings as they are."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 if __name__ == "__main__":

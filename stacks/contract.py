@@ -76,11 +76,18 @@ __all__ = [
     "WarmGroup",
     "canonical",
     "demand_digest",
+    "from_engine",
     "json_schema",
     "parse",
     "stale",
     "to_key",
 ]
+
+#: Namespace of the configuration keys.
+NAMESPACE = "tiercast"
+
+#: What is said where there is none.
+MISSING = "This stack has no tiercast configuration: run `tiercast plan` to write Pulumi.<stack>.yaml, then again."
 
 #: Version that this code writes. Older ones are lifted by `MIGRATIONS`, newer ones refused.
 SCHEMA_VERSION = 1
@@ -154,6 +161,21 @@ def parse(raw: Mapping[str, Any]) -> StackConfig:
         return StackConfig.model_validate(values)
     except ValidationError as error:
         raise ContractError("\n".join(_fault(e["loc"], e["msg"], e.get("input")) for e in error.errors())) from None
+
+
+def from_engine(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw values for `parse` from the engine's own (full key → text; objects and numbers arrive as JSON)."""
+    prefix = f"{NAMESPACE}:"
+    return {key.removeprefix(prefix): _decoded(value) for key, value in values.items() if key.startswith(prefix)}
+
+
+def _decoded(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def _fault(location: tuple[int | str, ...], message: str, found: object) -> str:

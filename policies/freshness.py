@@ -1,0 +1,76 @@
+"""fresh-forecast: sizes are applied only while the forecast behind them is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pydantic import Field
+
+from policies.rule import Facts, Rule, Settings, Violation
+from stacks.contract import stale
+
+
+class FreshForecast(Settings):
+    """How old a plan may be, and whether break-glass is allowed."""
+
+    max_age_hours: float = Field(
+        default=48.0, gt=0, description="Age of the plan past which it is refused whatever it says of itself, hours."
+    )
+    max_validity_hours: float = Field(
+        default=48.0, gt=0, description="Longest time for which a plan may call itself valid, hours."
+    )
+    allow_override: bool = Field(default=True, description="Whether tiercast:override is honoured.")
+    max_override_hours: float = Field(default=24.0, gt=0, description="Longest time that an override may run, hours.")
+
+
+def decide(facts: Facts, settings: FreshForecast) -> Iterator[Violation]:
+    """One violation per reason for which the plan is too old."""
+    config = facts.require_config()
+    plan, now = config.plan, facts.now
+    if config.override is not None and now > plan.valid_until:
+        if not settings.allow_override:
+            yield Violation(
+                message=(
+                    f"The plan {plan.id} expired at {plan.valid_until.isoformat()} and this policy pack honours no "
+                    "override. Run `tiercast plan` for a new one."
+                )
+            )
+        elif config.override.until - now > timedelta(hours=settings.max_override_hours):
+            left = (config.override.until - now).total_seconds() / 3600
+            yield Violation(
+                message=(
+                    f"The override runs for another {left:.1f} hours, at most {settings.max_override_hours:g} are "
+                    "allowed. Shorten tiercast:override.until."
+                )
+            )
+    refusal = stale(config, now)
+    if refusal is not None:
+        yield Violation(message=refusal)
+    overridden = refusal is None and now > plan.valid_until
+    age = (now - plan.created_at).total_seconds() / 3600
+    if age > settings.max_age_hours and not overridden:
+        yield Violation(
+            message=(
+                f"The plan {plan.id} was made {age:.1f} hours ago, at most {settings.max_age_hours:g} are allowed. "
+                "Run `tiercast plan` for a new one."
+            )
+        )
+    validity = (plan.valid_until - plan.created_at).total_seconds() / 3600
+    if validity > settings.max_validity_hours:
+        yield Violation(
+            message=(
+                f"The plan {plan.id} calls itself valid for {validity:.1f} hours, at most "
+                f"{settings.max_validity_hours:g} are allowed. Shorten `validity` in fleet.yaml and plan again."
+            )
+        )
+
+
+RULE = Rule(
+    name="fresh-forecast",
+    description="Sizes are applied only while their forecast is valid, unless an override says why not.",
+    severity="high",
+    remedy="Run `tiercast plan`; in an emergency set tiercast:override with a reason and an end time.",
+    settings=FreshForecast,
+    decide=decide,
+)

@@ -1,0 +1,75 @@
+"""latency-slo: the latency that each QoS class gets from the demand's quantiles and the stack's counts.
+
+Judged by `reconciler.assess`, the function that sizes by, so that both agree on what a count carries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from policies.rule import Facts, Rule, Violation
+from policies.supply import guaranteed
+from policies.trusted import DemandSettings, demand, disagreements
+from reconciler.assess import ClassAssessment, assess
+from stacks.contract import Tier
+
+
+class LatencySlo(DemandSettings):
+    """What is tolerated beyond the classes' own promises."""
+
+    tolerance: float = Field(
+        default=0.02, ge=0, le=1, description="Violating share that may pass the promised one, as a share of it."
+    )
+    max_latency_ms: dict[str, float] = Field(
+        default_factory=dict, description="QoS class → latest target that its promise may state, ms."
+    )
+
+
+def decide(facts: Facts, settings: LatencySlo) -> Iterator[Violation]:
+    """One violation per class whose promise is not kept, and per way in which the demand is not the forecast's."""
+    yield from disagreements(facts, settings)
+    wanted = demand(facts, settings)
+    for name, limit in sorted(settings.max_latency_ms.items()):
+        promised = wanted.classes.get(name)
+        if promised is not None and promised.latency_ms > limit:
+            yield Violation(
+                message=(
+                    f"Class '{name}' promises {promised.latency_ms:g} ms, the policy pack allows at most {limit:g} ms. "
+                    "Set qos latency in fleet.yaml back and plan again."
+                )
+            )
+    for lot in assess(wanted, guaranteed(facts.estate, facts.catalogue(settings))).classes:
+        if lot.violating_share > lot.asked_share * (1 + settings.tolerance):
+            yield Violation(message=_sentence(lot, wanted.classes[lot.name].tiers))
+
+
+def _sentence(lot: ClassAssessment, tiers: tuple[Tier, ...]) -> str:
+    names = ", ".join(tiers)
+    head = (
+        f"Class '{lot.name}' is promised {lot.target_ms:g} ms at percentile {100 * lot.percentile:g} for all but "
+        f"{lot.asked_share:.2%} of its requests"
+    )
+    if not lot.reachable:
+        return (
+            f"{head}, which no number of instances of its tiers ({names}) reaches: round trip and service alone take "
+            "longer. Give it another tier or type, or another target, in fleet.yaml."
+        )
+    latency = "no answer in time at all" if math.isinf(lot.latency_ms) else f"{lot.latency_ms:.0f} ms"
+    return (
+        f"{head}. At its demand of {lot.demand_rps:.1f} requests/s (quantile {lot.level:g}) it would get {latency}: "
+        f"the counts carry {lot.safe_rps:.1f} requests/s in time and {lot.violating_share:.2%} of requests would miss "
+        f"it. Run `tiercast plan` for larger counts, or raise the minimum of its tiers ({names}) in fleet.yaml."
+    )
+
+
+RULE = Rule(
+    name="latency-slo",
+    description="Every QoS class gets its promised latency from the forecast's demand and the stack's counts.",
+    severity="critical",
+    remedy="Plan again; sizes must not be lowered by hand below what the demand needs.",
+    settings=LatencySlo,
+    decide=decide,
+)

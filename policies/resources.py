@@ -1,0 +1,125 @@
+"""Resources as policies see them: plain inputs by URN, with what is not known yet marked as such.
+
+`Unknown` values only turn up in a preview. A policy that needs one must refuse (`Undecidable`), never pass: Pulumi
+would turn the refusal of even a mandatory policy into advice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from stacks.contract_base import Tier
+
+DOMAIN: Final = "libvirt:index/domain:Domain"
+GROUP: Final = "aws:autoscaling/group:Group"
+GROUP_POLICY: Final = "aws:autoscaling/policy:Policy"
+SCHEDULE: Final = "aws:autoscaling/schedule:Schedule"
+TEMPLATE: Final = "aws:ec2/launchTemplate:LaunchTemplate"
+RESERVATION: Final = "aws:ec2/capacityReservation:CapacityReservation"
+BALANCERS: Final = frozenset({"aws:lb/loadBalancer:LoadBalancer", "aws:alb/loadBalancer:LoadBalancer"})
+
+#: Types that a policy can count, or that cost nothing by themselves. Anything else can't be priced and is refused.
+COUNTED: Final = frozenset({DOMAIN, GROUP, RESERVATION}) | BALANCERS
+FREE: Final = frozenset(
+    {
+        GROUP_POLICY,
+        SCHEDULE,
+        TEMPLATE,
+        "aws:lb/targetGroup:TargetGroup",
+        "aws:lb/listener:Listener",
+        "aws:lb/listenerRule:ListenerRule",
+        "libvirt:index/volume:Volume",
+        "libvirt:index/cloudInitDisk:CloudInitDisk",
+    }
+)
+
+_COMPONENT_TIERS: Final = {
+    "tiercast:stacks:HotTier": Tier.HOT,
+    "tiercast:stacks:WarmTier": Tier.WARM,
+    "tiercast:stacks:ColdTier": Tier.COLD,
+}
+
+
+class Unknown:
+    """A value that only the update will know."""
+
+    def __repr__(self) -> str:
+        """As it is shown in messages."""
+        return "(not known before the update)"
+
+
+UNKNOWN: Final = Unknown()
+
+
+class Undecidable(Exception):
+    """A policy needs a value that is not known, or not there, before the update."""
+
+    def __init__(self, resource: Resource, what: str) -> None:
+        self.urn = resource.urn
+        super().__init__(
+            f"{resource.name}: {what} is not known before the update, so this can't be judged; "
+            "give it as a plain value."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One resource of the stack.
+
+    inputs: plain values by the provider's property names. provider: inputs of its provider. depends: property → URNs of
+    the resources that its value comes from.
+    """
+
+    urn: str
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    ignored: frozenset[str] = frozenset()
+    provider_name: str = ""
+    provider: Mapping[str, Any] = field(default_factory=dict)
+    depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Types of the components that it sits in, outermost first; the engine writes them into the URN."""
+        parts = self.urn.split("::")
+        return tuple(parts[2].split("$")[:-1]) if len(parts) > 2 else ()
+
+    @property
+    def tier(self) -> Tier | None:
+        """The tier whose component declares it; None for a resource outside of the tiers."""
+        return next((_COMPONENT_TIERS[parent] for parent in self.parents if parent in _COMPONENT_TIERS), None)
+
+    @property
+    def managed(self) -> bool:
+        """Whether a provider stands behind it (components, the stack and providers themselves are not)."""
+        return not (self.type.startswith(("pulumi:", "tiercast:stacks:")))
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The input at a dotted path (`warmPool.minSize`), or `default` where it is not set.
+
+        Raises:
+            Undecidable: it, or a part on the way to it, is unknown.
+        """
+        value: Any = self.inputs
+        for key in path.split("."):
+            if not isinstance(value, Mapping) or value.get(key) is None:
+                return default
+            value = value[key]
+            if value is UNKNOWN:
+                raise Undecidable(self, path)
+        return value
+
+    def whole(self, path: str, default: int) -> int:
+        """The same as a whole number.
+
+        Raises:
+            Undecidable: also where it is no number.
+        """
+        value = self.get(path, default)
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise Undecidable(self, path) from None

@@ -1,0 +1,136 @@
+"""What a policy is: a name, a level, typed settings, and a pure function from facts to violations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from policies.estate import Estate, survey
+from policies.resources import Resource
+from reconciler.catalogue import Catalogue, builtin, load_catalogue
+from stacks.contract import StackConfig
+
+Level = Literal["advisory", "mandatory", "remediate"]
+Severity = Literal["low", "medium", "high", "critical"]
+
+
+class Settings(BaseModel):
+    """Base of a policy's settings: camelCase keys in the pack's configuration, unknown keys refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class PriceSettings(Settings):
+    """Settings of a policy that needs prices."""
+
+    catalogue_file: str = Field(
+        default="", description="Price catalogue, relative to the pack's folder; empty: tiercast's built-in table."
+    )
+    catalogue_digest: str = Field(
+        default="", description="SHA-256 of the catalogue's contents; required with a file, so that prices are pinned."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """What is wrong with figures, and what to do; `urn` of the resource that it is about, if of one."""
+
+    message: str
+    urn: str = ""
+
+
+class Misconfigured(Exception):
+    """The policy's own settings can't be used; reported as a violation, for a guard that can't judge must refuse."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that a policy may look at.
+
+    config: the stack's configuration, or None with `config_fault` saying why. plain: configuration values that are not
+    secret, text by full key. now: aware. read: text of a file, by path relative to the pack's folder.
+    """
+
+    project: str
+    stack: str
+    resources: tuple[Resource, ...]
+    config: StackConfig | None
+    config_fault: str
+    plain: Mapping[str, str]
+    now: datetime
+    read: Callable[[PurePath], str] = field(repr=False)
+
+    @cached_property
+    def estate(self) -> Estate:
+        """The stack's resources, counted; raises `Undecidable`."""
+        return survey(self.resources)
+
+    def require_config(self) -> StackConfig:
+        """The configuration, or `Misconfigured` with its fault."""
+        if self.config is None:
+            raise Misconfigured(self.config_fault)
+        return self.config
+
+    def catalogue(self, settings: PriceSettings) -> Catalogue:
+        """The pinned price catalogue, or `Misconfigured`."""
+        if not settings.catalogue_file:
+            found = builtin()
+        elif not settings.catalogue_digest:
+            raise Misconfigured("catalogueFile needs catalogueDigest, else prices could be edited: give both.")
+        else:
+            found = load_catalogue(self.file(settings.catalogue_file), settings.catalogue_file)
+        if settings.catalogue_digest and found.digest() != settings.catalogue_digest:
+            raise Misconfigured(
+                f"The price catalogue has digest {found.digest()}, the policy pack pins {settings.catalogue_digest}: "
+                "prices were changed. Review them, then pin the new digest in the pack's configuration."
+            )
+        return found
+
+    def file(self, path: str) -> str:
+        """Text of a file, or `Misconfigured` where it can't be read."""
+        try:
+            return self.read(PurePath(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"The file '{path}' that the policy pack names can't be read: {error}.") from None
+
+
+S = TypeVar("S", bound=Settings)
+Decide = Callable[[Facts, S], Iterable[Violation]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Generic[S]):
+    """One policy over a whole stack. `remedy` says what to do about a violation in general."""
+
+    name: str
+    description: str
+    severity: Severity
+    remedy: str
+    settings: type[S]
+    decide: Decide[S]
+    level: Level = "mandatory"
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of each setting by key, without references, as a policy pack declares it."""
+        whole = self.settings.model_json_schema(by_alias=True)
+        inlined = _inline(whole.get("properties", {}), whole.get("$defs", {}))
+        assert isinstance(inlined, dict)
+        return inlined
+
+
+def _inline(node: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(node, Mapping):
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            return _inline(definitions[reference.rpartition("/")[2]], definitions)
+        return {key: _inline(value, definitions) for key, value in node.items() if key != "title"}
+    if isinstance(node, list):
+        return [_inline(value, definitions) for value in node]
+    return node

@@ -1,0 +1,70 @@
+"""What a stack guarantees to serve with: ready instances by tier, from resource inputs, as `assess` counts them.
+
+A group counts at what it runs at least, with its smallest allowed type: a reactive policy may go higher, the cloud may
+start a larger type, but neither is promised.
+"""
+
+from __future__ import annotations
+
+import math
+
+from policies.estate import Estate, Group
+from reconciler.assess import Supply
+from reconciler.catalogue import Catalogue
+
+#: A month of AWS's interruption rates, hours.
+HOURS_PER_MONTH = 730.0
+
+
+def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0, without: str = "") -> list[Supply]:
+    """Supplies of all tiers.
+
+    Args:
+        estate: the counted stack.
+        catalogue: sizes of the instance types and their interruption rates.
+        hours: time for which spot must hold; 0 leaves interruptions out.
+        without: hypervisor that is lost with all its machines.
+
+    Raises:
+        UnknownType, PriceMissing: the catalogue does not know a type or its interruption rate.
+    """
+    machines = [
+        Supply(
+            tier=machine.tier,
+            instance_type=machine.resource.name,
+            vcpu=machine.vcpu,
+            memory_mib=machine.memory_mib,
+            count=1,
+        )
+        for machine in estate.machines
+        if machine.host != without
+    ]
+    return machines + [_group(group, catalogue, hours) for group in estate.groups]
+
+
+def _group(group: Group, catalogue: Catalogue, hours: float) -> Supply:
+    types = [catalogue.type(name) for name in group.types]
+    networks = [t.network_mbps for t in types if t.network_mbps is not None]
+    count = group.guaranteed
+    above = max(count - group.on_demand_base, 0)
+    spot = above - math.ceil(above * group.on_demand_share - 1e-9) if group.spot_possible else 0
+    places = max(len(group.places), 1)
+    monthly = max(catalogue.interruption(name) for name in group.types) if spot and hours > 0 else 0.0
+    return Supply(
+        tier=group.tier,
+        instance_type=group.name,
+        vcpu=min(t.vcpu for t in types),
+        memory_mib=min(t.memory_mib for t in types),
+        network_mbps=min(networks) if networks else None,
+        count=count,
+        zone="spot" if spot else "",
+        loss=min(lost_within(monthly, hours) * places, 1.0),
+        lost_share=spot / count / places if count else 0.0,
+    )
+
+
+def lost_within(monthly: float, hours: float) -> float:
+    """Probability of an interruption within `hours`, at a constant rate whose month loses the share `monthly`."""
+    if monthly >= 1:
+        return 1.0
+    return 1 - math.exp(math.log(1 - monthly) * hours / HOURS_PER_MONTH)

@@ -1,0 +1,78 @@
+"""required-tags: every cloud resource says whose it is; missing tags are added where they are known, else refused.
+
+The one policy over single resources, because only those can be remedied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from policies.estate import tag_values
+from policies.resources import GROUP, RESERVATION, TEMPLATE, Resource
+from policies.rule import Settings
+
+NAME = "required-tags"
+DESCRIPTION = "Every cloud resource carries project, stack and tier, and the tags that the organisation asks for."
+REMEDY = "Set `tags` in fleet.yaml and plan again, or give defaults in the policy pack's configuration."
+
+#: Types with tags; a group has a list of them, the others a map.
+TAGGED = frozenset(
+    {
+        GROUP,
+        TEMPLATE,
+        RESERVATION,
+        "aws:lb/loadBalancer:LoadBalancer",
+        "aws:lb/targetGroup:TargetGroup",
+        "aws:lb/listener:Listener",
+        "aws:lb/listenerRule:ListenerRule",
+    }
+)
+
+
+class RequiredTags(Settings):
+    """What is asked for beyond project, stack and tier."""
+
+    tags: tuple[str, ...] = Field(default=(), description="More tags that must be there, such as team.")
+    defaults: dict[str, str] = Field(default_factory=dict, description="Tag → value that is added where it is missing.")
+
+
+def missing(resource: Resource, settings: RequiredTags) -> list[str]:
+    """Names of the tags that a resource lacks; none for a resource that has no tags at all."""
+    if resource.type not in TAGGED:
+        return []
+    required = ["project", "stack", *settings.tags]
+    if resource.tier is not None:
+        required.append("tier")
+    present = tag_values(resource.inputs.get("tags"))
+    return sorted({name for name in required if not present.get(name)})
+
+
+def added(resource: Resource, settings: RequiredTags) -> dict[str, str]:
+    """Missing tags whose value is known: from the resource's URN, or the defaults."""
+    parts = resource.urn.split("::")
+    known = {**settings.defaults}
+    if len(parts) > 2:
+        known |= {"stack": parts[0].rpartition(":")[2], "project": parts[1]}
+    if resource.tier is not None:
+        known["tier"] = resource.tier.value
+    return {name: known[name] for name in missing(resource, settings) if known.get(name)}
+
+
+def with_tags(kind: str, tags: Any, more: Mapping[str, str]) -> Any:
+    """The tags of a resource of that type with `more` added; what is there keeps its place and value."""
+    if kind == GROUP:
+        kept = [
+            tag
+            for tag in (tags if isinstance(tags, Sequence) else ())
+            if not (isinstance(tag, Mapping) and tag.get("key") in more)
+        ]
+        return [*kept, *({"key": k, "value": v, "propagateAtLaunch": True} for k, v in sorted(more.items()))]
+    return {**(tags if isinstance(tags, Mapping) else {}), **more}
+
+
+def sentence(names: Sequence[str]) -> str:
+    """The violation for tags that are missing and have no known value."""
+    return f"The tags {', '.join(names)} are missing. Set `tags` in fleet.yaml and plan again."
