@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab import processes
+from lab import paths, processes
 from lab.errors import DaemonFailed, PartMissing
 from lab.model import Hypervisor, Lab
 
@@ -38,13 +38,13 @@ remember_owner = 0
 """
 QEMU_SETTINGS_AS_ROOT = 'user = "root"\ngroup = "root"\ndynamic_ownership = 0\n'
 
-# $1 is the hypervisor's run folder, $2 its state folder. `exec` keeps the process that was recorded.
+# $1 is the hypervisor's run folder, $2 its state folder, $3 the cache. `exec` keeps the process that was recorded.
 AS_ROOT = """\
 set -e
 mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt
 mount --bind "$1/run" /run/libvirt
 mount --bind "$2/lib" /var/lib/libvirt
-mount --bind "$2/cache" /var/cache/libvirt
+mount --bind "$3" /var/cache/libvirt
 mount --bind "$2/log" /var/log/libvirt
 mount --bind "$2/etc" /etc/libvirt
 exec libvirtd --pid-file "$1/libvirtd.pid" --config /etc/libvirt/libvirtd.conf
@@ -76,22 +76,26 @@ def _launch(lab: Lab, hypervisor: Hypervisor) -> processes.Recorded:
     run, state = lab.run_directory / hypervisor.name, hypervisor.directory
     log = lab.logs / f"{record_name(hypervisor)}.log"
     hypervisor.images.mkdir(parents=True, exist_ok=True)
+    # What libvirt finds out about QEMU (4 s of work) is the same for every lab of this user; libvirt checks its age.
+    cache = paths.cache_directory() / "libvirt"
+    cache.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PATH": _PATH}
     if os.geteuid() == 0:
-        for folder in (run / "run", *(state / name for name in ("lib", "cache", "log", "etc"))):
+        for folder in (run / "run", *(state / name for name in ("lib", "log", "etc"))):
             folder.mkdir(parents=True, exist_ok=True)
         _configure(state / "etc", QEMU_SETTINGS + QEMU_SETTINGS_AS_ROOT)
-        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", AS_ROOT, "sh", str(run), str(state)]
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", AS_ROOT, "sh"]
+        command += [str(run), str(state), str(cache)]
     else:
         settings = state / "config" / "libvirt"
-        for folder in (run / "xdg", settings, state / "cache", state / "data"):
+        for folder in (run / "xdg", settings, state / "data"):
             folder.mkdir(parents=True, exist_ok=True)
         (run / "xdg").chmod(0o700)
         _configure(settings, QEMU_SETTINGS)
         environment |= {
             "XDG_RUNTIME_DIR": str(run / "xdg"),
             "XDG_CONFIG_HOME": str(settings.parent),
-            "XDG_CACHE_HOME": str(state / "cache"),
+            "XDG_CACHE_HOME": str(cache),
             "XDG_DATA_HOME": str(state / "data"),
         }
         command = ["libvirtd", "--pid-file", str(run / "libvirtd.pid"), "--config", str(settings / "libvirtd.conf")]
