@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from lab.plugins.schema import PropertyType, object_type, output_properties
+from lab.plugins.schema import PropertyType, types_of
 
 if TYPE_CHECKING:
     from lab.plugins.provider import Provider
@@ -23,10 +23,10 @@ def package_schema(provider: Provider) -> str:
             "requiredInputs": sorted(spec.inputs.required),
             "properties": {
                 name: _type(provider.name, module, kind, types)
-                for name, kind in sorted(output_properties(spec.resource).items())
+                for name, kind in sorted(types_of(spec.sdk).outputs.items())
             },
         }
-    configuration = object_type(provider.configuration)
+    configuration = types_of(provider.sdk).inputs
     schema = {
         "name": provider.name,
         "version": provider.version,

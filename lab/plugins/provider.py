@@ -15,7 +15,7 @@ from lab.plugins.diff import Difference, compare, requires_delete_first
 from lab.plugins.errors import PluginError
 from lab.plugins.project import inputs_from_outputs
 from lab.plugins.resource import Change, Created, Lifecycle, ResourceSpec
-from lab.plugins.schema import PropertyType, object_type
+from lab.plugins.schema import PropertyType, types_of
 from lab.plugins.wire import UNKNOWN, Properties
 
 Function = Callable[[Properties], Properties]
@@ -40,8 +40,8 @@ class Provider:
 
     name: str
     version: str
-    configuration: type
-    """The SDK's ``ProviderArgs``."""
+    sdk: str
+    """Import path of the SDK's ``Provider`` class."""
     connect: Callable[[Properties], Mapping[str, Lifecycle]]
     """Configuration → resource types by token. Opens nothing: connections are made when first used."""
     specs: Mapping[str, ResourceSpec]
@@ -58,13 +58,13 @@ CONFIGURATION: Final = "provider"
 def check_configuration(provider: Provider, news: Properties) -> list[Failure]:
     """Returns what is wrong with a provider's configuration."""
     values, failures = decoded_configuration(provider, news)
-    checked, more = check_object(object_type(provider.configuration), values, CONFIGURATION)
+    checked, more = check_object(types_of(provider.sdk).inputs, values, CONFIGURATION)
     return [*failures, *more, *provider.check(checked)]
 
 
 def decoded_configuration(provider: Provider, news: Mapping[str, Any]) -> tuple[Properties, list[Failure]]:
     """Returns the configuration with its JSON-encoded values decoded (the SDKs send all but strings that way)."""
-    fields = object_type(provider.configuration).fields
+    fields = types_of(provider.sdk).inputs.fields
     values: Properties = {}
     failures: list[Failure] = []
     for name, value in news.items():
@@ -84,7 +84,7 @@ def decoded_configuration(provider: Provider, news: Mapping[str, Any]) -> tuple[
 def checked_configuration(provider: Provider, news: Properties) -> Properties:
     """Returns the configuration in plain types. Raises PluginError where it is wrong."""
     values, failures = decoded_configuration(provider, news)
-    checked, more = check_object(object_type(provider.configuration), values, CONFIGURATION)
+    checked, more = check_object(types_of(provider.sdk).inputs, values, CONFIGURATION)
     if failures or more:
         reasons = "; ".join(f"{one.property}: {one.reason}" for one in (*failures, *more))
         raise PluginError(f"the configuration of provider {provider.name} is not valid: {reasons}")

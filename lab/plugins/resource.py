@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from lab.plugins.schema import PropertyType, object_type, output_properties
+from lab.plugins.schema import PropertyType, types_of
 from lab.plugins.wire import Properties
 
 
@@ -29,10 +29,9 @@ class ResourceSpec:
     """One resource type, declaratively. What the SDK knows is read from it; what it doesn't is stated here."""
 
     token: str
-    args: type
-    """The SDK's ``Args`` class: input names, types, required ones."""
-    resource: type
-    """The SDK's resource class: outputs."""
+    sdk: str
+    """Import path of the SDK's resource class: names and types of inputs and outputs are its, and its ``Args``
+    class's."""
     replaces: frozenset[str] = frozenset()
     """Paths whose change replaces the resource (``ForceNew`` upstream)."""
     computed: frozenset[str] = frozenset()
@@ -54,12 +53,12 @@ class ResourceSpec:
     @cached_property
     def inputs(self) -> PropertyType:
         """The type of the inputs as one object."""
-        return object_type(self.args)
+        return types_of(self.sdk).inputs
 
     @cached_property
     def outputs(self) -> frozenset[str]:
         """Names of the outputs that are no inputs."""
-        return frozenset(output_properties(self.resource)) - frozenset(self.inputs.fields)
+        return frozenset(types_of(self.sdk).outputs) - frozenset(self.inputs.fields)
 
     def replaces_at(self, path: str) -> bool:
         """Whether a change at ``path`` or within it replaces the resource: the path or one of its parents is in

@@ -1,32 +1,28 @@
-"""Property names, types and required arguments, read from the installed SDK's classes.
+"""The types of inputs and outputs of a resource, derived from the installed SDK and kept on disk.
 
-The SDKs are generated from the providers' schemas, so the ``Args`` classes carry all that a check needs: wire names
-(the ``pulumi.getter`` names), types (the getters' annotations) and required arguments (``__init__`` parameters
-without default). Which properties replace a resource, or are computed, is not in the SDK: a ``ResourceSpec`` adds
-it per type.
+Importing an SDK package takes seconds, and the engine starts a plugin for every command; the derived types of one
+class are a few kilobytes that change only with the SDK's version. Which properties replace a resource, or are
+computed, is not in the SDK: a ``ResourceSpec`` adds it per type.
 """
 
 from __future__ import annotations
 
-import collections.abc
-import enum
-import inspect
-import types
-import typing
+import contextlib
+import importlib.metadata
+import json
+import os
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
-from pulumi._types import (
-    input_type_py_to_pulumi_names,
-    input_type_types,
-    is_input_type,
-    is_output_type,
-    output_type_types,
-    resource_types,
-)
+from lab.paths import cache_directory
 
 KindName = Literal["string", "integer", "number", "boolean", "list", "map", "object", "any"]
+
+_FORMAT: Final = 1  # raised when what is written below changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,74 +31,72 @@ class PropertyType:
 
     kind: KindName
     element: PropertyType | None = None
-    fields: typing.Mapping[str, PropertyType] = field(default_factory=dict)
+    fields: Mapping[str, PropertyType] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     name: str = ""
     """The SDK class of an object without its ``Args`` suffix: the name of the type in the package schema."""
 
 
-_SCALARS: dict[Any, KindName] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+@dataclass(frozen=True, kw_only=True)
+class Types:
+    """A resource class: its inputs as one object, and every output (inputs among them) by name."""
+
+    inputs: PropertyType
+    outputs: Mapping[str, PropertyType]
 
 
 @cache
-def object_type(cls: type) -> PropertyType:
-    """Returns the type of an SDK ``Args`` or output class: its wire names, their types and which are required."""
-    annotations = input_type_types(cls) if is_input_type(cls) else output_type_types(cls)
-    return PropertyType(
-        kind="object",
-        fields={name: property_type(annotation) for name, annotation in annotations.items()},
-        required=_required(cls),
-        name=cls.__name__.removesuffix("Args"),
+def types_of(path: str) -> Types:
+    """Returns the types of an SDK resource by its import path (``pulumi_aws.ec2.LaunchTemplate``)."""
+    package = path.partition(".")[0]
+    version = importlib.metadata.version(package.replace("_", "-"))
+    file = cache_directory() / "schemas" / f"{package}-{version}-{_FORMAT}" / f"{path}.json"
+    try:
+        return _from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not derived yet, or not readable: derive it
+    from lab.plugins.sdk_types import derive  # what this module is there to avoid
+
+    types = derive(path)
+    with contextlib.suppress(OSError):  # a cache that can't be written costs time only
+        _write(file, json.dumps(_to_json(types), sort_keys=True))
+    return types
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    Path(name).replace(file)
+
+
+def _to_json(types: Types) -> dict[str, Any]:
+    return {"inputs": _encoded(types.inputs), "outputs": {name: _encoded(kind) for name, kind in types.outputs.items()}}
+
+
+def _from_json(value: Mapping[str, Any]) -> Types:
+    return Types(
+        inputs=_decoded(value["inputs"]), outputs={name: _decoded(kind) for name, kind in value["outputs"].items()}
     )
 
 
-@cache
-def output_properties(resource: type) -> typing.Mapping[str, PropertyType]:
-    """Returns every output of an SDK resource class by wire name; inputs are among them."""
-    return {name: property_type(annotation) for name, annotation in resource_types(resource).items()}
+def _encoded(kind: PropertyType) -> dict[str, Any]:
+    value: dict[str, Any] = {"kind": kind.kind}
+    if kind.element:
+        value["element"] = _encoded(kind.element)
+    if kind.kind == "object":
+        value["fields"] = {name: _encoded(one) for name, one in kind.fields.items()}
+        value["required"] = sorted(kind.required)
+        value["name"] = kind.name
+    return value
 
 
-def property_type(annotation: Any) -> PropertyType:
-    """Returns the type of an SDK annotation, seen through ``Input``, ``Output``, ``Optional`` and string enums."""
-    annotation = _unwrap(annotation)
-    if annotation in _SCALARS:
-        return PropertyType(kind=_SCALARS[annotation])
-    if isinstance(annotation, type):
-        if is_input_type(annotation) or is_output_type(annotation):
-            return object_type(annotation)
-        if issubclass(annotation, enum.Enum):
-            return PropertyType(kind="integer" if issubclass(annotation, int) else "string")
-        return PropertyType(kind="any")
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (list, collections.abc.Sequence) and arguments:
-        return PropertyType(kind="list", element=property_type(arguments[0]))
-    if origin in (dict, collections.abc.Mapping) and len(arguments) == 2:
-        return PropertyType(kind="map", element=property_type(arguments[1]))
-    return PropertyType(kind="any")
-
-
-def _unwrap(annotation: Any) -> Any:
-    """Takes the first concrete alternative of a union: SDK unions are a type, its awaitable, its output, its enum
-    and None."""
-    while typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        alternatives = [
-            part
-            for part in typing.get_args(annotation)
-            if part is not type(None)
-            and typing.get_origin(part) not in (collections.abc.Awaitable, typing.Awaitable)
-            and getattr(typing.get_origin(part) or part, "__name__", "") != "Output"
-        ]
-        annotation = alternatives[0] if alternatives else None
-    return annotation
-
-
-def _required(cls: type) -> frozenset[str]:
-    if not is_input_type(cls):
-        return frozenset()
-    names = input_type_py_to_pulumi_names(cls)
-    parameters = inspect.signature(cls).parameters
-    return frozenset(
-        names[name]
-        for name, parameter in parameters.items()
-        if name in names and parameter.default is inspect.Parameter.empty
+def _decoded(value: Mapping[str, Any]) -> PropertyType:
+    return PropertyType(
+        kind=value["kind"],
+        element=_decoded(value["element"]) if "element" in value else None,
+        fields={name: _decoded(one) for name, one in value.get("fields", {}).items()},
+        required=frozenset(value.get("required", ())),
+        name=value.get("name", ""),
     )

@@ -29,6 +29,8 @@ from lab.plugins.resource import Lifecycle, ResourceSpec
 from lab.plugins.wire import Decoded, Path, Properties, contains_unknown, decode, encode
 
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_PARENT_SECONDS = 1.0
+_GRACE_SECONDS = 1.0
 _Naming = provider_pb2.CheckRequest.AutonamingOptions
 
 
@@ -248,15 +250,15 @@ def serve(provider: Provider, *, on_cancel: Callable[[], None] = lambda: None) -
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    # The engine ends a plugin with SIGINT to the plugin's own process group, so a terminal's Ctrl-C doesn't come
+    # here; it
+    # kills what hasn't gone 5 s later, and then calls the next plugin's end premature.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, lambda *_: stop.set())
-    # The engine asks for an orderly end through Cancel; the terminal's Ctrl-C reaches the whole process group and is
-    # not for us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
-    while not stop.wait(1.0):
+    while not stop.wait(_PARENT_SECONDS):
         if os.getppid() != parent:
             break
     on_cancel()
-    server.stop(grace=1.0).wait()
+    server.stop(grace=_GRACE_SECONDS).wait()
     return 0

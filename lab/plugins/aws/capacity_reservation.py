@@ -6,8 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pulumi_aws.ec2 as sdk
-
 from lab.plugins.aws.cloud import Cloud
 from lab.plugins.aws.naming import retag_ec2, tag_pairs
 from lab.plugins.aws.shapes import from_response, tags_from, to_request
@@ -23,8 +21,7 @@ _ACTIVE_TIMEOUT: Final = 600.0
 
 SPEC: Final = ResourceSpec(
     token="aws:ec2/capacityReservation:CapacityReservation",
-    args=sdk.CapacityReservationArgs,
-    resource=sdk.CapacityReservation,
+    sdk="pulumi_aws.ec2.CapacityReservation",
     replaces=frozenset(
         {"availabilityZone", "ebsOptimized", "ephemeralStorage", "instanceMatchCriteria", "instancePlatform"}
         | {"instanceType", "outpostArn", "placementGroupArn", "region", "tenancy"}

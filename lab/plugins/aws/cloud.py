@@ -1,8 +1,7 @@
-"""The connection to AWS: clients for the configured endpoints, bounded retries, and errors in the real provider's
-words.
+"""A configured AWS account and region, and how its services are called and waited for.
 
 Nothing leaves for an endpoint that wasn't configured: this plugin is the lab's, and must not find the real AWS by
-default.
+default. boto3 is loaded at the first call: a preview that reads nothing does without.
 """
 
 from __future__ import annotations
@@ -12,42 +11,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-import botocore.config
-import botocore.exceptions
-from botocore.model import Shape
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from lab.plugins.errors import PluginError
 
-from lab.plugins.errors import PluginError, UnreachableError
+if TYPE_CHECKING:
+    from botocore.model import Shape
 
-THROTTLING: Final = frozenset(
-    {
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "SlowDown",
-        "EC2ThrottledException",
-    }
-)
-"""Error codes that the AWS SDK for Go, and so the real provider, repeats."""
+    from lab.plugins.aws.api import Api
 
 _DEFAULT_ATTEMPTS: Final = 25  # the real provider's max_retries
-_CONNECT_ATTEMPTS: Final = 3  # a lab endpoint that is down stays down: say so soon
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    "elbv2": ("elbv2", "elasticloadbalancingv2", "alb"),
     "autoscaling": ("autoscaling",),
     "ec2": ("ec2",),
+    "elbv2": ("elbv2", "elasticloadbalancingv2", "alb"),
     "sts": ("sts",),
 }
-_TITLES: Final = {"autoscaling": "Auto Scaling", "ec2": "EC2", "elbv2": "Elastic Load Balancing v2", "sts": "STS"}
+"""Service (boto3's name) → the names that the provider's `endpoints` may give it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,58 +44,48 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """One configured account and region. Thread-safe; clients are made on first use."""
+    """One configured account and region."""
 
     region: str
     endpoints: Mapping[str, str]
     """Service (boto3's name) → URL."""
     access_key: str
-    secret_key: str
-    token: str = ""
+    secret_key: str = field(repr=False)
+    token: str = field(default="", repr=False)
     attempts: int = _DEFAULT_ATTEMPTS
-    default_tags: Mapping[str, str] = field(default_factory=dict)
     pace: Pace = Pace()
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """Returns the boto3 client of a service. Raises PluginError where no endpoint is configured for it."""
-        key = (service, region or self.region)
-        with self._lock:
-            if key not in self._clients:
-                self._clients[key] = self._open(*key)
-            return self._clients[key]
+    @cached_property
+    def api(self) -> Api:
+        """boto3 for this account."""
+        from lab.plugins.aws.api import Api  # loads boto3
+
+        return Api(self)
+
+    def url(self, service: str) -> str:
+        """Returns the endpoint of a service. Raises PluginError where none is configured."""
+        url = self.endpoints.get(service)
+        if not url:
+            raise PluginError(
+                f"no endpoint is configured for the AWS service {service}: the lab's aws plugin calls configured "
+                f"endpoints only; set it in the provider's `endpoints` (or AWS_ENDPOINT_URL)"
+            )
+        return url
 
     def shape(self, service: str, name: str) -> Shape:
         """Returns the model of an operation's input, or of a named shape."""
-        model = self.client(service).meta.service_model
-        shape: Shape = (
-            model.operation_model(name).input_shape if name in model.operation_names else model.shape_for(name)
-        )
-        return shape
+        return self.api.shape(service, name)
 
     def call(
-        self, doing: str, service: str, operation: str, region: str | None = None, **request: Any
+        self, doing: str, service: str, operation: str, region: str | None = None, /, **request: Any
     ) -> dict[str, Any]:
-        """Calls an operation, repeating throttled calls. ``doing`` starts the message of a failure."""
-        client = self.client(service, region)
-        method = getattr(client, boto3.session.botocore.xform_name(operation))  # type: ignore[attr-defined]
-        try:
-            return dict(self._retrying()(method, **request))
-        except botocore.exceptions.ClientError as error:
-            raise _refused(doing, service, operation, error) from error
-        except botocore.exceptions.ParamValidationError as error:
-            details = str(error).replace("\n", " ")
-            raise PluginError(f"{doing}: the request {operation} is not valid: {details}") from error
-        except (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError) as error:
-            url = self._url(service)
-            raise UnreachableError(
-                f"{doing}: the AWS endpoint {url} for {service} does not answer ({error})"
-            ) from error
+        """Calls an operation and returns its response. ``doing`` starts the message of the PluginError of a
+        failure."""
+        return self.api.call(doing, service, operation, region, request)
 
     def pages(
-        self, doing: str, service: str, operation: str, result: str, region: str | None = None, **request: Any
+        self, doing: str, service: str, operation: str, result: str, region: str | None = None, /, **request: Any
     ) -> list[Any]:
         """Calls a paged operation and returns the items of member ``result`` of all pages."""
         items: list[Any] = []
@@ -132,52 +103,6 @@ class Cloud:
         if self.cancelled.is_set():
             raise PluginError("the operation was cancelled")
         self.pace.sleep(seconds)
-
-    def _open(self, service: str, region: str) -> Any:
-        # Retries are ours (see call): botocore would repeat on its own, unseen and unbounded by maxRetries.
-        config = botocore.config.Config(
-            region_name=region,
-            retries={"total_max_attempts": 1},
-            connect_timeout=10,
-            read_timeout=60,
-            parameter_validation=True,
-        )
-        open_client: Any = boto3.session.Session().client  # the stubs want the service as a literal
-        return open_client(
-            service,
-            config=config,
-            endpoint_url=self._url(service),
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            aws_session_token=self.token or None,
-        )
-
-    def _url(self, service: str) -> str:
-        url = self.endpoints.get(service)
-        if not url:
-            raise PluginError(
-                f"no endpoint is configured for the AWS service {service}: the lab's aws plugin calls configured "
-                f"endpoints only; set it in the provider's `endpoints` (or AWS_ENDPOINT_URL)"
-            )
-        return url
-
-    def _retrying(self) -> Retrying:
-        def retryable(error: BaseException) -> bool:
-            return not self.cancelled.is_set() and _is_transient(error)
-
-        def stop(state: Any) -> bool:
-            limit = self.attempts if _is_throttled(state.outcome.exception()) else min(self.attempts, _CONNECT_ATTEMPTS)
-            return stop_after_attempt(max(1, limit))(state)
-
-        return Retrying(
-            retry=retry_if_exception(retryable),
-            stop=stop,
-            wait=wait_exponential_jitter(
-                initial=self.pace.retry_first, max=self.pace.retry_most, jitter=self.pace.retry_first
-            ),
-            sleep=self.pace.sleep,
-            reraise=True,
-        )
 
 
 def connect(configuration: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Cloud:
@@ -199,7 +124,6 @@ def connect(configuration: Mapping[str, Any], environment: Mapping[str, str] = o
         secret_key=secret,
         token=configuration.get("token") or environment.get("AWS_SESSION_TOKEN", ""),
         attempts=int(configuration.get("maxRetries") or _DEFAULT_ATTEMPTS),
-        default_tags=(configuration.get("defaultTags") or {}).get("tags") or {},
     )
 
 
@@ -207,32 +131,11 @@ def _endpoints(configuration: Mapping[str, Any], environment: Mapping[str, str])
     configured = {name: url for block in configuration.get("endpoints") or [] for name, url in block.items() if url}
     found = {}
     for service, aliases in _ALIASES.items():
-        variable = f"AWS_ENDPOINT_URL_{aliases[-2 if len(aliases) > 1 else 0].upper()}"
-        candidates = [configured.get(alias) for alias in aliases]
-        url = next((url for url in candidates if url), environment.get(variable) or environment.get("AWS_ENDPOINT_URL"))
+        # The AWS SDKs' own variables name a service by its id, with underscores.
+        ids = {"elbv2": "ELASTIC_LOAD_BALANCING_V2", "autoscaling": "AUTO_SCALING"}
+        variable = f"AWS_ENDPOINT_URL_{ids.get(service, service.upper())}"
+        general = environment.get(variable) or environment.get("AWS_ENDPOINT_URL")
+        url = next((configured[alias] for alias in aliases if alias in configured), general)
         if url:
             found[service] = str(url)
     return found
-
-
-def _is_throttled(error: BaseException | None) -> bool:
-    return isinstance(error, botocore.exceptions.ClientError) and error.response["Error"].get("Code") in THROTTLING
-
-
-def _is_transient(error: BaseException) -> bool:
-    if isinstance(error, botocore.exceptions.ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return _is_throttled(error) or status in (500, 502, 503, 504)
-    return isinstance(error, botocore.exceptions.ConnectionError | botocore.exceptions.HTTPClientError)
-
-
-def _refused(doing: str, service: str, operation: str, error: botocore.exceptions.ClientError) -> PluginError:
-    code = str(error.response["Error"].get("Code", ""))
-    metadata = error.response.get("ResponseMetadata", {})
-    status, request = metadata.get("HTTPStatusCode", 0), metadata.get("RequestId", "")
-    message = (
-        f"{doing}: operation error {_TITLES.get(service, service)}: {operation}, "
-        f"https response error StatusCode: {status}, RequestID: {request}, "
-        f"api error {code}: {error.response['Error'].get('Message', '')}"
-    )
-    return PluginError(message, code=code, retryable=code in THROTTLING)

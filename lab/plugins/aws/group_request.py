@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import pulumi_aws.autoscaling as sdk
-
 from lab.plugins.aws.cloud import Cloud
 from lab.plugins.aws.naming import name_prefix
 from lab.plugins.aws.shapes import from_response, to_request
@@ -45,8 +43,7 @@ _TEMPLATE: Final = "mixedInstancesPolicy.launchTemplate"
 
 SPEC: Final = ResourceSpec(
     token="aws:autoscaling/group:Group",
-    args=sdk.GroupArgs,
-    resource=sdk.Group,
+    sdk="pulumi_aws.autoscaling.Group",
     replaces=frozenset({"name", "namePrefix", "initialLifecycleHooks", "region"}),
     computed=frozenset(
         {

@@ -6,8 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pulumi_aws.ec2 as sdk
-
 from lab.plugins.aws.cloud import Cloud
 from lab.plugins.aws.naming import name_prefix, resource_name, retag_ec2, tag_pairs
 from lab.plugins.aws.shapes import from_response, tags_from, to_request
@@ -36,8 +34,7 @@ def _unknown_after(changed: frozenset[str]) -> frozenset[str]:
 
 SPEC: Final = ResourceSpec(
     token="aws:ec2/launchTemplate:LaunchTemplate",
-    args=sdk.LaunchTemplateArgs,
-    resource=sdk.LaunchTemplate,
+    sdk="pulumi_aws.ec2.LaunchTemplate",
     replaces=frozenset({"name", "namePrefix", "region"}),
     computed=frozenset(
         {"name", "namePrefix", "defaultVersion", "region", "metadataOptions", "metadataOptions.httpEndpoint"}

@@ -6,8 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pulumi_aws.autoscaling as sdk
-
 from lab.plugins.aws.cloud import Cloud
 from lab.plugins.aws.shapes import from_response, to_request
 from lab.plugins.errors import PluginError
@@ -23,8 +21,7 @@ _NAMES: Final = {
 
 SPEC: Final = ResourceSpec(
     token="aws:autoscaling/policy:Policy",
-    args=sdk.PolicyArgs,
-    resource=sdk.Policy,
+    sdk="pulumi_aws.autoscaling.Policy",
     replaces=frozenset({"autoscalingGroupName", "name", "policyType", "region"}),
     computed=frozenset({"metricAggregationType", "name", "region"}),
     sets=frozenset(

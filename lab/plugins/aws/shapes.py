@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any
-
-from botocore.model import ListShape, MapShape, Shape, StructureShape
+from typing import TYPE_CHECKING, Any
 
 from lab.plugins.errors import PluginError
 from lab.plugins.schema import PropertyType
+
+if TYPE_CHECKING:
+    from botocore.model import Shape
 
 Names = Mapping[str, str | None]
 """Property path → member name, or None for a property that is no part of this request."""
@@ -25,15 +26,17 @@ def to_request(shape: Shape, value: Any, names: Names | None = None, path: str =
     """Returns ``value`` as the request parameter ``shape``. Raises PluginError for a property the API doesn't
     know."""
     names = names or {}
-    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
-        return _structure(shape, value, names, path)
-    if isinstance(shape, ListShape):
-        if isinstance(value, Mapping) and _is_tag(shape.member):
+    model: Any = shape  # its members depend on its type
+    match shape.type_name:
+        case "structure" if isinstance(value, Mapping):
+            return _structure(model, value, names, path)
+        case "list" if isinstance(value, Mapping) and _is_tag(model.member):
             return [{"Key": key, "Value": text} for key, text in sorted(value.items())]
-        items = value if isinstance(value, list) else [value]
-        return [to_request(shape.member, item, names, path) for item in items]
-    if isinstance(shape, MapShape) and isinstance(value, Mapping):
-        return {key: to_request(shape.value, item, names, path) for key, item in value.items()}
+        case "list":
+            items = value if isinstance(value, list) else [value]
+            return [to_request(model.member, item, names, path) for item in items]
+        case "map" if isinstance(value, Mapping):
+            return {key: to_request(model.value, item, names, path) for key, item in value.items()}
     return _scalar(shape.type_name, value)
 
 
@@ -68,7 +71,7 @@ def tags_from(pairs: list[Mapping[str, str]]) -> dict[str, str]:
     return {pair["Key"]: pair.get("Value", "") for pair in pairs if not pair["Key"].startswith("aws:")}
 
 
-def _structure(shape: StructureShape, value: Mapping[str, Any], names: Names, path: str) -> dict[str, Any]:
+def _structure(shape: Any, value: Mapping[str, Any], names: Names, path: str) -> dict[str, Any]:
     members = {name.lower(): name for name in shape.members}
     request: dict[str, Any] = {}
     for key, item in value.items():
@@ -95,8 +98,8 @@ def _object(kind: PropertyType, response: Mapping[str, Any], names: Names, path:
     return result
 
 
-def _is_tag(shape: Shape) -> bool:
-    return isinstance(shape, StructureShape) and {"Key", "Value"} <= set(shape.members)
+def _is_tag(shape: Any) -> bool:
+    return shape.type_name == "structure" and {"Key", "Value"} <= set(shape.members)
 
 
 def _scalar(type_name: str, value: Any) -> Any:

@@ -7,13 +7,17 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import pulumi_aws
-
 from lab.plugins.aws.capacity_reservation import CapacityReservations
 from lab.plugins.aws.cloud import Cloud, connect
+from lab.plugins.aws.functions import functions
 from lab.plugins.aws.group import Groups
 from lab.plugins.aws.launch_template import LaunchTemplates
+from lab.plugins.aws.listener import Listeners
+from lab.plugins.aws.listener_rule import ListenerRules
+from lab.plugins.aws.load_balancer import LoadBalancers
 from lab.plugins.aws.policy import Policies
+from lab.plugins.aws.schedule import Schedules
+from lab.plugins.aws.target_group import TargetGroups
 from lab.plugins.check import Failure
 from lab.plugins.errors import PluginError
 from lab.plugins.provider import Provider
@@ -24,7 +28,12 @@ TYPES: Final[tuple[Callable[..., Lifecycle], ...]] = (
     CapacityReservations,
     Groups,
     LaunchTemplates,
+    ListenerRules,
+    Listeners,
+    LoadBalancers,
     Policies,
+    Schedules,
+    TargetGroups,
 )
 
 
@@ -43,9 +52,10 @@ def provider(
     return Provider(
         name="aws",
         version=importlib.metadata.version("pulumi-aws"),
-        configuration=pulumi_aws.ProviderArgs,
+        sdk="pulumi_aws.Provider",
         connect=lifecycles,
         specs={kind.spec.token: kind.spec for kind in TYPES},  # type: ignore[attr-defined]
+        functions=lambda configuration: functions(cloud(configuration)),
         check=_check,
         replaces=frozenset({"region"}),
     )

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pulumi_libvirt as sdk
-
 from lab.plugins.errors import PluginError
 from lab.plugins.libvirt.hypervisor import Hypervisor
 from lab.plugins.libvirt.storage import delete_volume, find_volume, upload
@@ -23,8 +21,7 @@ _SECONDS: Final = 60
 
 SPEC: Final = ResourceSpec(
     token="libvirt:index/cloudInitDisk:CloudInitDisk",
-    args=sdk.CloudInitDiskArgs,
-    resource=sdk.CloudInitDisk,
+    sdk="pulumi_libvirt.CloudInitDisk",
     replaces=frozenset({"metaData", "name", "networkConfig", "pool", "userData"}),
     computed=frozenset({"name"}),
     defaults={"pool": "default"},

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import libvirt
-import pulumi_libvirt as sdk
 
 from lab.plugins.errors import PartialFailureError, PluginError
 from lab.plugins.libvirt.domain_state import is_running, outputs_from
@@ -32,8 +31,7 @@ _UNDEFINE: Final = (
 
 SPEC: Final = ResourceSpec(
     token="libvirt:index/domain:Domain",
-    args=sdk.DomainArgs,
-    resource=sdk.Domain,
+    sdk="pulumi_libvirt.Domain",
     replaces=frozenset(
         {
             "cmdlines",

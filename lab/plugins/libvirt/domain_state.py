@@ -69,16 +69,25 @@ def is_running(domain: Any) -> bool:
 
 
 def split_command_line(line: str) -> list[dict[str, str]]:
-    """Returns a kernel command line as the plugin reads it: one map per ``key=value``, then one ``_`` with the bare
-    words."""
-    keyed, bare = [], []
+    """Returns a kernel command line as the plugin reads it back.
+
+    All ``key=value`` words share one map until a key repeats, then one map ``_`` holds the bare words. Inputs in
+    any other form differ from that on every run: ``[{"console": "ttyS0"}, {"_": "quiet"}]`` is a form that stays.
+    """
+    maps: list[dict[str, str]] = []
+    current: dict[str, str] = {}
+    bare = []
     for word in line.split():
         key, separator, value = word.partition("=")
-        if separator:
-            keyed.append({key: value})
-        else:
+        if not separator:
             bare.append(word)
-    return [*keyed, {"_": " ".join(bare)}] if bare else keyed
+            continue
+        if key in current:
+            maps.append(current)
+            current = {}
+        current[key] = value
+    maps += [current] if current else []
+    return [*maps, {"_": " ".join(bare)}] if bare else maps
 
 
 def _mebibytes(description: ET.Element) -> int:

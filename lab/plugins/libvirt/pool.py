@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import libvirt
-import pulumi_libvirt as sdk
 
 from lab.plugins.errors import PluginError
 from lab.plugins.libvirt.hypervisor import Hypervisor, is_code
@@ -18,8 +17,7 @@ from lab.plugins.wire import Properties
 
 SPEC: Final = ResourceSpec(
     token="libvirt:index/pool:Pool",
-    args=sdk.PoolArgs,
-    resource=sdk.Pool,
+    sdk="pulumi_libvirt.Pool",
     replaces=frozenset({"allocation", "available", "capacity", "name", "path", "source", "target.path", "type", "xml"}),
     computed=frozenset({"allocation", "available", "capacity", "name", "target", "target.path"}),
     autoname=AutoName(),

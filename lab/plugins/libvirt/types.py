@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import pulumi_libvirt
-
 from lab.plugins.check import Failure
 from lab.plugins.errors import PluginError
 from lab.plugins.libvirt.cloud_init_disk import CloudInitDisks
@@ -45,7 +43,7 @@ def provider(hypervisor: Callable[[str], Hypervisor] = Hypervisor) -> Provider:
     return Provider(
         name="libvirt",
         version=importlib.metadata.version("pulumi-libvirt"),
-        configuration=pulumi_libvirt.ProviderArgs,
+        sdk="pulumi_libvirt.Provider",
         connect=lifecycles,
         specs={kind.spec.token: kind.spec for kind in TYPES},  # type: ignore[attr-defined]
         check=_check,

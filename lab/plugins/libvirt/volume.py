@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import libvirt
-import pulumi_libvirt as sdk
 
 from lab.plugins.errors import PluginError
 from lab.plugins.libvirt.hypervisor import Hypervisor, is_code
@@ -28,8 +27,7 @@ from lab.plugins.wire import Properties
 
 SPEC: Final = ResourceSpec(
     token="libvirt:index/volume:Volume",
-    args=sdk.VolumeArgs,
-    resource=sdk.Volume,
+    sdk="pulumi_libvirt.Volume",
     replaces=frozenset(
         {"baseVolumeId", "baseVolumeName", "baseVolumePool", "format", "name", "pool", "size", "source", "xml"}
     ),
