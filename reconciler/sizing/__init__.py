@@ -6,9 +6,9 @@ program   the integer program (HiGHS)          repair    exact check by `assess`
 reasons   the binding constraint of each tier  answer    the whole, in order
 """
 
+from reconciler.sizing.answer import size
 from reconciler.sizing.demand import class_service, demand_section
 from reconciler.sizing.problem import Host, Option, SizingProblem
 from reconciler.sizing.result import Count, Sizing
-from reconciler.sizing.answer import size
 
 __all__ = ["Count", "Host", "Option", "Sizing", "SizingProblem", "class_service", "demand_section", "size"]

@@ -17,8 +17,9 @@ from reconciler.sizing.reasons import explain_obstacles, tier_reasons
 from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
 
-#: Penalty of a broken promise per vCPU and hour of the window, in dearest vCPU: far above any cost it could save.
-_PROMISE, _FLOOR = 200.0, 5_000.0
+#: Penalties in units of the dearest vCPU-hour: of volume beyond the promise in steps to come (worth some capacity, to
+#: be re-decided), of a broken promise and a broken floor of this plan (far above any cost that they could save).
+_VOLUME, _PROMISE, _FLOOR = 20.0, 200.0, 5_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,8 @@ def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: floa
         if u > 0
     ]
     dear = (max(each, default=0.0) or 0.05) * problem.window * problem.demand.step_seconds / 3600
-    prices = Prices(shortage=shortage, promise=_PROMISE * dear, floor=_FLOOR * dear)
+    hour = dear / (problem.window * problem.demand.step_seconds / 3600)
+    prices = Prices(shortage=shortage, volume=_VOLUME * hour, promise=_PROMISE * dear, floor=_FLOOR * dear)
     program, layout = build(problem, needs, prices, budget)
     names = list(problem.demand.classes)
     per_rps = np.divide((needs.mass @ needs.window), np.maximum(needs.mass @ needs.rates, 1e-12))

@@ -45,9 +45,11 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """λ per class (USD/hour per vCPU short), and the penalties per vCPU for a broken promise and a broken floor."""
+    """λ per class and the price of volume beyond the promise (USD/hour per vCPU short), and the penalties per vCPU for
+    a broken promise and a broken floor."""
 
     shortage: Floats
+    volume: float
     promise: float
     floor: float
 
@@ -193,17 +195,31 @@ class _Builder:
     # -- steps, over sample paths ------------------------------------------------------------------------------
 
     def _steps(self) -> None:
-        """Expected shortage of every class in every step, at its price."""
+        """Expected shortage of every class in every step, at its price, and its sum over the steps within the promise.
+
+        λ comes from the cheapest capacity; where that has not booted, or is used up, dearer capacity must do, so the
+        volume is bounded too. Steps that no capacity can reach in time are left out of the sum: they are lost.
+        """
         problem, needs, p = self.problem, self.needs, self.program
         pool = any(o.ready_share > 0 for o in problem.options)
         seconds = max((o.ready_seconds for o in problem.options if o.ready_share > 0), default=0.0)
         waiting = min(seconds / problem.demand.step_seconds, 1.0)
+        names = list(problem.demand.classes)
+        parts: dict[int, list[tuple[int, float]]] = {k: [] for k in needs.served}
+        volume = dict.fromkeys(needs.served, 0.0)
+        soonest = {
+            k: min(problem.lead(o) for o, u in zip(problem.options, needs.usable[:, k], strict=True) if u > 0)
+            for k in needs.served
+        }
         for h in range(problem.horizon):
             ready = self._ready(h)
             for k in needs.served:
                 price = float(self.prices.shortage[k]) * self.hours
                 short = p.column(price * waiting + self.nominal * self.hours if pool else price)
                 after = p.column(price * (1 - waiting)) if pool else -1
+                if h >= soonest[k]:
+                    parts[k] += [(short, waiting), (after, 1 - waiting)] if pool else [(short, 1.0)]
+                    volume[k] += float(needs.paths[:, k, h].mean())
                 for group in (g for g in needs.groups if g.last == k):
                     weights = needs.weights(group) * np.array([1 - o.loss * o.lost_share for o in problem.options])
                     need = needs.paths[:, list(group.members), h].sum(axis=1)
@@ -212,6 +228,17 @@ class _Builder:
                     if pool:
                         pooled = weights * np.array([1 + o.ready_share for o in problem.options])
                         self._tangents(self._capacity(ready, pooled), after, lines)
+        for k in needs.served:
+            if parts[k]:
+                allowed = volume[k] * allowed_share(problem, names[k]) + self._allowed_above(k, volume)
+                slack = p.column(self.prices.volume * self._rank(k) * self.hours)
+                p.row([c for c, _ in parts[k]] + [slack], [w for _, w in parts[k]] + [-1.0], high=allowed)
+
+    def _allowed_above(self, k: int, volume: Mapping[int, float]) -> float:
+        """Shortage that the classes before k are allowed and bring into k's groups, vCPU."""
+        names = list(self.problem.demand.classes)
+        above = {j for g in self.needs.groups if g.last == k for j in g.members if j != k}
+        return sum(volume[j] * allowed_share(self.problem, names[j]) for j in above)
 
     def _tangents(self, capacity: int, short: int, lines: list[tuple[float, float]]) -> None:
         for a, b in lines:
@@ -238,6 +265,11 @@ def _exposure(option: Option, problem: SizingProblem) -> tuple[float, float]:
     return supply.loss, supply.lost_share
 
 
+def allowed_share(problem: SizingProblem, name: str) -> float:
+    """Violating share that a class may have, tightened by the online control's risk factor, never loosened."""
+    return problem.demand.classes[name].violating_share * min(problem.risk.get(name, 1.0), 1.0)
+
+
 def window_shortage(problem: SizingProblem, needs: Needs, group: Group) -> tuple[Shortage, float]:
     """F of the demand section for a group, in requests/s by vCPU capacity, and the shortage that the promises allow.
 
@@ -250,7 +282,7 @@ def window_shortage(problem: SizingProblem, needs: Needs, group: Group) -> tuple
     weight = np.divide(needs.rates[:, group.last], own, out=np.zeros_like(own), where=own > 0)
     allowed = 0.0
     for k in group.members:
-        share = problem.demand.classes[names[k]].violating_share * min(problem.risk.get(names[k], 1.0), 1.0)
+        share = allowed_share(problem, names[k])
         volume = needs.rates[:, k] if k == group.last else needs.window[:, k] * weight
         allowed += share * float(needs.mass @ volume)
     return Shortage.of(need, needs.mass * weight), allowed

@@ -128,13 +128,10 @@ def _helpful(
     for _, i in ranked[:_TRIED]:
         option = problem.options[i]
         total = sum(counts[o.name] * u for o, u in zip(problem.options, usable, strict=True))
-        far = int(0.5 * missing * total / usable[i]) if missing > 0.2 else 0
+        far = int(0.5 * missing / max(1 - missing, 0.1) * max(total, 8.0) / usable[i])
         if far > 1:
             yield option, min(far, option.maximum - counts[option.name])
-        elif missing > 0.9:
-            yield option, min(max(counts[option.name], 1), option.maximum - counts[option.name])
         yield option, 1
-    # Larger steps may be refused by a bound that single ones respect; both were offered above.
 
 
 def cheaper_neighbours(problem: SizingProblem, counts: Counts) -> Iterator[Counts]:

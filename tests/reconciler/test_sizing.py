@@ -1,0 +1,270 @@
+"""The sizing keeps every promise at least cost, or says what stands in the way."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.floor import below_floor
+from reconciler.latency import Service
+from reconciler.sizing import Host, Option, SizingProblem, size
+from reconciler.sizing.problem import ContradictoryBounds
+from reconciler.sizing.repair import fits, floor, promises
+from reconciler.sizing.result import supply_of, usd_of
+from tests.reconciler.sizing_cases import ALL, lognormal_paths, option, problem
+
+HOT, WARM, COLD = ALL
+
+
+def cheapest_by_enumeration(asked: SizingProblem, most: int) -> float:
+    """Least USD/hour over all count vectors up to `most` each that hold exactly."""
+    best = float("inf")
+    for counts in itertools.product(range(most + 1), repeat=len(asked.options)):
+        trial = dict(zip((o.name for o in asked.options), counts, strict=True))
+        usd = usd_of(asked, trial)
+        if usd < best - 1e-9 and fits(asked, trial) and promises(asked, trial).holds and floor(asked, trial).holds:
+            best = usd
+    return best
+
+
+@pytest.mark.parametrize("rate", [5.0, 20.0, 60.0, 110.0])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_small_fleets_cost_what_full_enumeration_finds(rate: float, seed: int) -> None:
+    asked = problem(
+        {"gold": rate, "bronze": rate / 2},
+        [
+            option(HOT, maximum=2),
+            option(WARM, "big", vcpu=4, usd_per_hour=0.19),
+            option(WARM, "small"),
+            option(COLD, "spot", zone="a", loss=0.002, lost_share=0.5),
+        ],
+        tiers={"gold": (HOT, WARM), "bronze": (COLD, WARM)},
+        paths=lognormal_paths([rate, rate / 2], seed=seed),
+    )
+    answer = size(asked, gap=1e-6)
+    assert answer.assessment.holds
+    assert answer.usd_after == pytest.approx(cheapest_by_enumeration(asked, 7), abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rates=st.lists(st.floats(0, 400), min_size=1, max_size=3),
+    share=st.sampled_from([0.001, 0.01, 0.1]),
+    scv=st.sampled_from([0.25, 1.0, 4.0]),
+    now=st.floats(0, 1.5),
+    observed=st.integers(0, 10),
+    budget=st.one_of(st.none(), st.floats(0.05, 3)),
+)
+def test_every_plan_holds_or_is_explained_and_never_goes_below_the_floor(
+    rates: list[float], share: float, scv: float, now: float, observed: int, budget: float | None
+) -> None:
+    named = {f"c{i}": r for i, r in enumerate(rates)}
+    asked = problem(
+        named,
+        [option(HOT, maximum=3), option(WARM, observed=observed), option(COLD)],
+        share=share,
+        service=Service(mean_s=0.05, scv=scv),
+        latency_ms=400,
+        load_now={n: r * now for n, r in named.items()},
+        budget_usd_per_hour=budget,
+    )
+    answer = size(asked)
+    counts = {c.option: c.after for c in answer.counts}
+    assert fits(asked, counts)
+    assert answer.assessment.holds or answer.problems
+    assert not below_floor(asked.demand, asked.load_now, supply_of(asked, counts)) or answer.problems
+    assert budget is None or answer.usd_after <= budget + 1e-6 or answer.problems
+    assert set(answer.reasons) == set(ALL)
+
+
+@settings(max_examples=15, deadline=None)
+@given(rate=st.floats(5, 300), factor=st.floats(1.05, 3))
+def test_more_demand_never_costs_less(rate: float, factor: float) -> None:
+    options = [option(HOT, maximum=3), option(WARM), option(COLD)]
+    less = size(problem({"gold": rate}, options, paths=lognormal_paths([rate])), gap=1e-6)
+    more = size(problem({"gold": rate * factor}, options, paths=lognormal_paths([rate]) * factor), gap=1e-6)
+    assert more.usd_after >= less.usd_after - 1e-9
+
+
+def test_the_same_question_gets_the_same_answer() -> None:
+    asked = problem({"gold": 120.0, "bronze": 80.0}, [option(HOT, maximum=2), option(WARM), option(COLD)], horizon=6)
+    assert size(asked) == size(asked)
+
+
+def test_an_owned_host_is_used_before_anything_that_costs() -> None:
+    answer = size(problem({"gold": 60.0}, [option(HOT, maximum=20), option(WARM), option(COLD)]))
+    assert answer.of(HOT) > 0
+    assert answer.of(WARM) == answer.of(COLD) == 0
+
+
+def test_predicted_over_hot_goes_to_warm_by_the_difference() -> None:
+    alone = size(problem({"gold": 100.0}, [option(WARM)], tiers={"gold": (HOT, WARM)})).of(WARM)
+    both = size(problem({"gold": 100.0}, [option(HOT, maximum=2), option(WARM)], tiers={"gold": (HOT, WARM)}))
+    assert both.of(HOT) == 2
+    # The class is split over two pools, which may cost one instance of pooling.
+    assert alone - 2 <= both.of(WARM) <= alone - 1
+    assert "declared maximum" in both.reasons[HOT]
+    assert "QoS class gold" in both.reasons[WARM]
+
+
+def test_a_slow_tier_is_bridged_by_a_fast_one_until_it_has_booted() -> None:
+    asked = problem(
+        {"gold": 100.0},
+        [option(WARM), option(COLD, boot_seconds=900)],
+        horizon=8,
+        paths=lognormal_paths([100.0], horizon=8, spread=0.01),
+    )
+    answer = size(asked)
+    assert answer.of(WARM) >= 3
+    assert answer.trajectory["cold/m"][5] > 2
+    assert answer.trajectory["warm/m"][5] < answer.of(WARM) - 1
+    assert "boot" in answer.reasons[WARM]
+
+
+def test_a_commitment_is_used_before_more_is_bought() -> None:
+    answer = size(problem({"gold": 120.0}, [option(WARM, committed=3), option(COLD)]))
+    assert answer.of(WARM) == 3
+    assert answer.of(COLD) > 0
+
+
+def test_spare_hosts_stay_free() -> None:
+    hosts = tuple(Host(name=f"h{i}", tier=HOT, cores=8, memory_mib=65536) for i in range(3))
+    asked = problem({"gold": 300.0}, [option(HOT), option(WARM)], hosts=hosts, spare_hosts=1)
+    answer = size(asked)
+    assert answer.of(HOT) == 8
+    assert "N+1" in answer.reasons[HOT]
+
+
+def test_a_host_smaller_than_a_flavour_carries_none_and_the_next_tier_takes_over() -> None:
+    hosts = (Host(name="tiny", tier=HOT, cores=1, memory_mib=1024),)
+    answer = size(problem({"gold": 60.0}, [option(HOT), option(WARM)], hosts=hosts))
+    assert answer.of(HOT) == 0
+    assert answer.of(WARM) > 0
+    assert answer.assessment.holds
+
+
+def test_memory_and_network_bound_as_vcpu_does() -> None:
+    heavy = problem({"gold": 40.0}, [option(WARM)], service=Service(mean_s=0.05, memory_mib=8192))
+    assert size(heavy).of(WARM) >= 2 * size(problem({"gold": 40.0}, [option(WARM)])).of(WARM) - 1
+    wire = problem(
+        {"gold": 40.0},
+        [option(WARM, network_mbps=100.0)],
+        services={"gold": Service(mean_s=0.05, network_bytes=600_000)},
+    )
+    assert size(wire).of(WARM) > size(problem({"gold": 40.0}, [option(WARM)])).of(WARM)
+
+
+def test_spot_that_may_lose_a_zone_is_spread_or_backed() -> None:
+    def asked(*zones: str) -> SizingProblem:
+        spots = [option(COLD, z, zone=z, loss=0.05, lost_share=1.0) for z in zones]
+        return problem({"bronze": 100.0}, [option(WARM), *spots], share=0.02)
+
+    one, three = size(asked("a")), size(asked("a", "b", "c"))
+    assert one.assessment.holds
+    assert three.assessment.holds
+    assert three.usd_after < one.usd_after
+    assert sum(c.after > 0 for c in three.counts if c.tier is COLD) > 1
+
+
+def test_an_out_of_reach_promise_is_named_with_a_target_that_can_be_kept() -> None:
+    answer = size(problem({"gold": 50.0}, [option(WARM)], latency_ms=60))
+    assert answer.status == "infeasible"
+    assert "out of reach" in answer.problems[0]
+    assert answer.of(WARM) > 0
+
+
+def test_a_budget_in_the_way_is_named_with_what_lifting_it_costs() -> None:
+    free = size(problem({"gold": 100.0}, [option(WARM)]))
+    answer = size(problem({"gold": 100.0}, [option(WARM)], budget_usd_per_hour=0.35))
+    assert answer.usd_after <= 0.35
+    assert answer.status == "infeasible"
+    assert f"to {free.usd_after:.4g} would keep the promise" in answer.problems[0]
+
+
+def test_the_floor_passes_the_budget() -> None:
+    asked = problem({"gold": 100.0}, [option(WARM)], budget_usd_per_hour=0.15, load_now={"gold": 90.0})
+    answer = size(asked)
+    counts = {c.option: c.after for c in answer.counts}
+    assert not below_floor(asked.demand, asked.load_now, supply_of(asked, counts))
+    assert any("over the budget" in p for p in answer.problems)
+
+
+def test_demand_a_thousand_times_the_fleet_is_carried_or_its_maximum_named() -> None:
+    answer = size(problem({"gold": 100_000.0}, [option(HOT, maximum=2), option(WARM, maximum=50)]))
+    assert answer.of(WARM) == 50
+    assert "Raise the maximum" in answer.problems[0]
+    large = size(problem({"gold": 100_000.0}, [option(WARM, maximum=10_000)]))
+    assert large.assessment.holds
+
+
+def test_zero_demand_needs_nothing() -> None:
+    answer = size(problem({"gold": 0.0}, [option(HOT), option(WARM), option(COLD)]))
+    assert [c.after for c in answer.counts] == [0, 0, 0]
+    assert answer.problems == ()
+
+
+def test_a_first_run_never_scales_down() -> None:
+    asked = problem({"gold": 10.0}, [option(WARM, observed=9), option(COLD, observed=2)], first_run=True)
+    assert [c.after for c in size(asked).counts] == [9, 2]
+
+
+def test_nothing_is_changed_for_a_saving_that_is_not_worth_it() -> None:
+    def twins(running: int) -> tuple[Option, ...]:
+        twin = option(WARM, "twin", usd_per_hour=0.1005, boot_mean_seconds=0, observed=running)
+        return option(WARM, boot_mean_seconds=0), twin
+
+    asked = problem({"gold": 100.0}, twins(0))
+    plain = size(asked)
+    running = replace(asked, options=twins(plain.of(WARM)), hysteresis=0.02)
+    kept = size(running, gap=1e-6)
+    assert kept.count("warm/twin") == plain.of(WARM)
+    assert "kept" in kept.reasons[WARM]
+
+
+def test_contradictory_bounds_are_refused_in_a_sentence() -> None:
+    with pytest.raises(ContradictoryBounds, match="minimum of 5 is above the maximum of 2"):
+        problem({"gold": 1.0}, [option(WARM, minimum=5, maximum=2)])
+
+
+def test_an_unpriced_cloud_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="costs nothing"):
+        problem({"gold": 1.0}, [option(WARM, usd_per_hour=0.0)])
+
+
+def test_without_time_the_observed_fleet_is_raised_until_it_holds() -> None:
+    asked = problem({"gold": 100.0}, [option(WARM, observed=1), option(COLD)], time_limit_s=0.0)
+    answer = size(asked)
+    assert answer.assessment.holds
+    assert answer.problems == () or "no plan within" in answer.problems[0]
+
+
+def test_a_class_that_no_type_can_hold_is_named() -> None:
+    answer = size(
+        problem({"gold": 5.0, "huge": 5.0}, [option(WARM)], services={"huge": Service(mean_s=0.05, memory_mib=99_999)})
+    )
+    assert any("huge is served by no type" in p for p in answer.problems)
+    assert answer.assessment.of("gold").holds
+
+
+def test_the_wanted_tail_follows_price_and_promise() -> None:
+    def quantile(share: float) -> float:
+        return size(problem({"gold": 100.0}, [option(WARM)], share=share)).quantiles["gold"]
+
+    assert quantile(0.001) > quantile(0.01) > quantile(0.1)
+
+
+def test_paths_of_the_wrong_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="paths are"):
+        problem({"gold": 1.0}, [option(WARM)], paths=np.ones((3, 1, 1)), window=1).__class__(
+            demand=problem({"a": 1.0, "b": 1.0}, [option(WARM)]).demand, paths=np.ones((3, 1, 1)), options=()
+        )
+
+
+def test_options_state_their_own_supply() -> None:
+    kind: Option = option(COLD, zone="a", loss=0.1, lost_share=0.5)
+    assert kind.supply(3, window=2).loss == pytest.approx(0.19)
