@@ -167,7 +167,7 @@ class LocalClock:
         return np.asarray((self.start.astype("datetime64[us]") + np.arange(count) * step).astype("datetime64[ns]"))
 
     def laid_on(self, values: Floats) -> Floats:
-        """(..., local steps): `values` (..., n) on the local clock; doubled steps are averaged, skipped ones missing."""
+        """(..., local steps): `values` (..., n) on the local clock; doubled steps averaged, skipped ones missing."""
         n = values.shape[-1]
         position = self.position[:n]
         length = int(position.max()) + 1 if n else 0
