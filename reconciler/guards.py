@@ -1,0 +1,285 @@
+"""Guards: bounds on change between what is observed and what the sizing wants. Each that binds leaves a reason.
+
+They are applied per tier in this order (documented in docs/sizing.md and tested); a later one sees what earlier ones
+left, and the last two have the last word:
+
+    1. freeze        in a declared window nothing changes
+    2. demotion      on a fallback forecast nothing is scaled down
+    3. cooldown      no growth soon after growth, no shrinking soon after any change (two durations)
+    4. churn window  at most a share of the tier is removed per window
+    5. step limit    at most so many instances change in one plan; removals give way before additions
+    6. safety floor  never below what the load measured now needs, whatever the above say
+    7. bounds        declared minimum and maximum of the tier
+
+Removals are cut before additions everywhere, so that a swap that may only half happen adds first and removes later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.errors import UserError
+from reconciler.freezes import FreezeWindow
+from stacks.contract import Tier
+
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One kind of instance in a tier: `before` runs, `wanted` is what the sizing wants."""
+
+    name: str
+    tier: Tier
+    before: int
+    wanted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardRules:
+    """What is declared.
+
+    step_limit: most instances of a tier that one plan changes. churn_share: most of a tier (share of its size) removed
+    per churn_window; at least one instance, so that small fleets can shrink at all; 0 forbids removal. cooldown_up:
+    after growth, before the next; cooldown_down: after any change, before shrinking. bounds: least and most per tier.
+    """
+
+    step_limit: int | None = None
+    churn_share: float | None = None
+    churn_window: timedelta = timedelta(hours=1)
+    cooldown_up: timedelta = timedelta(0)
+    cooldown_down: timedelta = timedelta(minutes=10)
+    freezes: tuple[FreezeWindow, ...] = ()
+    bounds: Mapping[Tier, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse rules that contradict one another."""
+        for tier, (low, high) in self.bounds.items():
+            if low > high:
+                raise ContradictoryGuards(
+                    f"tier {tier.value}: the minimum of {low} is above the maximum of {high}; lower the one or raise "
+                    "the other."
+                )
+        if self.step_limit is not None and self.step_limit < 1:
+            raise ContradictoryGuards(
+                f"a step limit of {self.step_limit} lets nothing ever change; use a freeze, or a limit of at least 1."
+            )
+        if self.churn_share is not None and not 0 <= self.churn_share <= 1:
+            raise ContradictoryGuards(f"churn share is {self.churn_share}; expected a share from 0 to 1.")
+
+
+class ContradictoryGuards(UserError):
+    """Guards that cannot hold together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastChange:
+    """A change that was applied to a tier: instances added and removed at a time (aware)."""
+
+    at: datetime
+    tier: Tier
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """A guard that bound: which, where, and one sentence with what was wanted and what is allowed."""
+
+    guard: str
+    tier: Tier
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """Counts by item name after all guards, and a reason for each that bound, in the order of application."""
+
+    counts: dict[str, int]
+    reasons: tuple[Reason, ...]
+
+
+def guard(
+    items: Sequence[Item],
+    rules: GuardRules,
+    *,
+    now: datetime,
+    past: Sequence[PastChange] = (),
+    demoted: str = "",
+    enough: Callable[[Counts], bool] | None = None,
+) -> Guarded:
+    """Apply all guards in order.
+
+    Args:
+        items: every kind of every tier.
+        rules: what is declared.
+        now: time of the plan (aware).
+        past: changes applied before, for cooldowns and the churn window.
+        demoted: why the forecast is a fallback; empty where it is not.
+        enough: whether counts (by item name) carry the load measured now; the safety floor. Counts of the sizing always
+            do, and more of an item never harms.
+
+    Returns:
+        Guarded counts with reasons.
+    """
+    counts = {i.name: i.wanted for i in items}
+    reasons: list[Reason] = []
+    by_tier = {tier: [i for i in items if i.tier is tier] for tier in Tier}
+    for tier, mine in by_tier.items():
+        if not mine:
+            continue
+        recent = [p for p in past if p.tier is tier and p.at <= now]
+        # Evaluated one after the other: each changes the counts that the next one sees.
+        bound = {
+            "freeze": _freeze(counts, mine, rules, now),
+            "demotion": _demotion(counts, mine, demoted),
+            "cooldown": _cooldown(counts, mine, rules, now, recent),
+            "churn window": _churn(counts, mine, rules, now, recent),
+            "step limit": _step(counts, mine, rules),
+        }
+        reasons += [Reason(guard=name, tier=tier, text=text) for name, text in bound.items() if text]
+    reasons += _floor(counts, items, enough)
+    for tier, mine in by_tier.items():
+        text = _bounds(counts, mine, rules.bounds.get(tier)) if mine else ""
+        if text:
+            reasons.append(Reason(guard="bounds", tier=tier, text=text))
+    return Guarded(counts=counts, reasons=tuple(reasons))
+
+
+def _totals(counts: Counts, items: Sequence[Item]) -> tuple[int, int]:
+    """Instances added and removed."""
+    added = sum(max(counts[i.name] - i.before, 0) for i in items)
+    return added, sum(max(i.before - counts[i.name], 0) for i in items)
+
+
+def _cut_removals(counts: dict[str, int], items: Sequence[Item], most: int) -> None:
+    """Keep at most `most` removals; the last items are kept first."""
+    _, removed = _totals(counts, items)
+    for item in reversed(items):
+        back = min(max(item.before - counts[item.name], 0), max(removed - most, 0))
+        counts[item.name] += back
+        removed -= back
+
+
+def _cut_additions(counts: dict[str, int], items: Sequence[Item], most: int) -> None:
+    """Keep at most `most` additions; the last items give way first."""
+    added, _ = _totals(counts, items)
+    for item in reversed(items):
+        back = min(max(counts[item.name] - item.before, 0), max(added - most, 0))
+        counts[item.name] -= back
+        added -= back
+
+
+def _freeze(counts: dict[str, int], items: Sequence[Item], rules: GuardRules, now: datetime) -> str:
+    window = next((f for f in rules.freezes if f.covers(now)), None)
+    added, removed = _totals(counts, items)
+    if window is None or added + removed == 0:
+        return ""
+    for item in items:
+        counts[item.name] = item.before
+    return f"frozen {window.describe()}: +{added} and -{removed} instances are put off."
+
+
+def _demotion(counts: dict[str, int], items: Sequence[Item], demoted: str) -> str:
+    _, removed = _totals(counts, items)
+    if not demoted or removed == 0:
+        return ""
+    _cut_removals(counts, items, 0)
+    return f"nothing is scaled down on a fallback forecast ({demoted}): {removed} instances stay."
+
+
+def _cooldown(
+    counts: dict[str, int], items: Sequence[Item], rules: GuardRules, now: datetime, past: Sequence[PastChange]
+) -> str:
+    texts = []
+    added, removed = _totals(counts, items)
+    grown = max((p.at for p in past if p.added), default=None)
+    if added and grown is not None and now - grown < rules.cooldown_up:
+        _cut_additions(counts, items, 0)
+        wait = _spoken(grown + rules.cooldown_up - now)
+        texts.append(f"{added} more wait {wait}: the tier grew {_spoken(now - grown)} ago (cooldown up).")
+    changed = max((p.at for p in past if p.added or p.removed), default=None)
+    if removed and changed is not None and now - changed < rules.cooldown_down:
+        _cut_removals(counts, items, 0)
+        wait = _spoken(changed + rules.cooldown_down - now)
+        texts.append(f"{removed} fewer wait {wait}: the tier changed {_spoken(now - changed)} ago (cooldown down).")
+    return " ".join(texts)
+
+
+def _churn(
+    counts: dict[str, int], items: Sequence[Item], rules: GuardRules, now: datetime, past: Sequence[PastChange]
+) -> str:
+    _, removed = _totals(counts, items)
+    if rules.churn_share is None or removed == 0:
+        return ""
+    done = sum(p.removed for p in past if now - p.at < rules.churn_window)
+    # The size at the start of the window: what runs now and what the window already removed.
+    size = sum(i.before for i in items) + done
+    most = max(math.floor(size * rules.churn_share + 1e-9), 1 if rules.churn_share > 0 else 0)
+    allowed = max(most - done, 0)
+    if removed <= allowed:
+        return ""
+    _cut_removals(counts, items, allowed)
+    return (
+        f"{removed} fewer are wanted and {allowed} allowed: at most {100 * rules.churn_share:g} % of {size} may go per "
+        f"{_spoken(rules.churn_window)}, {done} went already."
+    )
+
+
+def _step(counts: dict[str, int], items: Sequence[Item], rules: GuardRules) -> str:
+    added, removed = _totals(counts, items)
+    if rules.step_limit is None or added + removed <= rules.step_limit:
+        return ""
+    _cut_removals(counts, items, max(rules.step_limit - added, 0))
+    _cut_additions(counts, items, rules.step_limit)
+    return (
+        f"+{added} and -{removed} instances are more than one plan may change ({rules.step_limit}): the rest follows."
+    )
+
+
+def _floor(counts: dict[str, int], items: Sequence[Item], enough: Callable[[Counts], bool] | None) -> list[Reason]:
+    """Back to at least what the sizing wants, tier by tier, then to what runs, until the load now is carried."""
+    if enough is None or enough(counts):
+        return []
+    reasons = []
+    for source in ("wanted", "before"):
+        for tier in Tier:
+            mine = [i for i in items if i.tier is tier]
+            raised = sum(max(getattr(i, source) - counts[i.name], 0) for i in mine)
+            if not raised:
+                continue
+            for item in mine:
+                counts[item.name] = max(counts[item.name], getattr(item, source))
+            text = f"{raised} instances more than the guards allow: the load measured now needs them."
+            reasons.append(Reason(guard="safety floor", tier=tier, text=text))
+            if enough(counts):
+                return reasons
+    return reasons
+
+
+def _bounds(counts: dict[str, int], items: Sequence[Item], bounds: tuple[int, int] | None) -> str:
+    if bounds is None:
+        return ""
+    low, high = bounds
+    total = sum(counts[i.name] for i in items)
+    if total < low:
+        largest = max(items, key=lambda i: (counts[i.name], i.before))
+        counts[largest.name] += low - total
+        return f"{total} are wanted, the declared minimum is {low}."
+    if total > high:
+        over = total - high
+        for item in reversed(items):
+            back = min(counts[item.name], over)
+            counts[item.name] -= back
+            over -= back
+        return f"{total} are wanted, the declared maximum is {high}; raise it, or the rest goes to other tiers."
+    return ""
+
+
+def _spoken(duration: timedelta) -> str:
+    """Minutes below two hours, else hours."""
+    minutes = duration.total_seconds() / 60
+    return f"{minutes:.3g} min" if minutes < 120 else f"{minutes / 60:.3g} h"
