@@ -33,6 +33,9 @@ def environment(lab: Lab, *, path: str | None = None) -> dict[str, str]:
         "AWS_ENDPOINT_URL": lab.cloud_endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    fleet = lab.directory / "fleet.yaml"
+    if fleet.exists():
+        variables["TIERCAST_FLEET"] = str(fleet)
     pack = lab.root / "policies"
     if (pack / "PulumiPolicy.yaml").exists():
         variables["PULUMI_OPTION_POLICY_PACK"] = str(pack)
