@@ -83,7 +83,7 @@ make_virtualenv() {
     # Source packages are built with the setuptools of the lock, so that comes first and nothing unpinned is fetched.
     awk '/^[^ #]/ { wanted = /^setuptools==/ } wanted' requirements/lock.txt >.venv/setuptools.txt
     "$uv" pip install -q --python .venv/bin/python --require-hashes --no-deps -r .venv/setuptools.txt >&2
-    "$uv" pip sync -q --python .venv/bin/python --require-hashes --no-build-isolation requirements/lock.txt >&2
+    "$uv" pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes --no-build-isolation requirements/lock.txt >&2
     "$uv" pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e . >&2
     printf '%s\n' "$wanted" >"$stamp"
 }

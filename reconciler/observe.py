@@ -6,7 +6,6 @@ meant.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,10 +33,6 @@ class Observed:
     def first_run(self) -> bool:
         """Nothing of ours runs yet."""
         return not self.groups and not any(self.slots.values())
-
-    def flavours(self, tier: Tier) -> Counter[str]:
-        """Flavour → VMs on our own metal."""
-        return Counter(slot.flavour for slot in self.slots.get(tier, ()))
 
     def desired(self, tier: Tier, group: str) -> int:
         """Desired capacity of a group; 0 where it is not there."""

@@ -7,6 +7,7 @@ another: it is sized by its smallest type and priced at its dearest, as the poli
 from __future__ import annotations
 
 import math
+from collections import Counter
 from datetime import timedelta
 
 from reconciler.catalogue import Catalogue
@@ -28,19 +29,21 @@ def label(instance_type: str) -> str:
     return instance_type.replace(".", "-")
 
 
-def options(fleet: Fleet, catalogue: Catalogue, seen: Observed) -> tuple[Option, ...]:
-    """All options of the fleet's tiers.
+def options(
+    fleet: Fleet, catalogue: Catalogue, seen: Observed, unreachable: frozenset[str] = frozenset()
+) -> tuple[Option, ...]:
+    """All options of the fleet's tiers; hosts that do not answer offer nothing and hold nothing that counts.
 
     Raises:
         InputError: a flavour fits no hypervisor.
         UnknownType, PriceMissing: the catalogue does not know a type or its price.
     """
     tiers = fleet.tiers
-    found = [*_metal(Tier.HOT, tiers.hot, seen), *_warm(tiers.warm, catalogue, seen)]
+    found = [*_metal(Tier.HOT, tiers.hot, seen, unreachable), *_warm(tiers.warm, catalogue, seen)]
     if tiers.cold.instance_types:
         found.append(_cold(tiers.cold, catalogue, seen, fleet.step))
     if tiers.cold.hosts:
-        found += _metal(Tier.COLD, tiers.cold, seen)
+        found += _metal(Tier.COLD, tiers.cold, seen, unreachable)
     return tuple(found)
 
 
@@ -59,13 +62,14 @@ def room(flavour: Flavour, host: Hypervisor) -> int:
     return min(host.cores // flavour.vcpu, host.memory_mib // flavour.memory_mib)
 
 
-def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed) -> list[Option]:
+def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: frozenset[str]) -> list[Option]:
     homes = metal.hypervisors if isinstance(metal, HotTier) else metal.hosts
-    running = seen.flavours(tier)
+    alive = [host for host in homes if host.name not in unreachable]
+    running = Counter(s.flavour for s in seen.slots.get(tier, ()) if s.hypervisor not in unreachable)
     found = []
     for flavour in metal.flavours if homes else ():
-        most = sum(room(flavour, host) for host in homes)
-        if not most:
+        most = sum(room(flavour, host) for host in alive)
+        if alive and not most:
             raise InputError(
                 f"fleet.yaml, tiers.{tier.value}.flavours",
                 f"'{flavour.name}' ({flavour.vcpu} vCPU, {flavour.memory_mib} MiB) fits none of the hosts.",

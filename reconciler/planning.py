@@ -5,7 +5,8 @@ forecast → demand section → sizes → guards → places → configuration �
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,9 +23,10 @@ from reconciler.fleet import Fleet
 from reconciler.grouping import Grouping
 from reconciler.observe import Observed
 from reconciler.options import hosts, options
+from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.sizing import Sizing, SizingProblem, size
-from stacks.contract import Demand, Hypervisor, Plan, Slot, StackConfig, Tier, demand_digest
+from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
 
 #: Joint paths that the integer program looks at; the demand section uses all of them.
 PROGRAM_PATHS = 50
@@ -79,7 +81,7 @@ def problem_of(it: Situation) -> SizingProblem:
     paths = class_paths(it.forecast, it.grouping, fleet, steps.start)
     length = steps.stop - steps.start
     tiers = fleet.tiers
-    choices = options(fleet, it.catalogue, it.observed)
+    choices = options(fleet, it.catalogue, it.observed, frozenset(it.unreachable))
     bounds = {Tier.HOT: (tiers.hot.min, tiers.hot.max), Tier.WARM: (tiers.warm.min, tiers.warm.max)}
     bounds[Tier.COLD] = (tiers.cold.min, tiers.cold.max)
     return SizingProblem(
@@ -122,7 +124,8 @@ def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
 def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing) -> PlanFile:
     """The plan file of a sizing: places, configuration, and the lines that people read."""
     counts = {c.option: c.after for c in sizing.counts}
-    slots = _slots(it, counts)
+    places = _places(it, counts)
+    slots = {tier: found.slots for tier, found in places.items()}
     until = it.now + it.fleet.validity
     draft = Plan(
         id="",
@@ -133,7 +136,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing) -> PlanFile:
         catalogue_digest=it.catalogue.digest(),
     )
     config = compose(it.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
-    seen = {c.option: c.before for c in sizing.counts}
+    seen = {c.option: c.before for c in sizing.counts}  # what is on silent hosts costs nothing more or less
     running = compose(it.fleet, counts=seen, slots=it.observed.slots, demand=problem.demand, plan=draft)
     before, after = _bill(running, it.catalogue), _bill(config, it.catalogue)
     plan = PlanFile(
@@ -146,7 +149,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing) -> PlanFile:
         classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
         usd_per_hour_before=before.usd_per_hour,
         usd_per_hour_after=after.usd_per_hour,
-        reasons=(*sizing.problems, *it.notes, *_unreachable(it)),
+        reasons=(*sizing.problems, *_placement_notes(places), *it.notes, *_unreachable(it)),
         models=dict(zip(it.forecast.applications, it.forecast.models, strict=True)),
         skipped=tuple(sorted(it.unreachable)),
         demoted=it.demoted,
@@ -156,34 +159,33 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing) -> PlanFile:
     return plan.model_copy(update={"config": config_values(config, it.fleet.config)})
 
 
-def _slots(it: Situation, counts: Mapping[str, int]) -> dict[Tier, tuple[Slot, ...]]:
+def _places(it: Situation, counts: Mapping[str, int]) -> dict[Tier, Placement]:
+    """Where the VMs on our own metal go; what runs on hosts that do not answer stays where it is."""
     tiers = it.fleet.tiers
-    return {
-        tier: _fill(it, tier, homes, {f.name: counts.get(f"{tier.value}/{f.name}", 0) for f in flavours})
-        for tier, homes, flavours in (
-            (Tier.HOT, tiers.hot.hypervisors, tiers.hot.flavours),
-            (Tier.COLD, tiers.cold.hosts, tiers.cold.flavours),
-        )
-    }
+    silent = frozenset(it.unreachable)
+    found = {}
+    for tier, homes, flavours, spare in (
+        (Tier.HOT, tiers.hot.hypervisors, tiers.hot.flavours, tiers.hot.spare_hosts),
+        (Tier.COLD, tiers.cold.hosts, tiers.cold.flavours, 0),
+    ):
+        current = it.observed.slots.get(tier, ())
+        left_alone = Counter(slot.flavour for slot in current if slot.hypervisor in silent)
+        wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
+        found[tier] = place(homes, flavours, wanted, current, spare=spare, unreachable=silent)
+    return found
 
 
-def _fill(it: Situation, tier: Tier, homes: Sequence[Hypervisor], wanted: Mapping[str, int]) -> tuple[Slot, ...]:
-    kept: list[Slot] = []
-    left = dict(wanted)
-    for slot in it.observed.slots.get(tier, ()):
-        if slot.hypervisor in it.unreachable:
-            kept.append(slot)
-        elif left.get(slot.flavour, 0) > 0:
-            kept.append(slot)
-            left[slot.flavour] -= 1
-    alive = [h.name for h in homes if h.name not in it.unreachable]
-    for flavour, count in left.items():
-        for _ in range(count):
-            host = min(alive, key=lambda name: (sum(s.hypervisor == name for s in kept), name))
-            taken = {s.number for s in kept if s.hypervisor == host}
-            number = next(n for n in range(1, 1000) if n not in taken)
-            kept.append(Slot(hypervisor=host, number=number, flavour=flavour))
-    return tuple(sorted(kept, key=lambda s: (s.hypervisor, s.number)))
+def _placement_notes(places: Mapping[Tier, Placement]) -> list[str]:
+    notes = []
+    for tier, found in places.items():
+        notes += [
+            f"{tier.value}: {count} {name} found no room on the hosts" for name, count in (found.unplaced or {}).items()
+        ]
+        if found.reason:
+            notes.append(f"{tier.value}: {found.reason}")
+        if found.moved:
+            notes.append(f"{tier.value}: {len(found.moved)} VMs change hosts to make room")
+    return notes
 
 
 def _used(fleet: Fleet) -> list[Tier]:

@@ -8,10 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.adapters.files import read_json
+from reconciler.applying import preview_plan, read_plan
 from reconciler.cli import options
-from reconciler.loop import preview_plan
-from reconciler.plan import parse_plan
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
 from reconciler.report.text import terminal
@@ -35,7 +33,7 @@ def command(
     """
     project = options.open_project(stack, fleet)
     path = plan_path or project.plan_file
-    plan = parse_plan(read_json(path, "a plan file (`tiercast plan` writes one)"), str(path))
+    plan = read_plan(path)
     progress = Console(stderr=True)
     with progress.status("asking the engine …"):
         summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now())

@@ -8,10 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.adapters.files import read_json
+from reconciler.applying import apply_plan, read_plan
 from reconciler.cli import options
-from reconciler.loop import apply_plan
-from reconciler.plan import parse_plan
 
 
 @click.command("up")
@@ -30,7 +28,7 @@ def command(stack: str | None, fleet: Path | None, approved: Path | None, yes: b
     """
     project = options.open_project(stack, fleet)
     path = approved or project.plan_file
-    plan = parse_plan(read_json(path, "a plan file (`tiercast plan` writes one)"), str(path))
+    plan = read_plan(path)
     if approved is None and not yes:
         click.confirm(f"Apply plan {plan.id} to {project.name}/{project.stack}?", abort=True, err=True)
     progress = Console(stderr=True, highlight=False)

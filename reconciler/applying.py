@@ -1,0 +1,114 @@
+"""Preview a plan and apply it: the second half of the pipeline, without the forecaster's imports.
+
+The stack file is what the engine reads; the plan is what explains it. Both must be of the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from reconciler import approval
+from reconciler.adapters import ledger
+from reconciler.adapters.engine import config_digest
+from reconciler.adapters.files import read_json, read_text, write_json, write_text
+from reconciler.adapters.project import Project
+from reconciler.change import Preview
+from reconciler.errors import InputError, PolicyRefused
+from reconciler.plan import PlanFile, parse_plan
+from reconciler.render import read_config
+from reconciler.report.html import html
+from reconciler.report.markdown import markdown
+from reconciler.report.summary import Summary
+from reconciler.report.text import plain, terminal
+
+
+def read_plan(path: Path) -> PlanFile:
+    """The plan in a file; InputError where it is none, or was edited."""
+    return parse_plan(read_json(path, "a plan file (`tiercast plan` writes one)"), str(path))
+
+
+def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool, now: datetime) -> Summary:
+    """Ask the engine what the stack file would change, keep the reports, and bind the plan to what was seen.
+
+    Raises:
+        EngineError, Unavailable: as the engine's preview; nothing was written then.
+    """
+    text = stack_text(project, plan)
+    engine = project.engine()
+    engine.ensure_stack()
+    found = engine.preview(refresh=refresh, exclude=exclusions(plan))
+    summary = Summary(plan=plan, preview=found)
+    if not found.refusals:
+        bound = approval.bind(
+            plan,
+            config_digest=config_digest(text),
+            policy_digest=engine.policy_digest(),
+            preview=found,
+            state=engine.state(),
+            at=now,
+        )
+        write_json(path, bound.model_dump(mode="json"))
+    write_text(project.work / "preview.txt", plain(terminal(summary)))
+    write_text(project.work / "preview.md", markdown(summary, project=project.name, artefact="preview.html"))
+    write_text(project.work / "preview.html", html(summary, project=project.name))
+    write_json(project.work / "preview.json", summary.to_json())
+    detail = {"plan": plan.id, "verdict": summary.verdict, "violations": [v.message for v in found.refusals]}
+    ledger.append(project.ledger_file, at=now, event="preview", detail=detail)
+    return summary
+
+
+def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None]) -> Preview:
+    """Preview again, refuse on any difference from what was approved, then apply.
+
+    Raises:
+        StaleApproval: the plan is not what would run now.
+        PolicyRefused: a mandatory policy refuses it now.
+        EngineError, Unavailable: the engine failed; what was done stays, the next run finishes it.
+    """
+    text = stack_text(project, plan)
+    engine = project.engine()
+    found = engine.preview(exclude=exclusions(plan))
+    if found.refusals:
+        raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
+    newest = project.plan_file
+    approval.check(
+        plan,
+        config_digest=config_digest(text),
+        policy_digest=engine.policy_digest(),
+        preview=found,
+        state=engine.state(),
+        newest=read_plan(newest) if newest.exists() else None,
+        now=now,
+    )
+    if not found.changed:
+        return found
+    ledger.append(project.ledger_file, at=now, event="up", detail={"plan": plan.id, "steps": len(found.changed)})
+    done = engine.up(exclude=exclusions(plan), progress=progress)
+    if done.refusals:
+        raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
+    ledger.append(project.ledger_file, at=now, event="applied", detail={"plan": plan.id, "steps": len(done.changed)})
+    return done
+
+
+def exclusions(plan: PlanFile) -> tuple[str, ...]:
+    """URN patterns of what is left alone because its hypervisor does not answer."""
+    return tuple(f"**{tier}-{name}**" for name in plan.skipped for tier in ("hot", "cold"))
+
+
+def stack_text(project: Project, plan: PlanFile) -> str:
+    """The stack file's text.
+
+    Raises:
+        InputError: it holds another plan than this one (a run was cut short, or a file of another branch is there).
+    """
+    path = project.stack_file
+    text = read_text(path, "the stack file (`tiercast plan` writes it)")
+    found = read_config(text, str(path)).get("tiercast:plan")
+    held = found.get("id") if isinstance(found, dict) else None
+    if held != plan.id:
+        raise InputError(
+            str(path), f"it holds plan {held}, not {plan.id}.", "Run `tiercast plan`, or name the plan file."
+        )
+    return text
