@@ -1,0 +1,199 @@
+"""Placement of VMs on our own hosts: stable slots, spread per application, spare hosts, least movement.
+
+A slot is `<tier>-<host>-<nnn>`: once a VM has it, it keeps it until it goes, so that a changed count touches only
+tails. Growth goes to the host that runs the fewest VMs of the same application, then to the one with most free cores;
+shrinking takes the highest number from the host with most of them. Only where a VM finds no room although the cores are
+there are others moved, as few as possible.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stacks.contract import Flavour, Hypervisor, Slot
+
+#: A slot's number has three digits.
+_LAST = 999
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Slots in order of host and number; what had to move, what found no room, and where the spare host is missing.
+
+    moved: names of flavours whose VM changes hosts. unplaced: flavour → VMs without room. survives: whether all VMs fit
+    when the `spare` fullest hosts fail; `reason` says why not.
+    """
+
+    slots: tuple[Slot, ...]
+    moved: tuple[str, ...] = ()
+    unplaced: Mapping[str, int] | None = None
+    survives: bool = True
+    reason: str = ""
+
+
+def place(
+    hosts: Sequence[Hypervisor],
+    flavours: Sequence[Flavour],
+    wanted: Mapping[str, int],
+    current: Sequence[Slot] = (),
+    *,
+    spare: int = 0,
+    unreachable: frozenset[str] = frozenset(),
+    application: Mapping[str, str] | None = None,
+) -> Placement:
+    """Place the wanted VMs.
+
+    Args:
+        hosts: all hosts, those that do not answer included.
+        flavours: sizes of VMs.
+        wanted: count by flavour, including what runs on hosts that do not answer.
+        current: slots that are in use.
+        spare: hosts that may fail without a VM losing its place (N+1 = 1).
+        unreachable: hosts whose slots are left exactly as they are.
+        application: application by flavour for anti-affinity; absent: each flavour is its own.
+
+    Returns:
+        The placement; slots on hosts or of flavours that are no longer declared are dropped.
+    """
+    board = _Board(hosts, flavours, unreachable, application or {})
+    for slot in current:
+        board.keep(slot)
+    for name in sorted(wanted):
+        board.shrink(name, wanted[name])
+    moved: list[str] = []
+    unplaced: dict[str, int] = {}
+    # Large flavours first: small ones fill what is left.
+    for flavour in sorted(flavours, key=lambda f: (-f.vcpu, -f.memory_mib, f.name)):
+        for _ in range(wanted.get(flavour.name, 0) - board.count(flavour.name)):
+            if not board.add(flavour.name) and not board.make_room(flavour.name, moved):
+                unplaced[flavour.name] = unplaced.get(flavour.name, 0) + 1
+    lost = board.cannot_lose(spare)
+    return Placement(
+        slots=tuple(sorted(board.slots, key=lambda s: (s.hypervisor, s.number))),
+        moved=tuple(moved),
+        unplaced=unplaced or None,
+        survives=not lost,
+        reason=f"if {' and '.join(lost)} failed, not all of its VMs would fit on the other hosts." if lost else "",
+    )
+
+
+class _Board:
+    """Slots in use with the free room of every host."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Hypervisor],
+        flavours: Sequence[Flavour],
+        unreachable: frozenset[str],
+        application: Mapping[str, str],
+    ) -> None:
+        self.hosts = {h.name: h for h in hosts}
+        self.flavours = {f.name: f for f in flavours}
+        self.unreachable = unreachable
+        self.application = application
+        self.slots: list[Slot] = []
+
+    def keep(self, slot: Slot) -> None:
+        if slot.hypervisor in self.hosts and slot.flavour in self.flavours:
+            self.slots.append(slot)
+
+    def count(self, flavour: str) -> int:
+        return sum(s.flavour == flavour for s in self.slots)
+
+    def _free(self, host: str, slots: Sequence[Slot] | None = None) -> tuple[int, int]:
+        mine = [self.flavours[s.flavour] for s in (self.slots if slots is None else slots) if s.hypervisor == host]
+        whole = self.hosts[host]
+        return whole.cores - sum(f.vcpu for f in mine), whole.memory_mib - sum(f.memory_mib for f in mine)
+
+    def _fits(self, host: str, flavour: str) -> bool:
+        cores, memory = self._free(host)
+        kind = self.flavours[flavour]
+        return kind.vcpu <= cores and kind.memory_mib <= memory and self._next_number(host) <= _LAST
+
+    def _kin(self, host: str, flavour: str) -> int:
+        """VMs of the same application on the host."""
+        mine = self.application.get(flavour, flavour)
+        return sum(s.hypervisor == host and self.application.get(s.flavour, s.flavour) == mine for s in self.slots)
+
+    def _next_number(self, host: str) -> int:
+        used = {s.number for s in self.slots if s.hypervisor == host}
+        return next(n for n in itertools.count(1) if n not in used)
+
+    def _open_hosts(self) -> list[str]:
+        return [name for name in self.hosts if name not in self.unreachable]
+
+    def shrink(self, flavour: str, wanted: int) -> None:
+        """Take the highest number from the host with most VMs of the application, as often as needed."""
+        while self.count(flavour) > wanted:
+            mine = [s for s in self.slots if s.flavour == flavour and s.hypervisor not in self.unreachable]
+            if not mine:
+                return
+            self.slots.remove(max(mine, key=lambda s: (self._kin(s.hypervisor, flavour), s.number, s.hypervisor)))
+
+    def add(self, flavour: str) -> bool:
+        """Put one more VM where it is best spread; False where none has room."""
+        able = [h for h in self._open_hosts() if self._fits(h, flavour)]
+        if not able:
+            return False
+        host = min(able, key=lambda h: (self._kin(h, flavour), -self._free(h)[0], -self._free(h)[1], h))
+        self.slots.append(Slot(hypervisor=host, number=self._next_number(host), flavour=flavour))
+        return True
+
+    def make_room(self, flavour: str, moved: list[str]) -> bool:
+        """Move the fewest smaller VMs from one host to others so that one more fits; undone where it does not help."""
+        before = list(self.slots)
+        best: tuple[int, list[Slot], list[str]] | None = None
+        for host in self._open_hosts():
+            self.slots = list(before)
+            gone: list[str] = []
+            for slot in sorted(
+                (s for s in before if s.hypervisor == host),
+                key=lambda s: (self.flavours[s.flavour].vcpu, -s.number),
+            ):
+                if self._fits(host, flavour) or self.flavours[slot.flavour].vcpu >= self.flavours[flavour].vcpu:
+                    break
+                others = [h for h in self._open_hosts() if h != host and self._fits(h, slot.flavour)]
+                if not others:
+                    break
+                target = min(others, key=lambda h: (self._kin(h, slot.flavour), -self._free(h)[0], h))
+                self.slots.remove(slot)
+                self.slots.append(Slot(hypervisor=target, number=self._next_number(target), flavour=slot.flavour))
+                gone.append(slot.flavour)
+            if self._fits(host, flavour) and (best is None or len(gone) < best[0]):
+                self.slots.append(Slot(hypervisor=host, number=self._next_number(host), flavour=flavour))
+                best = (len(gone), list(self.slots), gone)
+        if best is None:
+            self.slots = before
+            return False
+        _, self.slots, gone = best
+        moved.extend(gone)
+        return True
+
+    def cannot_lose(self, spare: int) -> tuple[str, ...]:
+        """Names of `spare` hosts whose VMs would not fit on the others, or nothing: first fit, largest first."""
+        if spare < 1 or not self.slots:
+            return ()
+        if spare >= len(self.hosts):
+            return tuple(self.hosts)
+        for failing in itertools.combinations(sorted(self.hosts), spare):
+            room = {h: list(self._free(h)) for h in self._open_hosts() if h not in failing}
+            homeless = sorted(
+                (self.flavours[s.flavour] for s in self.slots if s.hypervisor in failing),
+                key=lambda f: (-f.vcpu, -f.memory_mib),
+            )
+            for kind in homeless:
+                able = [h for h, (c, m) in room.items() if c >= kind.vcpu and m >= kind.memory_mib]
+                if not able:
+                    return failing
+                host = min(able, key=lambda h: (room[h][0], h))
+                room[host][0] -= kind.vcpu
+                room[host][1] -= kind.memory_mib
+        return ()
+
+
+def spread(slots: Sequence[Slot]) -> Counter[str]:
+    """VMs by host, for a plan's text."""
+    return Counter(s.hypervisor for s in slots)

@@ -1,0 +1,100 @@
+"""VMs keep their slots, spread over hosts, and move only where nothing else makes room."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.placement import place, spread
+from stacks.contract import Flavour, Hypervisor, Slot
+
+SMALL = Flavour(name="small", vcpu=2, memory_mib=2048)
+LARGE = Flavour(name="large", vcpu=6, memory_mib=6144)
+
+
+def host(name: str, cores: int = 8, memory: int = 32768) -> Hypervisor:
+    return Hypervisor(name=name, uri="qemu:///system", cores=cores, memory_mib=memory)
+
+
+def slot(name: str, number: int, flavour: str = "small") -> Slot:
+    return Slot(hypervisor=name, number=number, flavour=flavour)
+
+
+def test_growth_spreads_over_the_hosts() -> None:
+    found = place([host("a"), host("b"), host("c")], [SMALL], {"small": 6})
+    assert spread(found.slots) == Counter(a=2, b=2, c=2)
+    assert [s.name("hot") for s in found.slots][:2] == ["hot-a-001", "hot-a-002"]
+
+
+def test_what_runs_keeps_its_slot_and_growth_fills_the_gap() -> None:
+    now = [slot("a", 1), slot("a", 3), slot("b", 1)]
+    found = place([host("a"), host("b")], [SMALL], {"small": 5}, now)
+    assert set(now) <= set(found.slots)
+    assert {s.name("hot") for s in set(found.slots) - set(now)} == {"hot-b-002", "hot-a-002"}
+
+
+def test_shrinking_touches_only_tails_of_the_fullest_host() -> None:
+    now = [slot("a", 1), slot("a", 2), slot("a", 3), slot("b", 1)]
+    found = place([host("a"), host("b")], [SMALL], {"small": 2}, now)
+    assert found.slots == (slot("a", 1), slot("b", 1))
+
+
+def test_a_host_that_does_not_answer_is_left_alone() -> None:
+    now = [slot("a", 1), slot("a", 2), slot("b", 1)]
+    found = place([host("a"), host("b")], [SMALL], {"small": 4}, now, unreachable=frozenset({"a"}))
+    assert {s for s in found.slots if s.hypervisor == "a"} == set(now[:2])
+    shrunk = place([host("a"), host("b")], [SMALL], {"small": 1}, now, unreachable=frozenset({"a"}))
+    assert shrunk.slots == (slot("a", 1), slot("a", 2))
+
+
+def test_applications_are_kept_apart_even_across_flavours() -> None:
+    flavours = [SMALL, Flavour(name="tiny", vcpu=1, memory_mib=512)]
+    application = {"small": "shop", "tiny": "shop"}
+    found = place([host("a"), host("b")], flavours, {"small": 1, "tiny": 1}, application=application)
+    assert spread(found.slots) == Counter(a=1, b=1)
+
+
+def test_a_small_vm_moves_only_where_a_large_one_would_find_no_room() -> None:
+    now = [slot("a", 1), slot("a", 2), slot("b", 1), slot("b", 2)]
+    found = place([host("a"), host("b")], [SMALL, LARGE], {"small": 4, "large": 1}, now)
+    assert found.moved == ("small",)
+    assert found.unplaced is None
+    assert sum(s.flavour == "large" for s in found.slots) == 1
+
+
+def test_what_finds_no_room_is_said() -> None:
+    found = place([host("a", cores=4)], [SMALL, LARGE], {"small": 3, "large": 1})
+    assert found.unplaced == {"large": 1, "small": 1}
+
+
+def test_a_fleet_that_could_not_lose_a_host_says_which() -> None:
+    full = place([host("a"), host("b")], [SMALL], {"small": 5}, spare=1)
+    assert not full.survives
+    assert "a failed" in full.reason
+    assert place([host("a"), host("b")], [SMALL], {"small": 4}, spare=1).survives
+
+
+@given(
+    cores=st.lists(st.integers(2, 16), min_size=1, max_size=4),
+    first=st.integers(0, 12),
+    second=st.integers(0, 12),
+    large=st.integers(0, 3),
+)
+def test_slots_are_unique_fit_and_move_least(cores: list[int], first: int, second: int, large: int) -> None:
+    hosts = [host(f"h{i}", c) for i, c in enumerate(cores)]
+    before = place(hosts, [SMALL, LARGE], {"small": first})
+    after = place(hosts, [SMALL, LARGE], {"small": second, "large": large}, before.slots)
+    names = [s.name("hot") for s in after.slots]
+    assert len(names) == len(set(names))
+    for h in hosts:
+        used = sum({"small": 2, "large": 6}[s.flavour] for s in after.slots if s.hypervisor == h.name)
+        assert used <= h.cores
+    if not after.moved:
+        kept = len(set(before.slots) & set(after.slots))
+        assert kept == min(len(before.slots), second)
+    wanted = {"small": second, "large": large}
+    placed = Counter(s.flavour for s in after.slots)
+    for name, count in wanted.items():
+        assert placed[name] + (after.unplaced or {}).get(name, 0) == count
