@@ -89,10 +89,14 @@ class Group:
 
     @property
     def spot_at_most(self) -> int:
-        """Instances that may be spot at the maximum; AWS rounds the on-demand share up."""
+        """Instances that may be spot at the maximum."""
+        return self.spot_at(self.maximum)
+
+    def spot_at(self, count: int) -> int:
+        """Instances of `count` that are spot; AWS rounds the on-demand share up."""
         if not self.spot_possible:
             return 0
-        above = max(self.maximum - self.on_demand_base, 0)
+        above = max(count - self.on_demand_base, 0)
         return above - math.ceil(above * self.on_demand_share - 1e-9)
 
 

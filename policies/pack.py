@@ -4,14 +4,43 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from policies import agreement, cost, freshness, instance_types, latency, spot
+from policies import (
+    agreement,
+    cost,
+    diversification,
+    freshness,
+    instance_types,
+    jump,
+    latency,
+    month,
+    ownership,
+    plain_secrets,
+    provenance,
+    regions,
+    risk,
+    spare,
+    spot,
+    steps,
+    tag_cost,
+)
 from policies.rule import Rule
 
 RULES: Final[tuple[Rule[Any], ...]] = (
     freshness.RULE,
+    provenance.RULE,
     agreement.RULE,
+    ownership.RULE,
     cost.RULE,
+    month.RULE,
+    tag_cost.RULE,
+    jump.RULE,
     latency.RULE,
+    risk.RULE,
+    spare.RULE,
+    steps.RULE,
     spot.RULE,
+    diversification.RULE,
     instance_types.RULE,
+    regions.RULE,
+    plain_secrets.RULE,
 )

@@ -28,7 +28,11 @@ class BillSettings(PriceSettings):
 
 def dearest(group: Group, catalogue: Catalogue) -> str:
     """The dearest type that the group may start, by on-demand price."""
-    return max(group.types, key=lambda name: (catalogue.price(name, "on_demand"), name))
+    return _dearest(group, "on_demand", catalogue)
+
+
+def _dearest(group: Group, market: Literal["on_demand", "spot"], catalogue: Catalogue) -> str:
+    return max(group.types, key=lambda name: (catalogue.price(name, market), name))
 
 
 def most(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ...] = ()) -> Bill:
@@ -37,7 +41,7 @@ def most(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ..
     Raises:
         PriceMissing, UnknownType: the catalogue lacks a price.
     """
-    running, prepared = [], []
+    running, pools = [], []
     for group in estate.groups:
         kind = dearest(group, catalogue)
         running.append(
@@ -50,21 +54,65 @@ def most(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ..
                 root_gib=group.root_gib,
             )
         )
-        if group.pool is not None:
-            prepared.append(
-                Prepared(
-                    tier=group.tier,
-                    group=group.name,
-                    instance_type=kind,
-                    state=cast("Literal['Stopped', 'Running', 'Hibernated']", group.pool.state),
-                    count=pooled(group),
-                    root_gib=group.root_gib,
+        # An instance costs at least as much as its place in the pool, so the dearest is to run at the maximum.
+        pools.append(_pool(group, kind, group.maximum))
+    return _bill(estate, catalogue, commitments, running, pools)
+
+
+def planned(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ...] = ()) -> Bill:
+    """What the stack costs while it runs at its guaranteed counts, spot at the spot price of the dearest type.
+
+    Raises:
+        PriceMissing, UnknownType: the catalogue lacks a price.
+    """
+    running = []
+    for group in estate.groups:
+        spot = group.spot_at(group.guaranteed)
+        split: tuple[tuple[Literal["on_demand", "spot"], int], ...] = (
+            ("on_demand", group.guaranteed - spot),
+            ("spot", spot),
+        )
+        for market, count in split:
+            if count:
+                running.append(
+                    Running(
+                        tier=group.tier,
+                        group=group.name,
+                        instance_type=_dearest(group, market, catalogue),
+                        market=market,
+                        count=count,
+                        root_gib=group.root_gib,
+                    )
                 )
-            )
+    pools = [_pool(group, dearest(group, catalogue), group.guaranteed) for group in estate.groups]
+    return _bill(estate, catalogue, commitments, running, pools)
+
+
+def _pool(group: Group, kind: str, running: int) -> Prepared | None:
+    if group.pool is None:
+        return None
+    prepared = group.maximum if group.pool.prepared is None else group.pool.prepared
+    return Prepared(
+        tier=group.tier,
+        group=group.name,
+        instance_type=kind,
+        state=cast("Literal['Stopped', 'Running', 'Hibernated']", group.pool.state),
+        count=max(prepared - running, group.pool.minimum, 0),
+        root_gib=group.root_gib,
+    )
+
+
+def _bill(
+    estate: Estate,
+    catalogue: Catalogue,
+    commitments: tuple[Commitment, ...],
+    running: list[Running],
+    pools: list[Prepared | None],
+) -> Bill:
     return hourly(
         Fleet(
             running=tuple(running),
-            prepared=tuple(prepared),
+            prepared=tuple(pool for pool in pools if pool is not None),
             reservations=tuple(
                 Reservation(instance_type=r.instance_type, zone=r.zone or "any", count=r.count)
                 for r in estate.reservations
@@ -76,14 +124,3 @@ def most(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ..
         ),
         catalogue,
     )
-
-
-def pooled(group: Group) -> int:
-    """Instances in the ready pool beside a group that runs at its maximum, where its cost is largest.
-
-    An instance costs at least as much as its place in the pool, so cost never falls while instances leave it to run.
-    """
-    if group.pool is None:
-        return 0
-    prepared = group.maximum if group.pool.prepared is None else group.pool.prepared
-    return max(prepared - group.maximum, group.pool.minimum, 0)

@@ -31,7 +31,11 @@ class PriceSettings(Settings):
     """Settings of a policy that needs prices."""
 
     catalogue_file: str = Field(
-        default="", description="Price catalogue, relative to the pack's folder; empty: tiercast's built-in table."
+        default="",
+        description=(
+            "Price catalogue, relative to the pack's folder, with {stack} and {project} for their names; empty: "
+            "tiercast's built-in table."
+        ),
     )
     catalogue_digest: str = Field(
         default="", description="SHA-256 of the catalogue's contents; required with a file, so that prices are pinned."
@@ -94,7 +98,8 @@ class Facts:
         return found
 
     def file(self, path: str) -> str:
-        """Text of a file, or `Misconfigured` where it can't be read."""
+        """Text of a file, or `Misconfigured`; `{stack}` and `{project}` in its path stand for their names."""
+        path = path.replace("{stack}", self.stack).replace("{project}", self.project)
         try:
             return self.read(PurePath(path))
         except (OSError, UnicodeDecodeError) as error:

@@ -16,14 +16,13 @@ from reconciler.catalogue import Catalogue
 HOURS_PER_MONTH = 730.0
 
 
-def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0, without: str = "") -> list[Supply]:
+def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0) -> list[Supply]:
     """Supplies of all tiers.
 
     Args:
         estate: the counted stack.
         catalogue: sizes of the instance types and their interruption rates.
         hours: time for which spot must hold; 0 leaves interruptions out.
-        without: hypervisor that is lost with all its machines.
 
     Raises:
         UnknownType, PriceMissing: the catalogue does not know a type or its interruption rate.
@@ -37,7 +36,6 @@ def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0, with
             count=1,
         )
         for machine in estate.machines
-        if machine.host != without
     ]
     return machines + [_group(group, catalogue, hours) for group in estate.groups]
 
@@ -46,8 +44,7 @@ def _group(group: Group, catalogue: Catalogue, hours: float) -> Supply:
     types = [catalogue.type(name) for name in group.types]
     networks = [t.network_mbps for t in types if t.network_mbps is not None]
     count = group.guaranteed
-    above = max(count - group.on_demand_base, 0)
-    spot = above - math.ceil(above * group.on_demand_share - 1e-9) if group.spot_possible else 0
+    spot = group.spot_at(count)
     places = max(len(group.places), 1)
     monthly = max(catalogue.interruption(name) for name in group.types) if spot and hours > 0 else 0.0
     return Supply(

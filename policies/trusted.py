@@ -19,7 +19,10 @@ class DemandSettings(PriceSettings):
     )
     forecast_file: str = Field(
         default="",
-        description="File with the demand section as the forecast wrote it (JSON), relative to the pack's folder.",
+        description=(
+            "File with the demand section as the forecast wrote it (JSON), relative to the pack's folder, with {stack} "
+            "and {project} for their names."
+        ),
     )
     require_pin: bool = Field(default=False, description="Refuse where neither digest nor file is given.")
 

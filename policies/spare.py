@@ -1,0 +1,56 @@
+"""spare-hosts: the promises still hold when hypervisors are lost (N+1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+
+from pydantic import Field
+
+from policies.rule import Facts, Rule, Violation
+from policies.supply import guaranteed
+from policies.trusted import DemandSettings, demand
+from reconciler.assess import assess
+
+
+class SpareHosts(DemandSettings):
+    """How many hosts may be lost."""
+
+    spare_hosts: int = Field(default=0, ge=0, le=3, description="Hypervisors that may be lost at once; 0: not judged.")
+    tolerance: float = Field(
+        default=0.02, ge=0, le=1, description="Violating share that may pass the promised one, as a share of it."
+    )
+
+
+def decide(facts: Facts, settings: SpareHosts) -> Iterator[Violation]:
+    """One violation per class that misses its promise, for the first set of hosts with which it does."""
+    estate = facts.estate
+    hosts = sorted({machine.host for machine in estate.machines})
+    if not settings.spare_hosts or not hosts:
+        return
+    wanted, catalogue = demand(facts, settings), facts.catalogue(settings)
+    missed: set[str] = set()
+    for lost in combinations(hosts, min(settings.spare_hosts, len(hosts))):
+        left = replace(estate, machines=tuple(m for m in estate.machines if m.host not in lost))
+        for lot in assess(wanted, guaranteed(left, catalogue), latency=False).classes:
+            if lot.name not in missed and lot.violating_share > lot.asked_share * (1 + settings.tolerance):
+                missed.add(lot.name)
+                yield Violation(
+                    message=(
+                        f"Without {' and '.join(lost)} class '{lot.name}' would miss its promise for "
+                        f"{lot.violating_share:.2%} of its requests ({lot.asked_share:.2%} may): "
+                        f"{lot.safe_rps:.1f} of {lot.demand_rps:.1f} requests/s are carried in time. Set "
+                        f"tiers.hot.spare_hosts to {settings.spare_hosts} in fleet.yaml and plan again."
+                    )
+                )
+
+
+RULE = Rule(
+    name="spare-hosts",
+    description="Every class keeps its promise when hypervisors are lost (N+1).",
+    severity="high",
+    remedy="Set tiers.hot.spare_hosts in fleet.yaml and plan again, or add a hypervisor.",
+    settings=SpareHosts,
+    decide=decide,
+)
