@@ -288,6 +288,11 @@ class Fleet(Part):
             raise ValueError(f"horizon {self.horizon} is shorter than one step ({self.step})")
         return self
 
+    @property
+    def metal_flavours(self) -> tuple[Flavour, ...]:
+        """Flavours of VMs on our own metal, in any tier."""
+        return (*self.tiers.hot.flavours, *self.tiers.cold.flavours)
+
     def rule(self, user: str, application: str) -> Application | None:
         """The first rule that fits a user's requests to an application, or None."""
         fits = (r for r in self.applications if fnmatchcase(application, r.match) and fnmatchcase(user, r.user))

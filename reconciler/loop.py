@@ -45,7 +45,6 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
     engine = project.engine()
     engine.ensure_stack()
-    flavours = (*fleet.tiers.hot.flavours, *fleet.tiers.cold.flavours)
     notes, demoted = fitness(fleet, history, forecast, as_of=as_of or now)
     catalogue = project.read_catalogue(fleet)
     plan = decide(
@@ -54,7 +53,7 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
             catalogue=catalogue,
             forecast=forecast,
             grouping=grouping,
-            observed=observe(engine.state(), flavours),
+            observed=observe(engine.state(), fleet.metal_flavours),
             load_now=load_now(history, grouping, fleet),
             as_of=as_of or history.end,
             now=now,

@@ -17,7 +17,7 @@ from typing import Any
 import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent
 
-from reconciler.change import Preview, Resource, Step, Violation
+from reconciler.change import QUIET, Preview, Resource, Step, Violation
 from reconciler.errors import TiercastError, Unavailable, UserError
 
 #: Called with one line of progress at a time.
@@ -179,10 +179,9 @@ def _collector(events: list[EngineEvent], progress: Progress | None) -> Callable
         if progress is None:
             return
         done = event.res_outputs_event
-        if done is not None and str(done.metadata.op.value) not in ("same", "read") and not done.planning:
-            progress(
-                f"{done.metadata.op.value:<8} {done.metadata.type.rsplit(':', 1)[-1]} {done.metadata.urn.rsplit('::', 1)[-1]}"
-            )
+        if done is not None and not done.planning and done.metadata.op.value not in QUIET:
+            meta = done.metadata
+            progress(f"{meta.op.value:<8} {meta.type.rsplit(':', 1)[-1]} {meta.urn.rsplit('::', 1)[-1]}")
 
     return collect
 

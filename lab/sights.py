@@ -1,0 +1,128 @@
+"""What is really there: machines asked over HTTP, groups, pools and reservations over the cloud's API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import libvirt
+
+from lab.errors import LabError
+from lab.model import Hypervisor, Lab
+
+Say = Callable[[str], None]
+
+#: A machine without hardware virtualisation boots in seconds; on a busy runner it may take longer.
+BOOT_SECONDS = 120.0
+
+
+def domains(hypervisor: Hypervisor) -> dict[str, bool]:
+    """Machine → whether it runs."""
+    with _connection(hypervisor) as host:
+        return {domain.name(): bool(domain.isActive()) for domain in host.listAllDomains()}
+
+
+def machines(lab: Lab, say: Say) -> None:
+    """Show every machine with its answer over HTTP on 127.0.0.1.
+
+    Raises:
+        LabError: one does not answer within `BOOT_SECONDS`.
+    """
+    for hypervisor in lab.hypervisors:
+        for name, runs in sorted(domains(hypervisor).items()):
+            port = hypervisor.base_port + int(name.rsplit("-", 1)[1])
+            said = fetch(port) if runs else "(stopped)"
+            say(f"{hypervisor.name}  {name}  {'running' if runs else 'stopped'}  http://127.0.0.1:{port}  {said}")
+
+
+def fetch(port: int, path: str = "/") -> str:
+    """First line of a machine's answer; waits until it has booted."""
+    until = time.monotonic() + BOOT_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return str(answer.read(200).decode(errors="replace").strip().splitlines()[0])
+        except (urllib.error.URLError, OSError, IndexError) as error:
+            if time.monotonic() > until:
+                raise LabError(
+                    f"the machine at 127.0.0.1:{port} does not answer within {BOOT_SECONDS:g} s: {error}"
+                ) from None
+            time.sleep(0.5)
+
+
+def account(lab: Lab) -> dict[str, Any]:
+    """Groups (with bounds, size, pool), launch templates and reservations of the lab's account, in a stable order."""
+
+    session = boto3.Session(region_name=lab.region, aws_access_key_id="lab", aws_secret_access_key="lab")
+    scaling = session.client("autoscaling", endpoint_url=lab.cloud_endpoint)
+    ec2 = session.client("ec2", endpoint_url=lab.cloud_endpoint)
+    groups = []
+    for group in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]:
+        pool = scaling.describe_warm_pool(AutoScalingGroupName=group["AutoScalingGroupName"]).get(
+            "WarmPoolConfiguration"
+        )
+        groups.append(
+            {
+                "name": group["AutoScalingGroupName"],
+                "min": group["MinSize"],
+                "desired": group["DesiredCapacity"],
+                "max": group["MaxSize"],
+                "instances": len(group.get("Instances", [])),
+                "prepared": (pool or {}).get("MaxGroupPreparedCapacity"),
+            }
+        )
+    templates = [t["LaunchTemplateName"] for t in ec2.describe_launch_templates()["LaunchTemplates"]]
+    reservations = [
+        {
+            "type": r["InstanceType"],
+            "zone": r["AvailabilityZone"],
+            "count": r["TotalInstanceCount"],
+            "state": r["State"],
+        }
+        for r in ec2.describe_capacity_reservations()["CapacityReservations"]
+        if r["State"] == "active"
+    ]
+    return {
+        "groups": sorted(groups, key=lambda g: str(g["name"])),
+        "templates": sorted(templates),
+        "reservations": sorted(reservations, key=lambda r: str(r["type"])),
+    }
+
+
+def cloud(lab: Lab, say: Say) -> None:
+    """Show the account."""
+    found = account(lab)
+    for group in found["groups"]:
+        pool = f", warm pool up to {group['prepared']}" if group["prepared"] is not None else ""
+        say(
+            f"group {group['name']}: {group['min']} ≤ {group['desired']} ≤ {group['max']}, {group['instances']} instances{pool}"
+        )
+    say(f"launch templates: {', '.join(found['templates'])}")
+    for held in found["reservations"]:
+        say(f"capacity reservation: {held['count']} × {held['type']} in {held['zone']}, {held['state']}")
+
+
+def fingerprint(lab: Lab) -> str:
+    """Digest of all machines and of the account: equal before and after a preview."""
+    running = {h.name: domains(h) for h in lab.hypervisors}
+    return hashlib.sha256(json.dumps([running, account(lab)], sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _connection(hypervisor: Hypervisor) -> Iterator[Any]:
+    """A libvirt connection that is closed at the end."""
+    try:
+        host = libvirt.openReadOnly(hypervisor.uri)
+    except libvirt.libvirtError as error:
+        raise LabError(f"hypervisor {hypervisor.name} does not answer: {error}") from None
+    try:
+        yield host
+    finally:
+        host.close()

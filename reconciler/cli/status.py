@@ -1,0 +1,35 @@
+"""`tiercast status`: what runs against what was wanted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from reconciler.applying import read_plan
+from reconciler.cli import options
+from reconciler.observe import observe
+from reconciler.report.status import drift, status_json
+from reconciler.report.text import plan_tables
+
+
+@click.command("status")
+@options.project
+@options.as_json
+def command(stack: str | None, fleet: Path | None, as_json: bool) -> int:
+    """Show the newest plan and what the state says runs. Exit code: 0 as wanted, 2 something differs."""
+    project = options.open_project(stack, fleet)
+    plan = read_plan(project.plan_file)
+    seen = observe(project.engine().state(), project.read_fleet().metal_flavours)
+    found = drift(plan, seen)
+    if as_json:
+        click.echo(json.dumps(status_json(plan, seen), indent=2, sort_keys=True, ensure_ascii=False))
+    else:
+        Console().print(plan_tables(plan))
+        for line in found:
+            click.echo(line)
+        if not found:
+            click.echo("every tier runs what was planned")
+    return 2 if found else 0
