@@ -173,8 +173,9 @@ def train(
         losses.append(float(history.history["loss"][0]))
     trained: Weights = {}
     for layer, parts in _PARTS.items():
-        for part_name, value in zip(parts, model.get_layer(layer).get_weights(), strict=True):
-            trained[f"{layer}.{part_name}"] = np.asarray(value, dtype=np.float32)
+        # Not get_weights(): keras' own conversion warns under NumPy 2.
+        for part_name, variable in zip(parts, model.get_layer(layer).weights, strict=True):
+            trained[f"{layer}.{part_name}"] = np.array(variable.value, dtype=np.float32)
     if not all(np.isfinite(value).all() for value in trained.values()):
         raise ForecastError("training the LSTM diverged (weights are not finite); leave the LSTM out of the model set")
     return trained, tuple(losses)

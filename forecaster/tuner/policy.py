@@ -1,0 +1,117 @@
+"""The tuner on paper: the policy that `benchmarks.tuner` learned and judged, and what a running tuner has added.
+
+The policy ships with the package as JSON with its provenance and the table it was judged by; it says for which classes
+of series the agent is on. The memory is the user's and is saved beside the models.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from forecaster.errors import ModelStoreError
+from forecaster.tuner.agent import Memory, Tuner, Verdict, Weights
+from forecaster.tuner.settings import ACTIONS
+from forecaster.tuner.state import FEATURES
+
+#: Format of policy and memory; another one is refused.
+FORMAT = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClassFile(_Strict):
+    """One class of series: who decides, and the log loss against the default of each contender on unseen series."""
+
+    mode: Literal["agent", "rule", "default"]
+    rule: str
+    series: int = Field(ge=0)
+    log_loss: dict[str, float]
+
+
+class PolicyFile(_Strict):
+    """The policy as it is stored."""
+
+    format: int
+    provenance: dict[str, Any]
+    features: list[str]
+    actions: list[str]
+    coefficients: list[list[float]]
+    covariance: list[list[list[float]]]
+    classes: dict[str, ClassFile]
+
+
+class MemoryEntry(_Strict):
+    """What one series has shown of one action."""
+
+    count: float = Field(ge=0)
+    mean: float
+
+
+class MemoryFile(_Strict):
+    """What was learned online."""
+
+    format: int
+    memory: dict[str, dict[str, MemoryEntry]]
+
+
+def parse_policy(text: str, *, source: str = "the tuner's policy") -> Tuner:
+    """A tuner without memory. Raises ModelStoreError for a damaged file or one of other actions or features."""
+    try:
+        read = PolicyFile.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelStoreError(f"{source} can't be read ({_first(error)}); run benchmarks.tuner again") from error
+    if read.format != FORMAT or read.features != list(FEATURES) or read.actions != [a.name for a in ACTIONS]:
+        raise ModelStoreError(f"{source} is of another version of the tuner; run benchmarks.tuner again")
+    weights = Weights(
+        coefficients=np.asarray(read.coefficients, dtype=float), covariance=np.asarray(read.covariance, dtype=float)
+    )
+    if weights.covariance.shape != (len(ACTIONS), len(FEATURES), len(FEATURES)):
+        raise ModelStoreError(f"{source} has a covariance of another shape; run benchmarks.tuner again")
+    return Tuner(weights, {name: Verdict(mode=c.mode, rule=c.rule) for name, c in read.classes.items()})
+
+
+@cache
+def _shipped() -> Tuner:
+    return parse_policy(
+        files("forecaster.tuner").joinpath("policy.json").read_text(encoding="utf-8"), source="policy.json"
+    )
+
+
+def shipped_tuner(memory: str | None = None) -> Tuner:
+    """The tuner of the package's policy, with the memory that `dump_memory` saved where one is given."""
+    base = _shipped()
+    return Tuner(base.weights, base.verdicts, memory=None if memory is None else parse_memory(memory))
+
+
+def dump_memory(tuner: Tuner) -> str:
+    """The tuner's memory as JSON, keys sorted: equal memories give equal bytes."""
+    kept = {
+        key: {name: {"count": m.count, "mean": m.mean} for name, m in own.items()} for key, own in tuner.memory.items()
+    }
+    return json.dumps({"format": FORMAT, "memory": kept}, sort_keys=True, indent=1) + "\n"
+
+
+def parse_memory(text: str, *, source: str = "the tuner's memory") -> dict[str, dict[str, Memory]]:
+    """What `dump_memory` wrote. Raises ModelStoreError for a damaged file or another format."""
+    try:
+        read = MemoryFile.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelStoreError(f"{source} can't be read ({_first(error)}); delete it to start afresh") from error
+    if read.format != FORMAT:
+        raise ModelStoreError(f"{source} has format {read.format}, expected {FORMAT}; delete it to start afresh")
+    return {
+        key: {name: Memory(count=m.count, mean=m.mean) for name, m in own.items()} for key, own in read.memory.items()
+    }
+
+
+def _first(error: ValidationError) -> str:
+    one = error.errors()[0]
+    return f"{'.'.join(str(x) for x in one['loc']) or 'file'}: {one['msg']}"
