@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reconciler.assess import assess
 from reconciler.scenarios import aligned_scenarios
@@ -16,6 +17,8 @@ from reconciler.sizing.program import Layout, Prices, build
 from reconciler.sizing.reasons import explain_obstacles, tier_reasons
 from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
+
+Floats = NDArray[np.float64]
 
 #: Penalties in units of the dearest vCPU-hour: of volume beyond the promise in steps to come (worth some capacity, to
 #: be re-decided), of a broken promise and a broken floor of this plan (far above any cost that they could save).
@@ -91,7 +94,7 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         status=status,
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
-        assessment=assess(asked.demand, supply_of(problem, counts), asked.services),
+        assessment=assess(asked.demand, supply_of(problem, counts), asked.judged_services()),
         bound_usd=solution.bound,
         cost_usd=final.objective,
         gap=_gap(final, solution),
@@ -124,19 +127,18 @@ def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: floa
     )
 
 
-def _start(
-    problem: SizingProblem, stated: _Stated, warm: Sizing | None
-) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
-    """The former plan's counts, clipped into today's bounds, as a partial solution."""
+def _start(problem: SizingProblem, stated: _Stated, warm: Sizing | None) -> Floats | None:
+    """The former plan's counts, clipped into today's bounds and completed: a point to start from, if it is feasible."""
     if warm is None:
         return None
     known = {c.option: c.after for c in warm.counts}
-    start = np.full(len(stated.program.cost), np.nan)
+    program, counts = stated.program, {}
     for i, option in enumerate(problem.options):
         column = stated.layout.counts[i][0]
         value = known.get(option.name, option.observed)
-        start[column] = min(max(value, stated.program.low[column]), stated.program.high[column])
-    return start
+        counts[option.name] = round(min(max(value, program.low[column]), program.high[column]))
+    completed = stated.fixed(problem, counts)
+    return completed.values if completed.found else None
 
 
 def _settle(
@@ -190,6 +192,7 @@ def _trajectory(problem: SizingProblem, stated: _Stated, final: Solution) -> dic
 def _without_program(problem: SizingProblem, problems: list[str], needs: Needs) -> Sizing:
     """Nothing can serve anything: keep what must run and say what is missing."""
     counts = {o.name: problem.floor_of(o) for o in problem.options}
+    problems = [*problems, *explain_obstacles(problem, needs, counts)]
     if not problems:
         problems = ["No instance type can serve any QoS class: give a tier types with enough vCPU and memory."]
     return Sizing(
@@ -199,6 +202,6 @@ def _without_program(problem: SizingProblem, problems: list[str], needs: Needs) 
         status="infeasible",
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
-        assessment=assess(problem.demand, supply_of(problem, counts), problem.services),
+        assessment=assess(problem.demand, supply_of(problem, counts), problem.judged_services()),
         gap=1.0,
     )

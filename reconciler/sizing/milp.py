@@ -77,9 +77,20 @@ class Program:
         Args:
             gap: relative distance to the bound at which to stop.
             time_limit_s: wall-clock limit; what was found by then is returned.
-            start: values of a former solution (warm start); NaN where unknown.
+            start: a feasible point of all columns (warm start).
             fixed: columns held at a value.
         """
+        found = self._run(gap, time_limit_s, start, fixed or {})
+        if start is not None and found.found:
+            # HiGHS 1.16 may report a wrong optimum when presolve empties a model that was given a start: check it.
+            true = float(np.array(self.cost) @ found.values)
+            if abs(true - found.objective) > 1e-6 * max(abs(true), 1e-9):
+                return self._run(gap, time_limit_s, None, fixed or {})
+        return found
+
+    def _run(
+        self, gap: float, time_limit_s: float, start: NDArray[np.float64] | None, fixed: dict[int, float]
+    ) -> Solution:
         highs = highspy.Highs()
         for option, setting in (
             ("output_flag", False),
@@ -89,31 +100,32 @@ class Program:
             ("time_limit", time_limit_s),
         ):
             highs.setOptionValue(option, setting)
-        highs.passModel(self._lp(fixed or {}))
+        # Prices per step are tiny against the solver's tolerances: solve in units of the median cost.
+        positive = [c for c in self.cost if c > 0]
+        unit = float(np.median(positive)) if positive else 1.0
+        highs.passModel(self._lp(fixed, unit))
         if start is not None and any(self.integer):
-            known = np.flatnonzero(np.isfinite(start))
-            highs.setSolution(len(known), known.astype(np.int32), start[known])
+            point = highspy.HighsSolution()
+            point.col_value = start.tolist()
+            highs.setSolution(point)
         highs.run()
         info = highs.getInfo()
-        status = highs.getModelStatus()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-        values = np.asarray(highs.getSolution().col_value) if feasible else np.zeros(0)
-        mixed = any(self.integer)
-        bound = float(info.mip_dual_bound) if mixed else float(info.objective_function_value)
+        bound = info.mip_dual_bound if any(self.integer) else info.objective_function_value
         return Solution(
-            values=values,
-            objective=float(info.objective_function_value) if feasible else INFINITY,
-            bound=bound,
-            optimal=status == highspy.HighsModelStatus.kOptimal,
+            values=np.asarray(highs.getSolution().col_value) if feasible else np.zeros(0),
+            objective=float(info.objective_function_value) * unit if feasible else INFINITY,
+            bound=float(bound) * unit,
+            optimal=highs.getModelStatus() == highspy.HighsModelStatus.kOptimal,
         )
 
-    def _lp(self, fixed: dict[int, float]) -> highspy.HighsLp:
+    def _lp(self, fixed: dict[int, float], unit: float) -> highspy.HighsLp:
         low, high = np.array(self.low), np.array(self.high)
         for column, value in fixed.items():
             low[column] = high[column] = value
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = len(self.cost), len(self.row_low)
-        lp.col_cost_ = np.array(self.cost)
+        lp.col_cost_ = np.array(self.cost) / unit
         lp.col_lower_, lp.col_upper_ = low, high
         lp.row_lower_, lp.row_upper_ = np.array(self.row_low), np.array(self.row_high)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Option:
         boot_seconds: time after which a new instance serves with 95 % probability; decides the lead in steps.
         boot_mean_seconds: mean of it, for the cost of a start; billed from launch.
         zone, loss, lost_share: probability per step that a shock in the zone takes that share of them; loss 0: stays.
-        spot: whether it is bought at the spot market.
+        spot: whether it is bought at the spot market; on_demand_usd_per_hour: what it would cost without it.
         ready_share: booted instances that wait, as a share of the count; started where demand runs over (recourse).
         ready_seconds: time in which they do.
     """
@@ -52,6 +52,7 @@ class Option:
     loss: float = 0.0
     lost_share: float = 1.0
     spot: bool = False
+    on_demand_usd_per_hour: float | None = None
     ready_share: float = 0.0
     ready_seconds: float = 30.0
 
@@ -100,7 +101,7 @@ class SizingProblem:
         hysteresis: share of the plan's cost that a change must save to be made; 0.02 unless told.
         switch_seconds: running time that a start or stop is priced at, against churn.
         risk: per class factor on the asked violating share, from online control; 1 where absent.
-        services: per class what the demand section does not carry (network bytes).
+        services: per class what the demand section does not carry: network bytes, and only these are taken from it.
         time_limit_s: for the integer program.
     """
 
@@ -158,8 +159,14 @@ class SizingProblem:
         return max(math.ceil(option.boot_seconds / self.demand.step_seconds - 0.5), 0)
 
     def service(self, name: str) -> Service:
-        """The service of a class: the override, or the demand section's."""
-        return self.services.get(name) or Service.of(self.demand.classes[name].service)
+        """The service of a class: exactly the demand section's, which the policy judges by, with its network bytes."""
+        stated = Service.of(self.demand.classes[name].service)
+        beside = self.services.get(name)
+        return stated if beside is None else replace(stated, network_bytes=beside.network_bytes)
+
+    def judged_services(self) -> dict[str, Service]:
+        """The services of all classes, for `assess`."""
+        return {name: self.service(name) for name in self.demand.classes}
 
     def floor_of(self, option: Option) -> int:
         """Least count of an option: its minimum, and what runs where it must not shrink."""

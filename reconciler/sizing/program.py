@@ -136,11 +136,13 @@ class _Builder:
         for tier in Tier:
             mine = [i for i, o in enumerate(options) if o.tier is tier]
             limits = host_limits(problem, tier)
-            low, high = problem.tier_bounds.get(tier, (0, 10**9))
-            high = max(high, sum(problem.floor_of(options[i]) for i in mine))
+            low, most = problem.tier_bounds.get(tier, (0, None))
+            held = sum(problem.floor_of(options[i]) for i in mine)
+            high = INFINITY if most is None else max(most, held)
             for h in moments if mine else ():
                 columns = [self.count[i][h] for i in mine]
-                p.row(columns, [1.0] * len(mine), low=low, high=high)
+                if tier in problem.tier_bounds:
+                    p.row(columns, [1.0] * len(mine), low=low, high=high)
                 if limits is not None:
                     p.row(columns, [options[i].vcpu for i in mine], high=limits.cores)
                     p.row(columns, [options[i].memory_mib for i in mine], high=limits.memory_mib)

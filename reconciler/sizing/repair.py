@@ -30,7 +30,7 @@ _STEPS, _TRIED, _NEIGHBOURS = 400, 4, 400
 
 def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     """The counts against the demand section, shares tightened by the online control's risk factor."""
-    return assess(tightened(problem).demand, supply_of(problem, counts), problem.services, latency=False)
+    return assess(tightened(problem).demand, supply_of(problem, counts), problem.judged_services(), latency=False)
 
 
 def tightened(problem: SizingProblem) -> SizingProblem:
@@ -49,7 +49,8 @@ def tightened(problem: SizingProblem) -> SizingProblem:
 def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     """The counts against the load measured now, with nothing lost."""
     supply = [replace(s, loss=0.0) for s in supply_of(problem, counts)]
-    return assess(floor_demand(problem.demand, problem.load_now), supply, problem.services, fine=1, latency=False)
+    wanted = floor_demand(problem.demand, problem.load_now)
+    return assess(wanted, supply, problem.judged_services(), fine=1, latency=False)
 
 
 def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:

@@ -1,0 +1,279 @@
+"""Why a size is what it is: binding constraints, what one instance more or less would do, risks, and what changed.
+
+All figures come from the functions that decided: the marginal lines re-judge the fleet with one instance more and one
+less, so that what is explained is what was computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.assess import Assessment, assess
+from reconciler.sizing import Sizing, SizingProblem
+from reconciler.sizing.repair import fits
+from reconciler.sizing.result import supply_of, usd_of
+from stacks.contract import Demand, Tier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marginal:
+    """One instance of an option more, and one less: USD/hour, and violating shares by class (None: not possible).
+
+    `tightest` is the class whose share changes most.
+    """
+
+    option: str
+    count: int
+    usd_more: float | None
+    usd_less: float | None
+    share_now: Mapping[str, float]
+    share_more: Mapping[str, float] | None
+    share_less: Mapping[str, float] | None
+    tightest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierExplained:
+    """A tier's change with its binding constraint."""
+
+    tier: Tier
+    before: int
+    after: int
+    usd_before: float
+    usd_after: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassExplained:
+    """A class's promise, the price of a shortage and the demand quantile it implies, and what the plan gives it."""
+
+    name: str
+    target_ms: float
+    percentile: float
+    latency_ms: float
+    asked_share: float
+    violating_share: float
+    risk: float
+    multiplier_usd: float
+    quantile: float
+    served: Mapping[Tier, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """All of it, ready to be shown as tables or JSON."""
+
+    tiers: tuple[TierExplained, ...]
+    classes: tuple[ClassExplained, ...]
+    marginals: tuple[Marginal, ...]
+    problems: tuple[str, ...]
+    changes: tuple[str, ...]
+    gap: float
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What the last plan was made from, for the comparison."""
+
+    demand: Demand
+    counts: Mapping[str, int]
+    prices: Mapping[str, float]
+
+
+def basis_of(problem: SizingProblem, sizing: Sizing) -> Basis:
+    """What to keep of this plan for the next one's explanation."""
+    return Basis(
+        demand=problem.demand,
+        counts={c.option: c.after for c in sizing.counts},
+        prices={o.name: o.usd_per_hour for o in problem.options},
+    )
+
+
+def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = None) -> Explanation:
+    """Explain a sizing of a problem; `previous` is the last plan's basis, None on the first."""
+    tiers = [t for t in Tier if any(o.tier is t for o in problem.options)]
+    return Explanation(
+        tiers=tuple(_tier(sizing, tier) for tier in tiers),
+        classes=tuple(
+            ClassExplained(
+                name=c.name,
+                target_ms=c.target_ms,
+                percentile=c.percentile,
+                latency_ms=c.latency_ms,
+                asked_share=c.asked_share,
+                violating_share=c.violating_share,
+                risk=c.risk,
+                multiplier_usd=sizing.multipliers.get(c.name, 0.0),
+                quantile=sizing.quantiles.get(c.name, 0.0),
+                served=c.served,
+            )
+            for c in sizing.assessment.classes
+        ),
+        marginals=marginals(problem, {c.option: c.after for c in sizing.counts}),
+        problems=sizing.problems,
+        changes=changes(previous, basis_of(problem, sizing)) if previous else ("this is the first plan.",),
+        gap=sizing.gap,
+        status=sizing.status,
+    )
+
+
+def _tier(sizing: Sizing, tier: Tier) -> TierExplained:
+    mine = [c for c in sizing.counts if c.tier is tier]
+    return TierExplained(
+        tier=tier,
+        before=sum(c.before for c in mine),
+        after=sum(c.after for c in mine),
+        usd_before=sum(c.usd_before for c in mine),
+        usd_after=sum(c.usd_after for c in mine),
+        reason=sizing.reasons.get(tier, ""),
+    )
+
+
+def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Marginal, ...]:
+    """One line per option that is used, or is the cheapest of its tier: what one more and one less would do."""
+    now, usd = _judge(problem, counts), usd_of(problem, counts)
+    shares = {c.name: c.violating_share for c in now.classes}
+    cheapest = {
+        min((o for o in problem.options if o.tier is tier), key=lambda o: (o.usd_per_hour / o.vcpu, o.name)).name
+        for tier in Tier
+        if any(o.tier is tier for o in problem.options)
+    }
+    found = []
+    for option in problem.options:
+        if counts[option.name] == 0 and option.name not in cheapest:
+            continue
+        moved: dict[int, tuple[float, dict[str, float]] | None] = {}
+        for step in (1, -1):
+            trial = {**counts, option.name: counts[option.name] + step}
+            moved[step] = None
+            if trial[option.name] >= 0 and (step < 0 or fits(problem, trial)):
+                judged = _judge(problem, trial)
+                moved[step] = (usd_of(problem, trial) - usd, {c.name: c.violating_share for c in judged.classes})
+        more, less = moved[1], moved[-1]
+        reference = less or more
+        found.append(
+            Marginal(
+                option=option.name,
+                count=counts[option.name],
+                usd_more=more[0] if more else None,
+                usd_less=less[0] if less else None,
+                share_now=shares,
+                share_more=more[1] if more else None,
+                share_less=less[1] if less else None,
+                tightest=max(shares, key=lambda n: abs(reference[1][n] - shares[n])) if reference and shares else "",
+            )
+        )
+    return tuple(found)
+
+
+def _judge(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
+    return assess(problem.demand, supply_of(problem, counts), problem.judged_services(), latency=False)
+
+
+def changes(before: Basis, after: Basis) -> tuple[str, ...]:
+    """Sentences on what changed since the last plan: demand, promises, prices, counts; the largest first in each."""
+    found = [*_demand_changes(before.demand, after.demand)]
+    for name in sorted(set(before.prices) & set(after.prices)):
+        old, new = before.prices[name], after.prices[name]
+        if old > 0 and abs(new / old - 1) > 0.005:
+            found.append(f"price of {name}: {old:.4g} → {new:.4g} USD/h ({100 * (new / old - 1):+.1f} %).")
+    found += [f"{name} is offered now." for name in sorted(set(after.prices) - set(before.prices))]
+    found += [f"{name} is no longer offered." for name in sorted(set(before.prices) - set(after.prices))]
+    for name in sorted(set(before.counts) | set(after.counts)):
+        old_count, new_count = before.counts.get(name, 0), after.counts.get(name, 0)
+        if old_count != new_count:
+            found.append(f"{name}: {old_count} → {new_count} instances.")
+    return tuple(found) or ("nothing changed since the last plan.",)
+
+
+def _demand_changes(before: Demand, after: Demand) -> list[str]:
+    found = []
+    for name, wanted in after.classes.items():
+        old = before.classes.get(name)
+        if old is None:
+            found.append(f"QoS class {name} is new.")
+            continue
+        for level in (0.5, 0.99):
+            if level in old.levels and level in wanted.levels:
+                was = old.requests_per_second[old.levels.index(level)]
+                now = wanted.requests_per_second[wanted.levels.index(level)]
+                if abs(now - was) > 0.02 * max(was, now, 1e-9):
+                    percent = f" ({100 * (now / was - 1):+.0f} %)" if was > 0 else ""
+                    found.append(
+                        f"demand of {name} at its {level:g} quantile: {was:.4g} → {now:.4g} requests/s{percent}."
+                    )
+        promise = ("latency_ms", "percentile", "violating_share", "tiers")
+        changed = [key for key in promise if getattr(old, key) != getattr(wanted, key)]
+        if changed:
+            found.append(f"the promise to {name} changed: {', '.join(changed)}.")
+        if old.service != wanted.service:
+            found.append(
+                f"service time of {name}: {old.service.mean_ms:.4g} → {wanted.service.mean_ms:.4g} ms, variation "
+                f"{old.service.scv:.3g} → {wanted.service.scv:.3g}."
+            )
+    found += [f"QoS class {name} is gone." for name in before.classes if name not in after.classes]
+    return found
+
+
+#: A table for people: title, headings, rows of text.
+Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
+
+
+def tables(explanation: Explanation) -> list[Table]:
+    """The explanation as tables, in the order of reading; the last is empty where nothing stands in the way."""
+    tier_rows: list[tuple[str, ...]] = [
+        (t.tier.value, f"{t.before} → {t.after}", f"{t.usd_before:.3f} → {t.usd_after:.3f}", t.reason)
+        for t in explanation.tiers
+    ]
+    class_rows: list[tuple[str, ...]] = [
+        (
+            c.name,
+            f"{c.latency_ms:.0f} / {c.target_ms:.0f} ms at p{100 * c.percentile:g}",
+            f"{_percent(c.violating_share)} of {_percent(c.asked_share)}",
+            _percent(c.risk),
+            f"{c.quantile:.4f}",
+            f"{c.multiplier_usd:.4g}",
+            ", ".join(f"{t.value} {v:.4g}" for t, v in c.served.items() if v > 0) or "none",
+        )
+        for c in explanation.classes
+    ]
+    marginal_rows: list[tuple[str, ...]] = [
+        (
+            m.option,
+            str(m.count),
+            "–" if m.usd_more is None else f"{m.usd_more:+.4f}",
+            _moved(m, m.share_more),
+            "–" if m.usd_less is None else f"{m.usd_less:+.4f}",
+            _moved(m, m.share_less),
+        )
+        for m in explanation.marginals
+    ]
+    return [
+        ("Tiers", ("tier", "count", "USD/h", "binding constraint"), tier_rows),
+        (
+            "QoS classes",
+            ("class", "latency", "violating", "P(over)", "quantile", "λ USD/h per rps", "served, requests/s"),
+            class_rows,
+        ),
+        (
+            "One instance more or less",
+            ("option", "count", "+1 USD/h", "then violating", "-1 USD/h", "then violating"),
+            marginal_rows,
+        ),
+        ("Since the last plan", ("change",), [(text,) for text in explanation.changes]),
+        ("In the way", ("constraint",), [(text,) for text in explanation.problems]),
+    ]
+
+
+def _moved(marginal: Marginal, shares: Mapping[str, float] | None) -> str:
+    name = marginal.tightest
+    if shares is None or not name:
+        return "–"
+    return f"{name} {_percent(marginal.share_now[name])} → {_percent(shares[name])}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

@@ -1,0 +1,193 @@
+"""What the plan would be if: prices, demand, a host lost, no spot; each a full sizing of a changed problem, in a table.
+
+Scenarios are written as `demand=1.5`, `price=1.2`, `price.spot=2`, `price.warm=0.8`, `price.m5.large=1.1`, `lost=hv1`,
+`no-spot`; several joined by `+` happen together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.errors import UsageError
+from reconciler.sizing import Option, Sizing, SizingProblem, size
+from stacks.contract import Tier
+
+Change = Callable[[SizingProblem], SizingProblem]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One scenario's plan: counts by tier, USD/hour and the difference to the base, the worst class, obstacles."""
+
+    scenario: str
+    counts: tuple[tuple[Tier, int], ...]
+    usd_per_hour: float
+    usd_difference: float
+    worst_class: str
+    violating_share: float
+    problems: tuple[str, ...]
+
+
+def demand_times(factor: float) -> Change:
+    """All demand, forecast and promised for, times a factor; what is measured now stays."""
+    if not factor >= 0:
+        raise UsageError(f"--what-if demand={factor:g}: expected a factor of at least 0, such as 1.5.")
+
+    def change(problem: SizingProblem) -> SizingProblem:
+        classes = {
+            name: wanted.model_copy(
+                update={"requests_per_second": tuple(r * factor for r in wanted.requests_per_second)}
+            )
+            for name, wanted in problem.demand.classes.items()
+        }
+        demand = problem.demand.model_copy(update={"classes": classes})
+        return replace(problem, demand=demand, paths=problem.paths * factor)
+
+    return change
+
+
+def price_times(factor: float, what: str = "") -> Change:
+    """Prices times a factor: all, of `spot`, of a tier, of an instance type or of an option."""
+    if not factor > 0:
+        raise UsageError(f"--what-if price={factor:g}: expected a factor above 0, such as 1.2.")
+
+    def meant(option: Option) -> bool:
+        return what in ("", option.tier.value, option.instance_type, option.name) or (what == "spot" and option.spot)
+
+    def change(problem: SizingProblem) -> SizingProblem:
+        if not any(meant(o) for o in problem.options):
+            known = sorted({o.instance_type for o in problem.options})
+            raise UsageError(
+                f"--what-if price.{what}: no option is meant by it; use spot, hot, warm, cold or one of {', '.join(known)}."
+            )
+        options = tuple(replace(o, usd_per_hour=o.usd_per_hour * factor) if meant(o) else o for o in problem.options)
+        return replace(problem, options=options)
+
+    return change
+
+
+def without_host(name: str) -> Change:
+    """A host lost with what ran on it; the spare one is then in use, so none is kept free."""
+
+    def change(problem: SizingProblem) -> SizingProblem:
+        lost = next((h for h in problem.hosts if h.name == name), None)
+        if lost is None:
+            known = ", ".join(h.name for h in problem.hosts) or "none declared"
+            raise UsageError(f"--what-if lost={name}: there is no such host (hosts: {known}).")
+        left = tuple(h for h in problem.hosts if h.name != name)
+        options = tuple(
+            replace(
+                o,
+                observed=min(o.observed, sum(int(h.cores // o.vcpu) for h in left if h.tier is o.tier)),
+                minimum=0,
+                maximum=o.maximum if any(h.tier is o.tier for h in left) else 0,
+            )
+            if o.tier is lost.tier
+            else o
+            for o in problem.options
+        )
+        bounds = {t: (0 if t is lost.tier else low, high) for t, (low, high) in problem.tier_bounds.items()}
+        spare = max(problem.spare_hosts - 1, 0) if lost.tier is Tier.HOT else problem.spare_hosts
+        return replace(problem, hosts=left, options=options, tier_bounds=bounds, spare_hosts=spare)
+
+    return change
+
+
+def without_spot() -> Change:
+    """No spot to be had: at the on-demand price where it is known, else not at all."""
+
+    def change(problem: SizingProblem) -> SizingProblem:
+        def dear(option: Option) -> Option:
+            if not option.spot:
+                return option
+            if option.on_demand_usd_per_hour is None:
+                return replace(option, observed=0, minimum=0, maximum=0)
+            return replace(option, usd_per_hour=option.on_demand_usd_per_hour, loss=0.0, spot=False)
+
+        return replace(problem, options=tuple(dear(o) for o in problem.options))
+
+    return change
+
+
+def parse(text: str) -> Change:
+    """A scenario from its text.
+
+    Raises:
+        UsageError: naming what is not understood and what is.
+    """
+    parts = [part.strip() for part in text.split("+")]
+    steps = [_parse_one(part, text) for part in parts if part]
+    if not steps:
+        raise UsageError(f"--what-if {text!r} is empty; use for example demand=1.5, price.spot=2, lost=hv1 or no-spot.")
+
+    def change(problem: SizingProblem) -> SizingProblem:
+        for step in steps:
+            problem = step(problem)
+        return problem
+
+    return change
+
+
+def _parse_one(part: str, text: str) -> Change:
+    if part == "no-spot":
+        return without_spot()
+    key, equals, value = part.partition("=")
+    if equals and key == "lost":
+        return without_host(value)
+    kind, _, what = key.partition(".")
+    if equals and kind in ("demand", "price") and (kind == "price" or not what):
+        try:
+            factor = float(value)
+        except ValueError:
+            raise UsageError(f"--what-if {text}: {value!r} is not a number.") from None
+        return demand_times(factor) if kind == "demand" else price_times(factor, what)
+    raise UsageError(
+        f"--what-if {text}: {part!r} is not understood; use demand=FACTOR, price[.spot|.TIER|.TYPE]=FACTOR, lost=HOST or "
+        "no-spot."
+    )
+
+
+def what_if(problem: SizingProblem, scenarios: Sequence[str], base: Sizing | None = None) -> tuple[Outcome, ...]:
+    """The base plan and one outcome per scenario, in the order given.
+
+    Raises:
+        UsageError: a scenario is not understood or names what is not there.
+    """
+    changes = [(text, parse(text)) for text in scenarios]
+    sized = base or size(problem)
+    found = [_outcome("as planned", sized, sized.usd_after)]
+    for text, change in changes:
+        found.append(_outcome(text, size(change(problem), warm=sized), sized.usd_after))
+    return tuple(found)
+
+
+def _outcome(name: str, sizing: Sizing, base_usd: float) -> Outcome:
+    classes = sizing.assessment.classes
+    worst = max(classes, key=lambda c: c.violating_share / c.asked_share) if classes else None
+    return Outcome(
+        scenario=name,
+        counts=tuple((tier, sizing.of(tier)) for tier in Tier),
+        usd_per_hour=sizing.usd_after,
+        usd_difference=sizing.usd_after - base_usd,
+        worst_class=worst.name if worst else "",
+        violating_share=worst.violating_share if worst else 0.0,
+        problems=sizing.problems,
+    )
+
+
+def table(outcomes: Sequence[Outcome]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+    """Title, headings and rows for people."""
+    rows = [
+        (
+            o.scenario,
+            *(str(count) for _, count in o.counts),
+            f"{o.usd_per_hour:.3f}",
+            f"{o.usd_difference:+.3f}",
+            f"{o.worst_class} {100 * o.violating_share:.3g} %",
+            " ".join(o.problems) or "all promises hold",
+        )
+        for o in outcomes
+    ]
+    heading = ("scenario", *(t.value for t in Tier), "USD/h", "difference", "worst class", "remarks")
+    return "What if", heading, rows

@@ -1,0 +1,69 @@
+"""An explanation is computed by what decided, and says what changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.explain import basis_of, changes, explain, tables
+from reconciler.sizing import SizingProblem, size
+from stacks.contract import Tier
+from tests.reconciler.sizing_cases import lognormal_paths, option, problem
+
+
+def asked(rate: float = 100.0) -> SizingProblem:
+    return problem(
+        {"gold": rate, "bronze": rate / 2},
+        [option(Tier.HOT, maximum=2), option(Tier.WARM), option(Tier.COLD)],
+        paths=lognormal_paths([rate, rate / 2]),
+    )
+
+
+def test_every_tier_and_class_is_explained() -> None:
+    question = asked()
+    told = explain(question, size(question))
+    assert [t.tier for t in told.tiers] == list(Tier)
+    assert all(t.reason.endswith(".") for t in told.tiers)
+    assert [c.name for c in told.classes] == ["gold", "bronze"]
+    assert all(0 < c.quantile < 1 for c in told.classes)
+
+
+def test_one_less_costs_less_and_violates_more() -> None:
+    question = asked()
+    answer = size(question, gap=1e-6)
+    line = next(m for m in explain(question, answer).marginals if m.option == "cold/m")
+    assert line.usd_less == pytest.approx(-0.04)
+    assert line.usd_more == pytest.approx(0.04)
+    assert line.share_less is not None
+    assert line.share_less[line.tightest] > line.share_now[line.tightest]
+
+
+def test_a_marginal_that_is_not_possible_is_left_open() -> None:
+    question = asked()
+    told = explain(question, size(question))
+    hot = next(m for m in told.marginals if m.option == "hot/m")
+    assert hot.usd_more is None
+    assert hot.usd_less == 0.0
+
+
+def test_what_changed_since_the_last_plan_is_named() -> None:
+    first = asked(100.0)
+    before = basis_of(first, size(first))
+    second = asked(150.0)
+    second = replace(
+        second,
+        options=tuple(replace(o, usd_per_hour=0.05) if o.tier is Tier.COLD else o for o in second.options),
+    )
+    text = " ".join(changes(before, basis_of(second, size(second))))
+    assert "demand of gold at its 0.5 quantile" in text
+    assert "+50 %" in text
+    assert "price of cold/m: 0.04 → 0.05 USD/h (+25.0 %)" in text
+    assert "instances" in text
+    assert changes(before, before) == ("nothing changed since the last plan.",)
+
+
+def test_tables_have_as_many_cells_as_headings() -> None:
+    question = asked()
+    for _, heading, rows in tables(explain(question, size(question))):
+        assert all(len(row) == len(heading) for row in rows)
