@@ -9,7 +9,7 @@ marginals of sums are read off summed paths, never added up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -163,27 +163,3 @@ def reconciled(whole: Floats, modelled: Floats, rest: Floats) -> tuple[Floats, F
     total = modelled.sum(axis=0) + rest
     scale = np.divide(whole, total, out=np.zeros(whole.shape), where=total > 0)
     return modelled * scale, np.where(total > 0, rest * scale, whole)
-
-
-def all_parts(
-    paths: Floats, shares: Shares, bucket: Ints, rng: np.random.Generator
-) -> Iterator[tuple[int, Ints, Floats]]:
-    """(group, its pairs, their paths (pairs, paths, horizon)) for every group that has pairs, one group at a time.
-
-    `paths` (paths, groups, horizon). A group's draws don't depend on the other groups.
-    """
-    for group, (mine, share, seed) in enumerate(
-        zip(shares.members, shares.shares, rng.spawn(len(shares.members)), strict=True)
-    ):
-        if len(mine):
-            yield group, mine, parts(paths[:, group], share, bucket, float(shares.concentration[group]), seed)
-
-
-def summed_by(
-    drawn: Iterator[tuple[int, Ints, Floats]], key_of_pair: Ints, keys: int, count: int, horizon: int
-) -> Floats:
-    """(keys, paths, horizon) sums of the drawn pairs by their key (user, tier, …); `key_of_pair` (P,)."""
-    out = np.zeros((keys, count, horizon))
-    for _, mine, paths in drawn:
-        np.add.at(out, key_of_pair[mine], paths)
-    return out

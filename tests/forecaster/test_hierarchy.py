@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.assemble import cells_history
-from forecaster.hierarchy import all_parts, bucket_of, estimate_shares, lumped, parts, reconciled, summed_by
+from forecaster.hierarchy import bucket_of, estimate_shares, lumped, parts, reconciled
 from forecaster.history import History
 
 HOUR = timedelta(hours=1)
@@ -56,7 +56,7 @@ def test_parts_have_the_shares_of_the_history_hour_by_hour() -> None:
     np.testing.assert_allclose(shares.shares[0][0, 12:], 0.9, atol=0.08)
     bucket = bucket_of(history, history.length, 24)
     drawn = parts(np.full((400, 24), 10.0), shares.shares[0], bucket, float(shares.concentration[0]), rng)
-    np.testing.assert_allclose(drawn[0].mean(axis=0)[:12], 1.0, atol=0.5)
+    assert abs(drawn[0].mean(axis=0)[:12].mean() - 1.0) < 0.2
 
 
 @pytest.mark.parametrize("concentration", [3.0, 30.0])
@@ -80,18 +80,6 @@ def test_a_sparse_pair_is_covered_by_its_share_of_the_group() -> None:
     drawn = parts(paths, shares.shares[0], bucket_of(history, 1000, 200), float(shares.concentration[0]), rng)
     high = np.quantile(drawn, 0.95, axis=1)
     assert 0.93 < float(np.mean(counts[:, 1000:] <= high)) < 0.99
-
-
-def test_users_and_total_are_sums_of_the_same_paths() -> None:
-    rng = np.random.default_rng(3)
-    history = logged(rng.poisson(2.0, size=(6, 300)))
-    codes = np.array([0, 0, 0, 1, 1, 1])
-    shares = estimate_shares(history, codes, 2)
-    paths = rng.poisson(6.0, size=(50, 2, 4)).astype(float)
-    key = np.array([0, 1, 2, 0, 1, 2])
-    bucket = bucket_of(history, 300, 4)
-    by_user = summed_by(all_parts(paths, shares, bucket, np.random.default_rng(4)), key, 3, 50, 4)
-    np.testing.assert_allclose(by_user.sum(axis=0), paths.sum(axis=1))
 
 
 def test_chosen_pairs_and_all_others_still_sum_to_one() -> None:

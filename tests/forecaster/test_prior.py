@@ -12,9 +12,7 @@ LOW, MIDDLE, HIGH = LEVELS.index(0.05), LEVELS.index(0.5), LEVELS.index(0.95)
 
 def test_the_group_speaks_first_then_the_pool_then_the_default() -> None:
     rng = np.random.default_rng(0)
-    panel = np.stack(
-        [rng.poisson(100, 50)] * 1 + [rng.poisson(100, 50), rng.poisson(5, 50), rng.poisson(5, 50)]
-    ).astype(float)
+    panel = rng.poisson(np.array([100, 100, 5, 5])[:, None], size=(4, 50)).astype(float)
     found = priors(panel, ["gold", "gold", "bronze", "bronze"], LEVELS)
     assert found["gold"].source == "group gold"
     assert 80 < found["gold"].quantiles[MIDDLE] < 120

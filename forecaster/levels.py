@@ -1,0 +1,94 @@
+"""A joint forecast read at one level of the hierarchy: node, application, user, label or total.
+
+The rule: every level is a sum of the same paths. Where a row is one modelled series its calibrated quantiles are kept;
+a sum takes them from its paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from forecaster.demand import LEVELS, DemandForecast, RequestCost
+from forecaster.errors import ForecastError
+from forecaster.history import Floats, History, Ints
+from forecaster.joint import Joint, path_quantiles
+
+NAMES = ("node", "application", "user", "label", "total")
+
+
+def at_level(joint: Joint, history: History, level: str, costs: Mapping[str, RequestCost]) -> DemandForecast:
+    """The forecast of all rows of a level. Raises `ForecastError` for a level that is not one of `NAMES`."""
+    structure = joint.structure
+    if level == "node" or (level == "application" and structure.nodes == history.applications):
+        return _of_nodes(joint, history, costs)
+    if level == "total":
+        return _of_sums(joint, history, ("total",), joint.paths.sum(axis=1, keepdims=True), "sum of all", costs)
+    if level == "label":
+        labels = tuple(sorted(set(structure.labels)))
+        key = np.array([labels.index(label) for label in structure.labels], dtype=np.int64)
+        return _of_sums(joint, history, labels, _summed_nodes(joint, key, len(labels)), "sum of its nodes", costs)
+    if level in ("user", "application"):
+        names = history.users if level == "user" else history.applications
+        place = {name: k for k, name in enumerate(names)}
+        side = 0 if level == "user" else 1
+        key = np.array([place[pair[side]] for pair in history.pairs], dtype=np.int64)
+        return _of_sums(joint, history, names, joint.summed(key, len(names)), "sum of its pairs", costs)
+    raise ForecastError(f"there is no level {level!r}; choose one of {', '.join(NAMES)}.")
+
+
+def _summed_nodes(joint: Joint, key: Ints, count: int) -> Floats:
+    nodes = joint.all_nodes()
+    out = np.zeros((nodes.shape[0], count, nodes.shape[2]))
+    for node, label in enumerate(key):
+        out[:, label] += nodes[:, node]
+    return out
+
+
+def _of_nodes(joint: Joint, history: History, costs: Mapping[str, RequestCost]) -> DemandForecast:
+    structure = joint.structure
+    paths = joint.all_nodes()
+    quantiles, models, reasons, calibrated = [], [], [], []
+    for node in range(len(structure.nodes)):
+        holder = joint.series[int(structure.holder[node])]
+        alone = len(structure.members(int(structure.holder[node]))) == 1
+        quantiles.append(holder.quantiles if alone else path_quantiles(paths[:, node]))
+        models.append(holder.model)
+        reasons.append(holder.reason if alone else f"its share of {holder.name}: {holder.reason}")
+        calibrated.append(holder.calibrated)
+    return _forecast(joint, history, structure.nodes, np.stack(quantiles), paths, models, reasons, calibrated, costs)
+
+
+def _of_sums(
+    joint: Joint, history: History, names: tuple[str, ...], paths: Floats, why: str, costs: Mapping[str, RequestCost]
+) -> DemandForecast:
+    quantiles = np.stack([path_quantiles(paths[:, k]) for k in range(len(names))])
+    ready = all(one.calibrated for one in joint.series)
+    count = len(names)
+    return _forecast(joint, history, names, quantiles, paths, ["sum"] * count, [why] * count, [ready] * count, costs)
+
+
+def _forecast(
+    joint: Joint,
+    history: History,
+    names: tuple[str, ...],
+    quantiles: Floats,
+    paths: Floats,
+    models: Sequence[str],
+    reasons: Sequence[str],
+    calibrated: Sequence[bool],
+    costs: Mapping[str, RequestCost],
+) -> DemandForecast:
+    return DemandForecast(
+        cutoff=joint.cutoff,
+        step=history.step,
+        applications=names,
+        levels=LEVELS,
+        quantiles=quantiles,
+        paths=paths,
+        models=tuple(models),
+        reasons=tuple(reasons),
+        costs={name: costs[name] for name in names if name in costs},
+        calibrated=tuple(calibrated),
+    )

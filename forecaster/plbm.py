@@ -1,0 +1,338 @@
+"""PLBM, the predictive load balancing module: demand per user and application, with honest intervals, kept up to date.
+
+    plbm = PLBM(settings)
+    plbm.train(historical_data)                     # a History, or a frame of events or series
+    plbm.predict(user_id, application_id, timestamp)
+    plbm.forecast()                                 # a DemandForecast of all applications
+    plbm.get_recommendations(size)                  # what `size` makes of it, with intervals
+    plbm.update(new_rows)                           # no refit, except where schedule, drift or score ask for one
+
+The rule: `train` fits everything, `update` extends the history, scores the last forecasts and refits only what failed.
+Between refits a series asks the experts that carried its mix. Nobody is refused: whom the history does not know gets the
+prior of the group, with wide intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from forecaster.assemble import extended, history_from_frame
+from forecaster.demand import LEVELS, DemandForecast, RequestCost
+from forecaster.errors import ForecastError
+from forecaster.history import Floats, History
+from forecaster.joint import Joint, joint, path_quantiles
+from forecaster.levels import at_level
+from forecaster.nodes import NodeForecast, Task, node_forecast
+from forecaster.parallel import Runner, in_order
+from forecaster.pipeline import Settings
+from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
+from forecaster.prediction import Prediction, Recommendation, recommendations
+from forecaster.prior import Prior, priors, unknown_user
+from forecaster.scoring import scored
+from forecaster.structure import Structure, node_shares, pair_shares, pair_values, series_values, structure_of
+from forecaster.workload import learn_workload
+
+#: Chooses a series' settings from its history (the tuner); None keeps the defaults.
+Tuner = Callable[[Floats, timedelta], Settings | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
+
+    rows: int
+    scored: int
+    refitted: Mapping[str, str]
+
+
+class PLBM:
+    """Forecasts demand per user and application and keeps itself calibrated; see the module's rule."""
+
+    def __init__(
+        self,
+        settings: PlbmSettings | None = None,
+        *,
+        node_of: NodeOf = by_application,
+        run: Runner = in_order,
+        tune: Tuner | None = None,
+    ) -> None:
+        """`node_of` says what is forecast together (default: each application); `run` runs the fits; `tune` is the
+        tuning agent."""
+        self._settings = settings or PlbmSettings()
+        self._node_of = node_of
+        self._run = run
+        self._tune = tune
+        self._state: State | None = None
+        self._joint: Joint | None = None
+        self._structure: Structure | None = None
+        self._tuned: Mapping[str, Settings | None] = {}
+
+    @property
+    def state(self) -> State:
+        """Everything that was learned. Raises `ForecastError` before `train`."""
+        if self._state is None:
+            raise ForecastError("the forecaster knows no history yet; call train (or run `tiercast train`) first.")
+        return self._state
+
+    @classmethod
+    def resumed(
+        cls, state: State, *, node_of: NodeOf = by_application, run: Runner = in_order, tune: Tuner | None = None
+    ) -> PLBM:
+        """A PLBM that goes on from a kept state."""
+        plbm = cls(state.settings, node_of=node_of, run=run, tune=tune)
+        plbm._take(state)
+        return plbm
+
+    def _take(self, state: State) -> None:
+        self._state, self._joint = state, None
+        self._structure = structure_of(state.history, self._node_of, state.settings)
+
+    @property
+    def structure(self) -> Structure:
+        """Nodes, modelled series and big pairs of the history."""
+        _ = self.state
+        assert self._structure is not None
+        return self._structure
+
+    def train(
+        self,
+        historical_data: History | pd.DataFrame,
+        *,
+        measurements: pd.DataFrame | None = None,
+        declared: Mapping[str, RequestCost] | None = None,
+    ) -> PLBM:
+        """Fit every series on the history and learn what requests cost; returns itself.
+
+        `historical_data` is a `History`, or a frame of series or events (see `history_from_frame`); `measurements` a
+        sample of measured events; `declared` costs by application, which win over learned ones. Any history will do,
+        none included. Raises `HistoryError` for a frame that can't be read.
+        """
+        history = _history(historical_data, None)
+        kept = history.tail(max(1, int(self._settings.keep / history.step)))
+        events = measurements if measurements is not None else history.measurements
+        self._take(
+            State(
+                settings=self._settings,
+                history=replace(kept, measurements=pd.DataFrame()),
+                workload=learn_workload(events),
+                declared=dict(declared or {}),
+            )
+        )
+        self._fit(dict.fromkeys((*self.structure.series, *self._big_names()), "first fit"))
+        return self
+
+    def update(self, new_rows: History | pd.DataFrame, *, refit: bool = True) -> Update:
+        """Take in newer rows: score the forecasts that they tell about, refit only what schedule or score ask for.
+
+        `refit` False leaves even those for later. Costs one pass over the history and no fit where nothing is due.
+        """
+        before = self.state
+        newer = _history(new_rows, before.history.step)
+        history = extended(before.history, newer)
+        history = history.tail(max(1, int(before.settings.keep / history.step)))
+        values = series_values(history, structure_of(history, self._node_of, before.settings), before.settings.calendar)
+        fitted, count = scored(before, self.structure, history)
+        self._take(replace(before, history=history, fitted=fitted, fresh={}))
+        due = self._due() if refit else {}
+        self._fit(due, values)
+        return Update(rows=newer.quality.rows, scored=count, refitted=due)
+
+    def _due(self) -> dict[str, str]:
+        rules, now = self.state.settings.refit, self.state.history.end
+        due: dict[str, str] = {}
+        for name in (*self.structure.series, *self._big_names()):
+            known = self.state.fitted.get(name)
+            if known is None:
+                due[name] = "new series"
+            elif said := known.score.verdict(rules):
+                due[name] = said
+            elif now - known.fitted >= rules.every:
+                due[name] = f"fitted {(now - known.fitted).days} days ago"
+        return due
+
+    def _big_names(self) -> tuple[str, ...]:
+        pairs = self.state.history.pairs
+        return tuple(f"{pairs[k][0]} × {pairs[k][1]}" for k in self.structure.big)
+
+    def _fit(self, due: Mapping[str, str], values: Floats | None = None) -> None:
+        """Ask all experts for the series in `due` and keep what they say and which of them carried the mix."""
+        made = self._forecasts(due, refit=True, values=values)
+        fitted = dict(self.state.fitted)
+        for name, one in made.items():
+            fitted[name] = Fitted(
+                experts=one.experts,
+                weights=one.weights,
+                effects=one.effects,
+                settings=self._tuned.get(name),
+                fitted=self.state.history.end,
+            )
+        alive = {*self.structure.series, *self._big_names()}
+        kept = {name: known for name, known in fitted.items() if name in alive}
+        self._state = replace(self.state, fitted=kept, fresh={**self.state.fresh, **made})
+        self._joint = None
+
+    def _forecasts(
+        self, names: Mapping[str, str], *, refit: bool, values: Floats | None = None, horizon: int | None = None
+    ) -> dict[str, NodeForecast]:
+        """Forecasts of the series and big pairs in `names`; a refit asks all experts and learns the calendar's effects."""
+        state, structure = self.state, self.structure
+        rows = series_values(state.history, structure, state.settings.calendar) if values is None else values
+        labels = [structure.labels[int(structure.members(k)[0])] for k in range(len(structure.series))]
+        prior = priors(rows, labels, LEVELS, level=state.settings.default_level)
+        wanted = [(name, rows[k], prior[labels[k]]) for k, name in enumerate(structure.series) if name in names]
+        big = [(k, name) for k, name in zip(structure.big, self._big_names(), strict=True) if name in names]
+        own = pair_values(state.history, [k for k, _ in big], state.settings.calendar)
+        wanted += [(name, own[k], prior[""]) for k, (_, name) in enumerate(big)]
+        if refit and self._tune is not None:
+            self._tuned = {name: self._tune(row, state.history.step) for name, row, _ in wanted}
+        tasks = [self._task(name, row, start, refit=refit, horizon=horizon) for name, row, start in wanted]
+        return {one.name: one for one in self._run(node_forecast, tasks)}
+
+    def _task(self, name: str, row: Floats, prior: Prior, *, refit: bool, horizon: int | None) -> Task:
+        state = self.state
+        known = state.fitted.get(name)
+        return Task(
+            name=name,
+            values=row,
+            start=state.history.start,
+            step=state.history.step,
+            horizon=horizon or state.settings.horizon,
+            calendar=state.settings.calendar,
+            experts=() if refit or known is None else known.experts,
+            effects=None if refit or known is None else known.effects,
+            prior=prior.quantiles,
+            settings=self._tuned.get(name) if refit else None if known is None else known.settings,
+            seed=state.settings.seed,
+        )
+
+    def joint_forecast(self, horizon: int | None = None) -> Joint:
+        """Joint paths of everything over `horizon` steps (default: the settings'), made once per history."""
+        state = self.state
+        steps = horizon or state.settings.horizon
+        if self._joint is not None and self._joint.paths.shape[2] >= steps:
+            return self._joint
+        names = (*self.structure.series, *self._big_names())
+        longer = steps > state.settings.horizon
+        fresh = {} if longer else dict(state.fresh)
+        missing = {name: "forecast" for name in names if name not in fresh}
+        if missing:
+            fresh |= self._forecasts(missing, refit=False, horizon=steps)
+        if not longer:
+            self._state = replace(state, fresh=fresh)
+        count = len(self.structure.series)
+        self._joint = joint(
+            structure=self.structure,
+            node_share=node_shares(state.history, self.structure),
+            pair_share=pair_shares(state.history, self.structure),
+            history=state.history,
+            series=[fresh[name] for name in names[:count]],
+            big=[fresh[name] for name in names[count:]],
+            paths=state.settings.paths,
+            seed=state.settings.seed,
+        )
+        return self._joint
+
+    def forecast(self, *, level: str = "node", horizon: int | None = None) -> DemandForecast:
+        """Joint forecast of one level: "node" (applications, or what `node_of` says), "application", "user", "label"
+        (tier or class) or "total". All levels are sums of the same paths. Raises `ForecastError` without any history.
+        """
+        state = self.state
+        if not self.structure.nodes:
+            raise ForecastError("the history names no application yet; predict() still answers with the default prior.")
+        return at_level(self.joint_forecast(horizon), state.history, level, self.costs())
+
+    def costs(self) -> dict[str, RequestCost]:
+        """What a request of each node costs, where declared or learned; declared ones win."""
+        state = self.state
+        names = {application for _, application in state.history.pairs} | set(self.structure.nodes)
+        learned = state.workload.costs(sorted(names)) if state.workload is not None else {}
+        return {**learned, **state.declared}
+
+    def predict(self, user_id: str, application_id: str, timestamp: datetime) -> Prediction:
+        """Demand of a user on an application in the step that contains `timestamp`, as requests and as resources.
+
+        Raises `ForecastError` for a time without a zone, inside the history, or more than eight weeks after it.
+        """
+        state, structure = self.state, self.structure
+        steps = _steps_ahead(state.history, timestamp)
+        node_name, label = self._node_of(user_id, application_id)
+        pair = (user_id, application_id)
+        cost = self.costs().get(application_id)
+        base = {
+            "user_id": user_id,
+            "application_id": application_id,
+            "timestamp": state.history.end + (steps - 1) * state.history.step,
+            "step": state.history.step,
+            "cost": cost,
+        }
+        if node_name not in structure.nodes:
+            return Prediction.of_prior(
+                self._prior(label), f"application {application_id} is not in the history", **base
+            )
+        made = self.joint_forecast(max(steps, state.settings.horizon))
+        node = structure.nodes.index(node_name)
+        holder = made.series[int(structure.holder[node])]
+        members = structure.pairs(node)
+        if pair not in {state.history.pairs[int(k)] for k in members}:
+            largest = members[:50]
+            rows = unknown_user(
+                made.pair_paths(node, largest.tolist()), LEVELS, np.random.default_rng(state.settings.seed)
+            )
+            why = f"user {user_id} is not in the history of {application_id}: like one of its {len(members)} users at random"
+            return Prediction.of_quantiles(rows[steps - 1], "prior", why, False, **base)
+        if len(members) == 1 and len(structure.members(int(structure.holder[node]))) == 1:
+            return Prediction.of_quantiles(
+                holder.quantiles[steps - 1], holder.model, holder.reason, holder.calibrated, **base
+            )
+        place = next(int(k) for k in members if state.history.pairs[int(k)] == pair)
+        quantiles = path_quantiles(made.pair_paths(node, [place])[0])[steps - 1]
+        one = made.big.get(place)
+        if one is not None:
+            why = f"modelled itself, reconciled to {node_name}: {one.reason}"
+            return Prediction.of_quantiles(quantiles, one.model, why, one.calibrated, **base)
+        why = f"its share of {holder.name}: {holder.reason}"
+        return Prediction.of_quantiles(quantiles, holder.model, why, holder.calibrated, **base)
+
+    def _prior(self, label: str) -> Prior:
+        state = self.state
+        rows = series_values(state.history, self.structure, state.settings.calendar)
+        labels = [self.structure.labels[int(self.structure.members(k)[0])] for k in range(len(self.structure.series))]
+        found = priors(rows, labels, LEVELS, level=state.settings.default_level)
+        return found.get(label, found[""])
+
+    def get_recommendations(
+        self, size: Callable[[DemandForecast], Mapping[tuple[str, str], int]]
+    ) -> tuple[Recommendation, ...]:
+        """Instances per tier and type with intervals: what `size` decides on the forecast, and what it would decide if
+        demand came in at its 5 % or 95 % quantile throughout.
+
+        `size` maps a forecast to counts by (tier, instance type).
+        """
+        return recommendations(self.forecast(), size)
+
+
+def _history(data: History | pd.DataFrame, step: timedelta | None) -> History:
+    return data if isinstance(data, History) else history_from_frame(data, step=step)
+
+
+def _steps_ahead(history: History, timestamp: datetime) -> int:
+    """In which step after the history's last one `timestamp` lies (1: the next)."""
+    if timestamp.tzinfo is None:
+        raise ForecastError(f"the time {timestamp.isoformat()} has no zone; write it with Z or an offset.")
+    steps = int((timestamp.astimezone(UTC) - history.end) // history.step) + 1
+    if steps < 1 and history.length:
+        raise ForecastError(
+            f"{timestamp.isoformat()} lies in the history, which ends at {history.end.isoformat()}; ask for a later time."
+        )
+    steps = max(steps, 1)
+    if steps * history.step > timedelta(weeks=8):
+        raise ForecastError(
+            f"{timestamp.isoformat()} is more than eight weeks after the history's end "
+            f"({history.end.isoformat()}); bring the history up to date."
+        )
+    return steps

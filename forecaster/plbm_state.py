@@ -1,0 +1,140 @@
+"""What a trained PLBM knows, as plain frozen data: settings, history, what each modelled series learned, how it scored.
+
+The rule: everything that a forecast depends on is in here, so a saved state gives the same forecast, to the last byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.calendar import Calendar
+from forecaster.demand import LEVELS, RequestCost
+from forecaster.effects import Effect
+from forecaster.history import History
+from forecaster.nodes import NodeForecast
+from forecaster.pipeline import Settings
+from forecaster.workload import Workload
+
+Floats = NDArray[np.float64]
+#: From user and application to (node, label): what is forecast together, and the tier or class it belongs to.
+NodeOf = Callable[[str, str], tuple[str, str]]
+LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
+
+
+def by_application(user: str, application: str) -> tuple[str, str]:  # noqa: ARG001
+    """The default nodes: applications, all of one label."""
+    return application, "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefitRules:
+    """When a series is fitted anew.
+
+    `every` by schedule; `coverage` when its 90 % interval held less than this share of the last steps; `bias` when demand
+    came in beyond this level (or below 1 − it) on average: a level shift or other drift. Both want `seen` scored steps.
+    """
+
+    every: timedelta = timedelta(days=7)
+    coverage: float = 0.75
+    bias: float = 0.85
+    seen: float = 24.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlbmSettings:
+    """How a PLBM works.
+
+    Attributes:
+        horizon: steps that `forecast` looks ahead.
+        paths: joint sample paths.
+        seed: of all random numbers.
+        calendar: local clock, holidays, events, excluded stretches.
+        keep: how much history is kept.
+        alone: requests per step on average from which a node is modelled by itself; sparser ones share their label's
+            series. Up to 64 nodes all are modelled by themselves, beyond `most` only the largest.
+        most: series that are modelled at most.
+        big_pairs: pairs of user and application that are modelled by themselves at most.
+        default_level: requests per step expected of a series when nothing at all is known.
+        refit: when a series is fitted anew.
+    """
+
+    horizon: int = 24
+    paths: int = 1000
+    seed: int = 0
+    calendar: Calendar = field(default_factory=Calendar)
+    keep: timedelta = timedelta(weeks=16)
+    alone: float = 1.0
+    most: int = 500
+    big_pairs: int = 20
+    default_level: float = 1.0
+    refit: RefitRules = field(default_factory=RefitRules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How a series' forecasts did since its last fit: exponentially weighted over about two days of hourly steps.
+
+    `seen` effective number of scored steps, `inside` share within the 90 % interval, `level` mean level at which demand
+    came in (0.5 is unbiased), `loss` mean pinball loss over the levels, `scale` mean demand.
+    """
+
+    seen: float = 0.0
+    inside: float = 0.9
+    level: float = 0.5
+    loss: float = 0.0
+    scale: float = 0.0
+
+    def after(self, levels: Floats, inside: NDArray[np.bool_], losses: Floats, values: Floats) -> Score:
+        """The score after more steps, given in order."""
+        seen, mean = self.seen, np.array([self.inside, self.level, self.loss, self.scale])
+        for row in zip(inside, levels, losses, values, strict=True):
+            seen = min(seen + 1.0, MEMORY)
+            mean += (np.array(row, dtype=float) - mean) / seen
+        return Score(seen=seen, inside=float(mean[0]), level=float(mean[1]), loss=float(mean[2]), scale=float(mean[3]))
+
+    def verdict(self, rules: RefitRules) -> str:
+        """Why the series must be fitted anew, or ""."""
+        if self.seen < rules.seen:
+            return ""
+        if self.inside < rules.coverage:
+            return f"its 90 % interval held only {self.inside:.0%} of the last steps"
+        if not 1 - rules.bias <= self.level <= rules.bias:
+            return f"demand drifted: it came in at the {self.level:.2f} quantile on average"
+        return ""
+
+
+#: Steps after which a score has forgotten.
+MEMORY = 48.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What one modelled series keeps between forecasts.
+
+    `experts` are asked until the next refit, `weights` is what the mix gave them, `effects` what the calendar does,
+    `settings` what the tuner chose (None: defaults), `fitted` the end of the history it was fitted on.
+    """
+
+    experts: tuple[str, ...]
+    weights: tuple[tuple[str, float], ...]
+    effects: tuple[tuple[str, Effect], ...]
+    settings: Settings | None
+    fitted: datetime
+    score: Score = field(default_factory=Score)
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """All of a trained PLBM. `fresh` holds forecasts from the history's last step, by series, where already made."""
+
+    settings: PlbmSettings
+    history: History
+    fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    fresh: Mapping[str, NodeForecast] = field(default_factory=dict)
+    workload: Workload | None = None
+    declared: Mapping[str, RequestCost] = field(default_factory=dict)

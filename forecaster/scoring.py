@@ -1,0 +1,65 @@
+"""Comparing kept forecasts with what came: the running score of each series.
+
+The rule: a forecast is scored once per step, at the horizon at which it was made; steps without a value count nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from forecaster.demand import LEVELS
+from forecaster.history import Floats, History
+from forecaster.paths import levels_of
+from forecaster.plbm_state import HIGH, LOW, Fitted, State
+from forecaster.structure import Structure, pair_values, series_values
+
+
+def scored(state: State, structure: Structure, newer: History) -> tuple[dict[str, Fitted], int]:
+    """Fits of `state` with their scores after the steps of `newer` that they had forecast, and how many steps those were.
+
+    `structure` is that of `state`: its series are read off the newer history by name.
+    """
+    out, count = dict(state.fitted), 0
+    if not state.fresh or not newer.length:
+        return out, 0
+    values = _values(state, structure, newer)
+    for name, made in state.fresh.items():
+        known, row = state.fitted.get(name), values.get(name)
+        if known is None or row is None:
+            continue
+        first = int((state.history.end - newer.start) // newer.step)
+        came = row[max(first, 0) :][: len(made.quantiles)]
+        quantiles = made.quantiles[: len(came)]
+        seen = np.isfinite(came)
+        if first < 0 or not seen.any():
+            continue
+        count += int(seen.sum())
+        level = levels_of(came[seen], quantiles[seen], np.asarray(LEVELS))
+        inside = (came[seen] >= quantiles[seen, LOW] - 1e-9) & (came[seen] <= quantiles[seen, HIGH] + 1e-9)
+        losses = pinball(came[seen], quantiles[seen])
+        out[name] = replace(known, score=known.score.after(level, inside, losses, came[seen]))
+    return out, count
+
+
+def pinball(values: Floats, quantiles: Floats) -> Floats:
+    """(n,) pinball loss of `quantiles` (n, levels), mean over the levels, in requests."""
+    grid = np.asarray(LEVELS)
+    off = values[:, None] - quantiles
+    return np.asarray(np.maximum(grid * off, (grid - 1) * off).mean(axis=1))
+
+
+def _values(state: State, structure: Structure, newer: History) -> dict[str, Floats]:
+    """(n,) of each of the old structure's series and big pairs in the newer history."""
+    place = {pair: k for k, pair in enumerate(state.history.pairs)}
+    codes = np.array([structure.codes[place[p]] if p in place else -1 for p in newer.pairs], dtype=np.int64)
+    rows = series_values(newer, replace(structure, codes=codes), state.settings.calendar)
+    found = dict(zip(structure.series, rows, strict=True))
+    new_place = {pair: k for k, pair in enumerate(newer.pairs)}
+    big = [(k, new_place.get(state.history.pairs[k])) for k in structure.big]
+    for old, new in big:
+        if new is not None:
+            user, application = state.history.pairs[old]
+            found[f"{user} × {application}"] = pair_values(newer, [new], state.settings.calendar)[0]
+    return found

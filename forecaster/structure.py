@@ -1,0 +1,143 @@
+"""Which series are modelled: nodes one by one, sparse nodes through their label, big pairs on top.
+
+The rule: a node whose mean demand is large enough is modelled alone; the others of a label share one series, from which
+each takes its part. The biggest pairs get a model of their own and are then reconciled to their node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecaster.assemble import cells_history
+from forecaster.calendar import Calendar, excluded_steps
+from forecaster.censoring import uncensored
+from forecaster.features import seasons_of
+from forecaster.hierarchy import Shares, estimate_shares
+from forecaster.history import Floats, History, Ints
+from forecaster.plbm_state import NodeOf, PlbmSettings
+
+#: Up to this many nodes, all are modelled alone.
+FEW = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structure:
+    """Nodes, and the series that stand for them.
+
+    Attributes:
+        nodes: names, sorted.
+        labels: (N) each node's label.
+        codes: (P,) node of each pair of the history.
+        series: names of the modelled series: nodes that are alone, then "others of LABEL".
+        holder: (N,) series that each node is in.
+        big: pairs (indices) that are modelled as well.
+    """
+
+    nodes: tuple[str, ...]
+    labels: tuple[str, ...]
+    codes: Ints
+    series: tuple[str, ...]
+    holder: Ints
+    big: tuple[int, ...]
+
+    def members(self, series: int) -> Ints:
+        """Nodes of a series, ascending."""
+        return np.flatnonzero(self.holder == series)
+
+    def pairs(self, node: int) -> Ints:
+        """Pairs of a node, ascending."""
+        return np.flatnonzero(self.codes == node)
+
+
+def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> Structure:
+    """Nodes, modelled series and big pairs of a history."""
+    named = [node_of(user, application) for user, application in history.pairs]
+    label_of = dict(named)
+    nodes = tuple(sorted(label_of))
+    place = {name: k for k, name in enumerate(nodes)}
+    codes = np.array([place[name] for name, _ in named], dtype=np.int64)
+    volume = _mean_by(history, codes, len(nodes))
+    alone = volume >= settings.alone if len(nodes) > FEW else np.ones(len(nodes), dtype=bool)
+    if alone.sum() > settings.most:
+        alone &= volume >= np.sort(volume)[-settings.most]
+    labels = tuple(label_of[name] for name in nodes)
+    shared = sorted({labels[k] for k in np.flatnonzero(~alone)})
+    series = (*(nodes[k] for k in np.flatnonzero(alone)), *(f"others of {label}" for label in shared))
+    rank = {name: k for k, name in enumerate(series)}
+    holder = [rank[nodes[k]] if alone[k] else rank[f"others of {labels[k]}"] for k in range(len(nodes))]
+    return Structure(
+        nodes=nodes,
+        labels=labels,
+        codes=codes,
+        series=series,
+        holder=np.array(holder, dtype=np.int64),
+        big=_big_pairs(history, codes, volume, settings),
+    )
+
+
+def _mean_by(history: History, codes: Ints, count: int) -> Floats:
+    owner = np.repeat(np.arange(len(history.pairs)), np.diff(history.offsets))
+    total = np.bincount(codes[owner], weights=np.nan_to_num(history.requests), minlength=count)
+    return np.asarray(total / max(history.length, 1), dtype=np.float64)
+
+
+def _big_pairs(history: History, codes: Ints, volume: Floats, settings: PlbmSettings) -> tuple[int, ...]:
+    """The largest pairs that are neither sparse nor (nearly) all of their node."""
+    if not len(codes):
+        return ()
+    mean = _mean_by(history, np.arange(len(codes), dtype=np.int64), len(codes))
+    fit = np.flatnonzero((mean >= 5 * settings.alone) & (mean < 0.95 * volume[codes]))
+    return tuple(sorted(int(k) for k in fit[np.argsort(-mean[fit], kind="stable")][: settings.big_pairs]))
+
+
+def series_values(history: History, structure: Structure, calendar: Calendar) -> Floats:
+    """(series, n) offered requests of the modelled series: excluded steps missing, censored ones at their expectation."""
+    known = structure.codes >= 0
+    of_pair = np.where(known, structure.holder[np.maximum(structure.codes, 0)], -1) if known.any() else structure.codes
+    return _usable(history, of_pair, len(structure.series), calendar)
+
+
+def pair_values(history: History, pairs: Sequence[int], calendar: Calendar) -> Floats:
+    """(pairs, n) the same for single pairs."""
+    codes = np.full(len(history.pairs), -1, dtype=np.int64)
+    codes[list(pairs)] = np.arange(len(pairs))
+    return _usable(history, codes, len(pairs), calendar)
+
+
+def _usable(history: History, codes: Ints, count: int, calendar: Calendar) -> Floats:
+    values = history.grouped(codes, count)
+    if history.censored.any():
+        owner = np.repeat(np.arange(len(history.pairs)), np.diff(history.offsets))
+        marks = np.zeros((count, history.length), dtype=bool)
+        hit = history.censored & (codes[owner] >= 0)
+        marks[codes[owner[hit]], history.position[hit]] = True
+        seasons = seasons_of(history.step.total_seconds())
+        values = np.stack([uncensored(v, m, seasons) for v, m in zip(values, marks, strict=True)])
+    values[:, excluded_steps(calendar, history.index)] = np.nan
+    return values
+
+
+def node_shares(history: History, structure: Structure) -> Shares:
+    """Shares of nodes in the series that hold them; a node that is alone has share 1."""
+    owner = np.repeat(np.arange(len(history.pairs)), np.diff(history.offsets))
+    known = np.isfinite(history.requests)
+    key = structure.codes[owner[known]] * max(history.length, 1) + history.position[known]
+    cells, inverse = np.unique(key, return_inverse=True)
+    merged = cells_history(
+        step=history.step,
+        start=history.start,
+        length=history.length,
+        pairs=[("", name) for name in structure.nodes],
+        pair=cells // max(history.length, 1),
+        position=cells % max(history.length, 1),
+        requests=np.bincount(inverse, weights=history.requests[known], minlength=len(cells)).astype(np.float64),
+    )
+    return estimate_shares(merged, structure.holder, len(structure.series))
+
+
+def pair_shares(history: History, structure: Structure) -> Shares:
+    """Shares of pairs in their nodes."""
+    return estimate_shares(history, structure.codes, len(structure.nodes))
