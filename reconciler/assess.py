@@ -136,7 +136,7 @@ def assess(
         routing.take(found[-1])
     return Assessment(
         classes=tuple(f.assessment(routing, losses, latency) for f in found),
-        utilisation={tier: float(1 - routing.free[tier][-1, 0]) for tier in routing.tiers},
+        utilisation={t: float(1 - routing.free[t][-1, 0]) if t in routing.free else 0.0 for t in routing.tiers},
     )
 
 
