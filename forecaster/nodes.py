@@ -7,19 +7,26 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from forecaster.calendar import Calendar, features, local_clock, windows
 from forecaster.demand import LEVELS
 from forecaster.effects import Effect, applied, effect_of, factors, learned
-from forecaster.models import MODELS, Expert
+from forecaster.features import seasons_of
+from forecaster.models import MODELS
+from forecaster.models.base import stretch_of
+from forecaster.models.lstm import pretrained
 from forecaster.paths import levels_of
-from forecaster.pipeline import Prequential, SeriesForecast, Settings, forecast_series
+from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series
+from forecaster.tuner import DEFAULT, PipelineSettings, shipped_tuner, state_of
 
 Floats = NDArray[np.float64]
 #: An expert below this mean weight is left out of updates until the next refit.
@@ -43,6 +50,8 @@ class Task:
         effects: learned effects to apply; None: learn them from `values` (a refit).
         prior: (levels,) quantiles for a node with little history.
         settings: what the tuner chose; None: the pipeline's own.
+        lstm: whether the global net is asked as well.
+        tune: whether the tuner may choose other settings for a refit.
         seed: of the random numbers.
     """
 
@@ -55,7 +64,9 @@ class Task:
     experts: tuple[str, ...] = ()
     effects: tuple[tuple[str, Effect], ...] | None = None
     prior: Floats | None = None
-    settings: Settings | None = None
+    settings: PipelineSettings | None = None
+    lstm: bool = True
+    tune: bool = False
     seed: int = 0
 
 
@@ -70,6 +81,7 @@ class NodeForecast:
         experts: experts worth asking until the next refit.
         weights: mean weight of each expert that was asked, largest first.
         effects: effects that were learned or given.
+        settings: what the tuner chose; None: the defaults.
         model, reason, calibrated: as the pipeline says, with the calendar's part.
     """
 
@@ -79,13 +91,28 @@ class NodeForecast:
     experts: tuple[str, ...]
     weights: tuple[tuple[str, float], ...]
     effects: tuple[tuple[str, Effect], ...]
+    settings: PipelineSettings | None
     model: str
     reason: str
     calibrated: bool
 
 
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def node_forecast(task: Task) -> NodeForecast:
-    """The forecast of `task`'s node; see the module's rule."""
+    """The forecast of `task`'s node; see the module's rule.
+
+    Runs on one thread: matrices are small, so more threads only wait for each other (ten times slower on busy machines),
+    and one thread adds up in the same order everywhere.
+    """
+    with _threads().limit(limits=1):
+        return _node_forecast(task)
+
+
+def _node_forecast(task: Task) -> NodeForecast:
     n = len(task.values)
     index = pd.date_range(task.start, periods=n + task.horizon, freq=task.step)
     found = windows(task.calendar, task.start, task.start + (n + task.horizon) * task.step)
@@ -95,6 +122,9 @@ def node_forecast(task: Task) -> NodeForecast:
     factor, spread = factors(found, known, index)
     usual = task.values / factor[:n]
     made, picked, laid = _on_local_clock(task, usual, index)
+    if task.tune and not task.experts and (better := _suggested(task, laid, made)) is not None:
+        task = replace(task, settings=better)
+        made, picked, laid = _on_local_clock(task, usual, index)
     quantiles = applied(made.quantiles[picked], LEVELS, factor[n:], spread[n:])
     ahead = [w for w in found if w.end > task.start + n * task.step]
     weights = _weights(made.history)
@@ -105,6 +135,7 @@ def node_forecast(task: Task) -> NodeForecast:
         experts=tuple(sorted(name for k, (name, w) in enumerate(weights) if k == 0 or w >= KEPT_WEIGHT)),
         weights=weights,
         effects=tuple(sorted(known.items())),
+        settings=task.settings,
         model=made.model,
         reason=made.reason + _calendar_words([(w.name, effect_of(w, known)) for w in ahead]),
         calibrated=made.calibrated,
@@ -135,16 +166,32 @@ def _on_local_clock(
         covariates=covariates,
         n_paths=1,
         rng=np.random.default_rng(task.seed),
-        experts=chosen_experts(task.experts),
-        settings=task.settings,
         prior=task.prior,
+        **_models_and_settings(task),
     )
     return made, picked.astype(np.int64), laid
 
 
-def chosen_experts(names: Sequence[str]) -> tuple[Expert, ...]:
-    """The experts of these names, in the order of the tables; all of them where none is named or known any more."""
-    return tuple(expert for expert in MODELS if expert.name in names) or MODELS
+def _models_and_settings(task: Task) -> dict[str, Any]:
+    """Experts, quantile models and settings of the pipeline: all of them for a refit, else those that carried the mix."""
+    net = (pretrained(),) if task.lstm and (not task.experts or pretrained().name in task.experts) else ()
+    experts = tuple(expert for expert in MODELS if expert.name in task.experts)
+    if not experts and not (task.experts and net):
+        experts = MODELS
+    return (task.settings or DEFAULT).arguments(net, experts=experts, base=STRIDES)
+
+
+def _suggested(task: Task, laid: Floats, made: SeriesForecast) -> PipelineSettings | None:
+    """What the tuner would rather have used, from how the defaults did; None where it keeps the defaults."""
+    if not made.history:
+        return None
+    first = made.history[0]
+    used = laid[len(laid) - (len(first.quantiles) - first.h) :]
+    length = round(task.step.total_seconds())
+    stretch = stretch_of(used, start=0, step=length, seasons=seasons_of(length), trained=len(used))
+    state = state_of(stretch, first.h, levels=LEVELS, quantiles={"mix": first.quantiles}, series=task.name)
+    chosen = shipped_tuner().suggest(state)
+    return None if chosen == DEFAULT else chosen
 
 
 def error_levels(values: Floats, history: Sequence[Prequential], horizon: int) -> Floats:

@@ -29,16 +29,12 @@ from forecaster.joint import Joint, joint, path_quantiles
 from forecaster.levels import at_level
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
-from forecaster.pipeline import Settings
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
 from forecaster.prediction import Prediction, Recommendation, recommendations
 from forecaster.prior import Prior, priors, unknown_user
 from forecaster.scoring import scored
 from forecaster.structure import Structure, node_shares, pair_shares, pair_values, series_values, structure_of
 from forecaster.workload import learn_workload
-
-#: Chooses a series' settings from its history (the tuner); None keeps the defaults.
-Tuner = Callable[[Floats, timedelta], Settings | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +55,14 @@ class PLBM:
         *,
         node_of: NodeOf = by_application,
         run: Runner = in_order,
-        tune: Tuner | None = None,
     ) -> None:
-        """`node_of` says what is forecast together (default: each application); `run` runs the fits; `tune` is the
-        tuning agent."""
+        """`node_of` says what is forecast together (default: each application); `run` runs the fits."""
         self._settings = settings or PlbmSettings()
         self._node_of = node_of
         self._run = run
-        self._tune = tune
         self._state: State | None = None
         self._joint: Joint | None = None
         self._structure: Structure | None = None
-        self._tuned: Mapping[str, Settings | None] = {}
 
     @property
     def state(self) -> State:
@@ -80,11 +72,9 @@ class PLBM:
         return self._state
 
     @classmethod
-    def resumed(
-        cls, state: State, *, node_of: NodeOf = by_application, run: Runner = in_order, tune: Tuner | None = None
-    ) -> PLBM:
+    def resumed(cls, state: State, *, node_of: NodeOf = by_application, run: Runner = in_order) -> PLBM:
         """A PLBM that goes on from a kept state."""
-        plbm = cls(state.settings, node_of=node_of, run=run, tune=tune)
+        plbm = cls(state.settings, node_of=node_of, run=run)
         plbm._take(state)
         return plbm
 
@@ -168,7 +158,7 @@ class PLBM:
                 experts=one.experts,
                 weights=one.weights,
                 effects=one.effects,
-                settings=self._tuned.get(name),
+                settings=one.settings,
                 fitted=self.state.history.end,
             )
         alive = {*self.structure.series, *self._big_names()}
@@ -188,8 +178,6 @@ class PLBM:
         big = [(k, name) for k, name in zip(structure.big, self._big_names(), strict=True) if name in names]
         own = pair_values(state.history, [k for k, _ in big], state.settings.calendar)
         wanted += [(name, own[k], prior[""]) for k, (_, name) in enumerate(big)]
-        if refit and self._tune is not None:
-            self._tuned = {name: self._tune(row, state.history.step) for name, row, _ in wanted}
         tasks = [self._task(name, row, start, refit=refit, horizon=horizon) for name, row, start in wanted]
         return {one.name: one for one in self._run(node_forecast, tasks)}
 
@@ -206,7 +194,9 @@ class PLBM:
             experts=() if refit or known is None else known.experts,
             effects=None if refit or known is None else known.effects,
             prior=prior.quantiles,
-            settings=self._tuned.get(name) if refit else None if known is None else known.settings,
+            settings=None if refit or known is None else known.settings,
+            lstm=state.settings.lstm,
+            tune=refit and state.settings.tune,
             seed=state.settings.seed,
         )
 

@@ -17,7 +17,7 @@ from forecaster.demand import LEVELS, RequestCost
 from forecaster.effects import Effect
 from forecaster.history import History
 from forecaster.nodes import NodeForecast
-from forecaster.pipeline import Settings
+from forecaster.tuner import PipelineSettings
 from forecaster.workload import Workload
 
 Floats = NDArray[np.float64]
@@ -61,6 +61,7 @@ class PlbmSettings:
         big_pairs: pairs of user and application that are modelled by themselves at most.
         default_level: requests per step expected of a series when nothing at all is known.
         refit: when a series is fitted anew.
+        lstm: ask the global net as well; tune: let the tuning agent choose, where its backtests say that it wins.
     """
 
     horizon: int = 24
@@ -73,6 +74,8 @@ class PlbmSettings:
     big_pairs: int = 20
     default_level: float = 1.0
     refit: RefitRules = field(default_factory=RefitRules)
+    lstm: bool = True
+    tune: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +126,7 @@ class Fitted:
     experts: tuple[str, ...]
     weights: tuple[tuple[str, float], ...]
     effects: tuple[tuple[str, Effect], ...]
-    settings: Settings | None
+    settings: PipelineSettings | None
     fitted: datetime
     score: Score = field(default_factory=Score)
 

@@ -24,6 +24,7 @@ from forecaster.nodes import NodeForecast
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm_state import Fitted, PlbmSettings, State
 from forecaster.quality import Quality
+from forecaster.tuner import PipelineSettings
 from forecaster.workload import Workload
 
 #: Version of the files' meaning.
@@ -50,6 +51,7 @@ class _FreshHead:
     experts: tuple[str, ...]
     weights: tuple[tuple[str, float], ...]
     effects: tuple[tuple[str, Effect], ...]
+    settings: PipelineSettings | None
     model: str
     reason: str
     calibrated: bool
@@ -90,6 +92,7 @@ def to_files(state: State) -> dict[str, bytes]:
                 experts=one.experts,
                 weights=one.weights,
                 effects=one.effects,
+                settings=one.settings,
                 model=one.model,
                 reason=one.reason,
                 calibrated=one.calibrated,
@@ -160,6 +163,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
             experts=one.experts,
             weights=one.weights,
             effects=one.effects,
+            settings=one.settings,
             model=one.model,
             reason=one.reason,
             calibrated=one.calibrated,
