@@ -76,7 +76,7 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True)
 class Basis:
-    """What the last plan was made from, for the comparison."""
+    """What the last plan was made from, for the comparison; without prices they are not compared."""
 
     demand: Demand
     counts: Mapping[str, int]
@@ -180,8 +180,9 @@ def changes(before: Basis, after: Basis) -> tuple[str, ...]:
         old, new = before.prices[name], after.prices[name]
         if old > 0 and abs(new / old - 1) > 0.005:
             found.append(f"price of {name}: {old:.4g} → {new:.4g} USD/h ({100 * (new / old - 1):+.1f} %).")
-    found += [f"{name} is offered now." for name in sorted(set(after.prices) - set(before.prices))]
-    found += [f"{name} is no longer offered." for name in sorted(set(before.prices) - set(after.prices))]
+    if before.prices:
+        found += [f"{name} is offered now." for name in sorted(set(after.prices) - set(before.prices))]
+        found += [f"{name} is no longer offered." for name in sorted(set(before.prices) - set(after.prices))]
     for name in sorted(set(before.counts) | set(after.counts)):
         old_count, new_count = before.counts.get(name, 0), after.counts.get(name, 0)
         if old_count != new_count:

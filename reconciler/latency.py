@@ -92,7 +92,7 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     w1 = np.where(over, (1 + spread) / 2, (1 + in_row) / np.where(over, 1.0, 2 * in_row))
     m1 = np.where(over, mean / (1 + spread), mean * (1 + in_row) / 2)
     m2 = np.where(over, mean / np.maximum(1 - spread, 1e-9), np.maximum(mean * (1 - in_row) / 2, 1e-15))
-    if service.scv > 1 and np.any(servers < 2):
+    if service.scv > 1 and service.arrival_scv == 1 and np.any(servers < 2):
         one = servers < 2
         fast, slow = _one_server_phases(rate, service, rho)
         share = np.clip((mean - fast) / np.maximum(slow - fast, 1e-15), 0.0, 1.0)

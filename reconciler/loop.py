@@ -35,6 +35,16 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
         Unavailable: a hypervisor does not answer and the fleet says to stop then.
     """
+    it = situation(project, as_of=as_of, now=now, seed=seed)
+    plan = decide(it)
+    write_plan(project, plan)
+    sizes = {t.tier: [t.before, t.after] for t in plan.tiers}
+    ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": sizes})
+    return plan
+
+
+def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Situation:
+    """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     history = read_demand(fleet, base=project.fleet_path.parent, as_of=as_of)
     grouping = group(history, fleet, keep=fleet.history.series)
@@ -47,26 +57,20 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     engine.ensure_stack()
     notes, demoted = fitness(fleet, history, forecast, as_of=as_of or now)
     catalogue = project.read_catalogue(fleet)
-    plan = decide(
-        Situation(
-            fleet=fleet,
-            catalogue=catalogue,
-            forecast=forecast,
-            grouping=grouping,
-            observed=observe(engine.state(), fleet.metal_flavours),
-            load_now=load_now(history, grouping, fleet),
-            as_of=as_of or history.end,
-            now=now,
-            stack=project.stack,
-            unreachable=silent,
-            notes=(*notes, *price_notes(fleet, catalogue, now)),
-            demoted=demoted,
-        )
+    return Situation(
+        fleet=fleet,
+        catalogue=catalogue,
+        forecast=forecast,
+        grouping=grouping,
+        observed=observe(engine.state(), fleet.metal_flavours),
+        load_now=load_now(history, grouping, fleet),
+        as_of=as_of or history.end,
+        now=now,
+        stack=project.stack,
+        unreachable=silent,
+        notes=(*notes, *price_notes(fleet, catalogue, now)),
+        demoted=demoted,
     )
-    write_plan(project, plan)
-    sizes = {t.tier: [t.before, t.after] for t in plan.tiers}
-    ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": sizes})
-    return plan
 
 
 def write_plan(project: Project, plan: PlanFile) -> None:

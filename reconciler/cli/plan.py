@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -11,20 +12,50 @@ from rich.console import Console
 
 from reconciler.change import Preview
 from reconciler.cli import options
-from reconciler.loop import make_plan
+from reconciler.loop import make_plan, situation
+from reconciler.planning import problem_of
 from reconciler.report.summary import Summary
-from reconciler.report.text import plan_tables
+from reconciler.report.text import plan_tables, table
+from reconciler.whatif import parse, what_if
+from reconciler.whatif import table as whatif_table
 
 
 @click.command("plan")
 @options.project
 @options.as_of
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths.")
+@click.option(
+    "--what-if",
+    "scenarios",
+    multiple=True,
+    metavar="CHANGE",
+    help="Write nothing; show the plan beside what it would be: demand=1.5, price=1.2, price.spot=2, lost=HOST, no-spot; "
+    "joined by + they happen together.",
+)
 @options.as_json
-def command(stack: str | None, fleet: Path | None, as_of: datetime | None, seed: int, as_json: bool) -> int:
+def command(
+    stack: str | None,
+    fleet: Path | None,
+    as_of: datetime | None,
+    seed: int,
+    scenarios: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Forecast demand, size the tiers, and write the stack file (only its own keys) and a plan file that says why."""
     project = options.open_project(stack, fleet)
     progress = Console(stderr=True)
+    if scenarios:
+        for text in scenarios:
+            parse(text)  # a slip of the pen is told before the forecast is made
+        with progress.status("reading history, forecasting, sizing …"):
+            found = situation(project, as_of=as_of, now=options.now(), seed=seed)
+            outcomes = what_if(problem_of(found), scenarios)
+        if as_json:
+            click.echo(json.dumps([asdict(o) for o in outcomes], indent=2, sort_keys=True, ensure_ascii=False))
+        else:
+            _, heading, rows = whatif_table(outcomes)
+            Console().print(table(heading, rows))
+        return 0
     with progress.status("reading history, forecasting, sizing …"):
         plan = make_plan(project, as_of=as_of, now=options.now(), seed=seed)
     if as_json:

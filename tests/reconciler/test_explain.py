@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from reconciler.cli.explain import command as explain_command
+from reconciler.cli.plan import command as plan_command
 from reconciler.explain import basis_of, changes, explain, tables
 from reconciler.sizing import SizingProblem, size
 from stacks.contract import Tier
@@ -67,3 +72,37 @@ def test_tables_have_as_many_cells_as_headings() -> None:
     question = asked()
     for _, heading, rows in tables(explain(question, size(question))):
         assert all(len(row) == len(heading) for row in rows)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose demand is the small question's; reading and forecasting have their own tests."""
+    (tmp_path / "Pulumi.yaml").write_text("name: tiercast\nruntime: python\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PULUMI_STACK", "dev")
+    for module in ("explain", "plan"):
+        monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: None)
+        monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", lambda it: asked())
+    return tmp_path
+
+
+def test_the_command_shows_every_table_and_writes_nothing(project: Path) -> None:
+    before = sorted(project.rglob("*"))
+    shown = CliRunner().invoke(explain_command, [])
+    assert shown.exit_code == 0, shown.output
+    for text in ("binding constraint", "One instance more or less", "this is the first plan", "proven bound"):
+        assert text in shown.output
+    data = json.loads(CliRunner().invoke(explain_command, ["--json"]).output)
+    assert [t["tier"] for t in data["tiers"]] == ["hot", "warm", "cold"]
+    assert sorted(project.rglob("*")) == before
+
+
+def test_the_plan_command_answers_what_if_without_writing(project: Path) -> None:
+    before = sorted(project.rglob("*"))
+    shown = CliRunner().invoke(plan_command, ["--what-if", "demand=2", "--what-if", "price.warm=3"])
+    assert shown.exit_code == 0, shown.output
+    assert "demand=2" in shown.output
+    data = json.loads(CliRunner().invoke(plan_command, ["--what-if", "demand=2", "--json"]).output)
+    assert [row["scenario"] for row in data] == ["as planned", "demand=2"]
+    assert data[1]["usd_difference"] > 0
+    assert sorted(project.rglob("*")) == before
