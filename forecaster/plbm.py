@@ -16,24 +16,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import numpy as np
 import pandas as pd
 
+from forecaster.answers import answer, steps_ahead
 from forecaster.assemble import extended, history_from_frame
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
-from forecaster.history import Floats, History
-from forecaster.joint import Joint, joint, path_quantiles
+from forecaster.history import Floats, History, aligned
+from forecaster.joint import Joint, joint
 from forecaster.levels import at_level
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
 from forecaster.prediction import Prediction, Recommendation, recommendations
-from forecaster.prior import Prior, priors, unknown_user
+from forecaster.prior import Prior, priors
 from forecaster.scoring import scored
 from forecaster.structure import Structure, node_shares, pair_shares, pair_values, series_values, structure_of
+from forecaster.utilisation import Units, without_measurement
 from forecaster.workload import learn_workload
 
 
@@ -95,22 +96,25 @@ class PLBM:
         *,
         measurements: pd.DataFrame | None = None,
         declared: Mapping[str, RequestCost] | None = None,
+        units: Units | None = None,
     ) -> PLBM:
         """Fit every series on the history and learn what requests cost; returns itself.
 
         `historical_data` is a `History`, or a frame of series or events (see `history_from_frame`); `measurements` a
-        sample of measured events; `declared` costs by application, which win over learned ones. Any history will do,
-        none included. Raises `HistoryError` for a frame that can't be read.
+        sample of measured events; `declared` costs by application, which win over learned ones; `units` says what the
+        series' utilisation is in, to learn costs from it where no event was measured. Any history will do, none
+        included. Raises `HistoryError` for a frame that can't be read.
         """
         history = _history(historical_data, None)
         kept = history.tail(max(1, int(self._settings.keep / history.step)))
         events = measurements if measurements is not None else history.measurements
+        workload = learn_workload(events)
         self._take(
             State(
                 settings=self._settings,
                 history=replace(kept, measurements=pd.DataFrame()),
-                workload=learn_workload(events),
-                declared=dict(declared or {}),
+                workload=workload,
+                declared=without_measurement(kept, units or Units(), workload, declared or {}),
             )
         )
         self._fit(dict.fromkeys((*self.structure.series, *self._big_names()), "first fit"))
@@ -249,44 +253,26 @@ class PLBM:
         Raises `ForecastError` for a time without a zone, inside the history, or more than eight weeks after it.
         """
         state, structure = self.state, self.structure
-        steps = _steps_ahead(state.history, timestamp)
-        node_name, label = self._node_of(user_id, application_id)
-        pair = (user_id, application_id)
-        cost = self.costs().get(application_id)
+        steps = steps_ahead(state.history, timestamp)
+        start = state.history.end + (steps - 1) * state.history.step
         base = {
             "user_id": user_id,
             "application_id": application_id,
-            "timestamp": state.history.end + (steps - 1) * state.history.step,
+            "timestamp": start if state.history.length else aligned(timestamp, state.history.step),
             "step": state.history.step,
-            "cost": cost,
+            "cost": self._cost(application_id),
         }
-        if node_name not in structure.nodes:
-            return Prediction.of_prior(
-                self._prior(label), f"application {application_id} is not in the history", **base
-            )
+        node, label = self._node_of(user_id, application_id)
+        if node not in structure.nodes:
+            why = f"application {application_id} is not in the history"
+            return Prediction.of_prior(self._prior(label), why, **base)
         made = self.joint_forecast(max(steps, state.settings.horizon))
-        node = structure.nodes.index(node_name)
-        holder = made.series[int(structure.holder[node])]
-        members = structure.pairs(node)
-        if pair not in {state.history.pairs[int(k)] for k in members}:
-            largest = members[:50]
-            rows = unknown_user(
-                made.pair_paths(node, largest.tolist()), LEVELS, np.random.default_rng(state.settings.seed)
-            )
-            why = f"user {user_id} is not in the history of {application_id}: like one of its {len(members)} users at random"
-            return Prediction.of_quantiles(rows[steps - 1], "prior", why, False, **base)
-        if len(members) == 1 and len(structure.members(int(structure.holder[node]))) == 1:
-            return Prediction.of_quantiles(
-                holder.quantiles[steps - 1], holder.model, holder.reason, holder.calibrated, **base
-            )
-        place = next(int(k) for k in members if state.history.pairs[int(k)] == pair)
-        quantiles = path_quantiles(made.pair_paths(node, [place])[0])[steps - 1]
-        one = made.big.get(place)
-        if one is not None:
-            why = f"modelled itself, reconciled to {node_name}: {one.reason}"
-            return Prediction.of_quantiles(quantiles, one.model, why, one.calibrated, **base)
-        why = f"its share of {holder.name}: {holder.reason}"
-        return Prediction.of_quantiles(quantiles, holder.model, why, holder.calibrated, **base)
+        return answer(made, state, structure.nodes.index(node), steps, base)
+
+    def _cost(self, application: str) -> RequestCost | None:
+        state = self.state
+        learned = state.workload.costs([application]) if state.workload is not None else {}
+        return state.declared.get(application, learned.get(application))
 
     def _prior(self, label: str) -> Prior:
         state = self.state
@@ -308,21 +294,3 @@ class PLBM:
 
 def _history(data: History | pd.DataFrame, step: timedelta | None) -> History:
     return data if isinstance(data, History) else history_from_frame(data, step=step)
-
-
-def _steps_ahead(history: History, timestamp: datetime) -> int:
-    """In which step after the history's last one `timestamp` lies (1: the next)."""
-    if timestamp.tzinfo is None:
-        raise ForecastError(f"the time {timestamp.isoformat()} has no zone; write it with Z or an offset.")
-    steps = int((timestamp.astimezone(UTC) - history.end) // history.step) + 1
-    if steps < 1 and history.length:
-        raise ForecastError(
-            f"{timestamp.isoformat()} lies in the history, which ends at {history.end.isoformat()}; ask for a later time."
-        )
-    steps = max(steps, 1)
-    if steps * history.step > timedelta(weeks=8):
-        raise ForecastError(
-            f"{timestamp.isoformat()} is more than eight weeks after the history's end "
-            f"({history.end.isoformat()}); bring the history up to date."
-        )
-    return steps

@@ -1,0 +1,67 @@
+"""What is answered for one user and application: from the pair's own model, its share, its peers, or the prior."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from forecaster.demand import LEVELS
+from forecaster.errors import ForecastError
+from forecaster.history import History
+from forecaster.joint import Joint, path_quantiles
+from forecaster.plbm_state import State
+from forecaster.prediction import Prediction
+from forecaster.prior import unknown_user
+
+#: How far ahead is answered; and how many known users stand for one that is not known.
+FARTHEST, PEERS = timedelta(weeks=8), 50
+
+
+def steps_ahead(history: History, timestamp: datetime) -> int:
+    """In which step after the history's last one `timestamp` lies (1: the next). Without history every time is near.
+
+    Raises `ForecastError` for a time without a zone, inside the history, or too far after it.
+    """
+    said = timestamp.isoformat()
+    if timestamp.tzinfo is None:
+        raise ForecastError(f"the time {said} has no zone; write it with Z or an offset.")
+    if not history.length:
+        return 1
+    end = history.end.isoformat()
+    steps = int((timestamp.astimezone(UTC) - history.end) // history.step) + 1
+    if steps < 1:
+        raise ForecastError(f"{said} lies in the history, which ends at {end}; ask for a later time.")
+    if steps * history.step > FARTHEST:
+        raise ForecastError(
+            f"{said} is more than eight weeks after the history's end ({end}); bring the history up to date."
+        )
+    return steps
+
+
+def answer(made: Joint, state: State, node: int, steps: int, base: dict[str, Any]) -> Prediction:
+    """The prediction for `base`'s user and application in a node of the history, `steps` ahead."""
+    structure, pairs = made.structure, state.history.pairs
+    holder = made.series[int(structure.holder[node])]
+    members = structure.pairs(node)
+    wanted = (base["user_id"], base["application_id"])
+    place = next((int(k) for k in members if pairs[int(k)] == wanted), None)
+    if place is None:
+        peers = made.pair_paths(node, members[:PEERS].tolist())
+        rows = unknown_user(peers, LEVELS, np.random.default_rng(state.settings.seed))
+        why = (
+            f"user {wanted[0]} is not in the history of {wanted[1]}: like one of {len(members)} users that are, "
+            "with wide intervals"
+        )
+        return Prediction.of_quantiles(rows[steps - 1], "prior", why, False, **base)
+    if len(members) == 1 and len(structure.members(int(structure.holder[node]))) == 1:
+        row = holder.quantiles[steps - 1]
+        return Prediction.of_quantiles(row, holder.model, holder.reason, holder.calibrated, **base)
+    quantiles = path_quantiles(made.pair_paths(node, [place])[0])[steps - 1]
+    own = made.big.get(place)
+    if own is not None:
+        why = f"modelled itself and reconciled to {structure.nodes[node]}: {own.reason}"
+        return Prediction.of_quantiles(quantiles, own.model, why, own.calibrated, **base)
+    why = f"its share of {holder.name}: {holder.reason}"
+    return Prediction.of_quantiles(quantiles, holder.model, why, holder.calibrated, **base)
