@@ -28,7 +28,7 @@ def dask_runner(address: str, *, timeout: float = 10.0) -> Iterator[Runner]:
         Unavailable: the scheduler does not answer within `timeout` seconds, or has no workers.
     """
     try:
-        from distributed import Client, KilledWorker, wait
+        from distributed import Client, KilledWorker
     except ImportError:
         raise UserError("--cluster needs Dask; install it with `pip install 'tiercast[cluster]'`.") from None
     try:
@@ -39,7 +39,6 @@ def dask_runner(address: str, *, timeout: float = 10.0) -> Iterator[Runner]:
     def run(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         futures = [client.submit(function, item, pure=False, retries=RETRIES) for item in items]
         try:
-            wait(futures)
             return list(client.gather(futures))
         except KilledWorker as problem:
             raise UserError(

@@ -1,0 +1,139 @@
+"""Growing: processes and a Dask cluster give the same results in order; a worker that dies costs time, not results."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster.parallel import in_order, processes
+from forecaster.plbm import PLBM
+from forecaster.plbm_state import PlbmSettings
+from reconciler.adapters.cluster import dask_runner
+from reconciler.errors import Unavailable
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+class DiesOnce:
+    """Kills its process the first time it sees one number; after that it is a function like any other."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = str(marker)
+
+    def __call__(self, number: int) -> int:
+        if number == 3 and not os.path.exists(self.marker):  # noqa: PTH110
+            with open(self.marker, "w"):  # noqa: PTH123
+                pass
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.05)
+        return number * number
+
+
+def history() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    times = pd.date_range("2024-01-01", periods=120, freq="h", tz="UTC")
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"timestamp": times, "user_id": "u", "application_id": f"a{k}", "requests": rng.poisson(9, 120)}
+            )
+            for k in range(4)
+        ]
+    )
+
+
+def test_results_come_in_the_order_of_the_tasks() -> None:
+    assert processes(1) is in_order
+    assert processes(2)(square, list(range(20))) == [k * k for k in range(20)]
+
+
+@pytest.mark.filterwarnings("ignore:A worker stopped while some jobs:UserWarning")
+def test_a_killed_process_costs_time_not_results(tmp_path: Path) -> None:
+    marker = tmp_path / "died"
+    assert processes(2)(DiesOnce(marker), list(range(8))) == [k * k for k in range(8)]
+    assert marker.exists()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Dask scheduler and two workers, each its own process, on 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("dask")
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    tests = str(Path(__file__).resolve().parent)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([tests, str(Path(__file__).resolve().parents[2])])}
+    config = {
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "5",
+        "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "1s",
+    }
+    quiet = ["--no-dashboard"]
+    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", address, "--no-show", *quiet]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--host", "127.0.0.1", "--nthreads", "1"]
+    worker += ["--local-directory", str(folder), *quiet]
+    commands = [scheduler, *([*worker, "--name", f"w{k}"] for k in range(2))]
+    running = []
+    try:
+        for command in commands:
+            with (folder / f"log{len(running)}").open("wb") as log:
+                running.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment | config, cwd=folder))
+            time.sleep(0.5)
+        _wait_for_workers(address, 2)
+        yield address
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(timeout=20)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_workers(address: str, count: int) -> None:
+    code = (
+        "import sys; from distributed import Client\n"
+        "c = Client(sys.argv[1], timeout=30); c.wait_for_workers(int(sys.argv[2]), timeout=40); c.close()"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, address, str(count)], check=True, timeout=90)
+
+
+pytestmark_dask = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+@pytestmark_dask
+def test_a_cluster_fits_the_same_models_as_this_process(cluster: str) -> None:
+    settings = PlbmSettings(horizon=3, paths=50)
+    with dask_runner(cluster) as run:
+        there = PLBM(settings, run=run).train(history()).forecast().digest()
+    assert there == PLBM(settings).train(history()).forecast().digest()
+
+
+@pytestmark_dask
+def test_a_killed_worker_costs_time_not_results(cluster: str, tmp_path: Path) -> None:
+    marker = tmp_path / "died"
+    with dask_runner(cluster) as run:
+        assert run(DiesOnce(marker), list(range(12))) == [k * k for k in range(12)]
+    assert marker.exists()
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence() -> None:
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    with pytest.raises(Unavailable, match=f"{address} does not answer") as caught, dask_runner(address, timeout=1.0):
+        pass
+    assert caught.value.retryable
+    assert json.dumps(str(caught.value)).count("\\n") == 0
