@@ -62,7 +62,7 @@ def cells_history(
         utilisation={name: values[order] for name, values in (utilisation or {}).items()},
         measurements=pd.DataFrame() if measurements is None else measurements,
     )
-    return replace(history, quality=_sized(history, quality or Quality()))
+    return replace(history, quality=replace(history, quality=quality or Quality()).described())
 
 
 def _order(key: Ints, slots: int) -> Ints | slice:
@@ -279,22 +279,3 @@ def extended(older: History, newer: History) -> History:
 def _loose(history: History, place: Mapping[Pair, int], shift: int) -> tuple[Ints, Ints, Floats, Bools]:
     codes = np.array([place[pair] for pair in history.pairs], dtype=np.int64)
     return np.repeat(codes, np.diff(history.offsets)), history.position + shift, history.requests, history.censored
-
-
-def _sized(history: History, quality: Quality) -> Quality:
-    """`quality` with the sizes of `history`; a pair counts from its first cell on."""
-    sizes = np.diff(history.offsets)
-    begun = history.length - history.position[history.offsets[:-1][sizes > 0]]
-    finite = np.add.reduceat(np.isfinite(history.requests), history.offsets[:-1][sizes > 0]) if len(begun) else begun
-    logged = history.zero_absent[sizes > 0]
-    lacking = np.where(logged, int(history.unrecorded.sum()), begun - finite)
-    return replace(
-        quality,
-        pairs=len(history.pairs),
-        users=len(history.users),
-        applications=len(history.applications),
-        steps=history.length,
-        first=history.start if history.length else None,
-        last=history.cutoff if history.length else None,
-        missing_share=float(np.clip(lacking.sum() / begun.sum(), 0, 1)) if begun.sum() else 0.0,
-    )

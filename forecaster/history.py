@@ -196,6 +196,23 @@ class History:
         requests = np.where(blank[self.position], np.nan, self.requests)
         return replace(self, requests=requests, unrecorded=self.unrecorded | blank)
 
+    def described(self) -> Quality:
+        """The quality summary with the sizes of this history; a pair counts from its first cell on."""
+        sizes = np.diff(self.offsets)
+        begun = self.length - self.position[self.offsets[:-1][sizes > 0]]
+        finite = np.add.reduceat(np.isfinite(self.requests), self.offsets[:-1][sizes > 0]) if len(begun) else begun
+        lacking = np.where(self.zero_absent[sizes > 0], int(self.unrecorded.sum()), begun - finite)
+        return replace(
+            self.quality,
+            pairs=len(self.pairs),
+            users=len(self.users),
+            applications=len(self.applications),
+            steps=self.length,
+            first=self.start if self.length else None,
+            last=self.cutoff if self.length else None,
+            missing_share=float(np.clip(lacking.sum() / begun.sum(), 0, 1)) if begun.sum() else 0.0,
+        )
+
     def frame(self) -> pd.DataFrame:
         """Tidy rows (timestamp, user_id, application_id, requests) of all cells, in the order of pairs and steps."""
         owner = np.repeat(np.arange(len(self.pairs)), np.diff(self.offsets))

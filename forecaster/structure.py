@@ -60,7 +60,7 @@ def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> S
     place = {name: k for k, name in enumerate(nodes)}
     codes = np.array([place[name] for name, _ in named], dtype=np.int64)
     volume = _mean_by(history, codes, len(nodes))
-    alone = volume >= settings.alone if len(nodes) > FEW else np.ones(len(nodes), dtype=bool)
+    alone = volume >= settings.alone if len(nodes) > min(FEW, settings.most) else np.ones(len(nodes), dtype=bool)
     if alone.sum() > settings.most:
         alone &= volume >= np.sort(volume)[-settings.most]
     labels = tuple(label_of[name] for name in nodes)

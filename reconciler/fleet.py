@@ -75,6 +75,15 @@ class History(Part):
     )
     requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests that one event stands for.")
     series: Count = Field(30, description="Busiest applications forecast one by one; the rest per class together.")
+    kind: Literal["auto", "series", "events"] = Field("auto", description="auto: series where there are counts.")
+    timezone: str = Field("UTC", description="IANA zone of times that name none.")
+    absent: Literal["auto", "zero", "missing"] = Field("auto", description="What no row means; auto: events zero.")
+    counters: bool = Field(False, description="The counts are counters that only grow.")
+    demand: str = Field("requests", description="Column that is the demand; utilisation is averaged.")
+    columns: dict[str, str] = Field(default_factory=dict, description="Our column name: the file's.")
+    retry_window: Duration = Field(timedelta(seconds=30), description="A call repeated this soon is a retry.")
+    vcpus_per_cpu: float | None = Field(None, gt=0, description="vCPUs that one unit of `cpu` is.")
+    mib_per_memory: float | None = Field(None, gt=0, description="MiB that one unit of `memory` is.")
 
     @model_validator(mode="after")
     def _paths_given(self) -> Self:

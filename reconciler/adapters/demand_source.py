@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from forecaster.history import History
-from reconciler.adapters.history import read_history
+from reconciler.adapters.history import HistoryRules, read_history
 from reconciler.errors import InputError
 from reconciler.fleet import Fleet, HistorySource
 
@@ -25,11 +25,7 @@ def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None) -> History:
         InputError: nothing of it lies before `as_of`.
     """
     source = fleet.history
-    if source.source is HistorySource.NYCFLIGHTS13:
-        names: list[str | Path] = [HistorySource.NYCFLIGHTS13.value]
-    else:
-        names = [base / path for path in source.paths]
-    found = read_history(names, step=fleet.step, until=as_of)
+    found = read_history(source_names(fleet, base), step=fleet.step, until=as_of, rules=history_rules(fleet))
     if not found.length or not found.pairs:
         when = "" if as_of is None else f" before {as_of.isoformat()}"
         raise InputError("history", f"there is no demand{when}.", "Check the paths, the times and --as-of.")
@@ -37,6 +33,27 @@ def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None) -> History:
     if fleet.calendar.exclude:
         kept = kept.without([(e.start, e.end) for e in fleet.calendar.exclude])
     return scaled(kept, source.requests_per_event)
+
+
+def source_names(fleet: Fleet, base: Path) -> list[str | Path]:
+    """What `read_history` and `read_measurements` are to read; relative paths start from `base`."""
+    if fleet.history.source is HistorySource.NYCFLIGHTS13:
+        return [HistorySource.NYCFLIGHTS13.value]
+    return [base / path for path in fleet.history.paths]
+
+
+def history_rules(fleet: Fleet) -> HistoryRules:
+    """What the fleet file says about its history that a reader can't see."""
+    said = fleet.history
+    return HistoryRules(
+        kind=said.kind,
+        timezone=said.timezone,
+        absent=said.absent,
+        counters=said.counters,
+        demand=said.demand,
+        retry_window=said.retry_window,
+        columns=said.columns,
+    )
 
 
 def scaled(history: History, factor: float) -> History:

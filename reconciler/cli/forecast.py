@@ -1,0 +1,83 @@
+"""`tiercast forecast`: demand quantiles from the kept forecaster, brought up to date first."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from forecaster.levels import NAMES
+from reconciler.adapters.files import write_text
+from reconciler.adapters.kept_forecaster import Kept, resume, runner
+from reconciler.cli import options
+from reconciler.errors import UsageError
+from reconciler.report.forecast import forecast_json, forecast_rows, forecast_table, pair_rows, prediction_text
+
+
+@click.command("forecast")
+@options.project
+@options.as_of
+@click.option("--level", type=click.Choice([*NAMES, "pair"]), default="node", show_default=True, help="What to sum to.")
+@click.option("--horizon", type=click.IntRange(1), help="Steps ahead; default: the fleet's horizon.")
+@click.option("--user", help="One user, with --application and --at.")
+@click.option("--application", help="One application, with --user and --at.")
+@click.option("--at", type=options.Instant(), help="The time that --user and --application are predicted for.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all quantiles as CSV.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Local processes that fit.")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Fit on the Dask cluster whose scheduler is there (tcp://host:port)."
+)
+@options.as_json
+def command(
+    stack: str | None,
+    fleet: Path | None,
+    as_of: datetime | None,
+    level: str,
+    horizon: int | None,
+    user: str | None,
+    application: str | None,
+    at: datetime | None,
+    out: Path | None,
+    jobs: int,
+    cluster: str | None,
+    as_json: bool,
+) -> int:
+    """Print demand quantiles with intervals, for all of a level or for one user and application (requests, vCPU, memory,
+    network). Newer history than the kept model knows is taken in first."""
+    single = [user is not None, application is not None, at is not None]
+    if any(single) and not all(single):
+        raise UsageError("--user, --application and --at belong together; give all three or none.")
+    if level == "pair" and out is None:
+        raise UsageError("--level pair may be very many rows; give --out FILE.csv.")
+    project = options.open_project(stack, fleet)
+    with Console(stderr=True).status("bringing the forecast up to date …"), runner(jobs, cluster) as run:
+        kept = resume(project.read_fleet(), base=project.fleet_path.parent, models=project.models, as_of=as_of, run=run)
+        if user is not None and application is not None and at is not None:
+            one = kept.plbm.predict(user, application, at)
+            click.echo(json.dumps(one.as_json(), indent=2, ensure_ascii=False) if as_json else prediction_text(one))
+            return 0
+        _print_level(kept, level, horizon, out, as_json)
+    return 0
+
+
+def _print_level(kept: Kept, level: str, horizon: int | None, out: Path | None, as_json: bool) -> None:
+    shown = "node" if level == "pair" else level
+    forecast = kept.plbm.forecast(level=shown, horizon=horizon)
+    if out is not None:
+        rows = pair_rows(kept.plbm) if level == "pair" else forecast_rows(forecast)
+        write_text(out, "\n".join(rows) + "\n")
+    if as_json:
+        document = forecast_json(forecast, shown)
+        done = kept.update
+        document["update"] = None if done is None else {"scored": done.scored, "refitted": dict(done.refitted)}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    Console().print(forecast_table(forecast, shown))
+    if kept.update is not None and kept.update.refitted:
+        said = "; ".join(f"{name}: {why}" for name, why in sorted(kept.update.refitted.items()))
+        click.echo(f"fitted anew: {said}")
+    if out is not None:
+        click.echo(f"wrote {out}")

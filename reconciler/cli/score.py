@@ -1,0 +1,106 @@
+"""`tiercast score`: how good forecasts would have been, walked step by step over the end of the history."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from forecaster.accuracy import Accuracy, accuracy, seasonal_naive
+from forecaster.grid import span
+from forecaster.history import Floats, History
+from forecaster.models.lstm import pretrained
+from forecaster.onepool import walk
+from forecaster.structure import series_values, structure_of
+from reconciler.adapters.demand_source import read_demand
+from reconciler.cli import options
+from reconciler.errors import InputError
+from reconciler.forecast_setup import nodes_of, settings_of
+
+
+@click.command("score")
+@options.project
+@options.as_of
+@click.option("--days", type=click.IntRange(1), default=7, show_default=True, help="Days at the end that are scored.")
+@click.option("--series", "most", type=click.IntRange(1), default=20, show_default=True, help="Largest series scored.")
+@options.as_json
+def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days: int, most: int, as_json: bool) -> int:
+    """Forecast every step of the last days from what was known then, 2 steps and 24 hours ahead, and compare with what
+    came: weighted quantile loss (and against a seasonal naive), coverage of intervals, scaled interval score, MASE."""
+    project = options.open_project(stack, fleet)
+    said = project.read_fleet()
+    with Console(stderr=True).status("walking the history …"):
+        history = read_demand(said, base=project.fleet_path.parent, as_of=as_of)
+        first = history.length - round(timedelta(days=days) / history.step)
+        if first < 2:
+            raise InputError(
+                "history", f"it has {history.length} steps, fewer than {days} days and some to learn from."
+            )
+        settings = settings_of(said)
+        structure = structure_of(history, nodes_of(said, history.pairs), settings)
+        values = series_values(history, structure, settings.calendar)
+        order = np.argsort(-np.nansum(values, axis=1), kind="stable")[:most]
+        rows = [row for k in order for row in _scores(structure.series[int(k)], values[int(k)], history, first)]
+    if as_json:
+        click.echo(json.dumps({"days": days, "series": rows}, indent=2, ensure_ascii=False))
+        return 0
+    table = Table("series", "ahead", "loss", "/ naive", "50 %", "80 %", "90 %", "98 %", "SIS", "MASE")
+    for row in rows:
+        cover = [f"{row['coverage'][share]:.0%}" for share in ("0.5", "0.8", "0.9", "0.98")]
+        measures = [_number(row[key]) for key in ("scaled_interval_score", "mase")]
+        loss = [_number(row[key]) for key in ("weighted_quantile_loss", "against_seasonal_naive")]
+        table.add_row(row["series"], row["ahead"], *loss, *cover, *measures)
+    Console().print(table)
+    click.echo(
+        "loss: weighted quantile loss; / naive: against the seasonal naive's; SIS: scaled interval score at 90 %"
+    )
+    return 0
+
+
+def _scores(name: str, values: Floats, history: History, first: int) -> list[dict[str, Any]]:
+    day = max(1, round(timedelta(days=1) / history.step))
+    times = history.index.tz_localize(None).to_numpy()
+    made = walk(values, times, step=history.step, lead=1, start=first, quantile_models=(pretrained(),))
+    out = []
+    for ahead in (made.near, made.day):
+        if ahead is None:
+            continue
+        inside = ahead.rows < history.length
+        rows, quantiles = ahead.rows[inside], ahead.quantiles[inside]
+        ours = accuracy(values[rows], quantiles, 7 * day, values[:first])
+        naive_rows = seasonal_naive(values, first, ahead.h, day)[rows[rows >= first] - first]
+        naive = accuracy(values[rows[rows >= first]], naive_rows, 7 * day, values[:first])
+        out.append(
+            {
+                "series": name,
+                "ahead": span(int(ahead.h * history.step / timedelta(microseconds=1))),
+                **_plain(ours, naive),
+            }
+        )
+    return out
+
+
+def _plain(ours: Accuracy, naive: Accuracy) -> dict[str, Any]:
+    ratio = ours.weighted_quantile_loss / naive.weighted_quantile_loss if naive.weighted_quantile_loss > 0 else np.nan
+    return {
+        "steps": ours.steps,
+        "weighted_quantile_loss": _finite(ours.weighted_quantile_loss),
+        "against_seasonal_naive": _finite(ratio),
+        "coverage": {str(share): _finite(value) for share, value in ours.coverage.items()},
+        "scaled_interval_score": _finite(ours.scaled_interval_score),
+        "mase": _finite(ours.mase),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
