@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.spread import lost_with
 from stacks.contract import Flavour, Hypervisor, Slot
 
 #: A slot's number has three digits.
@@ -23,8 +24,9 @@ _LAST = 999
 class Placement:
     """Slots in order of host and number; what had to move, what found no room, and where the spare host is missing.
 
-    moved: names of flavours whose VM changes hosts. unplaced: flavour → VMs without room. survives: whether all VMs fit
-    when the `spare` fullest hosts fail; `reason` says why not.
+    moved: names of flavours whose VM changes hosts. unplaced: flavour → VMs without room. survives: whether losing the
+    `spare` fullest hosts costs no more VMs than an even spread would, which is what sizing counts on; `reason` says why
+    not.
     """
 
     slots: tuple[Slot, ...]
@@ -51,7 +53,7 @@ def place(
         flavours: sizes of VMs.
         wanted: count by flavour, including what runs on hosts that do not answer.
         current: slots that are in use.
-        spare: hosts that may fail without a VM losing its place (N+1 = 1).
+        spare: hosts that may fail (N+1 = 1): VMs are moved off crowded hosts until that costs no more than it must.
         unreachable: hosts whose slots are left exactly as they are.
         application: application by flavour for anti-affinity; absent: each flavour is its own.
 
@@ -70,13 +72,16 @@ def place(
         for _ in range(wanted.get(flavour.name, 0) - board.count(flavour.name)):
             if not board.add(flavour.name) and not board.make_room(flavour.name, moved):
                 unplaced[flavour.name] = unplaced.get(flavour.name, 0) + 1
-    lost = board.cannot_lose(spare)
+    board.even_out(spare, moved)
+    excess, fullest = board.unevenness(spare) if spare else (0, "")
     return Placement(
         slots=tuple(sorted(board.slots, key=lambda s: (s.hypervisor, s.number))),
         moved=tuple(moved),
         unplaced=unplaced or None,
-        survives=not lost,
-        reason=f"if {' and '.join(lost)} failed, not all of its VMs would fit on the other hosts." if lost else "",
+        survives=not excess,
+        reason=f"{fullest} carries more than its even share: losing it costs {excess} VMs more than counted on (N+{spare})."
+        if excess
+        else "",
     )
 
 
@@ -172,26 +177,45 @@ class _Board:
         moved.extend(gone)
         return True
 
-    def cannot_lose(self, spare: int) -> tuple[str, ...]:
-        """Names of `spare` hosts whose VMs would not fit on the others, or nothing: first fit, largest first."""
-        if spare < 1 or not self.slots:
-            return ()
-        if spare >= len(self.hosts):
-            return tuple(self.hosts)
-        for failing in itertools.combinations(sorted(self.hosts), spare):
-            room = {h: list(self._free(h)) for h in self._open_hosts() if h not in failing}
-            homeless = sorted(
-                (self.flavours[s.flavour] for s in self.slots if s.hypervisor in failing),
-                key=lambda f: (-f.vcpu, -f.memory_mib),
-            )
-            for kind in homeless:
-                able = [h for h, (c, m) in room.items() if c >= kind.vcpu and m >= kind.memory_mib]
-                if not able:
-                    return failing
-                host = min(able, key=lambda h: (room[h][0], h))
-                room[host][0] -= kind.vcpu
-                room[host][1] -= kind.memory_mib
-        return ()
+    def unevenness(self, spare: int) -> tuple[int, str]:
+        """VMs by which the `spare` fullest hosts exceed an even spread, over all applications, and the fullest host."""
+        worst, fullest = 0, ""
+        hosts = self._open_hosts()
+        for family in sorted({self.application.get(s.flavour, s.flavour) for s in self.slots}):
+            mine = [s for s in self.slots if self.application.get(s.flavour, s.flavour) == family]
+            on = {h: sum(s.hypervisor == h for s in mine) for h in self.hosts}
+            largest = max((self.flavours[s.flavour] for s in mine), key=lambda f: (f.vcpu, f.memory_mib))
+            room = [on[h] + self._room(h, largest) if h in hosts else on[h] for h in self.hosts]
+            ideal = lost_with(len(mine), room, spare)
+            held = sorted(on.values(), reverse=True)[:spare]
+            if sum(held) - ideal > worst:
+                worst = sum(held) - ideal
+                fullest = max(on, key=lambda h: (on[h], h))
+        return worst, fullest
+
+    def _room(self, host: str, flavour: Flavour) -> int:
+        cores, memory = self._free(host)
+        return max(min(cores // flavour.vcpu, memory // flavour.memory_mib), 0)
+
+    def even_out(self, spare: int, moved: list[str]) -> None:
+        """Move VMs off the fullest host, the highest numbers first, until losing hosts costs no more than it must."""
+        for _ in range(len(self.slots) if spare else 0):
+            before, fullest = self.unevenness(spare)
+            if before == 0 or fullest in self.unreachable:
+                return
+            kept = list(self.slots)
+            mine = [s for s in self.slots if s.hypervisor == fullest]
+            crowded = max(mine, key=lambda s: (self._kin(fullest, s.flavour), s.number))
+            self.slots.remove(crowded)
+            others = [h for h in self._open_hosts() if h != fullest and self._fits(h, crowded.flavour)]
+            if others:
+                target = min(others, key=lambda h: (self._kin(h, crowded.flavour), -self._free(h)[0], h))
+                number = self._next_number(target)
+                self.slots.append(Slot(hypervisor=target, number=number, flavour=crowded.flavour))
+            if not others or self.unevenness(spare)[0] >= before:
+                self.slots = kept
+                return
+            moved.append(crowded.flavour)
 
 
 def spread(slots: Sequence[Slot]) -> Counter[str]:

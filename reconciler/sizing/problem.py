@@ -91,7 +91,7 @@ class SizingProblem:
         paths: (paths, classes, horizon) requests/s, joint samples; step 0 is the first step of the plan.
         options: what can be had.
         window: steps for which the counts of this plan hold.
-        hosts, spare_hosts: own hosts, and how many may be lost without loss of capacity (N+1 = 1).
+        hosts, spare_hosts: own hosts, and how many may be lost with every promise still kept (N+1 = 1).
         tier_bounds: least and most instances per tier.
         budget_usd_per_hour: ceiling of the plan's cost including `sunk_usd_per_hour`.
         sunk_usd_per_hour: what is paid whatever is decided: commitments, reservations, balancers.

@@ -24,7 +24,7 @@ from reconciler.losses import loss_states
 from reconciler.sizing.cuts import Shortage
 from reconciler.sizing.milp import INFINITY, Program
 from reconciler.sizing.needs import Group, Needs
-from reconciler.sizing.packing import host_limits
+from reconciler.sizing.packing import counted_share, host_limits
 from reconciler.sizing.problem import Option, SizingProblem
 from stacks.contract import Tier
 
@@ -149,7 +149,7 @@ class _Builder:
             if limits is not None:
                 for i in mine:
                     for column in set(self.count[i]):
-                        p.high[column] = max(min(p.high[column], limits.slots[options[i].name]), p.low[column])
+                        p.high[column] = max(min(p.high[column], limits.slots(options[i].name)), p.low[column])
         if budget is not None:
             priced = [i for i, o in enumerate(options) if o.usd_per_hour > 0]
             p.row([self.paid[i][0] for i in priced], [options[i].usd_per_hour for i in priced], high=budget)
@@ -164,8 +164,9 @@ class _Builder:
         return capacity
 
     def _window(self, group: Group, weights: Floats, slack: int) -> None:
-        """The promise over the window: exact where nothing can be lost, else over the loss states."""
+        """The promise over the window without spare hosts: exact where nothing can be lost, else over loss states."""
         needs, p = self.needs, self.program
+        weights = weights * np.array([counted_share(self.problem, o) for o in self.problem.options])
         shortage, allowed = window_shortage(self.problem, needs, group)
         first = [c[0] for c in self.count]
         exposed = [

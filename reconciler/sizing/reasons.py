@@ -75,13 +75,13 @@ def _full(problem: SizingProblem, counts: Counts, tier: Tier) -> str | None:
     total = sum(counts[o.name] for o in mine)
     limits = host_limits(problem, tier)
     if limits is not None and all(
-        counts[o.name] + 1 > limits.slots[o.name]
+        counts[o.name] + 1 > limits.slots(o.name)
         or sum(counts[x.name] * x.vcpu for x in mine) + o.vcpu > limits.cores
         or sum(counts[x.name] * x.memory_mib for x in mine) + o.memory_mib > limits.memory_mib
         for o in mine
     ):
         spare = problem.spare_hosts if tier is Tier.HOT else 0
-        apart = f" with {spare} spare host{'s' if spare > 1 else ''} kept free (N+{spare})" if spare else ""
+        apart = f", counted without the {spare} fullest (N+{spare})" if spare else ""
         return f"{total} fill the {limits.cores} cores of its hosts{apart}; what is over goes to the next tier."
     return f"{total} is the declared maximum; what is over goes to the next tier."
 

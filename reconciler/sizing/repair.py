@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reconciler.assess import Assessment, assess
 from reconciler.floor import floor_demand
-from reconciler.sizing.packing import host_limits
+from reconciler.sizing.packing import host_limits, without_spare_hosts
 from reconciler.sizing.problem import Option, SizingProblem
 from reconciler.sizing.result import supply_of, usd_of
 from stacks.contract import Tier
@@ -29,8 +29,19 @@ _STEPS, _TRIED, _NEIGHBOURS = 400, 4, 400
 
 
 def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    """The counts against the demand section, shares tightened by the online control's risk factor."""
-    return assess(tightened(problem).demand, supply_of(problem, counts), problem.judged_services(), latency=False)
+    """The counts against the demand section, shares tightened by the online control's risk factor.
+
+    Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the losses of spot, and
+    the fullest hosts gone.
+    """
+    demand, services = tightened(problem).demand, problem.judged_services()
+    whole = assess(demand, supply_of(problem, counts), services, latency=False)
+    left = without_spare_hosts(problem, counts)
+    if left is None:
+        return whole
+    parted = assess(demand, [replace(s, loss=0.0) for s in supply_of(problem, left)], services, latency=False)
+    worse = (max(pair, key=lambda c: c.violating_share) for pair in zip(whole.classes, parted.classes, strict=True))
+    return replace(whole, classes=tuple(worse))
 
 
 def tightened(problem: SizingProblem) -> SizingProblem:
@@ -70,7 +81,7 @@ def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:
             continue
         cores = sum(counts[o.name] * o.vcpu for o in mine)
         memory = sum(counts[o.name] * o.memory_mib for o in mine)
-        slots = all(counts[o.name] <= max(limits.slots[o.name], held[o.name]) for o in mine)
+        slots = all(counts[o.name] <= max(limits.slots(o.name), held[o.name]) for o in mine)
         if not slots or cores > limits.cores + 1e-9 or memory > limits.memory_mib + 1e-9:
             return False
     return True

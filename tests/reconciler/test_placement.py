@@ -69,11 +69,24 @@ def test_what_finds_no_room_is_said() -> None:
     assert found.unplaced == {"large": 1, "small": 1}
 
 
-def test_a_fleet_that_could_not_lose_a_host_says_which() -> None:
-    full = place([host("a"), host("b")], [SMALL], {"small": 5}, spare=1)
-    assert not full.survives
-    assert "a failed" in full.reason
-    assert place([host("a"), host("b")], [SMALL], {"small": 4}, spare=1).survives
+def test_with_a_spare_host_a_crowded_one_is_evened_out_by_few_moves() -> None:
+    now = [slot("a", n) for n in range(1, 5)]
+    lax = place([host("a"), host("b")], [SMALL], {"small": 4}, now)
+    assert lax.moved == ()
+    even = place([host("a"), host("b")], [SMALL], {"small": 4}, now, spare=1)
+    assert even.moved == ("small", "small")
+    assert even.slots == (slot("a", 1), slot("a", 2), slot("b", 1), slot("b", 2))
+    assert even.survives
+
+
+def test_a_host_that_cannot_be_evened_out_is_named() -> None:
+    now = [slot("a", n) for n in range(1, 5)]
+    found = place([host("a"), host("b")], [SMALL], {"small": 4}, now, spare=1, unreachable=frozenset({"b"}))
+    assert found.survives  # there is no other host to move to: an even spread could do no better
+    hosts = [host("a"), host("b"), host("c")]
+    stuck = place(hosts, [SMALL], {"small": 4}, now, spare=1, unreachable=frozenset({"a"}))
+    assert not stuck.survives
+    assert "more than its even share" in stuck.reason
 
 
 @given(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.assess import assess
 from reconciler.floor import below_floor
 from reconciler.latency import Service
 from reconciler.sizing import Host, Option, SizingProblem, size
@@ -132,12 +133,16 @@ def test_a_commitment_is_used_before_more_is_bought() -> None:
     assert answer.of(COLD) > 0
 
 
-def test_spare_hosts_stay_free() -> None:
+def test_every_promise_holds_without_the_spare_host() -> None:
     hosts = tuple(Host(name=f"h{i}", tier=HOT, cores=8, memory_mib=65536) for i in range(3))
     asked = problem({"gold": 300.0}, [option(HOT), option(WARM)], hosts=hosts, spare_hosts=1)
     answer = size(asked)
-    assert answer.of(HOT) == 8
+    assert answer.of(HOT) == 12
     assert "N+1" in answer.reasons[HOT]
+    without_one = supply_of(asked, {"hot/m": 8, "warm/m": answer.of(WARM)})
+    assert assess(asked.demand, without_one).holds
+    relaxed = size(replace(asked, spare_hosts=0))
+    assert relaxed.of(WARM) + 4 >= answer.of(WARM) > relaxed.of(WARM)
 
 
 def test_a_host_smaller_than_a_flavour_carries_none_and_the_next_tier_takes_over() -> None:
