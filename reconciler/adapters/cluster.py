@@ -20,7 +20,7 @@ RETRIES = 5
 
 
 @contextmanager
-def dask_runner(address: str, *, timeout: float = 10.0) -> Iterator[Runner]:
+def dask_runner(address: str, *, timeout: float = 5.0) -> Iterator[Runner]:
     """A runner on the cluster whose scheduler is at `address` (tcp://host:port).
 
     Raises:

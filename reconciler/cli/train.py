@@ -74,7 +74,6 @@ def command(
         table.add_row(row["name"], row["model"], "yes" if row["calibrated"] else "no")
     Console().print(table)
     count = len(document["series"])
-    click.echo(
-        f"{count} series fitted in {document['seconds']:.1f} s, kept as version {kept.version}; why: tiercast explain-forecast [NAME]"
-    )
+    click.echo(f"{count} series fitted in {document['seconds']:.1f} s, kept as version {kept.version}")
+    click.echo("why a series is forecast as it is: tiercast explain-forecast [NAME]")
     return 0
