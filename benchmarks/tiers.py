@@ -142,7 +142,6 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
     """The sizing problem at the start of step t."""
     scale = float(_TABLE.load(_SERVICE.concurrency_per_vcpu))
     near = np.maximum.accumulate(it.quantiles[t, 0]) * scale
-    # 1e-6: whole slots round up; a thousandth of an instance is nothing.
     demand = Demand(
         step_seconds=300,
         classes={
@@ -157,7 +156,6 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
         },
     )
     paths = paths_from_ranks(it.ranks, it.quantiles[t], np.asarray(LEVELS))[:, None, :] * scale
-    common = {"vcpu": 1.0, "memory_mib": 1024.0}
     options = [
         Option(
             name="hot",
@@ -168,7 +166,8 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
             boot_seconds=600,
             boot_mean_seconds=600,
             observed=observed["hot"],
-            **common,
+            vcpu=1.0,
+            memory_mib=1024.0,
         ),
         Option(
             name="warm",
@@ -180,7 +179,8 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
             boot_seconds=30,
             boot_mean_seconds=30,
             observed=observed["warm"],
-            **common,
+            vcpu=1.0,
+            memory_mib=1024.0,
         ),
     ]
     options += [
@@ -196,7 +196,8 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
             loss=SHOCKS_PER_STEP / 2,
             spot=True,
             observed=observed[f"spot-{zone}"],
-            **common,
+            vcpu=1.0,
+            memory_mib=1024.0,
         )
         for zone in ZONES
     ]

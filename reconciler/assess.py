@@ -52,7 +52,8 @@ class ClassAssessment:
     latency_ms: at the class's percentile when demand is at its quantile `level` (infinite: overloaded or served by
     none). safe_rps: load carried within the promise beside the other classes at that level. violating_share: expected
     share of requests beyond it; asked_share: how much may be. risk: probability that some are. served: requests/s by
-    tier at `level`. reachable: False where no load at all meets the target on any tier that has instances.
+    tier at `level`; used: share of the tier's instances that this takes. reachable: False where no load at all meets
+    the target on any tier that has instances.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ClassAssessment:
     asked_share: float
     risk: float
     served: Mapping[Tier, float] = field(default_factory=dict)
+    used: Mapping[Tier, float] = field(default_factory=dict)
     reachable: bool = True
 
     @property
@@ -209,6 +211,7 @@ class _ClassRoute:
             asked_share=self.demand.violating_share,
             risk=float(weights[missed > 0].sum()),
             served={t: float(x[-1, 0]) for t, x in self.served.items()},
+            used={t: float(x[-1, 0]) for t, x in self.share.items()},
             reachable=bool(usable) or not any(t in routing.tiers for t in self.demand.tiers),
         )
 

@@ -64,12 +64,15 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
     budget = None
     if problem.budget_usd_per_hour is not None:
         budget = max(problem.budget_usd_per_hour - problem.sunk_usd_per_hour, 0.0)
-    stated = _state(problem, needs, budget, gap)
-    solution = stated.program.solve(gap=gap, time_limit_s=problem.time_limit_s, start=_start(problem, stated, warm))
+    # Making the counts exact costs a little more: leave it a part of the gap.
+    stated = _state(problem, needs, budget, 0.5 * gap)
+    solution = stated.program.solve(
+        gap=stated.gap, time_limit_s=problem.time_limit_s, start=_start(problem, stated, warm)
+    )
     if not solution.found and budget is not None:
         # What must run (floor, minimum, what may not shrink) is dearer than the budget: it runs, and the plan says so.
-        stated = _state(problem, needs, None, gap)
-        solution = stated.program.solve(gap=gap, time_limit_s=problem.time_limit_s)
+        stated = _state(problem, needs, None, 0.5 * gap)
+        solution = stated.program.solve(gap=stated.gap, time_limit_s=problem.time_limit_s)
     if solution.found:
         counts = {o.name: round(solution.values[stated.layout.counts[i][0]]) for i, o in enumerate(problem.options)}
     else:

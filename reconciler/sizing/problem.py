@@ -94,6 +94,7 @@ class SizingProblem:
         hosts, spare_hosts: own hosts, and how many may be lost with every promise still kept (N+1 = 1).
         tier_bounds: least and most instances per tier.
         budget_usd_per_hour: ceiling of the plan's cost including `sunk_usd_per_hour`.
+        class_usd_per_hour: ceiling of a class's share of the cost, by the share of each tier's instances that it uses.
         sunk_usd_per_hour: what is paid whatever is decided: commitments, reservations, balancers.
         load_now: requests/s measured now per class: the safety floor.
         first_run: a stack's first run never scales down.
@@ -113,6 +114,7 @@ class SizingProblem:
     spare_hosts: int = 0
     tier_bounds: Mapping[Tier, tuple[int, int]] = field(default_factory=dict)
     budget_usd_per_hour: float | None = None
+    class_usd_per_hour: Mapping[str, float] = field(default_factory=dict)
     sunk_usd_per_hour: float = 0.0
     load_now: Mapping[str, float] = field(default_factory=dict)
     first_run: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconciler.assess import Assessment
 from reconciler.sizing.needs import Needs
 from reconciler.sizing.packing import host_limits
 from reconciler.sizing.problem import Option, SizingProblem
@@ -149,6 +150,7 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
             "may not shrink and what the load needs now come first. Raise the budget to that."
         )
     judged, safe = promises(problem, counts), floor(problem, counts)
+    sentences += _dear_classes(problem, counts, judged)
     names = list(problem.demand.classes)
     served = {names[k] for k in needs.served}
     failing = [c for c in judged.classes if not c.holds and c.name in served]
@@ -194,6 +196,30 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
         for c in unsafe
     ]
     return sentences
+
+
+def class_usd(problem: SizingProblem, counts: Counts, judged: Assessment) -> dict[str, float]:
+    """USD/hour of each class: its share of the instances in use of every tier, of what that tier costs beyond sunk."""
+    usd = {
+        tier: sum(max(counts[o.name] - o.committed, 0) * o.usd_per_hour for o in problem.options if o.tier is tier)
+        for tier in Tier
+    }
+    in_use = {tier: sum(c.used.get(tier, 0.0) for c in judged.classes) for tier in Tier}
+    return {
+        c.name: sum(usd[tier] * share / in_use[tier] for tier, share in c.used.items() if in_use[tier] > 0)
+        for c in judged.classes
+    }
+
+
+def _dear_classes(problem: SizingProblem, counts: Counts, judged: Assessment) -> list[str]:
+    """One sentence per class whose part of the cost is above its ceiling."""
+    found = class_usd(problem, counts, judged)
+    return [
+        f"QoS class {name} takes {found[name]:.4g} USD/h of the plan, {found[name] - most:.4g} over its ceiling of "
+        f"{most:.4g}: raise the ceiling, or lower the class's promise or move it to cheaper tiers."
+        for name, most in problem.class_usd_per_hour.items()
+        if found.get(name, 0.0) > most + 1e-9
+    ]
 
 
 def _unbounded(problem: SizingProblem) -> SizingProblem:

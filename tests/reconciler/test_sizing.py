@@ -191,6 +191,13 @@ def test_a_budget_in_the_way_is_named_with_what_lifting_it_costs() -> None:
     assert f"to {free.usd_after:.4g} would keep the promise" in answer.problems[0]
 
 
+def test_a_class_over_its_ceiling_is_named_with_its_part_of_the_cost() -> None:
+    asked = problem({"gold": 60.0, "bronze": 60.0}, [option(WARM)], class_usd_per_hour={"gold": 0.1, "bronze": 9.0})
+    (sentence,) = size(asked).problems
+    assert "gold takes" in sentence
+    assert "over its ceiling of 0.1" in sentence
+
+
 def test_the_floor_passes_the_budget() -> None:
     asked = problem({"gold": 100.0}, [option(WARM)], budget_usd_per_hour=0.15, load_now={"gold": 90.0})
     answer = size(asked)
