@@ -1,0 +1,113 @@
+"""Guards around a sizing: declared rules and past changes in, the sizing that may be rendered out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from reconciler.assess import assess
+from reconciler.fleet import Fleet
+from reconciler.freezes import Once
+from reconciler.guards import GuardRules, Item, PastChange, Reason, guard
+from reconciler.sizing import Sizing, SizingProblem
+from reconciler.sizing.repair import floor
+from reconciler.sizing.result import counted, supply_of, usd_of
+from stacks.contract import Tier
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardedSizing:
+    """The sizing with guarded counts, judged anew, and the guards that bound, in the order of application."""
+
+    sizing: Sizing
+    bound: tuple[Reason, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence per guard that bound, for the plan."""
+        return tuple(f"{r.tier.value}: {r.text} [{r.guard}]" for r in self.bound)
+
+
+def rules_of(fleet: Fleet) -> GuardRules:
+    """The guards that a fleet file declares, with its tiers' bounds."""
+    declared, tiers = fleet.guards, fleet.tiers
+    return GuardRules(
+        step_limit=declared.step_limit,
+        churn_share=declared.churn_share,
+        churn_window=declared.churn_window,
+        cooldown_up=declared.cooldown_up,
+        cooldown_down=declared.cooldown_down,
+        freezes=tuple(Once(start=f.start, end=f.end, why=f.why) for f in declared.freeze),
+        bounds={
+            Tier.HOT: (tiers.hot.min, tiers.hot.max),
+            Tier.WARM: (tiers.warm.min, tiers.warm.max),
+            Tier.COLD: (tiers.cold.min, tiers.cold.max),
+        },
+    )
+
+
+def past_changes(entries: Iterable[Mapping[str, Any]]) -> tuple[PastChange, ...]:
+    """What was applied, from the ledger: each `applied` entry with the sizes of the `plan` entry that it names."""
+    sizes: dict[str, Mapping[str, Sequence[int]]] = {}
+    found = []
+    for entry in entries:
+        if entry.get("event") == "plan":
+            sizes[entry["plan"]] = entry.get("sizes", {})
+        elif entry.get("event") == "applied":
+            for tier, (before, after) in sizes.get(entry["plan"], {}).items():
+                if before != after:
+                    found.append(
+                        PastChange(
+                            at=datetime.fromisoformat(entry["at"]),
+                            tier=Tier(tier),
+                            added=max(after - before, 0),
+                            removed=max(before - after, 0),
+                        )
+                    )
+    return tuple(found)
+
+
+def guarded(
+    problem: SizingProblem,
+    sizing: Sizing,
+    rules: GuardRules,
+    *,
+    now: datetime,
+    past: Sequence[PastChange] = (),
+    demoted: str = "",
+) -> GuardedSizing:
+    """Apply the guards to a sizing of `problem`; arguments as `guards.guard`.
+
+    Returns:
+        The same sizing where nothing binds; else with the guarded counts, their cost and judgement, and per tier that a
+        guard holds its sentence as the reason.
+    """
+    items = [Item(name=c.option, tier=c.tier, before=c.before, wanted=c.after) for c in sizing.counts]
+    used = {i.tier for i in items}
+    rules = replace(rules, bounds={tier: b for tier, b in rules.bounds.items() if tier in used})
+    # What even the sizing's counts cannot carry is no reason to pass a guard.
+    reachable = floor(problem, {c.option: c.after for c in sizing.counts}).holds
+    found = guard(
+        items,
+        rules,
+        now=now,
+        past=past,
+        demoted=demoted,
+        enough=(lambda counts: floor(problem, counts).holds) if reachable else None,
+    )
+    if not found.reasons:
+        return GuardedSizing(sizing=sizing, bound=())
+    reasons = dict(sizing.reasons)
+    for reason in found.reasons:
+        total = sum(found.counts[i.name] for i in items if i.tier is reason.tier)
+        reasons[reason.tier] = f"{total} by the guard '{reason.guard}': {reason.text}"
+    changed = replace(
+        sizing,
+        counts=tuple(counted(o, found.counts[o.name]) for o in problem.options),
+        reasons=reasons,
+        usd_after=usd_of(problem, found.counts),
+        assessment=assess(problem.demand, supply_of(problem, found.counts), problem.judged_services()),
+    )
+    return GuardedSizing(sizing=changed, bound=found.reasons)

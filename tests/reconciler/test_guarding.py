@@ -1,0 +1,52 @@
+"""Guards around a whole sizing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.freezes import Once
+from reconciler.guarding import guarded, past_changes
+from reconciler.guards import GuardRules, PastChange
+from reconciler.sizing import size
+from stacks.contract import Tier
+from tests.reconciler.sizing_cases import option, problem
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def test_a_sizing_that_no_guard_holds_passes_as_it_is() -> None:
+    asked = problem({"gold": 80.0}, [option(Tier.WARM)])
+    answer = size(asked)
+    assert guarded(asked, answer, GuardRules(), now=NOW).sizing is answer
+
+
+def test_a_held_sizing_is_judged_and_billed_anew() -> None:
+    asked = problem({"gold": 120.0}, [option(Tier.WARM, observed=1)])
+    answer = size(asked)
+    held = guarded(asked, answer, GuardRules(step_limit=1), now=NOW)
+    assert held.sizing.of(Tier.WARM) == 2
+    assert held.sizing.usd_after == pytest.approx(0.2)
+    assert not held.sizing.assessment.holds
+    assert "step limit" in held.sizing.reasons[Tier.WARM]
+    assert held.notes[0].startswith("warm: ")
+
+
+def test_the_load_now_passes_a_freeze() -> None:
+    asked = problem({"gold": 120.0}, [option(Tier.WARM, observed=1)], load_now={"gold": 100.0})
+    rules = GuardRules(freezes=(Once(start=NOW, end=NOW + timedelta(hours=1), why="release"),))
+    held = guarded(asked, size(asked), rules, now=NOW)
+    assert held.sizing.of(Tier.WARM) > 1
+    assert [r.guard for r in held.bound] == ["freeze", "safety floor"]
+
+
+def test_past_changes_are_read_from_what_was_applied() -> None:
+    at = NOW.isoformat()
+    entries = [
+        {"event": "plan", "at": at, "plan": "a", "sizes": {"hot": [2, 2], "warm": [1, 4]}},
+        {"event": "plan", "at": at, "plan": "b", "sizes": {"cold": [5, 3]}},
+        {"event": "applied", "at": at, "plan": "b"},
+        {"event": "applied", "at": at, "plan": "unknown"},
+    ]
+    assert past_changes(entries) == (PastChange(at=NOW, tier=Tier.COLD, removed=2),)
