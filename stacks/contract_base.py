@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
@@ -81,6 +81,7 @@ class Service(Model):
 class ClassDemand(Model):
     """One QoS class: its promise, and the demand it was sized for."""
 
+    priority: Count = Field(0, description="Order in which classes are served: lower first.")
     latency_ms: Annotated[float, Field(gt=0)]
     percentile: Annotated[float, Field(gt=0, lt=1)]
     violating_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="Share of requests that may miss it.")
@@ -107,6 +108,12 @@ class Demand(Model):
 
     step_seconds: Positive
     classes: dict[Label, ClassDemand]
+
+    @field_validator("classes")
+    @classmethod
+    def _by_priority(cls, classes: dict[str, ClassDemand]) -> dict[str, ClassDemand]:
+        """The engine hands over objects with sorted keys, so the order is a field and not the file's."""
+        return dict(sorted(classes.items(), key=lambda entry: entry[1].priority))
 
 
 class Size(Model):

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from moto.autoscaling.models import FakeAutoScalingGroup, FakeWarmPool, InstanceState
+from moto.core.types import Base64EncodedString
+from moto.ec2.utils import parse_user_data
 
 from lab.cloud.world import WORLD
 
@@ -37,6 +39,14 @@ class LabGroup(FakeAutoScalingGroup):  # type: ignore[misc]
         self.instance_states: list[InstanceState] = []
         self.warm_pool: FakeWarmPool | None = None
         super().__init__(*arguments, **named)
+
+    @property
+    def user_data(self) -> Base64EncodedString | None:
+        """The template's user data. moto keeps that of a later version as text and then refuses to hand it out."""
+        if self.ec2_launch_template is None:
+            return super().user_data
+        data = self.ec2_launch_template.get_version(self.launch_template_version).data.get("UserData")
+        return parse_user_data(data) if isinstance(data, str) else data
 
     def active_instances(self) -> list[InstanceState]:
         """Instances that count towards the desired capacity."""

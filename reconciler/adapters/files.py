@@ -92,5 +92,5 @@ def write_text(path: Path, text: str) -> bool:
 
 
 def write_json(path: Path, value: Any) -> bool:
-    """Write a value as indented JSON with sorted keys, all or nothing."""
-    return write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write a value as indented JSON, all or nothing; keys keep their order, which may mean something (priorities)."""
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

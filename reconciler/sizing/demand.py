@@ -73,6 +73,7 @@ def demand_section(
         rates = np.maximum.accumulate([_rounded(q) for q in np.quantile(peaks[:, index], levels, method="hazen")])
         service = services[name]
         classes[name] = ClassDemand(
+            priority=index,
             latency_ms=latency_ms[name],
             percentile=percentile[name],
             violating_share=violating_share[name],

@@ -71,6 +71,6 @@ def test_faults_name_file_and_line(tmp_path: Path) -> None:
         read_json(tmp_path / "none", "a plan")
 
 
-def test_json_has_sorted_keys_and_a_newline(tmp_path: Path) -> None:
+def test_json_keeps_the_order_of_keys_and_ends_in_a_newline(tmp_path: Path) -> None:
     write_json(tmp_path / "j", {"b": 1, "a": "ü"})
-    assert (tmp_path / "j").read_text(encoding="utf-8") == '{\n  "a": "ü",\n  "b": 1\n}\n'
+    assert (tmp_path / "j").read_text(encoding="utf-8") == '{\n  "b": 1,\n  "a": "ü"\n}\n'

@@ -94,7 +94,7 @@ class LaunchTemplates:
         kept = {name: state[name] for name in ("updateDefaultVersion",) if name in state}
         prefix = name_prefix(template["LaunchTemplateName"])
         return {
-            **from_response(self.spec.inputs, version.get("LaunchTemplateData") or {}, _NAMES),
+            **from_response(self.spec.inputs, _own_data(version.get("LaunchTemplateData") or {}), _NAMES),
             **kept,
             "name": template["LaunchTemplateName"],
             "namePrefix": prefix,
@@ -146,3 +146,10 @@ class LaunchTemplates:
 def _account(template: dict[str, Any]) -> str:
     creator = str(template.get("CreatedBy", ""))
     return creator.split(":")[4] if creator.count(":") >= 5 else "123456789012"
+
+
+def _own_data(data: dict[str, Any]) -> dict[str, Any]:
+    """The template's data without the tags of the template itself, which moto adds to it and AWS keeps apart."""
+    specifications = [s for s in data.get("TagSpecifications", ()) if s.get("ResourceType") != "launch-template"]
+    rest = {name: value for name, value in data.items() if name != "TagSpecifications"}
+    return {**rest, "TagSpecifications": specifications} if specifications else rest
