@@ -17,6 +17,7 @@ from reconciler.sizing import Host, Option, SizingProblem, size
 from reconciler.sizing.problem import ContradictoryBounds
 from reconciler.sizing.repair import fits, floor, promises
 from reconciler.sizing.result import supply_of, usd_of
+from stacks.contract import Demand
 from tests.reconciler.sizing_cases import ALL, lognormal_paths, option, problem
 
 HOT, WARM, COLD = ALL
@@ -279,3 +280,20 @@ def test_paths_of_the_wrong_shape_are_refused() -> None:
 def test_options_state_their_own_supply() -> None:
     kind: Option = option(COLD, zone="a", loss=0.1, lost_share=0.5)
     assert kind.supply(3, window=2).loss == pytest.approx(0.19)
+
+
+@settings(max_examples=15, deadline=None)
+@given(rates=st.lists(st.floats(1, 300), min_size=1, max_size=3), share=st.sampled_from([0.001, 0.01]))
+def test_a_policy_that_reads_only_the_stack_file_agrees(rates: list[float], share: float) -> None:
+    asked = problem(
+        {f"c{i}": r for i, r in enumerate(rates)},
+        [option(HOT, maximum=4), option(WARM), option(COLD)],
+        share=share,
+        service=Service(mean_s=0.0123456789, scv=1.7),
+        latency_ms=120,
+    )
+    answer = size(asked)
+    written = Demand.model_validate_json(asked.demand.model_dump_json(by_alias=True))
+    judged = assess(written, supply_of(asked, {c.option: c.after for c in answer.counts}))
+    assert judged == answer.assessment
+    assert judged.holds or answer.problems
