@@ -142,8 +142,10 @@ class Joint:
         """(paths, keys, horizon) sums over all pairs by their key (user, class, …); `key_of_pair` (P,)."""
         out = np.zeros((keys, len(self.paths), self.paths.shape[2]))
         for node, mine in enumerate(self.pair_share.members):
+            order = np.argsort(key_of_pair[mine], kind="stable")
+            rows, first = np.unique(key_of_pair[mine][order], return_index=True)
             for steps, drawn in self.pieces(node):
-                np.add.at(out[:, :, steps], key_of_pair[mine], drawn)
+                out[rows, :, steps] += np.add.reduceat(drawn[order], first, axis=0)
         return np.moveaxis(out, 0, 1)
 
 
