@@ -7,6 +7,7 @@ ends otherwise than it should stops the demonstration.
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -91,7 +92,9 @@ def run(lab: Lab, *, history: Path | None, say: Say) -> int:
     variables = {**os.environ, **environment(lab), "COLUMNS": "140"}
     it = Demonstration(lab=lab, variables=variables, say=say)
     first, second = (START, START + HALF_A_DAY) if history is None else _end_of(history, lab)
-    say(f"\n=== 1. Real demand, forecast, sizes (replay at {first:%Y-%m-%d %H:%M} UTC, fleet file {fleet_path(lab).name})")
+    say(
+        f"\n=== 1. Real demand, forecast, sizes (replay at {first:%Y-%m-%d %H:%M} UTC, fleet file {fleet_path(lab).name})"
+    )
     it.tiercast("plan", "--as-of", _iso(first))
     say("\n=== 2. Preview by the real engine, with the policy pack")
     it.tiercast("preview", expect=(0, 2))
@@ -121,12 +124,13 @@ def _refusals(it: Demonstration) -> None:
         it.say(f"\n=== {number}. Refused: {what} in Pulumi.{it.lab.stack}.yaml")
         try:
             write_text(stack_file, edited(kept, path, factor))
-            out = it.tiercast("preview", expect=(3,), quiet=True)
+            found = json.loads(it.tiercast("preview", "--json", expect=(3,), quiet=True))
         finally:
             write_text(stack_file, kept)
-        lines = [line for line in out.splitlines() if line.startswith("refused")]
-        it.say("\n".join(lines))
-        if not any(policy in line for line in lines):
+        refusals = [v for v in found["violations"] if v["level"] == "mandatory"]
+        for violation in refusals:
+            it.say(f"refused by {violation['policy']}: {violation['message']}")
+        if policy not in {violation["policy"] for violation in refusals}:
             raise LabError(f"the preview was refused, but not by {policy}: see the lines above")
         if sights.fingerprint(it.lab) != before:
             raise LabError("a refused preview changed something")

@@ -201,7 +201,7 @@ def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
                 Violation(
                     policy=policy.policy_name,
                     level=str(policy.enforcement_level),
-                    message=policy.message.strip(),
+                    message=_figures(policy.message),
                     resource=(policy.resource_urn or "").rsplit("::", 1)[-1],
                 )
             )
@@ -210,6 +210,12 @@ def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
     return Preview(
         steps=tuple(steps.values()), violations=tuple(sorted(set(violations))), messages=tuple(messages), failed=failed
     )
+
+
+def _figures(message: str) -> str:
+    """A violation's own sentences: the SDK puts the policy's description on the first line."""
+    first, _, rest = message.strip().partition("\n")
+    return " ".join((rest or first).split())
 
 
 def _translated(error: automation.CommandError, events: Sequence[EngineEvent]) -> TiercastError:

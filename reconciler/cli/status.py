@@ -11,7 +11,7 @@ from rich.console import Console
 from reconciler.applying import read_plan
 from reconciler.cli import options
 from reconciler.observe import observe
-from reconciler.report.status import drift, status_json
+from reconciler.report.status import drift, notes, status_json
 from reconciler.report.text import plan_tables
 
 
@@ -28,8 +28,8 @@ def command(stack: str | None, fleet: Path | None, as_json: bool) -> int:
         click.echo(json.dumps(status_json(plan, seen), indent=2, sort_keys=True, ensure_ascii=False))
     else:
         Console().print(plan_tables(plan))
-        for line in found:
+        for line in (*found, *notes(plan, seen)):
             click.echo(line)
         if not found:
-            click.echo("every tier runs what was planned")
+            click.echo("every tier runs what was planned, or is moved within its bounds by its owner")
     return 2 if found else 0

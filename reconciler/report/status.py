@@ -10,17 +10,42 @@ from stacks.contract import Tier
 
 
 def drift(plan: PlanFile, seen: Observed) -> list[str]:
-    """One sentence per tier whose instances are not the planned ones; empty where all are.
+    """One sentence per tier that runs fewer instances than the plan's minimum or more than its maximum.
 
-    Under `floor` a reactive policy may run more than planned: that is said and is no drift downwards.
+    Under `floor` a reactive policy owns what lies between; `notes` says where it is.
     """
     lines = []
     for line in plan.tiers:
+        low, high = _bounds(plan, line.tier)
         runs = seen.total(Tier(line.tier))
-        if runs != line.after:
-            word = "more" if runs > line.after else "fewer"
-            lines.append(f"{line.tier}: {runs} run, {line.after} were planned ({abs(runs - line.after)} {word})")
+        if runs < low:
+            lines.append(f"{line.tier}: {runs} run, at least {low} were planned")
+        elif runs > high:
+            lines.append(f"{line.tier}: {runs} run, at most {high} were planned")
     return lines
+
+
+def notes(plan: PlanFile, seen: Observed) -> list[str]:
+    """One sentence per tier that runs another count than planned within its bounds."""
+    lines = []
+    for line in plan.tiers:
+        low, high = _bounds(plan, line.tier)
+        runs = seen.total(Tier(line.tier))
+        if runs != line.after and low <= runs <= high:
+            lines.append(
+                f"{line.tier}: {runs} run, {line.after} planned; a reactive policy owns it from {low} to {high}"
+            )
+    return lines
+
+
+def _bounds(plan: PlanFile, tier: str) -> tuple[int, int]:
+    """Least and most instances that the plan's configuration allows in a tier."""
+    part = plan.config.get(f"tiercast:{tier}", {})
+    slots = len(part.get("slots", ())) + len((part.get("metal") or {}).get("slots", ()))
+    sizes = [group["size"] for group in part.get("groups", ())]
+    if part.get("ownership") == "external":
+        return slots, slots + 10**6
+    return slots + sum(s["min"] for s in sizes), slots + sum(s["max"] for s in sizes)
 
 
 def status_json(plan: PlanFile, seen: Observed) -> dict[str, Any]:
@@ -31,4 +56,5 @@ def status_json(plan: PlanFile, seen: Observed) -> dict[str, Any]:
         "usd_per_hour": plan.usd_per_hour_after,
         "tiers": {t.tier: {"planned": t.after, "running": seen.total(Tier(t.tier))} for t in plan.tiers},
         "drift": drift(plan, seen),
+        "notes": notes(plan, seen),
     }
