@@ -1,0 +1,56 @@
+"""The pack's configuration as Pulumi reads it: `{"all": LEVEL, "<policy>": LEVEL | {"enforcementLevel": LEVEL, …}}`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+LEVELS = ("advisory", "mandatory", "remediate", "disabled")
+
+
+class PackConfigError(ValueError):
+    """The pack's configuration is not usable; the message names the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig:
+    """Level by policy where it is not the policy's own, and raw settings by policy."""
+
+    levels: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read_pack_config(raw: Any, names: Iterable[str]) -> PackConfig:
+    """Check a pack's configuration against the names of its policies.
+
+    Raises:
+        PackConfigError: an unknown policy or level, or a value of the wrong form.
+    """
+    if not isinstance(raw, Mapping):
+        raise PackConfigError("expected an object with policies as keys")
+    known = list(names)
+    levels: dict[str, str] = {}
+    settings: dict[str, Mapping[str, Any]] = {}
+    if "all" in raw:
+        levels = dict.fromkeys(known, _level("all", raw["all"]))
+    for name, value in raw.items():
+        if name == "all":
+            continue
+        if name not in known:
+            raise PackConfigError(f"there is no policy '{name}'; there are {', '.join(known)}")
+        if isinstance(value, str):
+            levels[name] = _level(name, value)
+        elif isinstance(value, Mapping):
+            settings[name] = {key: one for key, one in value.items() if key != "enforcementLevel"}
+            if "enforcementLevel" in value:
+                levels[name] = _level(name, value["enforcementLevel"])
+        else:
+            raise PackConfigError(f"'{name}': expected a level or an object, found {value!r}")
+    return PackConfig(levels=levels, settings=settings)
+
+
+def _level(name: str, value: Any) -> str:
+    if value not in LEVELS:
+        raise PackConfigError(f"'{name}': expected one of {', '.join(LEVELS)}, found {value!r}")
+    return str(value)

@@ -1,0 +1,186 @@
+"""`tiercast policy`: the policy pack without a cloud."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from policies import tagging
+from policies.pack import RULES
+from policies.pack_config import PackConfig, PackConfigError, read_pack_config
+from policies.trial import StackUnderTrial, Verdict, facts_of, usd_per_hour_at_most, verdicts
+from reconciler.adapters.files import read_text, read_yaml
+from reconciler.cli import options
+from reconciler.errors import InputError
+from reconciler.render import read_config
+
+REFUSED = 3
+SECRET = "[secret]"
+
+
+@click.group("policy")
+def policy() -> None:
+    """Run the policy pack against a stack file without a cloud, or list its policies."""
+
+
+@policy.command("test")
+@click.argument("stack_file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The pack's configuration, as for --policy-pack-config; default: policies/config.<stack>.json, then config.json.",
+)
+@click.option("--only", multiple=True, metavar="POLICY", help="Run this policy only; may be given several times.")
+@options.as_json
+def test(stack_file: Path, config_file: Path | None, only: tuple[str, ...], as_json: bool) -> int:
+    """Judge STACK_FILE (Pulumi.<stack>.yaml) by what the program would declare for it.
+
+    Exit code: 0 nothing refused, 3 refused by a mandatory policy, 1 error.
+    """
+    names = [*(rule.name for rule in RULES), tagging.NAME]
+    if unknown := set(only) - set(names):
+        raise click.UsageError(f"There is no policy {', '.join(sorted(unknown))}; there are {', '.join(names)}.")
+    trial = _trial(stack_file)
+    folder = _pack_folder(stack_file)
+    config = _pack_config(config_file, folder, trial.stack, names)
+    facts = facts_of(trial, now=options.now(), read=lambda path: _read(folder, path))
+    found = [v for v in verdicts(facts, RULES, config) if not only or v.name in only]
+    refused = any(verdict.refuses for verdict in found)
+    if as_json:
+        cost = usd_per_hour_at_most(facts, config.settings.get("cost-ceiling", {})) if facts.config else None
+        click.echo(json.dumps(_to_json(trial, found, refused, cost), indent=2, sort_keys=True, ensure_ascii=False))
+    else:
+        _print(found, refused)
+    return REFUSED if refused else 0
+
+
+@policy.command("list")
+@options.as_json
+def show(as_json: bool) -> None:
+    """List the pack's policies with their settings."""
+    rows = [
+        {
+            "name": rule.name,
+            "level": rule.level,
+            "severity": rule.severity,
+            "description": rule.description,
+            "remedy": rule.remedy,
+            "settings": rule.schema(),
+        }
+        for rule in RULES
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    table = Table("policy", "level", "severity", "what it asks for", "settings", box=None, pad_edge=False)
+    for row in rows:
+        settings = row["settings"]
+        assert isinstance(settings, dict)
+        table.add_row(
+            str(row["name"]), str(row["level"]), str(row["severity"]), str(row["description"]), ", ".join(settings)
+        )
+    table.add_row(tagging.NAME, "remediate", "medium", tagging.DESCRIPTION, "tags, defaults")
+    Console(soft_wrap=False).print(table)
+
+
+def _trial(stack_file: Path) -> StackUnderTrial:
+    name = re.fullmatch(r"Pulumi\.(.+)\.ya?ml", stack_file.name)
+    if name is None:
+        raise InputError(str(stack_file), "expected a stack file's name, Pulumi.<stack>.yaml.", "Name the right file.")
+    raw = read_config(read_text(stack_file, "a stack file"), str(stack_file))
+    secret = frozenset(key for key, value in raw.items() if _has_secret(value))
+    known = {key: _without_secrets(value) for key, value in raw.items()}
+    project = read_yaml(stack_file.parent / "Pulumi.yaml", "a Pulumi project file")
+    return StackUnderTrial(
+        project=str(project.get("name", "tiercast")) if isinstance(project, Mapping) else "tiercast",
+        stack=name.group(1),
+        values={key.partition(":")[2]: value for key, value in known.items() if key.startswith("tiercast:")},
+        plain={
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in known.items()
+            if key not in secret
+        },
+        secret_keys=frozenset(key.partition(":")[2] for key in secret if key.startswith("tiercast:")),
+        provider={key: value for key, value in known.items() if not key.startswith("tiercast:")},
+    )
+
+
+def _has_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "secure" in value or any(_has_secret(one) for one in value.values())
+    return isinstance(value, list) and any(_has_secret(one) for one in value)
+
+
+def _without_secrets(value: Any) -> Any:
+    """Encrypted values are not decrypted here: no policy needs them."""
+    if isinstance(value, Mapping):
+        return SECRET if set(value) == {"secure"} else {key: _without_secrets(one) for key, one in value.items()}
+    return [_without_secrets(one) for one in value] if isinstance(value, list) else value
+
+
+def _pack_folder(stack_file: Path) -> Path:
+    """The project's own pack, to which the files that its configuration names are relative."""
+    return stack_file.resolve().parent / "policies"
+
+
+def _pack_config(given: Path | None, folder: Path, stack: str, names: list[str]) -> PackConfig:
+    found = given or next(
+        (path for path in (folder / f"config.{stack}.json", folder / "config.json") if path.exists()), None
+    )
+    if found is None:
+        return PackConfig()
+    try:
+        return read_pack_config(json.loads(read_text(found, "a policy pack's configuration")), names)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{found}, line {error.lineno}", f"this is not JSON: {error.msg}.", "Mend that line."
+        ) from None
+    except PackConfigError as error:
+        raise InputError(str(found), f"{error}.", "Mend the policy pack's configuration.") from None
+
+
+def _read(folder: Path, path: PurePath) -> str:
+    return (folder / path).read_text(encoding="utf-8")
+
+
+def _print(found: list[Verdict], refused: bool) -> None:
+    console = Console(soft_wrap=True)
+    for verdict in found:
+        mark = (
+            "[green]pass  [/]"
+            if not verdict.violations
+            else "[red]refuse[/]"
+            if verdict.refuses
+            else "[yellow]advise[/]"
+        )
+        console.print(f"{mark}  {verdict.name}")
+        for violation in verdict.violations:
+            console.print(f"        {escape(violation.message)}")
+    count = sum(1 for verdict in found if verdict.refuses)
+    console.print(f"refused by {count} of {len(found)} policies" if refused else f"passed {len(found)} policies")
+
+
+def _to_json(trial: StackUnderTrial, found: list[Verdict], refused: bool, cost: float | None) -> dict[str, Any]:
+    return {
+        "stack": trial.stack,
+        "refused": refused,
+        "usdPerHourAtMost": cost,
+        "policies": [
+            {
+                "name": verdict.name,
+                "level": verdict.level,
+                "severity": verdict.severity,
+                "violations": [{"message": v.message, "urn": v.urn} for v in verdict.violations],
+            }
+            for verdict in found
+        ],
+    }
