@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Recorder(mocks.MockMonitor):
     def __init__(self) -> None:
         super().__init__(_Echo())
         self.seen: list[Declared] = []
+        self.loops: set[asyncio.AbstractEventLoop] = set()
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the name of the RPC)
         if request.type == "pulumi:pulumi:Stack":
@@ -55,7 +57,10 @@ class Recorder(mocks.MockMonitor):
                 secrets=frozenset(key for key, value in inputs.items() if pulumi.runtime.rpc.is_rpc_secret(value)),
             )
         )
-        return super().RegisterResource(request)
+        response = super().RegisterResource(request)
+        # The mock opens a loop on each thread that registers, and closes none.
+        self.loops.add(asyncio.get_event_loop_policy().get_event_loop())
+        return response
 
 
 class _Echo(mocks.Mocks):
@@ -100,20 +105,27 @@ class Run:
 
 
 @pytest.fixture
-def run_program() -> Iterator[Callable[..., Run]]:
+def run_program() -> Callable[..., Run]:
     """A function from a configuration to what the program declares for it."""
 
     def run(config: StackConfig, **options: Any) -> Run:
         recorder = Recorder()
-        mocks.set_mocks(_Echo(), project="tiercast", stack="test", monitor=recorder)
         kept: dict[str, Any] = {}
 
         def program() -> None:
             outputs = declare(config, project="tiercast", stack="test", **options)
             pulumi.Output.from_input(outputs).apply(kept.update)
 
-        pulumi.runtime.sync_await._sync_await(stack.run_pulumi_func(program))
+        loop = asyncio.new_event_loop()
+        try:
+            asyncio.set_event_loop(loop)
+            mocks.set_mocks(_Echo(), project="tiercast", stack="test", monitor=recorder)
+            loop.run_until_complete(stack.run_pulumi_func(program))
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            for opened in {loop, *recorder.loops}:
+                opened.close()
         return Run(resources=recorder.seen, outputs=kept)
 
-    yield run
-    pulumi.runtime.settings.reset_options()
+    return run
