@@ -1,0 +1,202 @@
+"""The program and the pack in the real engine, on a lab of their own: what previews say and what updates do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from samples import raw
+
+from lab import env, up, values
+from lab.model import Lab
+from reconciler.catalogue import builtin
+
+pytestmark = [pytest.mark.engine, pytest.mark.lab]
+
+ROOT = Path(__file__).parents[2]
+
+#: Appended to a copy of the program: a group that no configuration asks for, with a resource that has no price.
+TAMPERED = """
+    import pulumi_aws as aws
+
+    template = aws.ec2.LaunchTemplate("mine", image_id="ami-12c6146b", instance_type="m5.large")
+    aws.autoscaling.Group(
+        "mine", min_size=0, max_size=200, availability_zones=["us-east-1a"], force_delete=True,
+        launch_template=aws.autoscaling.GroupLaunchTemplateArgs(id=template.id, version="$Latest"),
+    )
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A copy of the repository's project on a lab; `say` is what the engine printed."""
+
+    root: Path
+    lab: Lab
+
+    def configure(self, pack: dict[str, Any] | None = None, **sections: Any) -> None:
+        """Write the stack file, and the pack's configuration."""
+        path = self.root / "Pulumi.lab.yaml"
+        kept = yaml.safe_load(path.read_text()) or {}
+        ours = {f"tiercast:{key}": value for key, value in configuration(self.lab, **sections).items()}
+        path.write_text(yaml.safe_dump({**kept, "config": {**values.aws_config(self.lab), **ours}}, sort_keys=False))
+        (self.root / "pack.json").write_text(json.dumps({"all": "mandatory", **(pack or {})}))
+
+    def pulumi(self, *arguments: str, policies: bool = True) -> tuple[int, str]:
+        """Exit code and output of the plain CLI."""
+        environment = {**os.environ, **env.environment(self.lab)}
+        environment |= {"PULUMI_OPTION_POLICY_PACK_CONFIG": "pack.json"} if policies else {}
+        if not policies:
+            environment = {k: v for k, v in environment.items() if not k.startswith("PULUMI_OPTION_POLICY")}
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def state(self) -> list[str]:
+        """URNs in the stack's state."""
+        code, text = self.pulumi("stack", "export", policies=False)
+        assert code == 0, text
+        return sorted(r["urn"] for r in json.loads(text)["deployment"].get("resources", []))
+
+
+def configuration(lab: Lab, **sections: Any) -> dict[str, Any]:
+    """The sample on the lab's hosts, with a plan made now from the pinned prices."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    hot = {
+        **values.stack_values(lab)["hot"],
+        "flavours": [{"name": "small", "vcpu": 1, "memoryMib": 128}],
+        "slots": [{"hypervisor": lab.hypervisors[0].name, "number": 1, "flavour": "small"}],
+    }
+    plan = {
+        "id": "first",
+        "createdAt": now.isoformat(),
+        "cutoff": now.isoformat(),
+        "validUntil": (now + timedelta(hours=2)).isoformat(),
+        "forecastDigest": "",
+        "catalogueDigest": builtin().digest(),
+    }
+    launch = {"imageId": "ami-12c6146b", "zones": ["us-east-1a"]}
+    warm, cold = {**raw()["warm"], "launch": launch}, {**raw()["cold"], "launch": launch}
+    return raw(**{"hot": hot, "plan": plan, "warm": warm, "cold": cold, **sections})
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    root = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "Pulumi.yaml", root)
+    shutil.copytree(ROOT / "stacks", root / "stacks")
+    (root / "policies").symlink_to(ROOT / "policies")
+    (root / ".venv").symlink_to(ROOT / ".venv")
+    lab = up.up(root, directory=root / "lab", domain_type="qemu")
+    try:
+        yield Project(root=root, lab=lab)
+    finally:
+        up.down(lab.directory)
+
+
+def _refusals(text: str) -> set[str]:
+    return set(re.findall(r"\[mandatory\].*?\s{2}([a-z-]+)\s", text))
+
+
+def test_a_good_plan_is_applied_and_the_next_of_equal_sizes_changes_nothing(project: Project):
+    project.configure()
+    code, text = project.pulumi("up", "--yes")
+    assert code == 0, text
+    names = {urn.rsplit("::", 1)[-1] for urn in project.state()}
+    assert {"hot-hv-a-001", "warm-web", "cold-burst", "warm-m5-large-us-east-1a"} <= names
+
+    code, text = project.pulumi("stack", "output", "--json", policies=False)
+    outputs = json.loads(text)
+    assert outputs["planId"] == "first"
+    assert outputs["hot"]["machines"][0]["endpoint"].startswith("127.0.0.1:")
+
+    plan = {**configuration(project.lab)["plan"], "id": "second"}
+    project.configure(plan=plan)
+    code, text = project.pulumi("preview", "--expect-no-changes")
+    assert code == 0, text
+
+
+def test_every_policy_refuses_in_the_engine_and_nothing_is_changed(project: Project):
+    before = project.state()
+    past = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    good = configuration(project.lab)
+    cold = {**good["cold"], "groups": [{**good["cold"]["groups"][0], "instanceTypes": ["m5.large"]}]}
+    cold["groups"][0] |= {"onDemandBase": 0, "onDemandShareAboveBase": 0}
+    demand = json.loads(json.dumps(good["demand"]))
+    demand["classes"]["gold"]["requestsPerSecond"] = [2000.0, 4000.0]
+    project.configure(
+        {
+            "fresh-forecast": {"allowOverride": False},
+            "provenance": {"planId": "another"},
+            "cost-ceiling": {"maxUsdPerHour": 0.1},
+            "month-cost": {"maxUsdPerMonth": 1, "spend": {"usd": 5, "asOf": past}},
+            "tag-cost": {"maxUsdPerHour": {"": 0}},
+            "cost-jump": {"approvedUsdPerHour": 0.1, "maxIncreaseUsdPerHour": 0.1},
+            "latency-slo": {"forecastDigest": "0" * 64},
+            "spare-hosts": {"spareHosts": 1},
+            "step-limit": {"current": {"cold": 90}},
+            "spot-share": {"maxShare": 0.01},
+            "allowed-instance-types": {"types": ["c6i.*"]},
+            "allowed-regions": {"regions": ["eu-west-1"]},
+            "required-tags": {"enforcementLevel": "remediate", "tags": ["owner"]},
+        },
+        plan={**good["plan"], "validUntil": past},
+        override={"reason": "test of every policy", "until": soon},
+        cold=cold,
+        demand=demand,
+        tags={"note": "password=hunter2hunter2"},
+    )
+    module = project.root / "stacks" / "cold.py"
+    text = module.read_text()
+    module.write_text(
+        text.replace(
+            "        self.register_outputs(self.outputs)\n",
+            TAMPERED.replace("\n    ", "\n        ") + "        self.register_outputs(self.outputs)\n",
+        )
+    )
+    try:
+        code, said = project.pulumi("preview")
+    finally:
+        module.write_text(text)
+
+    assert code != 0
+    assert _refusals(said) == {
+        "fresh-forecast", "provenance", "configuration-agrees", "one-owner", "cost-ceiling", "month-cost", "tag-cost",
+        "cost-jump", "latency-slo", "violation-risk", "spare-hosts", "step-limit", "spot-share", "diversification",
+        "allowed-instance-types", "allowed-regions", "no-plain-secrets", "required-tags",
+    }  # fmt: skip
+    assert "the group mine, which the configuration does not ask for" in said
+    assert "hunter2" not in said.partition("Policies:")[2]
+    assert project.state() == before
+
+
+def test_a_stale_file_is_refused_by_the_program_itself(project: Project):
+    before = project.state()
+    past = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    project.configure(plan={**configuration(project.lab)["plan"], "validUntil": past})
+
+    code, text = project.pulumi("up", "--yes", "--skip-preview", policies=False)
+
+    assert code != 0
+    assert "must not resize a fleet" in text
+    assert "Traceback" not in text
+    assert project.state() == before
