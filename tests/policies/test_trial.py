@@ -1,0 +1,109 @@
+"""`tiercast policy`: the pack on a stack file, without engine or cloud."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from samples import raw
+
+from policies.pack import RULES
+from policies.pack_config import PackConfigError, read_pack_config
+from reconciler.catalogue import builtin
+from reconciler.cli.policy import policy
+from reconciler.errors import InputError
+
+
+@pytest.fixture
+def stack_file(tmp_path: Path) -> Path:
+    """A project with a stack file whose plan was made just now."""
+    now = datetime.now(UTC)
+    plan = {
+        **raw()["plan"],
+        "createdAt": now.isoformat(),
+        "cutoff": now.isoformat(),
+        "validUntil": (now + timedelta(hours=1)).isoformat(),
+        "catalogueDigest": builtin().digest(),
+    }
+    values: dict[str, Any] = {f"tiercast:{key}": value for key, value in raw(plan=plan).items()}
+    values["tiercast:hot"]["hypervisors"][1]["uri"] = {"secure": "v1:abc"}
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(yaml.safe_dump({"config": {"aws:region": "us-east-1", **values}}))
+    (tmp_path / "Pulumi.yaml").write_text("name: tiercast\n")
+    (tmp_path / "policies").mkdir()
+    return path
+
+
+def _run(*arguments: str) -> tuple[int | None, str]:
+    result = CliRunner().invoke(policy, arguments, standalone_mode=False, catch_exceptions=False)
+    return result.return_value, result.output
+
+
+def test_a_good_file_passes_every_policy(stack_file: Path):
+    code, text = _run("test", str(stack_file))
+    assert code == 0, text
+    assert "passed 18 policies" in text
+
+
+def test_the_packs_configuration_beside_it_is_used(stack_file: Path):
+    (stack_file.parent / "policies" / "config.dev.json").write_text('{"cost-ceiling": {"maxUsdPerHour": 0.1}}')
+    code, text = _run("test", str(stack_file))
+    assert code == 3
+    assert "refuse  cost-ceiling" in text
+    assert "refused by 1 of 18 policies" in text
+
+
+def test_an_advisory_policy_says_and_does_not_refuse(stack_file: Path, tmp_path: Path):
+    config = tmp_path / "pack.json"
+    config.write_text('{"cost-ceiling": {"enforcementLevel": "advisory", "maxUsdPerHour": 0.1}}')
+    code, text = _run("test", str(stack_file), "--config", str(config), "--only", "cost-ceiling", "--json")
+    found = json.loads(text)
+    assert code == 0
+    assert found["refused"] is False
+    assert found["usdPerHourAtMost"] == pytest.approx(0.775, abs=0.001)
+    (verdict,) = found["policies"]
+    assert "the ceiling is 0.10" in verdict["violations"][0]["message"]
+
+
+def test_an_invalid_configuration_is_refused_with_its_key(stack_file: Path):
+    stack_file.write_text(stack_file.read_text().replace("tiercast:warm:", "tiercast:wram:"))
+    code, text = _run("test", str(stack_file), "--only", "latency-slo")
+    assert code == 3
+    assert "tiercast:wram" in text
+
+
+def test_a_file_of_another_name_is_a_users_mistake(tmp_path: Path):
+    path = tmp_path / "stack.yaml"
+    path.write_text("config: {}\n")
+    with pytest.raises(InputError, match=r"expected a stack file's name"):
+        _run("test", str(path))
+
+
+def test_policies_are_listed_with_their_settings():
+    _, text = _run("list", "--json")
+    assert [row["name"] for row in json.loads(text)] == [rule.name for rule in RULES]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ([], "expected an object"),
+        ({"cost-celing": "mandatory"}, "there is no policy 'cost-celing'"),
+        ({"cost-ceiling": "strict"}, "expected one of advisory, mandatory"),
+        ({"cost-ceiling": 5}, "expected a level or an object"),
+    ],
+)
+def test_a_packs_configuration_is_checked(config: Any, words: str):
+    with pytest.raises(PackConfigError, match=words):
+        read_pack_config(config, ["cost-ceiling"])
+
+
+def test_all_sets_the_level_of_each_that_has_none_of_its_own():
+    found = read_pack_config({"all": "advisory", "b": {"enforcementLevel": "disabled", "x": 1}}, ["a", "b"])
+    assert found.levels == {"a": "advisory", "b": "disabled"}
+    assert found.settings == {"b": {"x": 1}}
