@@ -16,6 +16,7 @@ from reconciler.errors import Unavailable
 from reconciler.fitness import fitness, price_notes
 from reconciler.forecasting import forecast_groups, load_now
 from reconciler.grouping import group
+from reconciler.guarding import past_changes
 from reconciler.observe import observe
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide
@@ -69,6 +70,7 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         stack=project.stack,
         unreachable=silent,
         notes=(*notes, *price_notes(fleet, catalogue, now)),
+        past=past_changes(ledger.entries(project.ledger_file)),
         demoted=demoted,
     )
 

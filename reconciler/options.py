@@ -141,7 +141,15 @@ def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta)
         loss=_per_step(monthly, step) * zones,
         lost_share=cold.spot_share / zones,
         spot=cold.spot_share > 0,
+        on_demand_usd_per_hour=_on_demand(cold, catalogue),
     )
+
+
+def _on_demand(cold: ColdTier, catalogue: Catalogue) -> float | None:
+    """What the group would cost without spot; None where one of its types has no on-demand price."""
+    if not all(catalogue.offers(name, "on_demand") for name in cold.instance_types):
+        return None
+    return max(catalogue.price(name, "on_demand") for name in cold.instance_types)
 
 
 def _per_step(monthly: float, step: timedelta) -> float:

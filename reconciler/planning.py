@@ -21,6 +21,8 @@ from reconciler.compose import compose
 from reconciler.demand import class_paths, section, services, window
 from reconciler.fleet import Fleet
 from reconciler.grouping import Grouping
+from reconciler.guarding import guarded, rules_of
+from reconciler.guards import PastChange
 from reconciler.observe import Observed
 from reconciler.options import hosts, options
 from reconciler.placement import Placement, place
@@ -47,6 +49,7 @@ class Situation:
         load_now: requests/s per class in the last step known: no plan goes below what it needs.
         unreachable: hypervisors that do not answer → what was said.
         notes: sentences about the data, prices and fallbacks, for the plan.
+        past: changes that were applied before, for cooldowns and the churn window.
         demoted: the forecast fell back or is stale: nothing shrinks on it.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
@@ -63,14 +66,22 @@ class Situation:
     stack: str
     unreachable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    past: tuple[PastChange, ...] = ()
     demoted: bool = False
 
 
 def decide(it: Situation) -> PlanFile:
     """The plan. Always one: where a promise or the budget cannot be kept it is the best to be had, and says so."""
     problem = problem_of(it)
-    sizing = size(problem)
-    return plan_of(it, problem, sizing)
+    held = guarded(
+        problem,
+        size(problem),
+        rules_of(it.fleet),
+        now=it.now,
+        past=it.past,
+        demoted="the forecast fell back or is stale" if it.demoted else "",
+    )
+    return plan_of(it, problem, held.sizing, held.notes)
 
 
 def problem_of(it: Situation) -> SizingProblem:
@@ -93,6 +104,7 @@ def problem_of(it: Situation) -> SizingProblem:
         spare_hosts=tiers.hot.spare_hosts,
         tier_bounds={tier: b for tier, b in bounds.items() if any(o.tier is tier for o in choices)},
         budget_usd_per_hour=fleet.guards.usd_per_hour,
+        class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
         sunk_usd_per_hour=sunk(fleet, it.catalogue),
         load_now=it.load_now,
         first_run=it.observed.first_run,
@@ -121,8 +133,8 @@ def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
     ).usd_per_hour
 
 
-def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing) -> PlanFile:
-    """The plan file of a sizing: places, configuration, and the lines that people read."""
+def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing, guards: tuple[str, ...] = ()) -> PlanFile:
+    """The plan file of a sizing: places, configuration, and the lines that people read; `guards`: those that bound."""
     counts = {c.option: c.after for c in sizing.counts}
     places = _places(it, counts)
     slots = {tier: found.slots for tier, found in places.items()}
@@ -149,7 +161,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing) -> PlanFile:
         classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
         usd_per_hour_before=before.usd_per_hour,
         usd_per_hour_after=after.usd_per_hour,
-        reasons=(*sizing.problems, *_placement_notes(places), *it.notes, *_unreachable(it)),
+        reasons=(*sizing.problems, *guards, *_placement_notes(places), *it.notes, *_unreachable(it)),
         models=dict(zip(it.forecast.applications, it.forecast.models, strict=True)),
         skipped=tuple(sorted(it.unreachable)),
         demoted=it.demoted,
