@@ -17,6 +17,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,7 @@ HOST = "pulumi-language-python"
 #: Provider → (the SDK that wants it, the module that is it).
 PLUGINS = {"aws": ("pulumi_aws", "lab.plugins.aws"), "libvirt": ("pulumi_libvirt", "lab.plugins.libvirt")}
 
+PROGRESS_SECONDS = 30.0
 GET_ONE = (
     "put Pulumi's CLI (3.259 or newer) with its language host on PATH, as Pulumi's own installer does, or put Go 1.26 "
     "or newer on PATH, so that the CLI can be built from Go modules."
@@ -104,7 +107,7 @@ def ensure(cache: Path, say: Say) -> Engine:
         go = _need_go("The Pulumi engine", GET_ONE)
         why = f"no usable CLI on PATH, so {VERSION} is built from Go modules (about 4 minutes, once per user)"
         with step(say, "Pulumi engine", why):
-            _build(go, folder)
+            _build(go, folder, say)
     if not (folder / EXEC).exists():
         go = _need_go("Pulumi's language host for Python", GET_ONE)
         with step(say, "Language host", "its start script is copied from the SDK's Go module"):
@@ -120,12 +123,13 @@ def _need_go(part: str, remedy: str) -> str:
     return go
 
 
-def _build(go: str, folder: Path) -> None:
+def _build(go: str, folder: Path, say: Say) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"pulumi.{os.getpid()}"
     flags = f"-s -w -X {SDK}/go/common/version.Version={VERSION}"
     try:
-        _go(go, "build", "-ldflags", flags, "-o", str(part), PACKAGE)
+        # -v names each package as it is compiled: that is the progress.
+        _go(go, "build", "-v", "-ldflags", flags, "-o", str(part), PACKAGE, say=say)
         part.replace(folder / "pulumi")
     finally:
         part.unlink(missing_ok=True)
@@ -140,22 +144,32 @@ def _copy_script(go: str, folder: Path) -> None:
     script.replace(folder / EXEC)
 
 
-def _go(go: str, *arguments: str) -> str:
+def _go(go: str, *arguments: str, say: Say | None = None) -> str:
+    """Run Go in the module's folder; what it says on stderr is counted for `say` every half minute."""
     flags = f"{os.environ.get('GOFLAGS', '')} -mod=readonly".strip()
     environment = {**os.environ, "GOFLAGS": flags, "GOWORK": "off"}
-    try:
-        done = subprocess.run(
-            [go, *arguments],
-            cwd=MODULE,
-            env=environment,
-            text=True,
-            check=True,
-            capture_output=True,
-        )
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip() or "no output").splitlines()[-1]
-        raise LabError(f"`go {arguments[0]}` failed while the Pulumi engine was built: {last}") from None
-    return done.stdout
+    lines: list[str] = []
+    told = started = time.monotonic()
+    command = [go, *arguments]
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,
+        subprocess.Popen(command, cwd=MODULE, env=environment, text=True, stdout=output, stderr=pipe) as process,
+    ):
+        try:
+            for line in process.stderr or ():
+                lines.append(line.strip())
+                if say is not None and time.monotonic() - told >= PROGRESS_SECONDS:
+                    told = time.monotonic()
+                    say(f"    {len(lines)} packages compiled, {told - started:.0f} s so far")
+        except BaseException:
+            process.terminate()
+            raise
+        if process.wait() != 0:
+            last = next((line for line in reversed(lines) if line), "no output")
+            raise LabError(f"`go {arguments[0]}` failed while the Pulumi engine was built: {last}")
+        output.seek(0)
+        return output.read()
 
 
 def write_programs(engine: Engine, folder: Path, home: Path) -> None:
@@ -166,9 +180,10 @@ def write_programs(engine: Engine, folder: Path, home: Path) -> None:
     as the genuine one, still comes first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("pulumi", EXEC, HOST):
-        (folder / name).unlink(missing_ok=True)
-    if engine.exec_script is not None:
+    if engine.exec_script is None:
+        for name in ("pulumi", EXEC, HOST):
+            (folder / name).unlink(missing_ok=True)
+    else:
         _link(engine.cli, folder / "pulumi")
         _write_wrapper(folder / HOST, "lab.host")
         _link(engine.exec_script, folder / EXEC)
