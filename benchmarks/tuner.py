@@ -5,8 +5,9 @@
 All contenders replay the same backtests (`tuner_backtests`), segment by segment: a choice earns its reward and nothing
 else is seen. The first table is of series of the tune half, each served by an agent and a rule that never saw its
 source; the second of the unseen half. Printed is the log of the loss at the sizing quantiles (computing included)
-against the default: below zero is better. Intervals resample whole sources. A class is switched on only if the agent
-beats the default and the rule in both tables on average over the seeds and the default's interval excludes zero in one.
+against the default: below zero is better. Intervals resample whole sources. A class is switched on only if in both
+tables, on average over the seeds, the agent beats the rule and random search, its interval against the default lies
+below zero, and there are three sources; a rule is used only if its intervals do; else the class keeps the default.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ POLICY = Path(__file__).parent.parent / "forecaster" / "tuner" / "policy.json"
 CONTENDERS = ("rule", "random search", "agent (offline)", "agent")
 #: Decisions of one series are not independent: together they weigh as much as this many.
 EFFECTIVE = 4.0
+#: Sources that a class must have in each table: an interval over two sources says nothing.
+FEWEST_SOURCES = 3
 #: Rewards of one decision differ from another's by noise; an advantage beyond this teaches no more.
 CLIP = 0.5
 
@@ -157,7 +160,9 @@ def verdicts(crossed: Mapping[str, Any], unseen: Mapping[str, Any], rule: Mappin
         mode = "default"
         if len(rows) == 2:
             for name, label in (("rule", "rule"), ("agent", "agent")):
-                better = all(r[name]["mean"] < -0.002 for r in rows) and any(r[name]["high"] < 0 for r in rows)
+                better = all(
+                    r[name]["mean"] < -0.002 and r[name]["high"] < 0 and r["sources"] >= FEWEST_SOURCES for r in rows
+                )
                 beats = name == "rule" or all(
                     r["agent"]["mean"] < min(r["rule"]["mean"], r["random search"]["mean"]) for r in rows
                 )

@@ -34,9 +34,9 @@ Floats = NDArray[np.float64]
 DAY = 86_400
 SEGMENT_DAYS = 2
 #: Longest part of a series that is walked, in days, and the fewest that say anything.
-LONGEST_DAYS, FEWEST_DAYS = 70, 7
+LONGEST_DAYS, FEWEST_DAYS = 56, 7
 #: Series of the panel and of the virtual machines that join each half.
-EXTRA = 12
+EXTRA = 8
 #: Sources whose tune series the first cross-fitted net forecasts; the second forecasts the others.
 FOLD = frozenset({"wikimedia", "nyc", "tweets", "alibaba2018", "vm"})
 SOURCES = FOLD | {"usask", "msft", "panel", "aws", "google2019"}

@@ -79,6 +79,8 @@ class State:
         return f"{kind}/{'near' if self.horizon_steps * self.step_seconds < 43_200 else 'day'}"
 
 
+#: The classes; each has a column in `features`, so that what a rule per class can say the agent can say too.
+GROUPS = tuple(f"{kind}/{ahead}" for kind in ("sparse", "fine", "coarse") for ahead in ("near", "day"))
 #: Names of the columns of `features`, for tables.
 FEATURES = (
     "one",
@@ -94,6 +96,7 @@ FEATURES = (
     "coverage",
     "mix",
     "lstm",
+    *GROUPS,
 )
 
 
@@ -119,6 +122,7 @@ def features(state: State) -> Floats:
             np.clip(5.0 * state.coverage_error, -2.0, 2.0),
             loss("mix"),
             loss("lstm") if "lstm" in state.losses else loss("mix"),
+            *(float(state.group == group) for group in GROUPS),
         ]
     )
 
