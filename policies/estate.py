@@ -130,7 +130,8 @@ def survey(resources: Sequence[Resource]) -> Estate:
     by_urn = {resource.urn: resource for resource in resources}
     managed = [resource for resource in resources if resource.managed]
     return Estate(
-        machines=tuple(_machine(r) for r in managed if r.type == DOMAIN),
+        # A domain that is declared as stopped serves nobody.
+        machines=tuple(_machine(r) for r in managed if r.type == DOMAIN and r.get("running", True)),
         groups=tuple(_group(r, by_urn) for r in managed if r.type == GROUP),
         reservations=tuple(_reserved(r) for r in managed if r.type == RESERVATION),
         balancers=tuple(r for r in managed if r.type in BALANCERS),
@@ -211,6 +212,8 @@ def _types(resource: Resource, template: Resource | None) -> tuple[str, ...]:
         # A choice by attributes could become any type at all.
         if kind is None or kind is UNKNOWN:
             raise Undecidable(resource, f"mixedInstancesPolicy.launchTemplate.overrides[{number}].instanceType")
+        if override.get("weightedCapacity") is not None:
+            raise Undecidable(resource, "how many instances its weighted capacity stands for")
         found.append(str(kind))
     if found:
         return tuple(found)

@@ -106,3 +106,27 @@ def test_without_a_configuration_there_is_nothing_to_judge_by_and_it_refuses(vio
     found = violations(RULE, {**raw(), "surprise": 1}, declared=raw())
     assert "not valid" in found[0]
     assert "tiercast:surprise" in found[0]
+
+
+def test_a_machine_declared_as_stopped_serves_nobody(violations):
+    def stopped(resources: list[Resource]) -> list[Resource]:
+        return [
+            replace(r, inputs={**r.inputs, "running": False}) if r.type.endswith(":Domain") else r for r in resources
+        ]
+
+    values = _with_rates(50, 60)
+    values["warm"] = values["cold"] = {}
+    assert violations(RULE, values) == []
+    assert len(violations(RULE, values, change=stopped)) == 1
+
+
+def test_weighted_capacity_is_refused_for_it_hides_the_count(violations):
+    def weighted(resources: list[Resource]) -> list[Resource]:
+        policy = {"launchTemplate": {"overrides": [{"instanceType": "m5.large", "weightedCapacity": "4"}]}}
+        return [
+            replace(r, inputs={**r.inputs, "mixedInstancesPolicy": policy}) if r.name == "cold-burst" else r
+            for r in resources
+        ]
+
+    (message,) = violations(RULE, change=weighted)
+    assert "weighted capacity" in message

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import NOW
 from samples import raw
 
 from policies import ownership, plain_secrets, provenance, regions
 from policies.resources import GROUP, GROUP_POLICY, Resource
 from reconciler.catalogue import builtin
+
+NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 
 
 class TestAllowedRegions:
