@@ -144,7 +144,7 @@ def load(names: list[str], folder: Path) -> Iterator[Trace]:
 def source_of(base: str) -> str:
     """What the bootstrap resamples: series of one source are not independent."""
     file, user, *_ = SPEC[base]
-    if file.startswith("web_") or file.startswith("datacenter"):
+    if file.startswith(("web_", "datacenter")):
         return user or base
     return file.split("_")[0]
 

@@ -123,9 +123,10 @@ class Losses:
 
 
 def losses(steps: int, seed: int) -> Losses:
-    """One path of losses."""
+    """One path of losses: two shocks a week at random times, at least one, so that no seed is spared them."""
     rng = np.random.default_rng(seed)
-    hit = rng.random(steps) < SHOCKS_PER_STEP
+    hit = np.zeros(steps, dtype=bool)
+    hit[rng.choice(steps, size=max(round(SHOCKS_PER_STEP * steps), 1), replace=False)] = True
     return Losses(
         shocked=np.where(hit, rng.integers(0, len(ZONES), steps), -1), alone=rng.random((steps, len(ZONES), 200))
     )

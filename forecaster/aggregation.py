@@ -44,7 +44,7 @@ def aggregate(
     """
     count, m, width = experts.shape
     n = m - h
-    awake = np.isfinite(experts).all(axis=2)
+    awake: NDArray[np.bool_] = np.asarray(np.isfinite(experts).all(axis=2))
     calm = np.where(awake[:, :, None], experts, 0.0)
     start = np.full(count, 1.0 / count) if prior is None else prior / prior.sum()
     regret = np.zeros((count, width))

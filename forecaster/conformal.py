@@ -51,7 +51,7 @@ def predicted_scale(errors: Floats, stretch: Stretch, h: int) -> Floats:
     A small regression on fast and slow running means of the absolute errors, their mean at the same time of day and the
     level of the series there; never below a seventh of the slow mean.
     """
-    n, m = len(stretch), len(stretch) + h
+    m = len(stretch) + h
     seen = np.isfinite(errors)
     if not seen.any():
         return np.full(m, np.nan)
@@ -65,7 +65,8 @@ def predicted_scale(errors: Floats, stretch: Stretch, h: int) -> Floats:
         lag = whole_seasons(stretch.day, h)
         columns += [shifted(seasonal_ewma(flat, stretch.day, 0.15), lag, m)]
         columns += [shifted(seasonal_ewma(stretch.values, stretch.day, 0.2), lag, m)]
-    scale = prequential_ridge(np.column_stack(columns), flat, seen, h, refit=stretch.refit, penalty=3.0)[:m]
+    # Errors h steps ahead overlap, so there are about n/h independent ones: the penalty grows with h.
+    scale = prequential_ridge(np.column_stack(columns), flat, seen, h, refit=stretch.refit, penalty=30.0 * h)
     scale = np.where(np.isfinite(scale), scale, slow)
     return np.asarray(np.maximum(scale, 0.15 * slow + 1e-9 * (1 + np.abs(start))))
 

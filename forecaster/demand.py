@@ -66,7 +66,9 @@ class DemandForecast:
         """Refuse shapes that do not agree; a forecast with crossing quantiles is a programming error."""
         count, horizon, levels = self.quantiles.shape
         if count != len(self.applications) or levels != len(self.levels):
-            raise ValueError(f"quantiles are {self.quantiles.shape}, expected ({len(self.applications)}, ·, {len(self.levels)})")
+            raise ValueError(
+                f"quantiles are {self.quantiles.shape}, expected ({len(self.applications)}, ·, {len(self.levels)})"
+            )
         if self.paths.shape[1:] != (count, horizon):
             raise ValueError(f"paths are {self.paths.shape}, expected (·, {count}, {horizon})")
         if np.any(np.diff(self.quantiles, axis=2) < 0) or np.any(self.quantiles < 0):

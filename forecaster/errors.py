@@ -1,8 +1,8 @@
 """Errors of the forecaster.
 
-    ForecastError            one sentence for the user; the CLI maps it to exit 1
-    ├── HistoryError         the history can't be used as it is (location, problem, remedy)
-    └── ModelStoreError      a saved model is of another version, or incomplete
+ForecastError            one sentence for the user; the CLI maps it to exit 1
+├── HistoryError         the history can't be used as it is (location, problem, remedy)
+└── ModelStoreError      a saved model is of another version, or incomplete
 """
 
 from __future__ import annotations

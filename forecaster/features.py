@@ -63,10 +63,10 @@ def seasonal_ewma(values: Floats, season: int, rate: float) -> Floats:
     count = -(-len(values) // season)
     grid = np.full(count * season, np.nan)
     grid[: len(values)] = values
-    grid = grid.reshape(count, season)
+    table = grid.reshape(count, season)
     for row in range(1, count):
-        grid[row] = grid[row - 1] + max(rate, 1.0 / (row + 1)) * (grid[row] - grid[row - 1])
-    return grid.ravel()[: len(values)]
+        table[row] = table[row - 1] + max(rate, 1.0 / (row + 1)) * (table[row] - table[row - 1])
+    return table.ravel()[: len(values)]
 
 
 def seasons_of(step_seconds: float) -> tuple[int, ...]:

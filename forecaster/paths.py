@@ -24,7 +24,7 @@ def levels_of(values: Floats, quantiles: Floats, levels: Floats) -> Floats:
         share = np.clip((values - low) / (high - low), 0.0, 1.0)
     out = levels[right - 1] + share * (levels[right] - levels[right - 1])
     out[~(np.isfinite(values) & np.isfinite(quantiles).all(axis=1))] = np.nan
-    return out
+    return np.asarray(out)
 
 
 def draw_ranks(errors: list[Floats], paths: int, horizon: int, rng: np.random.Generator) -> Floats:

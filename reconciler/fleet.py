@@ -33,7 +33,7 @@ from stacks.contract import (
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
-def _duration(value: Any) -> timedelta:
+def read_duration(value: Any) -> timedelta:
     """Read `250ms`, `30s`, `5m`, `1h`, `2d`, `8w`; a bare number has no unit and is refused."""
     if isinstance(value, timedelta):
         return value
@@ -43,7 +43,7 @@ def _duration(value: Any) -> timedelta:
     return timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2)])
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(read_duration)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]

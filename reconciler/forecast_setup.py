@@ -5,11 +5,13 @@ Pure: the forecaster knows nothing of fleets, and this is where one meets the ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from forecaster.calendar import Calendar, Event
-from forecaster.demand import RequestCost
-from forecaster.history import Pair
+from forecaster.demand import DemandForecast, RequestCost
+from forecaster.history import History, Pair
+from forecaster.plbm import PLBM
 from forecaster.plbm_state import NodeOf, PlbmSettings
 from forecaster.utilisation import Units
 from reconciler.fleet import Fleet
@@ -85,3 +87,17 @@ def declared_costs(fleet: Fleet, pairs: Iterable[Pair]) -> dict[str, RequestCost
 def units_of(fleet: Fleet) -> Units:
     """What one unit of the history's utilisation is."""
     return Units(vcpus=fleet.history.vcpus_per_cpu, memory_mib=fleet.history.mib_per_memory)
+
+
+def forecast_grouping(
+    history: History, names: Sequence[str], labels: Sequence[str], codes: Sequence[int], fleet: Fleet, *, seed: int = 0
+) -> DemandForecast:
+    """Joint forecast of given groups of pairs, with the fleet's calendar, the global net and the tuner.
+
+    `codes` (pairs,) is each pair's group, `names` and `labels` the groups' names and classes. The rows come in the order
+    of the names, sorted.
+    """
+    of_pair = {pair: (names[code], labels[code]) for pair, code in zip(history.pairs, codes, strict=True)}
+    settings = replace(settings_of(fleet, seed=seed), big_pairs=0, most=max(len(names), 1))
+    plbm = PLBM(settings, node_of=lambda user, application: of_pair[user, application])
+    return plbm.train(history, declared=declared_costs(fleet, history.pairs), units=units_of(fleet)).forecast()

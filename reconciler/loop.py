@@ -5,13 +5,18 @@ Everything here is a sequence of calls; each decision is pure and elsewhere, eac
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from reconciler.adapters import ledger
 from reconciler.adapters.demand_source import read_demand
 from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.project import Project
+from reconciler.applying import apply_plan, preview_plan, read_plan
+from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.fitness import fitness, price_notes
 from reconciler.forecasting import forecast_groups, load_now
@@ -21,6 +26,26 @@ from reconciler.observe import observe
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide
 from reconciler.render import render
+from reconciler.report.summary import Summary
+
+
+class Mode(StrEnum):
+    """How far a scheduled run goes."""
+
+    SHADOW = "shadow"
+    PROPOSE = "propose"
+    WITHIN = "apply-within-bounds"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run came to: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
+
+    plan: PlanFile
+    summary: Summary | None = None
+    applied: bool = False
+    held: tuple[str, ...] = ()
 
 
 def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> PlanFile:
@@ -36,12 +61,56 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
         Unavailable: a hypervisor does not answer and the fleet says to stop then.
     """
-    it = situation(project, as_of=as_of, now=now, seed=seed)
-    plan = decide(it)
+    return keep_plan(project, decide(situation(project, as_of=as_of, now=now, seed=seed)), now=now)
+
+
+def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
+    """Write a plan and note it in the ledger."""
     write_plan(project, plan)
-    sizes = {t.tier: [t.before, t.after] for t in plan.tiers}
-    ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": sizes})
+    ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": _sizes(plan)})
     return plan
+
+
+def _sizes(plan: PlanFile) -> dict[str, list[int]]:
+    return {t.tier: [t.before, t.after] for t in plan.tiers}
+
+
+def reconcile_once(
+    project: Project,
+    *,
+    mode: Mode,
+    envelope: Envelope | None,
+    as_of: datetime | None,
+    now: datetime,
+    seed: int = 0,
+    progress: Callable[[str], None],
+) -> Outcome:
+    """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
+
+    Args:
+        mode: shadow: only say and note what would be planned; propose: write the stack file and preview it;
+            apply-within-bounds: apply what lies in the envelope; apply: apply what no policy refuses.
+        envelope: what was approved beforehand.
+        as_of, now, seed: as `make_plan`.
+        progress: called with one line per resource that changes.
+
+    Raises:
+        As `make_plan`, `preview_plan` and `apply_plan`.
+    """
+    plan = decide(situation(project, as_of=as_of, now=now, seed=seed))
+    if mode is Mode.SHADOW:
+        ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
+        return Outcome(plan=plan)
+    keep_plan(project, plan, now=now)
+    summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
+    if summary.verdict != "changes" or mode is Mode.PROPOSE:
+        return Outcome(plan=plan, summary=summary)
+    held = outside(plan, envelope, now) if mode is Mode.WITHIN else []
+    if held:
+        ledger.append(project.ledger_file, at=now, event="held", detail={"plan": plan.id, "why": held})
+        return Outcome(plan=plan, summary=summary, held=tuple(held))
+    apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
+    return Outcome(plan=plan, summary=summary, applied=True)
 
 
 def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Situation:

@@ -100,13 +100,13 @@ def stretch_of(
 ) -> Stretch:
     """A stretch in requests from raw values (n,) with NaN where unknown; negative values count as unknown.
 
-    `seasons` ascending in steps (day, week); one that the training does not hold twice is left out.
+    `seasons` ascending in steps (day, week): a day counts once the training holds two, a week once it holds one and a day.
     """
     values = np.asarray(y, dtype=float)
     observed = np.isfinite(values) & (values >= 0)
-    usable = [s for s in seasons if s >= 2 and 2 * s <= max(trained, 1)]
-    day = usable[0] if usable else 0
-    week = usable[1] if len(usable) > 1 else 0
+    day = seasons[0] if seasons and seasons[0] >= 2 and 2 * seasons[0] <= trained else 0
+    # A week is of use to the naive models once it has been seen and there is a day to check them on.
+    week = seasons[1] if day and len(seasons) > 1 and seasons[1] + day <= trained else 0
     filled = causal_fill(np.where(observed, values, np.nan), day or (seasons[0] if seasons else 0))
     every = refit or max(1, day or len(values) // 20 or 1)
     return Stretch(

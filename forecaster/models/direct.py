@@ -33,6 +33,8 @@ class Direct:
     memory: float | None = None
     short: int = 6
     profile: str = "week"
+    anchor: str = "profile"
+    cut: float = 0.0
     label: str = "direct"
     order: int = 3
 
@@ -43,9 +45,14 @@ class Direct:
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
         """See `base.Model`."""
-        columns, base = design(stretch, h, short=self.short, profile=self.profile, order=self.order)
+        columns, base, level = design(stretch, h, short=self.short, profile=self.profile, order=self.order)
         n = len(stretch)
+        if self.anchor == "last":
+            base = base + level
         deviation = stretch.values - base[:n]
+        if self.cut:
+            size = ewma(np.nan_to_num(np.abs(deviation)), 0.01)
+            deviation = np.clip(deviation, -self.cut * size, self.cut * size)
         days = stretch.day or max(1, round(86_400 / stretch.step))
         forget = 1.0 if self.memory is None else 0.5 ** (stretch.refit / (self.memory * days))
         out = prequential_ridge(
@@ -66,11 +73,12 @@ def bounded(forecasts: Floats, values: Floats, h: int) -> Floats:
     return np.clip(forecasts, shifted(low - slack, h, len(forecasts)), shifted(top + slack, h, len(forecasts)))
 
 
-def design(stretch: Stretch, h: int, *, short: int, profile: str, order: int = 3) -> tuple[Floats, Floats]:
+def design(stretch: Stretch, h: int, *, short: int, profile: str, order: int = 3) -> tuple[Floats, Floats, Floats]:
     """Columns (n + h, p) and the profile (n + h,) that the target is relative to; rows hold steps ≤ t - h only."""
     z, n = stretch.values, len(stretch)
     m = n + h
-    day, week = stretch.day, stretch.week if profile == "week" else 0
+    # Two weeks, since a regression on weekly lags needs rows that have them and then some.
+    day, week = stretch.day, stretch.week if profile == "week" and stretch.trained >= 2 * stretch.week else 0
     if not day or profile == "none":
         return _seasonless(z, h, short)
     radius = day // 96
@@ -101,16 +109,16 @@ def design(stretch: Stretch, h: int, *, short: int, profile: str, order: int = 3
         columns += _clock(stretch.phase + np.arange(m), week, order)
     if stretch.known is not None:
         columns += list(stretch.known[:m].T)
-    return np.column_stack(columns), there
+    return np.column_stack(columns), there, shifted(off, h, m)
 
 
-def _seasonless(z: Floats, h: int, short: int) -> tuple[Floats, Floats]:
+def _seasonless(z: Floats, h: int, short: int) -> tuple[Floats, Floats, Floats]:
     """Lags and running means relative to the last value, for histories without two days."""
     m = len(z) + h
     last = shifted(z, h, m)
     columns = [shifted(z, h + i, m) - last for i in range(1, short)]
     columns += [shifted(ewma(z, rate), h, m) - last for rate in RATES]
-    return np.column_stack(columns), last
+    return np.column_stack(columns), last, np.zeros(m)
 
 
 def _clock(position: NDArray[np.int64], period: int, order: int) -> list[Floats]:
@@ -136,7 +144,7 @@ def prequential_ridge(
     """
     m, width = columns.shape
     n = m - h
-    complete = np.isfinite(columns).all(axis=1)
+    complete: NDArray[np.bool_] = np.asarray(np.isfinite(columns).all(axis=1))
     usable = complete.copy()
     usable[n:] = False
     usable[:n] &= observed & np.isfinite(target)

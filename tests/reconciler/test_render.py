@@ -85,7 +85,7 @@ def test_an_anchor_inside_our_keys_that_others_use_is_refused() -> None:
     ],
 )
 def test_a_file_that_cannot_be_cut_is_one_clear_sentence(text: str, words: str) -> None:
-    with pytest.raises(InputError, match="Pulumi.lab.yaml") as caught:
+    with pytest.raises(InputError, match=r"Pulumi\.lab\.yaml") as caught:
         render(text, {"tiercast:plan": 1}, own=OWN, location="Pulumi.lab.yaml")
     assert words in str(caught.value)
 

@@ -1,0 +1,103 @@
+"""`tiercast reconcile`: the scheduled run."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from reconciler.adapters.files import read_yaml
+from reconciler.adapters.project import Project
+from reconciler.cli import options
+from reconciler.envelope import Envelope, parse_envelope
+from reconciler.errors import TiercastError, UsageError
+from reconciler.fleet import read_duration
+from reconciler.loop import Mode, Outcome, reconcile_once
+from reconciler.report.text import plan_tables, terminal
+
+
+@click.command("reconcile")
+@options.project
+@options.as_of
+@click.option("--mode", type=click.Choice([m.value for m in Mode]), default=Mode.SHADOW.value, show_default=True)
+@click.option("--bounds", type=click.Path(path_type=Path, dir_okay=False), help="Approved envelope (YAML or JSON).")
+@click.option("--every", metavar="DURATION", help="Repeat, for instance 5m; with --runs.")
+@click.option("--runs", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many runs at most.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths.")
+@options.as_json
+def command(
+    stack: str | None,
+    fleet: Path | None,
+    as_of: datetime | None,
+    mode: str,
+    bounds: Path | None,
+    every: str | None,
+    runs: int,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Plan from what is observed, preview with the policies, and apply as far as the mode allows.
+
+    Exit code of the last run: 0 nothing to do or applied, 2 changes that wait for a person, 3 refused by policy, 1 error.
+    A run that fails because something did not answer is repeated with the next one.
+    """
+    project = options.open_project(stack, fleet)
+    envelope = parse_envelope(read_yaml(bounds, "an envelope"), str(bounds)) if bounds is not None else None
+    try:
+        pause = read_duration(every) if every is not None else timedelta(0)
+    except ValueError as error:
+        raise UsageError(f"--every: {error}") from None
+    code = 0
+    for number in range(runs):
+        if number:
+            time.sleep(pause.total_seconds())
+        try:
+            code = _run(project, Mode(mode), envelope, as_of=as_of, seed=seed, as_json=as_json)
+        except TiercastError as error:
+            if not error.retryable or number == runs - 1:
+                raise
+            click.echo(f"run {number + 1}: {error}; tried again", err=True)
+    return code
+
+
+def _run(
+    project: Project, mode: Mode, envelope: Envelope | None, *, as_of: datetime | None, seed: int, as_json: bool
+) -> int:
+    progress = Console(stderr=True, highlight=False)
+    done = reconcile_once(
+        project,
+        mode=mode,
+        envelope=envelope,
+        as_of=as_of,
+        now=options.now(),
+        seed=seed,
+        progress=lambda line: progress.print(line),
+    )
+    if as_json:
+        click.echo(json.dumps(_json(done), sort_keys=True, ensure_ascii=False))
+    elif done.summary is None:
+        Console().print(plan_tables(done.plan))
+        click.echo("shadow: nothing was written but the ledger")
+    else:
+        Console().print(terminal(done.summary))
+        for why in done.held:
+            click.echo(f"not applied: {why}")
+        if done.applied:
+            click.echo(f"plan {done.plan.id} is applied")
+    if done.summary is None:
+        return 2 if any(t.before != t.after for t in done.plan.tiers) else 0
+    return 0 if done.applied else done.summary.exit_code
+
+
+def _json(done: Outcome) -> dict[str, object]:
+    return {
+        "plan": done.plan.id,
+        "tiers": {t.tier: {"before": t.before, "after": t.after} for t in done.plan.tiers},
+        "verdict": None if done.summary is None else done.summary.verdict,
+        "applied": done.applied,
+        "held": list(done.held),
+    }
