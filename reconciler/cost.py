@@ -260,7 +260,7 @@ def fleet_of(config: StackConfig, catalogue: Catalogue, size: SizeOf = "desired"
         reservations=config.warm.reservations,
         commitments=config.warm.commitments,
         hypervisors=(*_named(Tier.HOT, config.hot), *_named(Tier.COLD, config.cold.metal)),
-        load_balancers=int(config.routing is not None),
+        load_balancers=int(config.routing is not None and bool(config.routing.vpc)),
     )
 
 
