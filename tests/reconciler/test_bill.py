@@ -136,7 +136,7 @@ def test_a_stack_configuration_is_billed_at_the_wanted_size(catalogue: Catalogue
                     }
                 ],
             },
-            "routing": {},
+            "routing": {"vpc": "vpc-1", "subnets": ["s"]},
         }
     )
 
