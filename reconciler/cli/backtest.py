@@ -1,0 +1,149 @@
+"""`tiercast backtest`: replay a history and write what would have been allocated and forecast, as of every step."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+from forecaster.demand import LEVELS
+from forecaster.models.lstm import pretrained
+from forecaster.onepool import AheadForecast, walk
+from reconciler.adapters.files import write_json, write_text
+from reconciler.adapters.history import read_history
+from reconciler.errors import InputError, UsageError
+from reconciler.onepool.replay import measured, pooled
+from reconciler.onepool.walk import Allocation, allocate, table
+
+
+@click.command("backtest")
+@click.option(
+    "--history",
+    "histories",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV, CSV.gz or Parquet.",
+)
+@click.option("--pool", is_flag=True, help="One pool of equal instances per application.")
+@click.option("--unit", type=float, required=True, help="Requests that one instance serves in a step.")
+@click.option(
+    "--lead", type=click.IntRange(0), default=1, show_default=True, help="Steps that an instance takes to boot."
+)
+@click.option(
+    "--ask",
+    "asks",
+    multiple=True,
+    required=True,
+    help="Share that may go unserved: 0.01 or 1%; repeatable.",
+)
+@click.option("--from", "since", required=True, help="First step decided (ISO 8601); training ends before it.")
+@click.option(
+    "--allocations",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Written: counts per step; with several asks A.SHARE.csv each.",
+)
+@click.option("--forecasts", type=click.Path(path_type=Path), help="Written: quantiles 1 + lead steps and 24 h ahead.")
+@click.option(
+    "--json",
+    "summary",
+    type=click.Path(path_type=Path),
+    help="Written: measures per application and ask.",
+)
+def command(
+    histories: tuple[Path, ...],
+    pool: bool,
+    unit: float,
+    lead: int,
+    asks: tuple[str, ...],
+    since: str,
+    allocations: Path,
+    forecasts: Path | None,
+    summary: Path | None,
+) -> int:
+    """Walk one pool step by step from --from on; the count of a step is decided 1 + lead steps before it."""
+    if not pool:
+        raise UsageError("only the one-pool replay is built so far; add --pool.")
+    if not (np.isfinite(unit) and unit > 0):
+        raise UsageError(f"--unit is {unit}; expected the requests that one instance serves in a step, more than 0.")
+    shares = [_share(text) for text in asks]
+    first = _moment(since)
+    history = read_history(list(histories), step=None)
+    start = round((first - history.start) / history.step)
+    if not 2 <= start <= history.length:
+        raise UsageError(
+            f"--from {since} leaves {max(start, 0)} steps of training in a history from {history.start.isoformat()} to "
+            f"{history.cutoff.isoformat()}; it must lie inside, after at least 2 steps."
+        )
+    times = history.index.tz_localize(None).to_numpy()
+    at = pd.date_range(
+        history.start, periods=history.length + 1 + lead + round(pd.Timedelta("1D") / history.step), freq=history.step
+    )
+    stamps = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
+    written: dict[str, list[pd.DataFrame]] = {text: [] for text in asks}
+    predicted, report = [], []
+    for name, y in pooled(history).items():
+        chosen = table(y, times, step=history.step, lead=lead, unit=unit, start=start)
+        made = allocate(y, chosen, asks=shares, step=history.step, lead=lead, unit=unit, start=start)
+        for text, one in zip(asks, made, strict=True):
+            written[text].append(_rows(name, one, stamps[start : start + len(one.counts)]))
+            report.append({"application": name, **measured(y[start:], one, unit)})
+        if forecasts is not None:
+            ahead = walk(y, times, step=history.step, lead=lead, start=start, quantile_models=(pretrained(),))
+            predicted += [_long(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]
+    for text in asks:
+        target = allocations if len(asks) == 1 else allocations.with_suffix(f".{text}.csv")
+        write_text(target, pd.concat(written[text]).to_csv(index=False, lineterminator="\n"))
+    if forecasts is not None:
+        write_text(forecasts, pd.concat(predicted).to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+    if summary is not None:
+        write_json(summary, {"unit": unit, "lead": lead, "from": first.isoformat(), "rows": report})
+    for row in report:
+        click.echo(
+            f"{row['application']}: asked {row['asked']:.3%}, obtained {row['violating_share']:.3%}, cost {row['cost']:.0f} "
+            f"instance-steps, regret {row['regret']:.1%}, {row['violating_steps']} violating steps"
+        )
+    return 0
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = float("nan")
+    if not 0 < share < 1:
+        raise UsageError(f"--ask {text!r} is no share; expected a number between 0 and 1, for instance 0.01 or 1%.")
+    return share
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--from {text!r} is no ISO 8601 time, for instance 2024-05-01T00:00:00Z.") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"--from {text!r} has no zone; write it with Z or an offset.")
+    return moment.astimezone(UTC)
+
+
+def _rows(name: str, one: Allocation, stamps: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+    return pd.DataFrame({"timestamp": stamps, "application_id": name, "count": one.counts})
+
+
+def _long(name: str, part: AheadForecast, stamps: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+    if len(part.rows) and part.rows[-1] >= len(stamps):
+        raise InputError(name, "a forecast lies beyond the stamped steps.")
+    k = len(LEVELS)
+    return pd.DataFrame(
+        {
+            "timestamp": np.repeat(stamps[part.rows], k),
+            "application_id": name,
+            "cutoff": np.repeat(stamps[part.rows - part.h], k),
+            "quantile": np.tile(np.asarray(LEVELS), len(part.rows)),
+            "value": part.quantiles.ravel(),
+        }
+    )

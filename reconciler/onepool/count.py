@@ -1,0 +1,36 @@
+"""Counts at a price of shortage, exact for whole instances.
+
+Least Σ s + λ·Σ E[(d - s·unit)⁺] separates by step: the (s+1)-th instance is worth having while λ·unit times the share of
+it that is expected to be used, f(s) = E[min(max(d/unit - s, 0), 1)], exceeds 1. So s is the smallest whole number with
+f(s) ≤ p, p = 1/(λ·unit), the risk: the newsvendor's critical ratio with integrality (Arrow, Harris & Marschak 1951).
+The same p at every step spends a given unserved volume at least cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+#: The risks that are offered, ascending.
+RISKS: Floats = np.exp(np.linspace(np.log(1e-6), np.log(0.9), 110))
+
+
+def counts_at(values: Floats, weights: Floats, risks: Floats = RISKS, floor: int = 1) -> tuple[Floats, Floats]:
+    """Counts (n, risks) and the unserved volume expected at them (n, risks), both in instances.
+
+    `values` (n, k) demand in instances, ascending along a row, with probabilities `weights` (n, k); `risks` ascending.
+    """
+    tail = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
+    mass = np.cumsum((weights * values)[:, ::-1], axis=1)[:, ::-1]
+    short = mass - values * tail  # E[(d - v)⁺] at every v; piecewise linear between
+    counts, missed = np.empty((len(values), len(risks))), np.empty((len(values), len(risks)))
+    for t, v in enumerate(values):
+        far = v[0] - 5.0
+        x = np.concatenate([[far], v])
+        e = np.concatenate([[short[t, 0] + 5.0 * tail[t, 0]], short[t]])
+        ends = np.sort(np.concatenate([[far + 1.0], v, v - 1.0]))
+        used = np.minimum.accumulate(np.interp(ends, x, e) - np.interp(ends + 1.0, x, e))
+        counts[t] = np.maximum(np.ceil(np.interp(risks, used[::-1], ends[::-1]) - 1e-9), floor)
+        missed[t] = np.interp(counts[t], x, e)
+    return counts, missed

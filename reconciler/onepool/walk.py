@@ -1,0 +1,89 @@
+"""A pool walked from T0 on: forecasts and, for every asked share, whole counts, as they would have been decided then.
+
+Row t is decided from demand of rows ≤ t - (1 + lead). `lead` further rows than the history holds are decided as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.features import seasons_of
+from forecaster.models import MODELS
+from forecaster.models.base import stretch_of
+from forecaster.pipeline import Settings, prequential, seconds_of
+from reconciler.onepool.count import counts_at
+from reconciler.onepool.mixture import predictive
+from reconciler.onepool.recursive import GRID
+from reconciler.pacing import Pace, paced
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allocation:
+    """Counts (rows,) for the rows from T0 to 1 + lead beyond the history, decided for one asked share."""
+
+    ask: float
+    counts: Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What a pace chooses from: `counts` and `expected` (n + h, risks) in instances; `warm` the first usable row."""
+
+    counts: Floats
+    expected: Floats
+    warm: int
+
+
+def filled(y: Floats, day: int) -> Floats:
+    """`y` with a gap read as the same step the day before, else the last step, else zero: from earlier rows only."""
+    out = y.copy()
+    for i in np.flatnonzero(~np.isfinite(y)):
+        before = out[i - day] if i >= day else np.nan
+        out[i] = before if np.isfinite(before) else (out[i - 1] if i else 0.0)
+    return out
+
+
+def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: int, unit: float, start: int) -> Table:
+    """Counts at every risk for every row of `y` (n,) (requests, NaN unknown) and 1 + lead rows after it."""
+    h, day = 1 + lead, max(1, round(timedelta(days=1) / step))
+    length = round(step.total_seconds())
+    long = np.concatenate([y, np.full(h, np.nan)])
+    stretch = stretch_of(y, start=int(seconds_of(times[:1])[0]), step=length, seasons=seasons_of(length), trained=start)
+    settings = Settings()
+    stretch = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
+    mixed = prequential(stretch, h, levels=tuple(GRID.tolist()), experts=MODELS, settings=settings).quantiles
+    made = predictive(filled(long, day), day=day, h=h, trained=start, others=(mixed,))
+    counts, expected = counts_at(made.values / unit, made.weights)
+    return Table(counts=counts, expected=expected, warm=max(h, min(2 * day, start // 4)))
+
+
+def allocate(
+    y: Floats,
+    chosen: Table,
+    *,
+    asks: Sequence[float],
+    step: timedelta,
+    lead: int,
+    unit: float,
+    start: int,
+    pace: Pace | None = None,
+) -> list[Allocation]:
+    """The counts for every asked share, each paced by itself."""
+    h, day = 1 + lead, max(1, round(timedelta(days=1) / step))
+    demand = np.concatenate([y, np.full(h, np.nan)]) / unit
+    rows = np.arange(start, len(demand))
+    out = []
+    for ask in asks:
+        column = paced(
+            demand, chosen.counts, chosen.expected, ask=ask, start=start, warm=chosen.warm, h=h, day=day, pace=pace
+        )
+        out.append(Allocation(ask=ask, counts=chosen.counts[rows, column].astype(np.int64)))
+    return out
