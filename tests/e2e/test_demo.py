@@ -1,0 +1,120 @@
+"""The main job with the real engine, hypervisors and cloud: the demonstration, and what a person does after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import sights
+from lab.env import environment
+from lab.model import Lab
+from lab.session import running
+
+pytestmark = [pytest.mark.engine, pytest.mark.lab]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def call(lab: Lab, *command: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment(lab)},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def tiercast(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return call(lab, sys.executable, "-m", "reconciler.cli", *arguments)
+
+
+@pytest.fixture(scope="module")
+def shown() -> Iterator[tuple[Lab, str]]:
+    """The lab after one demonstration, and what that printed."""
+    with running(ROOT) as lab:
+        done = tiercast(lab, "lab", "demo")
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        yield lab, done.stdout
+
+
+def test_the_demonstration_shows_forecast_preview_machines_and_refusals(shown: tuple[Lab, str]) -> None:
+    lab, text = shown
+    for words in ("$ tiercast plan", "$ tiercast preview", "$ tiercast up --approved", "hello from hot-hv-a-001"):
+        assert words in text
+    assert "refused by cost-ceiling" in text
+    assert "refused by latency-slo" in text
+    assert "exit 3 both times; machines and groups are as they were" in text
+    assert all(state for h in lab.hypervisors for state in sights.domains(h).values())
+
+
+def test_what_runs_is_what_the_stack_file_says(shown: tuple[Lab, str]) -> None:
+    lab, _ = shown
+    plan = json.loads((ROOT / ".tiercast" / lab.stack / "plan.json").read_text(encoding="utf-8"))
+    wanted = {f"hot-{s['hypervisor']}-{s['number']:03d}" for s in plan["config"]["tiercast:hot"]["slots"]}
+    assert {name for h in lab.hypervisors for name in sights.domains(h)} == wanted
+    account = sights.account(lab)
+    warm = plan["config"]["tiercast:warm"]["groups"][0]
+    group = next(g for g in account["groups"] if g["name"].startswith("warm-"))
+    assert (group["min"], group["max"]) == (warm["size"]["min"], warm["size"]["max"])
+    assert group["prepared"] == warm["pool"]["maxGroupPreparedCapacity"]
+    assert account["reservations"] == [{"type": "c6i.large", "zone": "us-east-1a", "count": 1, "state": "active"}]
+
+
+def test_the_plain_cli_previews_no_change_and_runs_the_policy_pack(shown: tuple[Lab, str]) -> None:
+    lab, _ = shown
+    done = call(lab, "pulumi", "preview", "--non-interactive", "--expect-no-changes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tiercast@v" in done.stdout, "the policy pack's name and version are printed when it ran"
+    assert call(lab, "pulumi", "up", "--yes", "--non-interactive").returncode == 0
+
+
+def test_a_machine_destroyed_by_hand_is_seen_and_started_again(shown: tuple[Lab, str]) -> None:
+    lab, _ = shown
+    host = lab.hypervisors[0]
+    name = sorted(sights.domains(host))[0]
+    assert call(lab, "virsh", "--connect", host.uri, "destroy", name).returncode == 0
+    seen = call(lab, "pulumi", "preview", "--refresh", "--non-interactive", "--diff")
+    assert "running" in seen.stdout, seen.stdout
+    assert call(lab, "pulumi", "up", "--refresh", "--yes", "--non-interactive").returncode == 0
+    assert sights.domains(host)[name]
+
+
+def test_an_approved_plan_is_refused_after_the_file_was_edited(shown: tuple[Lab, str]) -> None:
+    lab, _ = shown
+    plan = ROOT / ".tiercast" / lab.stack / "plan.json"
+    assert tiercast(lab, "preview").returncode == 0
+    stack_file = ROOT / f"Pulumi.{lab.stack}.yaml"
+    kept = stack_file.read_text(encoding="utf-8")
+    try:
+        stack_file.write_text(kept.replace("us-east-1a", "us-east-1c", 1), encoding="utf-8")
+        done = tiercast(lab, "up", "--approved", str(plan))
+    finally:
+        stack_file.write_text(kept, encoding="utf-8")
+    assert done.returncode in (1, 3)
+    assert "Traceback" not in done.stderr
+
+
+def test_past_valid_until_the_program_itself_refuses(shown: tuple[Lab, str]) -> None:
+    lab, _ = shown
+    stack_file = ROOT / f"Pulumi.{lab.stack}.yaml"
+    kept = stack_file.read_text(encoding="utf-8")
+    lines = [
+        "    validUntil: '2020-01-01T00:00:00Z'" if line.strip().startswith("validUntil:") else line
+        for line in kept.splitlines()
+    ]
+    try:
+        stack_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        done = call(lab, "pulumi", "up", "--yes", "--non-interactive", "--skip-preview")
+    finally:
+        stack_file.write_text(kept, encoding="utf-8")
+    assert done.returncode != 0
+    assert "a stale file must not resize a fleet" in done.stdout + done.stderr
