@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -161,3 +162,32 @@ def test_the_image_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     first, second = image.build(kernel, tmp_path / "one"), image.build(kernel, tmp_path / "two")
     assert first.name == second.name
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.6])
+def test_an_interrupt_while_it_starts_followed_by_clean_leaves_nothing(tmp_path: Path, seconds: float) -> None:
+    directory = tmp_path / "state"
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, str(tmp_path), str(directory)],
+        cwd=paths.repository_root(),
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(60)
+    records = processes.read_records(paths.records_directory(directory))
+    up.down(directory)
+    assert not any(processes.is_alive(record) for record in records)
+    assert not paths.run_directory(directory).exists()
+    assert not directory.exists()
+
+
+START = """
+import signal, sys
+from pathlib import Path
+# A shell's background job has SIGINT ignored; a terminal's has not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from lab import up
+up.up(Path(sys.argv[1]), directory=Path(sys.argv[2]))
+"""
