@@ -20,13 +20,13 @@ ASKS = ("1", "0.1", "0.05", "0.15", "0.2", "0.3", "0.5", "0.7", "1.5", "2", "3",
 
 def run(cases: Path, out: Path, names: list[str], asks: tuple[str, ...] = ASKS) -> None:
     """Walk each named case (all of them when none is named)."""
-    index = pd.read_csv(cases / "index.csv").set_index("name")
+    index = pd.read_csv(cases / "index.csv", dtype=str).set_index("name").to_dict("index")
     out.mkdir(parents=True, exist_ok=True)
-    for name in names or list(index.index):
+    for name in names or [str(name) for name in index]:
         begun = time.perf_counter()
-        case = index.loc[name]
-        arguments = ["--history", str(cases / f"{name}.truth.csv.gz"), "--pool", "--unit", repr(float(case.unit))]
-        arguments += ["--lead", str(int(case.lead)), "--from", str(case.test_start)]
+        case = index[name]
+        arguments = ["--history", str(cases / f"{name}.truth.csv.gz"), "--pool", "--unit", case["unit"]]
+        arguments += ["--lead", case["lead"], "--from", case["test_start"]]
         arguments += ["--allocations", str(out / f"{name}.csv"), "--forecasts", str(out / f"{name}.forecast.csv")]
         arguments += [part for ask in asks for part in ("--ask", f"{ask}%")]
         command.main(args=arguments, standalone_mode=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -81,7 +81,7 @@ def command(
         )
     times = history.index.tz_localize(None).to_numpy()
     at = pd.date_range(
-        history.start, periods=history.length + 1 + lead + round(pd.Timedelta("1D") / history.step), freq=history.step
+        history.start, periods=history.length + 1 + lead + round(timedelta(days=1) / history.step), freq=history.step
     )
     stamps = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
     written: dict[str, list[pd.DataFrame]] = {text: [] for text in asks}
@@ -130,11 +130,11 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _rows(name: str, one: Allocation, stamps: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _rows(name: str, one: Allocation, stamps: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"timestamp": stamps, "application_id": name, "count": one.counts})
 
 
-def _long(name: str, part: AheadForecast, stamps: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _long(name: str, part: AheadForecast, stamps: np.ndarray) -> pd.DataFrame:
     if len(part.rows) and part.rows[-1] >= len(stamps):
         raise InputError(name, "a forecast lies beyond the stamped steps.")
     k = len(LEVELS)

@@ -1,0 +1,62 @@
+"""A promise is kept on demand that resembles its past, and never by looking ahead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.onepool.count import RISKS, counts_at
+from reconciler.pacing import paced
+
+DAY, TRAIN, H = 24, 24 * 28, 2
+
+
+def _world(seed: int, days: int = 28) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Exchangeable demand with the right predictive distribution: log-normal around a daily curve."""
+    rng = np.random.default_rng(seed)
+    n = TRAIN + days * DAY
+    level = 10 + 5 * np.sin(2 * np.pi * np.arange(n) / DAY)
+    shock = np.exp(0.2 * rng.standard_normal(n))
+    sample = np.sort(np.exp(0.2 * rng.standard_normal(400)))
+    counts, expected = counts_at(level[:, None] * sample[None, :], np.full((n, 400), 1 / 400))
+    return level * shock, counts, expected
+
+
+@given(seed=st.integers(0, 10_000), ask=st.sampled_from([0.003, 0.01, 0.03]))
+@settings(max_examples=8, deadline=None)
+def test_the_share_is_kept_on_exchangeable_demand(seed: int, ask: float) -> None:
+    demand, counts, expected = _world(seed)
+    column = paced(demand, counts, expected, ask=ask, start=TRAIN, warm=DAY, h=H, day=DAY)
+    chosen = counts[np.arange(TRAIN, len(demand)), column]
+    share = np.maximum(demand[TRAIN:] - chosen, 0).sum() / demand[TRAIN:].sum()
+    assert share <= 1.15 * ask
+    assert share >= 0.3 * ask  # nor is twice the promise bought
+
+
+@pytest.mark.parametrize("cut", [TRAIN + 5, TRAIN + 100, TRAIN + 333])
+def test_no_choice_moves_with_demand_younger_than_its_cutoff(cut: int) -> None:
+    demand, counts, expected = _world(1)
+    later = demand.copy()
+    later[cut + 1 :] *= 30
+    first, second = (paced(d, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY) for d in (demand, later))
+    same = cut + H - TRAIN + 1
+    assert np.array_equal(first[:same], second[:same])
+    assert not np.array_equal(first, second)
+
+
+def test_debt_is_paid_back_with_more_capacity() -> None:
+    demand, counts, expected = _world(2)
+    hit = demand.copy()
+    hit[TRAIN + 50 : TRAIN + 56] *= 4
+    calm, after = (paced(d, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY) for d in (demand, hit))
+    assert after[60:150].mean() < calm[60:150].mean()
+
+
+def test_unknown_steps_cost_nothing_and_break_nothing() -> None:
+    demand, counts, expected = _world(3)
+    demand[TRAIN + 10 : TRAIN + 40] = np.nan
+    column = paced(demand, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY)
+    assert len(column) == len(demand) - TRAIN
+    assert ((column >= 0) & (column < len(RISKS))).all()
