@@ -19,6 +19,7 @@ from lab.plugins.schema import PropertyType, types_of
 from lab.plugins.wire import UNKNOWN, Properties
 
 Function = Callable[[Properties], Properties]
+Prepare = Callable[[ResourceSpec, Properties], Properties]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Provider:
     functions: Callable[[Properties], Mapping[str, Function]] = field(default=lambda _config: {})
     check: Callable[[Properties], list[Failure]] = field(default=lambda _config: [])
     """Further checks of the configuration, beyond types."""
+    prepare: Callable[[Properties], Prepare] = field(default=lambda _config: lambda _spec, news: news)
+    """Configuration → what it adds to a resource's inputs before they are checked."""
     replaces: frozenset[str] = frozenset()
     """Configuration whose change replaces the provider, and with it its resources."""
 

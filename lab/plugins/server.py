@@ -24,7 +24,7 @@ from lab.plugins import provider as core
 from lab.plugins.check import Failure, Naming
 from lab.plugins.errors import PartialFailureError, PluginError
 from lab.plugins.package_schema import package_schema
-from lab.plugins.provider import Function, Provider
+from lab.plugins.provider import Function, Prepare, Provider
 from lab.plugins.resource import Lifecycle, ResourceSpec
 from lab.plugins.wire import Decoded, Path, Properties, contains_unknown, decode, encode
 
@@ -41,6 +41,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._provider = provider
         self._lifecycles: dict[str, Lifecycle] = {}
         self._functions: dict[str, Function] = {}
+        self._prepare: Prepare = lambda _spec, news: news
         self._on_cancel = on_cancel
 
     def Handshake(self, request: Any, context: Any) -> Any:
@@ -84,6 +85,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             configuration = core.checked_configuration(self._provider, known)
             self._lifecycles = dict(self._provider.connect(configuration))
             self._functions = dict(self._provider.functions(configuration))
+            self._prepare = self._provider.prepare(configuration)
             return provider_pb2.ConfigureResponse(
                 acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
             )
@@ -92,7 +94,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         with _reported(context):
             olds, news = decode(request.olds), decode(request.news)
             naming = _naming(request)
-            inputs, failures = core.check(self._spec(request), olds.values, news.values, naming)
+            spec = self._spec(request)
+            wanted = self._prepare(spec, news.values)
+            inputs, failures = core.check(spec, olds.values, wanted, naming)
             return provider_pb2.CheckResponse(inputs=encode(inputs, news.secrets), failures=_failures(failures))
 
     def Diff(self, request: Any, context: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import threading
 from collections.abc import Callable, Mapping
@@ -20,8 +21,8 @@ from lab.plugins.aws.schedule import Schedules
 from lab.plugins.aws.target_group import TargetGroups
 from lab.plugins.check import Failure
 from lab.plugins.errors import PluginError
-from lab.plugins.provider import Provider
-from lab.plugins.resource import Lifecycle
+from lab.plugins.provider import Prepare, Provider
+from lab.plugins.resource import Lifecycle, ResourceSpec
 from lab.plugins.wire import Properties
 
 TYPES: Final[tuple[Callable[..., Lifecycle], ...]] = (
@@ -45,7 +46,7 @@ def provider(
     def lifecycles(configuration: Properties) -> Mapping[str, Lifecycle]:
         account = cloud(configuration)
         if cancelled is not None:
-            account = _with_event(account, cancelled)
+            account = dataclasses.replace(account, cancelled=cancelled)
         made = [kind(cloud=account) for kind in TYPES]
         return {one.spec.token: one for one in made}
 
@@ -57,8 +58,23 @@ def provider(
         specs={kind.spec.token: kind.spec for kind in TYPES},  # type: ignore[attr-defined]
         functions=lambda configuration: functions(cloud(configuration)),
         check=_check,
+        prepare=_default_tags,
         replaces=frozenset({"region"}),
     )
+
+
+def _default_tags(configuration: Properties) -> Prepare:
+    """The provider's default tags go into the ``tags`` of every resource that has ``tagsAll``, below its own, at
+    check."""
+    defaults = (configuration.get("defaultTags") or {}).get("tags") or {}
+
+    def prepare(spec: ResourceSpec, news: Properties) -> Properties:
+        own = news.get("tags", {})
+        if not defaults or "tagsAll" not in spec.outputs or not isinstance(own, dict):
+            return news
+        return {**news, "tags": {**defaults, **own}}
+
+    return prepare
 
 
 def _check(configuration: Properties) -> list[Failure]:
@@ -67,9 +83,3 @@ def _check(configuration: Properties) -> list[Failure]:
     except PluginError as error:
         return [Failure(property="", reason=str(error))]
     return []
-
-
-def _with_event(cloud: Cloud, cancelled: threading.Event) -> Cloud:
-    from dataclasses import replace
-
-    return replace(cloud, cancelled=cancelled)
