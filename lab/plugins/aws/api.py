@@ -9,7 +9,7 @@ import boto3
 import botocore
 import botocore.config
 import botocore.exceptions
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from lab.plugins.errors import PluginError, UnreachableError
 
@@ -115,7 +115,7 @@ class Api:
         return Retrying(
             retry=retry_if_exception(retryable),
             stop=stop,
-            wait=wait_exponential_jitter(initial=pace.retry_first, max=pace.retry_most, jitter=pace.retry_first),
+            wait=wait_random_exponential(multiplier=pace.retry_first, max=pace.retry_most),
             sleep=pace.sleep,
             reraise=True,
         )
