@@ -56,8 +56,8 @@ def predicted_scale(errors: Floats, stretch: Stretch, h: int) -> Floats:
     if not seen.any():
         return np.full(m, np.nan)
     size = np.abs(errors)
-    first = int(np.argmax(seen))
-    start = float(np.median(size[first : first + 50][seen[first : first + 50]]))
+    # Only errors that every dressed row knows: a row is dressed once FEWEST of them are known, and not before.
+    start = float(np.median(size[seen][:FEWEST]))
     flat = _carried(np.where(seen, size, np.nan), start)
     slow = shifted(ewma(flat, 0.005), h, m)
     columns = [shifted(ewma(flat, 0.15), h, m), shifted(ewma(flat, 0.02), h, m)]
