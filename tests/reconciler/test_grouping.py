@@ -10,7 +10,7 @@ import pytest
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.history import History
-from reconciler.demand import demand_section, window
+from reconciler.demand import class_paths, section, services, window
 from reconciler.errors import InputError
 from reconciler.fleet import Fleet, parse_fleet
 from reconciler.grouping import Grouping, group
@@ -105,10 +105,13 @@ def test_a_class_is_sized_for_the_largest_step_of_its_sum_path_by_path() -> None
     )
     # Two groups that trade places: their sum is 3,600 requests an hour in each step but one of 7,200.
     paths = np.array([[[3600.0, 0.0, 7200.0], [0.0, 3600.0, 0.0]]])
-    section = demand_section(forecast(paths, ("a", "b")), grouping, fleet(ALL), slice(0, 3))
-    assert set(section.classes["gold"].requests_per_second) == {2.0}
-    assert set(section.classes["rest"].requests_per_second) == {0.0}
-    assert section.classes["gold"].latency_ms == 200
+    ahead = forecast(paths, ("a", "b"))
+    rates = class_paths(ahead, grouping, fleet(ALL), 0)
+    found = section(fleet(ALL), rates, 3, services(grouping, fleet(ALL), {}))
+    assert set(found.classes["gold"].requests_per_second) == {2.0}
+    assert set(found.classes["rest"].requests_per_second) == {0.0}
+    assert found.classes["gold"].latency_ms == 200
+    assert [c.priority for c in found.classes.values()] == [0, 1]
 
 
 def test_service_is_a_mixture_weighted_by_requests_and_learned_where_not_declared() -> None:
@@ -125,10 +128,9 @@ def test_service_is_a_mixture_weighted_by_requests_and_learned_where_not_declare
         rules=({some.applications[0]: 3.0}, {some.applications[1]: 1.0}),
     )
     cost = RequestCost(vcpu_seconds=0.025, memory_mib=64, network_bytes=0, scv=0, source="measured")
-    made = forecast(np.ones((1, 2, 1)), ("fast", "slow"), costs={"slow": cost})
-    service = demand_section(made, grouping, some, slice(0, 1)).classes["gold"].service
-    assert service.mean_ms == pytest.approx(0.75 * 10 + 0.25 * 50)
+    service = services(grouping, some, {"slow": cost})["gold"]
+    assert service.mean_s == pytest.approx(0.75 * 0.010 + 0.25 * 0.050)
     assert service.scv == pytest.approx((0.75 * 100 + 0.25 * 2500) / 20**2 - 1)
     # Busy time is 7.5 ms at one slot a vCPU and 12.5 ms at two: 13.75 ms of vCPU for 20 ms of slot.
     assert service.concurrency_per_vcpu == pytest.approx(20 / 13.75, rel=1e-5)
-    assert service.memory_mib == 64
+    assert service.memory_mib == pytest.approx(64 * 12.5 / 20)
