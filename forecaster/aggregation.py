@@ -120,7 +120,7 @@ def _inverse_losses(
     n = m - h
     if n < 1:
         return np.ones((len(begins), count, width))
-    spoke: NDArray[np.bool_] = np.asarray(awake[:, :n] & observed)[:, :, None]
+    spoke = np.logical_and(awake[:, :n], observed)[:, :, None]
     error = values[None, :, None] - experts[:, :n]
     loss = np.where(spoke, np.maximum(levels * error, (levels - 1) * error), 0.0)
     common = loss.sum(axis=0) / np.maximum(spoke.sum(axis=0), 1)
@@ -132,7 +132,7 @@ def _inverse_losses(
     rows = np.maximum(known, 0)
     own = faded(loss, 1)[:, rows]
     peer = faded(common[None] * spoke, 1)[:, rows]
-    seen = faded(spoke.any(axis=0)[:, 0].astype(float), 0)[rows]
+    seen = faded(np.asarray(spoke.any(axis=0), dtype=float)[:, 0], 0)[rows]
     start = h * faded(common, 0)[rows] / np.maximum(seen, 1e-9)[:, None] + 1e-300
     each = (own + start) / (peer + start)
     whole = (own.sum(axis=2) + start.sum(axis=1)) / (peer.sum(axis=2) + start.sum(axis=1))
