@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -91,7 +94,7 @@ class Program:
     def _run(
         self, gap: float, time_limit_s: float, start: NDArray[np.float64] | None, fixed: dict[int, float]
     ) -> Solution:
-        highs = highspy.Highs()
+        highs = _silent_solver()
         for option, setting in (
             ("output_flag", False),
             ("threads", 1),
@@ -135,3 +138,21 @@ class Program:
         kinds = highspy.HighsVarType
         lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in self.integer]
         return lp
+
+
+def _silent_solver() -> highspy.Highs:
+    """A solver that says nothing: HiGHS 1.16 prints its banner when it is made, before it can be told not to.
+
+    A command's standard output may be one JSON document, so the C library's stream is led away for that moment.
+    """
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        made = highspy.Highs()
+        ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+    return made
