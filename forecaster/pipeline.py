@@ -111,7 +111,9 @@ def prequential(
     mix = aggregate(
         np.stack(parts), stretch.values, stretch.observed, h, grid, block=block, forget=forget, smooth=chosen.smooth
     )
-    steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, h, grid, rate=chosen.rate, block=block)
+    # Hits h steps ahead overlap: a rate that suits two steps would swing at a day, so it falls with the horizon.
+    rate = min(chosen.rate, 0.02 / h)
+    steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, h, grid, rate=rate, block=block)
     bounded = np.minimum(np.sort(steady, axis=1), _ceiling(stretch, h)[:, None])
     return Prequential(h=h, quantiles=np.maximum(bounded, 0.0), names=names, weights=mix.weights)
 

@@ -53,17 +53,31 @@ class Engine:
 
 
 def cli_on_path(path: str | None = None) -> tuple[Path, str] | None:
-    """A CLI on PATH that is new enough, with its version."""
-    found = shutil.which("pulumi", path=path)
+    """A CLI on PATH that is new enough, with its version; a lab's own programs are no one's CLI."""
+    found = shutil.which("pulumi", path=foreign(os.environ.get("PATH", os.defpath) if path is None else path))
     version = version_of(Path(found)) if found else None
     if found is None or version is None or _numbers(version) < OLDEST:
         return None
     return Path(found), version
 
 
+def foreign(path: str) -> str:
+    """The search path without folders of a lab: `lab env` puts one there, and a second `lab up` must not mistake it."""
+    return os.pathsep.join(folder for folder in path.split(os.pathsep) if not _is_ours(Path(folder or ".")))
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return "-m lab.host " in (folder / HOST).read_text(encoding="utf-8", errors="replace")[:4096]
+    except OSError:
+        return False
+
+
 def host_of(cli: Path, path: str | None = None) -> Path | None:
     """The official language host: beside the CLI, where Pulumi's archive puts it, or on PATH."""
-    found = shutil.which(HOST, path=str(cli.resolve().parent)) or shutil.which(HOST, path=path)
+    found = shutil.which(HOST, path=str(cli.resolve().parent)) or shutil.which(
+        HOST, path=foreign(os.environ.get("PATH", os.defpath) if path is None else path)
+    )
     return Path(found) if found else None
 
 
@@ -211,3 +225,5 @@ def _link(target: Path, path: Path) -> None:
     except OSError:
         temporary.symlink_to(target)
     temporary.replace(path)
+    # Renaming onto another name of the same file does nothing and leaves both.
+    temporary.unlink(missing_ok=True)

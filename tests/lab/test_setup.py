@@ -220,3 +220,14 @@ def test_a_process_that_ignores_sigterm_or_is_stopped_is_ended_all_the_same(tmp_
 
 def test_a_program_that_is_not_there_is_named() -> None:
     assert "apt-get install x" in str(PartMissing("x", "install it with `apt-get install x`."))
+
+
+def test_a_labs_own_programs_on_path_are_not_taken_for_the_users_cli(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        (folder / "pulumi").write_text("#!/bin/sh\necho v3.300.1\n")
+        (folder / "pulumi").chmod(0o755)
+    (ours / engine.HOST).write_text('#!/bin/sh\nexec python -P -m lab.host "$@"\n')
+    assert engine.cli_on_path(f"{ours}") is None
+    assert engine.cli_on_path(f"{ours}:{theirs}") == (theirs / "pulumi", "v3.300.1")
