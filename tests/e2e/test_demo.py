@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from lab import sights
+from lab import hypervisors, sights, up
 from lab.env import environment
 from lab.model import Lab
 from lab.session import running
@@ -118,3 +121,61 @@ def test_past_valid_until_the_program_itself_refuses(shown: tuple[Lab, str]) -> 
         stack_file.write_text(kept, encoding="utf-8")
     assert done.returncode != 0
     assert "a stale file must not resize a fleet" in done.stdout + done.stderr
+
+
+def by_hand(lab: Lab, *, low: int, high: int) -> subprocess.CompletedProcess[str]:
+    """`pulumi up` of the warm group with other bounds, by a person who passes no policy pack."""
+    stack_file = ROOT / f"Pulumi.{lab.stack}.yaml"
+    kept = stack_file.read_text(encoding="utf-8")
+    yaml = YAML()
+    data: Any = yaml.load(kept)
+    group = data["config"]["tiercast:warm"]["groups"][0]
+    group["size"] = {"min": low, "desired": low, "max": high}
+    group["pool"]["maxGroupPreparedCapacity"] = high
+    out = io.StringIO()
+    yaml.dump(data, out)
+    variables = {k: v for k, v in environment(lab).items() if not k.startswith("PULUMI_OPTION_POLICY")}
+    try:
+        stack_file.write_text(out.getvalue(), encoding="utf-8")
+        return subprocess.run(
+            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    finally:
+        stack_file.write_text(kept, encoding="utf-8")
+
+
+def warm(lab: Lab) -> dict[str, Any]:
+    return dict(next(g for g in sights.account(lab)["groups"] if g["name"].startswith("warm-")))
+
+
+def test_under_floor_a_bound_that_passes_the_desired_size_moves_it(shown: tuple[Lab, str]) -> None:
+    lab, _ = shown
+    raised = by_hand(lab, low=4, high=6)
+    assert raised.returncode == 0, raised.stdout + raised.stderr
+    assert (warm(lab)["min"], warm(lab)["desired"], warm(lab)["max"]) == (4, 4, 6)
+    lowered = by_hand(lab, low=1, high=2)
+    assert lowered.returncode == 0, lowered.stdout + lowered.stderr
+    assert (warm(lab)["min"], warm(lab)["desired"], warm(lab)["max"]) == (1, 2, 2)
+
+
+def test_a_hypervisor_that_does_not_answer_is_left_alone_and_said(shown: tuple[Lab, str]) -> None:
+    lab, _ = shown
+    silent = lab.hypervisors[1]
+    hypervisors.stop(lab, silent)
+    try:
+        planned = tiercast(lab, "plan", "--as-of", "2013-06-12T12:00Z")
+        assert planned.returncode == 0, planned.stderr
+        assert f"hypervisor {silent.name} does not answer" in " ".join(planned.stdout.split())
+        applied = tiercast(lab, "reconcile", "--mode", "apply", "--as-of", "2013-06-12T12:00Z")
+        assert applied.returncode == 0, applied.stdout + applied.stderr
+    finally:
+        up.up(ROOT)
+    slots = YAML(typ="safe").load((ROOT / f"Pulumi.{lab.stack}.yaml").read_text(encoding="utf-8"))
+    kept = [s for s in slots["config"]["tiercast:hot"]["slots"] if s["hypervisor"] == silent.name]
+    assert {f"hot-{silent.name}-{s['number']:03d}" for s in kept} == set(sights.domains(silent))

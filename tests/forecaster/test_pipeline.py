@@ -1,0 +1,223 @@
+"""What a forecast must hold whatever the series: shape, order, calibration, causality, and an answer for odd histories."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from forecaster.aggregation import aggregate
+from forecaster.conformal import order_statistics
+from forecaster.demand import LEVELS
+from forecaster.models import MODELS
+from forecaster.models.arima import HarmonicArima
+from forecaster.onepool import walk
+from forecaster.paths import levels_of, paths_from_ranks
+from forecaster.pipeline import forecast_panel, forecast_series, knots
+from forecaster.tail import shape_by_moments, tail_quantiles
+
+HOUR = timedelta(hours=1)
+Floats = NDArray[np.float64]
+
+
+def hours(n: int) -> NDArray[np.datetime64]:
+    return np.datetime64("2026-01-05T00", "h") + np.arange(n)
+
+
+def seasonal(n: int, seed: int = 0, level: float = 200.0) -> Floats:
+    rng = np.random.default_rng(seed)
+    day = 1 + 0.6 * np.sin(2 * np.pi * np.arange(n) / 24)
+    return rng.poisson(level * day).astype(float)
+
+
+def forecast(y: Floats, horizon: int = 6, **more: object) -> tuple[Floats, Floats]:
+    made = forecast_series(
+        y,
+        times=hours(len(y)),
+        step=HOUR,
+        horizon=horizon,
+        n_paths=100,
+        rng=np.random.default_rng(1),
+        **more,  # type: ignore[arg-type]
+    )
+    assert made.quantiles.shape == (horizon, len(LEVELS))
+    assert np.isfinite(made.quantiles).all()
+    assert (np.diff(made.quantiles, axis=1) >= 0).all()
+    assert (made.quantiles >= 0).all()
+    assert made.reason
+    return made.quantiles, made.paths
+
+
+def shifted(y: Floats) -> Floats:
+    return np.concatenate([y[:300], 30 * y[300:]])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.empty(0),
+        np.array([5.0]),
+        np.full(400, 7.0),
+        np.zeros(400),
+        np.where(np.arange(400) == 200, 1e6, 0.0),
+        np.where(np.random.default_rng(0).random(400) < 0.6, np.nan, seasonal(400)),
+        np.full(400, np.nan),
+        shifted(seasonal(420)),
+        -seasonal(100),
+    ],
+    ids=["empty", "one row", "constant", "zero", "one spike", "NaN-ridden", "all missing", "level shift", "negative"],
+)
+def test_an_odd_history_still_gets_ordered_finite_quantiles(y: Floats) -> None:
+    forecast(y)
+
+
+def test_a_level_shift_of_thirty_times_is_followed() -> None:
+    quantiles, _ = forecast(shifted(seasonal(420)))
+    assert quantiles[0, LEVELS.index(0.5)] > 10 * 200 * 0.4
+
+
+def test_ten_years_of_hours_cost_no_more_than_their_newest_part() -> None:
+    y = seasonal(24 * 365 * 10)
+    long, _ = forecast(y)
+    newest, _ = forecast(y[-24 * 7 * 16 :])
+    assert np.allclose(long[0], newest[0], rtol=0.05)
+
+
+def test_an_unknown_series_gets_its_prior_and_wide_intervals() -> None:
+    prior = np.linspace(1.0, 100.0, len(LEVELS))
+    quantiles, _ = forecast(np.empty(0), prior=prior)
+    assert np.allclose(quantiles[0], prior)
+
+
+def test_the_interval_holds_what_it_says_on_a_steady_series() -> None:
+    y = seasonal(24 * 7 * 8, seed=3)
+    made = walk(y, hours(len(y)), step=HOUR, lead=1, start=24 * 7 * 5)
+    known = made.near.rows < len(y)
+    truth = y[made.near.rows[known]]
+    low, high = (made.near.quantiles[known, LEVELS.index(q)] for q in (0.05, 0.95))
+    assert np.mean((truth >= low) & (truth <= high)) == pytest.approx(0.9, abs=0.04)
+
+
+@pytest.mark.parametrize("cut", [560, 601, 650, 701, 760])
+@pytest.mark.parametrize("harm", ["scaled", "blanked", "removed"])
+def test_no_forecast_moves_when_later_rows_are_corrupted(cut: int, harm: str) -> None:
+    y = seasonal(800, seed=2)
+    clean = walk(y, hours(800), step=HOUR, lead=1, start=520)
+    bad = y.copy()
+    if harm == "removed":
+        bad = bad[:cut]
+    else:
+        bad[cut:] = np.nan if harm == "blanked" else bad[cut:] * 7
+    other = walk(bad, hours(len(bad)), step=HOUR, lead=1, start=520)
+    for good, spoiled in ((clean.near, other.near), (clean.day, other.day)):
+        assert good is not None
+        assert spoiled is not None
+        early = good.rows[good.rows < cut + good.h]
+        mine = {int(r): q for r, q in zip(spoiled.rows, spoiled.quantiles, strict=True)}
+        shared = [int(r) for r in early if int(r) in mine]
+        assert len(shared) > 20
+        for row in shared:
+            assert np.array_equal(mine[row], good.quantiles[list(good.rows).index(row)], equal_nan=True)
+
+
+def test_paths_keep_the_marginals_and_copy_dependence() -> None:
+    # Two series that rise and fall together: their sum's spread is that of one series doubled, not of two apart.
+    common = np.random.default_rng(5).lognormal(0, 0.5, 24 * 7 * 6)
+    panel = np.stack([100 * common, 100 * common])
+    made = forecast_panel(
+        panel,
+        applications=("a", "b"),
+        times=hours(panel.shape[1]),
+        step=HOUR,
+        horizon=3,
+        n_paths=2000,
+        rng=np.random.default_rng(0),
+    )
+    for a in range(2):
+        for q in (0.1, 0.5, 0.9):
+            sampled = np.quantile(made.paths[:, a, 0], q)
+            assert sampled == pytest.approx(made.quantiles[a, 0, LEVELS.index(q)], rel=0.05)
+    assert np.corrcoef(made.paths[:, 0, 0], made.paths[:, 1, 0])[0, 1] > 0.6
+
+
+def test_the_same_inputs_give_the_same_digest() -> None:
+    panel = np.stack([seasonal(400), seasonal(400, seed=9)])
+    digests = {
+        forecast_panel(
+            panel, applications=("a", "b"), times=hours(400), step=HOUR, horizon=2, rng=np.random.default_rng(4)
+        ).digest()
+        for _ in range(2)
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("expert", MODELS, ids=[e.name for e in MODELS])
+def test_every_model_speaks_about_every_later_step_of_a_seasonal_series(expert: object) -> None:
+    from forecaster.models.base import stretch_of
+
+    y = seasonal(24 * 7 * 4)
+    one = stretch_of(y, start=0, step=3600, seasons=(24, 168), trained=len(y))
+    ahead = expert.model.ahead(one, 2)  # type: ignore[attr-defined]
+    assert ahead.shape == (len(y) + 2,)
+    assert np.isfinite(ahead[-2:]).all()
+
+
+def test_arima_with_fourier_terms_beats_the_mean_on_a_seasonal_series() -> None:
+    from forecaster.models.base import stretch_of
+
+    y = seasonal(24 * 7 * 5)
+    one = stretch_of(y, start=0, step=3600, seasons=(24, 168), trained=len(y))
+    ahead = HarmonicArima(refits=2).ahead(one, 2)[: len(y)]
+    tested = np.arange(24 * 7 * 4, len(y))
+    assert np.abs(y[tested] - ahead[tested]).mean() < 0.25 * np.abs(y[tested] - y.mean()).mean()
+
+
+@given(st.integers(20, 400), st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_order_statistics_cover_a_new_point_as_often_as_they_say(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    level = np.array([0.9])
+    hits = [float(rng.normal() <= order_statistics(rng.normal(size=n), level)[0]) for _ in range(300)]
+    assert np.mean(hits) >= 0.9 - 0.075
+
+
+def test_the_pareto_tail_recovers_an_exponential_and_stays_above_the_threshold() -> None:
+    sample = np.random.default_rng(0).exponential(2.0, 5000)
+    assert shape_by_moments(sample) == pytest.approx(0.0, abs=0.05)
+    tail = tail_quantiles(sample, np.array([0.99, 0.999]))
+    assert tail == pytest.approx(-2.0 * np.log([0.01, 0.001]), rel=0.1)
+    assert (np.diff(tail) > 0).all()
+
+
+def test_the_mix_is_nearly_as_good_as_its_best_expert() -> None:
+    rng = np.random.default_rng(0)
+    n, grid = 1500, np.array([0.1, 0.5, 0.9])
+    truth = rng.normal(10, 1, n)
+    best = np.tile(10 + np.array([-1.2816, 0.0, 1.2816]), (n + 1, 1))
+    experts = np.stack([best, best + 3, best - 5])
+    mix = aggregate(experts, truth, np.ones(n, dtype=bool), 1, grid, block=24)
+
+    def loss(quantiles: Floats) -> float:
+        error = truth[700:, None] - quantiles[700:n]
+        return float(np.maximum(grid * error, (grid - 1) * error).mean())
+
+    assert loss(mix.quantiles) < 1.1 * loss(best)
+    assert mix.weights[0].min() > 0.7
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=20))
+def test_levels_and_quantiles_are_inverse(wanted: list[float]) -> None:
+    grid = np.asarray(LEVELS)
+    row = np.linspace(0, 50, len(LEVELS)) ** 1.5
+    ranks = np.asarray(wanted)[:, None]
+    values = paths_from_ranks(ranks, row[None], grid)[:, 0]
+    assert levels_of(values, np.tile(row, (len(wanted), 1)), grid) == pytest.approx(np.asarray(wanted), abs=1e-6)
+
+
+def test_knots_begin_at_one_and_end_at_the_horizon() -> None:
+    assert [knots(h)[0] for h in (1, 2, 24, 288)] == [1, 1, 1, 1]
+    assert [knots(h)[-1] for h in (1, 2, 24, 288)] == [1, 2, 24, 288]
