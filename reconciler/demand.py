@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast, RequestCost
+from forecaster.history import History
 from reconciler.fleet import Application, Fleet
 from reconciler.grouping import Grouping
 from reconciler.latency import Service
@@ -86,3 +87,11 @@ def _service(rule: Application, cost: RequestCost | None) -> Service:
         return base
     # A slot shares its vCPU: it holds a request longer than the vCPU time that the request uses.
     return replace(base, mean_s=cost.vcpu_seconds * rule.concurrency_per_vcpu, scv=cost.scv)
+
+
+def load_now(history: History, grouping: Grouping, fleet: Fleet) -> dict[str, float]:
+    """QoS class → requests/s in the last step known; a class whose last step is missing is left out."""
+    last = history.grouped(grouping.codes, len(grouping.names))[:, -1]
+    qos = np.array(grouping.qos)
+    sums = {name: float(last[qos == name].sum()) for name in fleet.qos}
+    return {name: total / history.step.total_seconds() for name, total in sums.items() if np.isfinite(total)}

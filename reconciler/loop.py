@@ -16,10 +16,11 @@ from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.project import Project
 from reconciler.applying import apply_plan, preview_plan, read_plan
+from reconciler.demand import load_now
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.fitness import fitness, price_notes
-from reconciler.forecasting import forecast_groups, load_now
+from reconciler.forecast_setup import forecast_grouping
 from reconciler.grouping import group
 from reconciler.guarding import past_changes
 from reconciler.observe import observe
@@ -118,7 +119,7 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     fleet = project.read_fleet()
     history = read_demand(fleet, base=project.fleet_path.parent, as_of=as_of)
     grouping = group(history, fleet, keep=fleet.history.series)
-    forecast = forecast_groups(history, grouping, fleet, seed=seed)
+    forecast = forecast_grouping(history, grouping.names, grouping.qos, grouping.codes.tolist(), fleet, seed=seed)
     silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
