@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from stacks.contract_base import Tier
+from stacks.contract_base import Ownership, Tier
 from stacks.contract_cloud import ReadyPool, Reservation, Warm, WarmGroup
 from stacks.groups import GroupContext, group_arguments, launch_template, size_arguments, target_tracking
 from stacks.tags import Identity
@@ -94,6 +94,9 @@ def _group(
         ),
         warm_pool=_pool(group.pool),
         capacity_reservation_specification=_reservations_first(reservations),
+        # Where the desired count is not ours the provider would wait for the one in its state, which AWS may just have
+        # moved to a new bound: that wait can only time out (terraform-provider-aws#26230).
+        wait_for_capacity_timeout=None if context.ownership is Ownership.EXACT else "0",
         opts=context.options(),
         **size_arguments(group.size, context.ownership),
         **group_arguments(name, context, group.tags),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from lab import hypervisors, sights, up
+from lab import hypervisors, paths, sights, up
 from lab.env import environment
 from lab.model import Lab
 from lab.session import running
@@ -42,8 +42,8 @@ def tiercast(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def shown() -> Iterator[tuple[Lab, str]]:
-    """The lab after one demonstration, and what that printed."""
-    with running(ROOT) as lab:
+    """The lab after one demonstration, and what that printed; left running only where it ran before."""
+    with running(ROOT, keep=up.status(paths.lab_directory(ROOT)).up) as lab:
         done = tiercast(lab, "lab", "demo")
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         yield lab, done.stdout
