@@ -33,15 +33,25 @@ Say = Callable[[str], None]
 START = datetime(2013, 6, 12, 12, tzinfo=UTC)
 HALF_A_DAY = timedelta(hours=12)
 
-#: Edits that somebody could make by hand, each refused by the policy named: (what it is, policy, path, factor).
-EDITS = (
-    (
-        "somebody raises the cold group's maximum a hundredfold",
-        "cost-ceiling",
-        ("tiercast:cold", "groups", 0, "size", "max"),
-        100,
-    ),
-    ("somebody takes all but one of the hot machines away", "latency-slo", ("tiercast:hot", "slots"), 1),
+
+def dearer(config: Any) -> None:
+    """Raise the cold group's maximum a hundredfold."""
+    size = config["tiercast:cold"]["groups"][0]["size"]
+    size["max"] = 100 * (size["max"] + 1)
+
+
+def smaller(config: Any) -> None:
+    """Take all but one hot machine away, and every promised cloud instance."""
+    del config["tiercast:hot"]["slots"][1:]
+    for tier in ("tiercast:warm", "tiercast:cold"):
+        for group in config[tier]["groups"]:
+            group["size"].update({"min": 0, "desired": 0})
+
+
+#: Edits that somebody could make by hand, each refused by the policy named.
+EDITS: tuple[tuple[str, str, Callable[[Any], None]], ...] = (
+    ("somebody raises the cold group's maximum a hundredfold", "cost-ceiling", dearer),
+    ("somebody takes all but one machine away", "latency-slo", smaller),
 )
 
 
@@ -119,10 +129,10 @@ def _refusals(it: Demonstration) -> None:
     stack_file = it.lab.root / f"Pulumi.{it.lab.stack}.yaml"
     kept = stack_file.read_text(encoding="utf-8")
     before = sights.fingerprint(it.lab)
-    for number, (what, policy, path, factor) in enumerate(EDITS, start=6):
+    for number, (what, policy, edit) in enumerate(EDITS, start=6):
         it.say(f"\n=== {number}. Refused: {what} in Pulumi.{it.lab.stack}.yaml")
         try:
-            write_text(stack_file, edited(kept, path, factor))
+            write_text(stack_file, edited(kept, edit))
             found = json.loads(it.tiercast("preview", "--json", expect=(3,), quiet=True))
         finally:
             write_text(stack_file, kept)
@@ -136,16 +146,12 @@ def _refusals(it: Demonstration) -> None:
     it.say("\nexit 3 both times; machines and groups are as they were")
 
 
-def edited(text: str, path: tuple[str | int, ...], factor: int) -> str:
-    """The stack file with one value changed by hand: a number multiplied, a list cut to `factor` entries."""
+def edited(text: str, edit: Callable[[Any], None]) -> str:
+    """The stack file after an edit by hand."""
     yaml = YAML()
     yaml.width = 10_000
     data: Any = yaml.load(text)
-    *way, last = ("config", *path)
-    place = data
-    for key in way:
-        place = place[key]
-    place[last] = place[last][:factor] if isinstance(place[last], list) else place[last] * factor
+    edit(data["config"])
     out = io.StringIO()
     yaml.dump(data, out)
     return out.getvalue()
