@@ -7,11 +7,13 @@ less, so that what is explained is what was computed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.assess import Assessment, assess
+from reconciler.feedback import Standing
+from reconciler.planning import Situation
 from reconciler.sizing import Sizing, SizingProblem
-from reconciler.sizing.repair import fits
+from reconciler.sizing.repair import fits, floor
 from reconciler.sizing.result import supply_of, usd_of
 from stacks.contract import Demand, Tier
 
@@ -62,6 +64,20 @@ class ClassExplained:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FloorExplained:
+    """The safety floor of a class where it binds: one instance less of an option would go below it.
+
+    measured_rps: of the last step; counted_rps: what the floor counts it for, more where latency was over target.
+    """
+
+    name: str
+    option: str
+    measured_rps: float
+    counted_rps: float
+    latency_ms: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """All of it, ready to be shown as tables or JSON."""
 
@@ -72,6 +88,8 @@ class Explanation:
     changes: tuple[str, ...]
     gap: float
     status: str
+    standing: tuple[Standing, ...] = ()
+    floor: tuple[FloorExplained, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +136,43 @@ def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = Non
         gap=sizing.gap,
         status=sizing.status,
     )
+
+
+def explain_plan(it: Situation, problem: SizingProblem, sizing: Sizing, previous: Basis | None = None) -> Explanation:
+    """`explain`, with which forecast is trusted per class, and the floor where it binds."""
+    counts = {c.option: c.after for c in sizing.counts}
+    return replace(
+        explain(problem, sizing, previous),
+        standing=it.standing,
+        floor=binding_floor(problem, counts, it.load_now, it.latency_now_ms),
+    )
+
+
+def binding_floor(
+    problem: SizingProblem,
+    counts: Mapping[str, int],
+    measured: Mapping[str, float],
+    latency_ms: Mapping[str, float],
+) -> tuple[FloorExplained, ...]:
+    """Per option of which one less would leave the floor, the classes that it would leave short."""
+    holding = {c.name for c in floor(problem, counts).classes if c.holds}
+    found = []
+    for option in problem.options:
+        if counts[option.name] < 1:
+            continue
+        fewer = floor(problem, {**counts, option.name: counts[option.name] - 1})
+        found += [
+            FloorExplained(
+                name=short.name,
+                option=option.name,
+                measured_rps=measured.get(short.name, 0.0),
+                counted_rps=problem.load_now.get(short.name, 0.0),
+                latency_ms=latency_ms.get(short.name),
+            )
+            for short in fewer.classes
+            if short.name in holding and not short.holds
+        ]
+    return tuple(found)
 
 
 def _tier(sizing: Sizing, tier: Tier) -> TierExplained:
@@ -252,6 +307,19 @@ def tables(explanation: Explanation) -> list[Table]:
         )
         for m in explanation.marginals
     ]
+    standing_rows: list[tuple[str, ...]] = [
+        (s.qos, s.rung.label, str(s.scored), s.reason or "its forecasts hold.") for s in explanation.standing
+    ]
+    floor_rows: list[tuple[str, ...]] = [
+        (
+            f.name,
+            f.option,
+            f"{f.measured_rps:.4g}",
+            f"{f.counted_rps:.4g}",
+            "not measured" if f.latency_ms is None else f"{f.latency_ms:.4g} ms",
+        )
+        for f in explanation.floor
+    ]
     return [
         ("Tiers", ("tier", "count", "USD/h", "binding constraint"), tier_rows),
         (
@@ -263,6 +331,12 @@ def tables(explanation: Explanation) -> list[Table]:
             "One instance more or less",
             ("option", "count", "+1 USD/h", "then violating", "-1 USD/h", "then violating"),
             marginal_rows,
+        ),
+        ("Forecast in use", ("class", "forecast", "steps scored", "why"), standing_rows),
+        (
+            "Safety floor that binds",
+            ("class", "with one less of", "requests/s now", "counted as", "latency now"),
+            floor_rows,
         ),
         ("Since the last plan", ("change",), [(text,) for text in explanation.changes]),
         ("In the way", ("constraint",), [(text,) for text in explanation.problems]),

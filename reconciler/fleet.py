@@ -247,11 +247,32 @@ class Guards(Part):
     freeze: tuple[Freeze, ...] = ()
 
 
+class PriceSource(StrEnum):
+    """Who says what an instance costs."""
+
+    FILE = "file"
+    BUILTIN = "builtin"
+    AWS = "aws"
+
+
 class Prices(Part):
     """Where prices come from."""
 
-    catalogue: str = Field("", description="Catalogue file, relative to the fleet file; empty: the built-in table.")
-    max_age: Duration = timedelta(days=30)
+    source: PriceSource | None = Field(None, description="Absent: `file` where `catalogue` is given, else `builtin`.")
+    catalogue: str = Field(
+        "", description="Catalogue file, relative to the fleet file; for `aws` what no API tells comes from it."
+    )
+    advisor: str = Field("", description="AWS's spot advisor file, for interruption rates by type (`aws` only).")
+    refresh: Duration = Field(timedelta(days=1), description="Prices of `aws` younger than this are not asked again.")
+    max_age: Duration = Field(timedelta(days=30), description="Older prices are said in the plan.")
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> Self:
+        if self.source is PriceSource.FILE and not self.catalogue:
+            raise ValueError("source `file` needs `catalogue`: name the file, or take `builtin`")
+        if self.source is PriceSource.BUILTIN and self.catalogue:
+            raise ValueError("source `builtin` does not read `catalogue`: leave it out, or take `file`")
+        return self
 
 
 class Fleet(Part):

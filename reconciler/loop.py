@@ -5,23 +5,27 @@ Everything here is a sequence of calls; each decision is pure and elsewhere, eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from reconciler.adapters import ledger
-from reconciler.adapters.demand_source import read_demand
+from reconciler.adapters.demand_source import SourceSilent, read_demand
 from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.hypervisors import unreachable
+from reconciler.adapters.latency import latency_now
+from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
 from reconciler.applying import apply_plan, preview_plan, read_plan
 from reconciler.demand import load_now
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
+from reconciler.feedback import Judged, judge, usable_alone, without_history
 from reconciler.fitness import fitness, price_notes
+from reconciler.fleet import Fleet
 from reconciler.forecast_setup import forecast_grouping
-from reconciler.grouping import group
+from reconciler.grouping import Grouping, group
 from reconciler.guarding import past_changes
 from reconciler.observe import observe
 from reconciler.plan import OWN_KEYS, PlanFile
@@ -62,7 +66,10 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
         Unavailable: a hypervisor does not answer and the fleet says to stop then.
     """
-    return keep_plan(project, decide(situation(project, as_of=as_of, now=now, seed=seed)), now=now)
+    it = situation(project, as_of=as_of, now=now, seed=seed)
+    plan = keep_plan(project, decide(it), now=now)
+    remember(project, it)
+    return plan
 
 
 def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
@@ -70,6 +77,12 @@ def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
     write_plan(project, plan)
     ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": _sizes(plan)})
     return plan
+
+
+def remember(project: Project, it: Situation) -> None:
+    """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
+    if it.memory is not None:
+        write_memory(project.memory_file, it.memory)
 
 
 def _sizes(plan: PlanFile) -> dict[str, list[int]]:
@@ -98,7 +111,9 @@ def reconcile_once(
     Raises:
         As `make_plan`, `preview_plan` and `apply_plan`.
     """
-    plan = decide(situation(project, as_of=as_of, now=now, seed=seed))
+    it = situation(project, as_of=as_of, now=now, seed=seed)
+    plan = decide(it)
+    remember(project, it)
     if mode is Mode.SHADOW:
         ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
         return Outcome(plan=plan)
@@ -117,31 +132,82 @@ def reconcile_once(
 def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Situation:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
-    history = read_demand(fleet, base=project.fleet_path.parent, as_of=as_of)
-    grouping = group(history, fleet, keep=fleet.history.series)
-    forecast = forecast_grouping(history, grouping.names, grouping.qos, grouping.codes.tolist(), fleet, seed=seed)
+    known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
     silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
         raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
     engine = project.engine()
     engine.ensure_stack()
-    notes, demoted = fitness(fleet, history, forecast, as_of=as_of or now)
-    catalogue = project.read_catalogue(fleet)
+    prices = project.read_catalogue(fleet, now=now)
     return Situation(
         fleet=fleet,
-        catalogue=catalogue,
-        forecast=forecast,
-        grouping=grouping,
+        catalogue=prices.catalogue,
+        forecast=known.judged.forecast,
+        grouping=known.grouping,
         observed=observe(engine.state(), fleet.metal_flavours),
-        load_now=load_now(history, grouping, fleet),
-        as_of=as_of or history.end,
+        load_now=known.load,
+        latency_now_ms=known.latency_ms,
+        as_of=known.as_of,
         now=now,
         stack=project.stack,
         unreachable=silent,
-        notes=(*notes, *price_notes(fleet, catalogue, now)),
+        notes=(*known.notes, *known.judged.notes, *prices.notes, *price_notes(fleet, prices.catalogue, now)),
         past=past_changes(ledger.entries(project.ledger_file)),
-        demoted=demoted,
+        demoted=known.unfit or known.judged.demoted,
+        standing=known.judged.standing,
+        memory=known.judged.memory,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
+
+    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink.
+    """
+
+    judged: Judged
+    grouping: Grouping
+    load: Mapping[str, float]
+    latency_ms: Mapping[str, float]
+    as_of: datetime
+    notes: tuple[str, ...]
+    unfit: bool
+
+
+def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
+    """History → groups → forecast → its judgement by what earlier forecasts came to. Without a history, what was kept."""
+    memory, said = read_memory(project.memory_file)
+    base = project.fleet_path.parent
+    try:
+        history = read_demand(fleet, base=base, as_of=as_of)
+    except SourceSilent as silent:
+        if memory is None or not usable_alone(fleet, memory, as_of=as_of):
+            raise
+        judged, grouping = without_history(fleet, memory, why=str(silent))
+        end = memory.cutoff + fleet.step
+        return Known(
+            judged=judged,
+            grouping=grouping,
+            load=memory.load,
+            latency_ms={},
+            as_of=as_of or end,
+            notes=said,
+            unfit=True,
+        )
+    grouping = group(history, fleet, keep=fleet.history.series)
+    forecast = forecast_grouping(history, grouping.names, grouping.qos, grouping.codes.tolist(), fleet, seed=seed)
+    time = as_of or now
+    notes, unfit = fitness(fleet, history, forecast, as_of=time)
+    return Known(
+        judged=judge(fleet, history, grouping, forecast, memory, as_of=time, replay=as_of is not None),
+        grouping=grouping,
+        load=load_now(history, grouping, fleet),
+        latency_ms=latency_now(fleet, history, base=base),
+        as_of=as_of or history.end,
+        notes=(*said, *notes),
+        unfit=unfit,
     )
 
 

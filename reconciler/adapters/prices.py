@@ -6,7 +6,7 @@ The kept file is a catalogue like any other, so that a policy pack can pin its d
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,14 +24,20 @@ class Priced:
     notes: tuple[str, ...] = ()
 
 
-def cached_catalogue(path: Path, fetch: Callable[[], Catalogue], *, now: datetime, max_age: timedelta) -> Priced:
+def cached_catalogue(
+    path: Path, fetch: Callable[[], Catalogue], *, now: datetime, max_age: timedelta, wanted: Iterable[str] = ()
+) -> Priced:
     """The kept catalogue while it is younger than `max_age`, else a fetched one, which is then kept.
+
+    A kept one that lacks a `wanted` instance type counts as none.
 
     Raises:
         Unavailable: the source does not answer and nothing is kept.
         InputError: the kept file is not a catalogue and the source does not answer either.
     """
     kept, fetched_at, fault = _read(path)
+    if kept is not None and not set(wanted) <= set(kept.types):
+        kept, fetched_at = None, None
     if kept is not None and fetched_at is not None and now - fetched_at <= max_age:
         return Priced(catalogue=kept)
     try:

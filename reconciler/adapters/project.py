@@ -1,18 +1,20 @@
 """Where things are: the Pulumi project around the working directory, its stack file, and tiercast's own folder.
 
-`.tiercast/<stack>/` holds what runs write: plan, demand, models, ledger, reports. It can be deleted at any time; only
-the ledger is history.
+`.tiercast/<stack>/` holds what runs write: plan, demand, models, memory, prices, ledger, reports. It can be deleted at any
+time; only the ledger is history, and without the memory the tests of the forecasts start anew.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
-from reconciler.adapters.files import read_text, read_yaml
-from reconciler.catalogue import Catalogue, builtin, load_catalogue
+from reconciler.adapters.files import read_yaml
+from reconciler.adapters.price_source import priced
+from reconciler.adapters.prices import Priced
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet import Fleet, parse_fleet
 
@@ -53,6 +55,11 @@ class Project:
         return self.work / "ledger.jsonl"
 
     @property
+    def memory_file(self) -> Path:
+        """The last run's forecasts and how earlier ones did: what demotion is decided from."""
+        return self.work / "memory.json"
+
+    @property
     def models(self) -> Path:
         """Folder of kept models."""
         return self.work / "models"
@@ -63,12 +70,9 @@ class Project:
             read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), str(self.fleet_path)
         )
 
-    def read_catalogue(self, fleet: Fleet) -> Catalogue:
-        """The price catalogue that the fleet names, or the built-in one."""
-        if not fleet.prices.catalogue:
-            return builtin()
-        path = self.fleet_path.parent / fleet.prices.catalogue
-        return load_catalogue(read_text(path, "a price catalogue"), str(path))
+    def read_catalogue(self, fleet: Fleet, *, now: datetime) -> Priced:
+        """The prices that the fleet names a source for, with what the plan must say about them."""
+        return priced(fleet, base=self.fleet_path.parent, kept=self.work, now=now)
 
     def engine(self) -> Engine:
         """The engine on this stack, with the policy pack and its configuration.

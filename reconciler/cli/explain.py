@@ -16,7 +16,8 @@ from rich.text import Text
 from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
-from reconciler.explain import Basis, explain, tables
+from reconciler.demotion import Rung
+from reconciler.explain import Basis, explain_plan, tables
 from reconciler.loop import situation
 from reconciler.plan import parse_plan
 from reconciler.planning import problem_of
@@ -32,13 +33,14 @@ from stacks.contract import parse
 @options.as_json
 def command(stack: str | None, fleet: Path | None, as_of: datetime | None, seed: int, as_json: bool) -> int:
     """Say per tier which constraint binds, what one instance more or less would do, the risk of violating each QoS
-    class, and what changed since the last plan. Writes nothing."""
+    class, which forecast is trusted, and what changed since the last plan. Writes nothing."""
     project = options.open_project(stack, fleet)
     progress = Console(stderr=True)
     previous = _last_basis(project)
     with progress.status("reading history, forecasting, sizing …"):
-        problem = problem_of(situation(project, as_of=as_of, now=options.now(), seed=seed))
-        told = explain(problem, size(problem), previous)
+        it = situation(project, as_of=as_of, now=options.now(), seed=seed)
+        problem = problem_of(it)
+        told = explain_plan(it, problem, size(problem), previous)
     if as_json:
         click.echo(json.dumps(_plain(asdict(told)), indent=2, sort_keys=True, ensure_ascii=False))
         return 0
@@ -62,9 +64,11 @@ def _last_basis(project: Project) -> Basis | None:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no infinity: an endless latency is null."""
+    """JSON has no infinity: an endless latency is null; a rung is its name."""
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
+    if isinstance(value, Rung):
+        return value.label
     return None if isinstance(value, float) and not math.isfinite(value) else value

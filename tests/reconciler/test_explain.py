@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from reconciler.cli.explain import command as explain_command
 from reconciler.cli.plan import command as plan_command
-from reconciler.explain import basis_of, changes, explain, tables
+from reconciler.demotion import Rung
+from reconciler.explain import basis_of, binding_floor, changes, explain, tables
+from reconciler.feedback import Standing
 from reconciler.sizing import SizingProblem, size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem
@@ -68,6 +71,16 @@ def test_what_changed_since_the_last_plan_is_named() -> None:
     assert changes(before, before) == ("nothing changed since the last plan.",)
 
 
+def test_the_floor_is_shown_where_one_less_would_go_below_it() -> None:
+    load = {"gold": 100.0}
+    question = replace(problem({"gold": 10.0}, [option(Tier.WARM)]), load_now=load)
+    answer = size(question)
+    counts = {c.option: c.after for c in answer.counts}
+    (line,) = binding_floor(question, counts, {"gold": 80.0}, {"gold": 400.0})
+    assert (line.name, line.option, line.measured_rps, line.counted_rps) == ("gold", "warm/m", 80.0, 100.0)
+    assert binding_floor(question, {"warm/m": counts["warm/m"] + 1}, load, {}) == ()
+
+
 def test_tables_have_as_many_cells_as_headings() -> None:
     question = asked()
     for _, heading, rows in tables(explain(question, size(question))):
@@ -80,8 +93,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: tiercast\nruntime: python\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PULUMI_STACK", "dev")
+    trust = Standing(qos="gold", rung=Rung.SEASONAL_NAIVE, reason="the model forecast failed: it misses.", scored=77)
+    known = SimpleNamespace(standing=(trust,), load_now={}, latency_now_ms={})
     for module in ("explain", "plan"):
-        monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: None)
+        monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: known)
         monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", lambda it: asked())
     return tmp_path
 
@@ -90,10 +105,19 @@ def test_the_command_shows_every_table_and_writes_nothing(project: Path) -> None
     before = sorted(project.rglob("*"))
     shown = CliRunner().invoke(explain_command, [])
     assert shown.exit_code == 0, shown.output
-    for text in ("binding constraint", "One instance more or less", "this is the first plan", "proven bound"):
+    for text in (
+        "seasonal naive",
+        "77",
+        "it misses",
+        "binding constraint",
+        "One instance more or less",
+        "this is the first plan",
+        "proven bound",
+    ):
         assert text in shown.output
     data = json.loads(CliRunner().invoke(explain_command, ["--json"]).output)
     assert [t["tier"] for t in data["tiers"]] == ["hot", "warm", "cold"]
+    assert [s["rung"] for s in data["standing"]] == ["seasonal naive"]
     assert sorted(project.rglob("*")) == before
 
 

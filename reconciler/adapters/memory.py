@@ -1,0 +1,24 @@
+"""The memory of a stack's forecasts as a file: written all or nothing; one cut short starts the tests anew, with a note."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reconciler.adapters.files import read_text, write_text
+from reconciler.feedback import Memory, from_json, to_json
+
+
+def read_memory(path: Path) -> tuple[Memory | None, tuple[str, ...]]:
+    """The kept memory and a sentence where it can't be used; None where there is none."""
+    if not path.exists():
+        return None, ()
+    try:
+        return from_json(json.loads(read_text(path, "the forecasts' scores"))), ()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, (f"{path.name} can't be read (cut short, or of another version): the forecasts' tests start anew",)
+
+
+def write_memory(path: Path, memory: Memory) -> None:
+    """Keep a memory. Raises `InputError` where it can't be written; the old one is intact then."""
+    write_text(path, json.dumps(to_json(memory), sort_keys=True, separators=(",", ":")) + "\n")

@@ -1,0 +1,89 @@
+"""Where the fleet says that prices come from: the built-in table, a file, or AWS with its answers kept on disk."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.adapters.files import read_text
+from reconciler.adapters.prices import Priced, cached_catalogue
+from reconciler.catalogue import Catalogue, builtin, load_catalogue
+from reconciler.errors import InputError, Unavailable
+from reconciler.fleet import Fleet, PriceSource
+
+#: Where AWS's price list API lives; it answers for every region.
+_PRICE_LIST_REGION = "us-east-1"
+
+
+def priced(fleet: Fleet, *, base: Path, kept: Path, now: datetime) -> Priced:
+    """The catalogue of a run, with what the plan must say about where it came from.
+
+    Args:
+        fleet: source, catalogue file, region. base: folder that relative paths start from.
+        kept: folder in which fetched prices are kept, one file per region.
+        now: the wall clock.
+
+    Raises:
+        InputError: a file is not a catalogue, or the fleet names no region.
+        Unavailable: AWS does not answer and nothing is kept.
+    """
+    said = fleet.prices
+    if said.source is not PriceSource.AWS:
+        return Priced(catalogue=_declared(fleet, base))
+    region = fleet.config.get("aws:region", "")
+    if not isinstance(region, str) or not region:
+        raise InputError(
+            "fleet.yaml, prices.source", "`aws` needs the region.", "Set `config: {aws:region: …}` or another source."
+        )
+    types = priced_types(fleet)
+    found = cached_catalogue(
+        kept / f"prices.{region}.json",
+        lambda: _fetched(fleet, region, types, base=base, now=now),
+        now=now,
+        max_age=said.refresh,
+        wanted=types,
+    )
+    unpriced = [name for name in types if not found.catalogue.types[name].usd_per_hour.model_dump(exclude_none=True)]
+    notes = (f"AWS has no price in {region} for {', '.join(unpriced)}",) if unpriced else ()
+    return Priced(catalogue=found.catalogue, notes=(*found.notes, *notes))
+
+
+def priced_types(fleet: Fleet) -> tuple[str, ...]:
+    """The instance types that a plan of this fleet may ask the price of, sorted."""
+    warm, cold = fleet.tiers.warm, fleet.tiers.cold
+    committed = {c.instance_type for c in warm.commitments} | {r.instance_type for r in warm.reservations}
+    return tuple(sorted({*warm.instance_types, *cold.instance_types, *committed}))
+
+
+def _declared(fleet: Fleet, base: Path) -> Catalogue:
+    """The catalogue file that the fleet names, or the built-in table."""
+    if not fleet.prices.catalogue:
+        return builtin()
+    path = base / fleet.prices.catalogue
+    return load_catalogue(read_text(path, "a price catalogue"), str(path))
+
+
+def _fetched(fleet: Fleet, region: str, types: tuple[str, ...], *, base: Path, now: datetime) -> Catalogue:
+    """Prices by AWS's APIs; boto3 is loaded here alone, because most plans do without it."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    from reconciler.adapters.aws_prices import advisor_rates, fetch_catalogue
+
+    patience = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 2})
+    rates = None
+    if fleet.prices.advisor:
+        path = base / fleet.prices.advisor
+        rates = advisor_rates(read_text(path, "the spot advisor's data"), region, str(path))
+    try:
+        ec2 = boto3.client("ec2", region_name=region, config=patience)
+        pricing = boto3.client("pricing", region_name=_PRICE_LIST_REGION, config=patience)
+        return fetch_catalogue(
+            ec2, pricing, region=region, types=types, now=now, base=_declared(fleet, base), advisor=rates
+        )
+    except BotoCoreError as error:
+        raise Unavailable(f"AWS prices cannot be asked: {error}") from error
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise Unavailable(f"AWS answered about prices in a form that is not known ({error!r})") from error

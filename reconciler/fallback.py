@@ -1,0 +1,81 @@
+"""The forecasts to fall back on: last season's demand, or the last value, with the errors that each made in the past. Pure.
+
+    seasonal naive   y(T + h) = y(T + h − k·season), the newest season that is known; a week, or a day in short histories
+    reactive         y(T + h) = y(T)
+
+A sample path is the baseline plus the errors from one past origin, of all series at once: errors that came together stay
+together. No randomness: origins are spread evenly over the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.demand import DemandForecast
+from reconciler.demotion import Rung
+
+Floats = NDArray[np.float64]
+
+#: Seasons that must be known before one is used: one to repeat, two to learn the errors from.
+_SEASONS = 3
+
+
+def season_of(length: int, step: timedelta) -> int:
+    """Steps of the season to repeat in a history of `length` steps: a week, else a day, else 0 (none)."""
+    lengths = (round(timedelta(days=days) / step) for days in (7, 1))
+    return next((season for season in lengths if season > 1 and length >= _SEASONS * season), 0)
+
+
+def fallback_paths(rows: Floats, rung: Rung, *, season: int, horizon: int, paths: int) -> Floats:
+    """(paths, series, horizon) samples of a baseline for `rows` (series, n), NaN where missing; never below zero.
+
+    A missing value counts as the last one known. Errors of steps farther ahead than half of the history are those of the
+    farthest step that it can tell of. Raises ValueError for the model's rung, or for a season that is not there.
+    """
+    if rung is Rung.MODEL or (rung is Rung.SEASONAL_NAIVE and not season):
+        raise ValueError(f"no baseline for {rung.label} with a season of {season} steps")
+    known = _filled(rows)
+    n = known.shape[1]
+    ahead = np.arange(1, horizon + 1)
+    back = -(-ahead // season) * season - ahead if rung is Rung.SEASONAL_NAIVE else np.zeros(horizon, dtype=np.int64)
+    base = known[:, n - 1 - back]
+    far = np.minimum(ahead, max(n // 2, 1))
+    first, last = int(back.max()), n - 1 - int(far.max())
+    if last < first:
+        return np.repeat(np.maximum(base, 0.0)[None], paths, axis=0)
+    origins = np.linspace(first, last, paths).round().astype(np.int64)[:, None]
+    errors = known[:, origins + far] - known[:, origins - back]
+    return np.asarray(np.maximum(base[:, None, :] + errors, 0.0).transpose(1, 0, 2))
+
+
+def with_fallbacks(forecast: DemandForecast, rows: Floats, rungs: Sequence[Rung], *, season: int) -> DemandForecast:
+    """The forecast with each application's rows made anew by its rung; `rows` (applications, n) are the known demand.
+
+    The model's own rows keep their bytes. Between those and the fallbacks no dependence is assumed.
+    """
+    quantiles, paths, models = forecast.quantiles.copy(), forecast.paths.copy(), list(forecast.models)
+    reasons = list(forecast.reasons)
+    for rung in (Rung.SEASONAL_NAIVE, Rung.REACTIVE):
+        places = [k for k, used in enumerate(rungs) if used is rung]
+        if not places:
+            continue
+        made = fallback_paths(rows[places], rung, season=season, horizon=forecast.horizon, paths=len(paths))
+        paths[:, places] = made
+        quantiles[places] = np.quantile(made, forecast.levels, axis=0).transpose(1, 2, 0)
+        for k in places:
+            models[k], reasons[k] = rung.label, f"demoted: {rung.label} in place of {models[k]}"
+    return replace(forecast, quantiles=quantiles, paths=paths, models=tuple(models), reasons=tuple(reasons))
+
+
+def _filled(rows: Floats) -> Floats:
+    """Each missing value as the last one known before it; before the first, that one; without any, zero."""
+    finite = np.isfinite(rows)
+    last = np.maximum.accumulate(np.where(finite, np.arange(rows.shape[1]), -1), axis=1)
+    first = np.argmax(finite, axis=1)[:, None]
+    filled = np.take_along_axis(rows, np.where(last >= 0, last, first), axis=1)
+    return np.asarray(np.where(np.isfinite(filled), filled, 0.0))

@@ -1,0 +1,321 @@
+"""What earlier forecasts came to: each is scored when its steps are known, and decides what is trusted now. Pure.
+
+    last run's quantiles + steps that ended since → scores → the sequential tests → model, seasonal naive or reactive
+
+What is kept between runs is a `Memory`. A step is scored once, by the newest forecast made before it, of all rungs: those
+not in use are scored as well, so that a better one can come back. A replay uses a memory only if all of it was known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.demand import LEVELS, DemandForecast
+from forecaster.history import History
+from forecaster.paths import paths_from_ranks
+from reconciler import demotion
+from reconciler.demotion import DemotionRules, Rung, Score, Trust, Verdict
+from reconciler.fallback import fallback_paths, season_of, with_fallbacks
+from reconciler.fleet import Fleet
+from reconciler.grouping import Grouping
+
+Floats = NDArray[np.float64]
+
+#: Levels that are kept and scored; the second and the last but one bound the watched 90 % interval.
+KEPT_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
+_LOW, _HIGH = KEPT_LEVELS.index(0.05), KEPT_LEVELS.index(0.95)
+#: Steps of a forecast that are kept; a run that comes later than this leaves the rest without a score.
+KEPT_STEPS = 48
+#: Sample paths of a baseline that is only scored.
+_PATHS = 200
+
+#: Rung → (steps, levels) requests per step.
+Made = Mapping[Rung, Floats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What a run leaves for the next: per QoS class the forecasts of all rungs after `cutoff`, and the trust.
+
+    rules: the step and overlap that the tests run with; another fleet file's tests start anew. mixes: class → weight of
+    the fleet's rules, by their place; load: requests/s last known. They let a plan be made when the history is gone.
+    """
+
+    rules: tuple[float, int]
+    cutoff: datetime
+    made: Mapping[str, Made] = field(default_factory=dict)
+    trust: Mapping[str, Trust] = field(default_factory=dict)
+    mixes: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    load: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a QoS class's forecast stands, for people: the rung in use, why, and how many steps were scored."""
+
+    qos: str
+    rung: Rung
+    reason: str
+    scored: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The forecast to size from, whether nothing may shrink on it, sentences for the plan, and what to keep.
+
+    `memory` is None where the run must leave the kept one alone (a replay of an earlier time).
+    """
+
+    forecast: DemandForecast
+    demoted: bool
+    notes: tuple[str, ...]
+    standing: tuple[Standing, ...]
+    memory: Memory | None
+
+
+def rules_of(fleet: Fleet) -> DemotionRules:
+    """The tests' rules: forecasts overlap for as long as a plan holds; all classes share one budget of false alarms."""
+    return DemotionRules(
+        steps_per_day=timedelta(days=1) / fleet.step,
+        lag=max(-int(-fleet.validity // fleet.step), 1),
+        family=len(fleet.qos),
+        max_age=fleet.history.max_age,
+        reactive_age=max(timedelta(days=1), fleet.history.max_age),
+    )
+
+
+def judge(
+    fleet: Fleet,
+    history: History,
+    grouping: Grouping,
+    forecast: DemandForecast,
+    memory: Memory | None,
+    *,
+    as_of: datetime,
+    replay: bool,
+) -> Judged:
+    """Score what `memory` holds against the history, decide per class what to trust, and replace the rest.
+
+    Args:
+        fleet, history, grouping, forecast: of this run; rows of the forecast are the grouping's.
+        memory: of the last run; None: there is none.
+        as_of: the plan's time. replay: it is not the present, so that what was learned later must not be used.
+    """
+    rules, notes = rules_of(fleet), []
+    same = memory is not None and memory.rules == _key(rules)
+    later = replay and memory is not None and memory.cutoff + history.step > as_of
+    if later:
+        notes.append("replay: the kept scores of the forecast know later steps and are not used")
+    used = memory if same and not later else None
+    groups = history.grouped(grouping.codes, len(grouping.names))
+    rows = _by_class(fleet, grouping, groups)
+    trust = scored(used, rows, history, rules) if used is not None else {name: Trust() for name in fleet.qos}
+    season = season_of(history.length, history.step)
+    age = as_of - history.end
+    verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in fleet.qos}
+    rungs = [verdicts[name].rung for name in grouping.qos]
+    fresh = history.cutoff if used is None else max(history.cutoff, used.cutoff)
+    kept = Memory(rules=_key(rules), cutoff=fresh, trust=trust)
+    if used is not None and used.cutoff > history.cutoff:
+        kept = replace(used, trust=trust)
+    else:
+        kept = replace(
+            kept,
+            made=_made(fleet, grouping, forecast, rows, season),
+            mixes=_mixes(fleet, grouping),
+            load={n: float(r[-1]) / history.step.total_seconds() for n, r in rows.items() if np.isfinite(r[-1])},
+        )
+    return Judged(
+        forecast=with_fallbacks(forecast, groups, rungs, season=season),
+        demoted=any(not verdict.may_shrink for verdict in verdicts.values()),
+        notes=(*notes, *_spoken(verdicts)),
+        standing=_standing(trust, verdicts),
+        memory=None if later else kept,
+    )
+
+
+def scored(memory: Memory, rows: Mapping[str, Floats], history: History, rules: DemotionRules) -> dict[str, Trust]:
+    """Trust per class after the kept steps that have ended since; a step without a value counts nothing."""
+    out = {}
+    for name, row in rows.items():
+        trust = memory.trust.get(name, Trust())
+        made = memory.made.get(name, {})
+        first = int((memory.cutoff - history.start) // history.step) + 1
+        steps = min(history.length - first, len(made.get(Rung.MODEL, ())))
+        for ahead in range(max(-first, 0), steps):
+            value = float(row[first + ahead])
+            if np.isfinite(value):
+                trust = demotion.observe(trust, _scores(made, ahead, value), rules)
+        out[name] = trust
+    return out
+
+
+def usable_alone(fleet: Fleet, memory: Memory, *, as_of: datetime | None) -> bool:
+    """Whether a plan can be made from the memory: of the same steps, with every class's demand, and not from the future."""
+    known = as_of is None or memory.cutoff + fleet.step <= as_of
+    there = {name for name, made in memory.made.items() if Rung.REACTIVE in made and memory.mixes.get(name)}
+    return known and memory.rules == _key(rules_of(fleet)) and bool(there) and there <= set(fleet.qos)
+
+
+def without_history(fleet: Fleet, memory: Memory, *, why: str, paths: int = 200) -> tuple[Judged, Grouping]:
+    """What to plan from when the source of demand does not answer: each class at its last known load, nothing shrinks.
+
+    Quantiles are the reactive ones of the last run; classes rise together.
+    """
+    names = tuple(sorted(name for name in fleet.qos if Rung.REACTIVE in memory.made.get(name, {})))
+    ranks = np.repeat(((np.arange(paths) + 0.5) / paths)[:, None], KEPT_STEPS, axis=1)
+    kept = [memory.made[name][Rung.REACTIVE] for name in names]
+    length = min(len(rows) for rows in kept)
+    sampled = [paths_from_ranks(ranks[:, :length], rows[:length], np.array(KEPT_LEVELS)) for rows in kept]
+    samples = np.stack(sampled, axis=1)
+    forecast = DemandForecast(
+        cutoff=memory.cutoff,
+        step=fleet.step,
+        applications=names,
+        levels=LEVELS,
+        quantiles=np.quantile(samples, LEVELS, axis=0).transpose(1, 2, 0),
+        paths=samples,
+        models=(Rung.REACTIVE.label,) * len(names),
+        reasons=("the source of demand does not answer",) * len(names),
+        calibrated=(True,) * len(names),
+    )
+    rules = fleet.applications
+    grouping = Grouping(
+        names=names,
+        qos=names,
+        codes=np.arange(len(names), dtype=np.int64),
+        rules=tuple({rules[k]: w for k, w in memory.mixes.get(n, {}).items() if k < len(rules)} for n in names),
+    )
+    verdict = demotion.decide(Trust(), rules_of(fleet), age=None)
+    judged = Judged(
+        forecast=forecast,
+        demoted=True,
+        notes=(f"{verdict.reason} ({why})",),
+        standing=_standing(memory.trust, dict.fromkeys(fleet.qos, verdict)),
+        memory=None,
+    )
+    return judged, grouping
+
+
+def to_json(memory: Memory) -> dict[str, Any]:
+    """Plain values to keep between runs."""
+    return {
+        "version": 1,
+        "rules": list(memory.rules),
+        "cutoff": memory.cutoff.isoformat(),
+        "made": {
+            name: {rung.name: np.round(rows, 6).tolist() for rung, rows in sorted(made.items())}
+            for name, made in memory.made.items()
+        },
+        "trust": {name: demotion.to_json(trust) for name, trust in memory.trust.items()},
+        "mixes": {name: {str(k): w for k, w in mix.items()} for name, mix in memory.mixes.items()},
+        "load": dict(memory.load),
+    }
+
+
+def from_json(raw: Any) -> Memory:
+    """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
+    if raw["version"] != 1:
+        raise ValueError("another version")
+    step, lag = raw["rules"]
+    made = {n: {Rung[r]: np.array(rows, dtype=float) for r, rows in m.items()} for n, m in raw["made"].items()}
+    if any(rows.ndim != 2 or rows.shape[1] != len(KEPT_LEVELS) for m in made.values() for rows in m.values()):
+        raise ValueError("forecasts of another shape")
+    cutoff = datetime.fromisoformat(raw["cutoff"])
+    if cutoff.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return Memory(
+        rules=(float(step), int(lag)),
+        cutoff=cutoff,
+        made=made,
+        trust={n: demotion.from_json(t) for n, t in raw["trust"].items()},
+        mixes={n: {int(k): float(w) for k, w in mix.items()} for n, mix in raw["mixes"].items()},
+        load={n: float(v) for n, v in raw["load"].items()},
+    )
+
+
+def _key(rules: DemotionRules) -> tuple[float, int]:
+    return rules.steps_per_day, rules.lag
+
+
+def _by_class(fleet: Fleet, grouping: Grouping, groups: Floats) -> dict[str, Floats]:
+    """Class → (n,) requests per step, NaN where one of its groups is missing."""
+    qos = np.array(grouping.qos)
+    return {name: groups[qos == name].sum(axis=0) for name in fleet.qos}
+
+
+def _made(
+    fleet: Fleet, grouping: Grouping, forecast: DemandForecast, rows: Mapping[str, Floats], season: int
+) -> dict[str, dict[Rung, Floats]]:
+    """Per class the first steps of every rung's forecast: the model's too where it is not in use."""
+    qos, steps = np.array(grouping.qos), min(forecast.horizon, KEPT_STEPS)
+    out: dict[str, dict[Rung, Floats]] = {}
+    for name in fleet.qos:
+        mine = qos == name
+        if not mine.any():
+            continue
+        samples = {Rung.MODEL: forecast.paths[:, mine, :steps].sum(axis=1)}
+        for rung in (Rung.SEASONAL_NAIVE, Rung.REACTIVE):
+            if rung is Rung.REACTIVE or season:
+                made = fallback_paths(rows[name][None], rung, season=season, horizon=steps, paths=_PATHS)
+                samples[rung] = made[:, 0]
+        out[name] = {rung: np.quantile(s, KEPT_LEVELS, axis=0).T.round(6) for rung, s in samples.items()}
+    return out
+
+
+def _mixes(fleet: Fleet, grouping: Grouping) -> dict[str, dict[int, float]]:
+    place = {rule: k for k, rule in reversed(list(enumerate(fleet.applications)))}
+    out: dict[str, dict[int, float]] = {}
+    for qos, rules in zip(grouping.qos, grouping.rules, strict=True):
+        mix = out.setdefault(qos, {})
+        for rule, weight in rules.items():
+            mix[place[rule]] = mix.get(place[rule], 0.0) + weight
+    return out
+
+
+def _scores(made: Made, ahead: int, value: float) -> dict[Rung, Score]:
+    grid = np.array(KEPT_LEVELS)
+
+    def loss(row: Floats) -> float:
+        off = value - row
+        return float(np.maximum(grid * off, (grid - 1) * off).mean())
+
+    baseline = loss(made[Rung.REACTIVE][ahead])
+    return {
+        rung: Score(
+            covered=bool(rows[ahead, _LOW] - 1e-6 <= value <= rows[ahead, _HIGH] + 1e-6),
+            loss=loss(rows[ahead]),
+            reactive_loss=baseline,
+        )
+        for rung, rows in made.items()
+    }
+
+
+def _standing(trust: Mapping[str, Trust], verdicts: Mapping[str, Verdict]) -> tuple[Standing, ...]:
+    return tuple(
+        Standing(
+            qos=name,
+            rung=verdict.rung,
+            reason=verdict.reason,
+            scored=max((w.seen for w in trust.get(name, Trust()).watches.values()), default=0),
+        )
+        for name, verdict in verdicts.items()
+    )
+
+
+def _spoken(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
+    """One sentence per reason, with the classes that it holds for."""
+    classes: dict[tuple[Rung, str], list[str]] = {}
+    for name, verdict in verdicts.items():
+        if not verdict.may_shrink:
+            classes.setdefault((verdict.rung, verdict.reason.rstrip(".")), []).append(name)
+    return tuple(
+        f"forecast of {', '.join(names)}: demoted to {rung.label} ({reason}); nothing is scaled down"
+        for (rung, reason), names in classes.items()
+    )

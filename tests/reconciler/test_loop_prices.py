@@ -1,0 +1,157 @@
+"""A plan's prices: from the source that the fleet names, kept with their age, never a silent zero."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.adapters import price_source
+from reconciler.adapters.price_source import priced, priced_types
+from reconciler.catalogue import Catalogue, PriceMissing, builtin, parse_catalogue
+from reconciler.errors import InputError, Unavailable
+from reconciler.fitness import price_notes
+from reconciler.fleet import Fleet, parse_fleet
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def fleet(region: str = "us-east-1", **prices: Any) -> Fleet:
+    launch = {"image_id": "ami", "zones": ["us-east-1a"]}
+    committed = [{"instance_type": "c5.large", "count": 1, "usd_per_hour": 0.05}]
+    return parse_fleet(
+        {
+            "step": "1h",
+            "history": {"paths": ["h.csv"]},
+            "qos": {"gold": {"latency": "250ms"}},
+            "applications": [{"match": "*", "qos": "gold"}],
+            "tiers": {"warm": {"instance_types": ["m5.large"], "launch": launch, "commitments": committed}},
+            "prices": prices,
+            "config": {"aws:region": region} if region else {},
+        },
+        "fleet.yaml",
+    )
+
+
+class Source:
+    """Stands in for AWS: answers with a catalogue, or does not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self.answers = True
+        self.price: float | None = 0.2
+        monkeypatch.setattr(price_source, "_fetched", self)
+
+    def __call__(self, fleet: Fleet, region: str, types: tuple[str, ...], *, base: Path, now: datetime) -> Catalogue:
+        self.asked.append(types)
+        if not self.answers:
+            raise Unavailable("AWS DescribeSpotPriceHistory did not answer: timed out")
+        table = builtin()
+        one = table.types["m5.large"]
+        usd = one.usd_per_hour.model_copy(update={"on_demand": self.price, "spot": None, "committed_1yr": None})
+        if self.price is None:
+            usd = usd.model_copy(update={"committed_3yr": None})
+        known = {name: one.model_copy(update={"usd_per_hour": usd}) for name in types}
+        made = table.model_copy(
+            update={"source": f"AWS APIs ({region})", "taken_on": now.date(), "types": known, "region": region}
+        )
+        return parse_catalogue(made.model_dump(mode="json"), "AWS")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Source:
+    return Source(monkeypatch)
+
+
+def test_without_a_source_the_built_in_table_serves_and_nothing_is_asked(tmp_path: Path, aws: Source) -> None:
+    for declared in (fleet(), fleet(source="builtin")):
+        found = priced(declared, base=tmp_path, kept=tmp_path, now=NOW)
+        assert found.catalogue.digest() == builtin().digest()
+    assert aws.asked == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_serves_with_or_without_naming_the_source(tmp_path: Path) -> None:
+    text = builtin().model_copy(update={"source": "ours"}).model_dump_json(exclude_none=True)
+    (tmp_path / "c.yaml").write_text(text)
+    for declared in (fleet(catalogue="c.yaml"), fleet(source="file", catalogue="c.yaml")):
+        assert priced(declared, base=tmp_path, kept=tmp_path, now=NOW).catalogue.source == "ours"
+
+
+def test_a_contradiction_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="source `file` needs `catalogue`"):
+        fleet(source="file")
+    with pytest.raises(InputError, match="does not read `catalogue`"):
+        fleet(source="builtin", catalogue="c.yaml")
+    with pytest.raises(InputError, match=r"prices\.source"):
+        fleet(source="azure")
+
+
+def test_prices_of_aws_are_asked_once_a_day(tmp_path: Path, aws: Source) -> None:
+    declared = fleet(source="aws")
+    first = priced(declared, base=tmp_path, kept=tmp_path, now=NOW)
+    assert first.catalogue.price("m5.large", "on_demand") == 0.2
+    aws.price = 0.3
+    again = priced(declared, base=tmp_path, kept=tmp_path, now=NOW + timedelta(hours=5))
+    assert again.catalogue.digest() == first.catalogue.digest()
+    assert aws.asked == [("c5.large", "m5.large")] == [priced_types(declared)]
+    later = priced(declared, base=tmp_path, kept=tmp_path, now=NOW + timedelta(hours=25))
+    assert later.catalogue.price("m5.large", "on_demand") == 0.3
+
+
+def test_a_source_that_does_not_answer_leaves_the_kept_prices_with_their_age(tmp_path: Path, aws: Source) -> None:
+    declared = fleet(source="aws", max_age="10d")
+    priced(declared, base=tmp_path, kept=tmp_path, now=NOW)
+    aws.answers = False
+    late = NOW + timedelta(days=12)
+    found = priced(declared, base=tmp_path, kept=tmp_path, now=late)
+    assert found.catalogue.price("m5.large", "on_demand") == 0.2
+    assert "12 days old" in found.notes[0]
+    assert "did not answer" in found.notes[0]
+    (stale,) = price_notes(declared, found.catalogue, late)
+    assert "12 days old" in stale
+    assert price_notes(declared, found.catalogue, NOW) == ()
+
+
+def test_a_source_that_does_not_answer_and_nothing_kept_is_an_error(tmp_path: Path, aws: Source) -> None:
+    aws.answers = False
+    with pytest.raises(Unavailable, match="did not answer"):
+        priced(fleet(source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+    (tmp_path / "prices.us-east-1.json").write_text('{"fetched_at"')
+    with pytest.raises(InputError, match="not the kept prices"):
+        priced(fleet(source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+
+
+def test_a_type_or_region_that_is_not_among_the_kept_prices_is_asked(tmp_path: Path, aws: Source) -> None:
+    priced(fleet(source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+    priced(fleet("eu-west-1", source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+    assert len(aws.asked) == 2
+    text = (tmp_path / "prices.us-east-1.json").read_text()
+    (tmp_path / "prices.us-east-1.json").write_text(text.replace('"c5.large"', '"c5.xlarge"'))
+    priced(fleet(source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+    assert len(aws.asked) == 3
+
+
+def test_a_price_that_aws_does_not_have_is_said_and_never_zero(tmp_path: Path, aws: Source) -> None:
+    aws.price = None
+    found = priced(fleet(source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+    assert "no price" in found.notes[0]
+    with pytest.raises(PriceMissing):
+        found.catalogue.price("m5.large", "on_demand")
+
+
+def test_aws_without_a_region_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs the region"):
+        priced(fleet("", source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+
+
+def test_no_credentials_is_a_source_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(Unavailable, match="credentials"):
+        priced(fleet(source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
