@@ -16,14 +16,12 @@ from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.project import Project
 from reconciler.applying import apply_plan, preview_plan, read_plan
-from reconciler.demand import load_now
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
-from reconciler.fitness import fitness, price_notes
-from reconciler.forecast_setup import forecast_grouping
-from reconciler.grouping import group
+from reconciler.fitness import price_notes
 from reconciler.guarding import past_changes
 from reconciler.observe import observe
+from reconciler.outlook import outlook
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide
 from reconciler.render import render
@@ -118,30 +116,28 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     history = read_demand(fleet, base=project.fleet_path.parent, as_of=as_of)
-    grouping = group(history, fleet, keep=fleet.history.series)
-    forecast = forecast_grouping(history, grouping.names, grouping.qos, grouping.codes.tolist(), fleet, seed=seed)
+    seen = outlook(fleet, history, at=as_of or now, seed=seed)
     silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
         raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
     engine = project.engine()
     engine.ensure_stack()
-    notes, demoted = fitness(fleet, history, forecast, as_of=as_of or now)
     catalogue = project.read_catalogue(fleet)
     return Situation(
         fleet=fleet,
         catalogue=catalogue,
-        forecast=forecast,
-        grouping=grouping,
+        forecast=seen.forecast,
+        grouping=seen.grouping,
         observed=observe(engine.state(), fleet.metal_flavours),
-        load_now=load_now(history, grouping, fleet),
+        load_now=seen.load_now,
         as_of=as_of or history.end,
         now=now,
         stack=project.stack,
         unreachable=silent,
-        notes=(*notes, *price_notes(fleet, catalogue, now)),
+        notes=(*seen.notes, *price_notes(fleet, catalogue, now)),
         past=past_changes(ledger.entries(project.ledger_file)),
-        demoted=demoted,
+        demoted=seen.demoted,
     )
 
 
