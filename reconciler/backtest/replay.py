@@ -42,8 +42,8 @@ class Stretch:
 
     @property
     def window(self) -> int:
-        """Steps that one plan is for."""
-        return max(round(self.fleet.validity / self.fleet.step), 1)
+        """Whole steps that one plan is for, at least one."""
+        return max(self.fleet.validity // self.fleet.step, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

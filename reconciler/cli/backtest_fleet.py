@@ -81,7 +81,7 @@ def backtest_fleet(it: Wanted) -> int:
         return walked, measured(walked, foresight(walked, allowed(walked, scaled)), scaled)
 
     walked, found = run(1.0)
-    window = max(round(fleet.validity / fleet.step), 1)
+    window = max(fleet.validity // fleet.step, 1)
     rows = allocation_rows(walked, it.since, fleet.step)
     write_text(it.allocations, rows.to_csv(index=False, lineterminator="\n"))
     if it.forecasts is not None:
