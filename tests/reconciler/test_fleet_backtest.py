@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ guards: {cooldown_down: 0s}
 def frame(days: int = 8) -> pd.DataFrame:
     rng = np.random.default_rng(3)
     at = pd.date_range("2024-01-01", periods=24 * days, freq="h", tz="UTC")
-    load = 90_000 * (1.3 + np.sin(2 * np.pi * np.arange(len(at)) / 24)) * np.exp(0.1 * rng.standard_normal(len(at)))
+    load = 900_000 * (1.3 + np.sin(2 * np.pi * np.arange(len(at)) / 24)) * np.exp(0.1 * rng.standard_normal(len(at)))
     made = pd.DataFrame({"timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "user_id": "u", "application_id": "shop"})
     return made.assign(requests=np.round(load))
 
@@ -193,15 +194,22 @@ def test_a_shock_takes_the_options_share_and_spares_what_does_not_vanish() -> No
     assert taken(option(Tier.WARM), 5, True, 0.0) == 0
 
 
-def walked(rate: float, asked: float, steps: int = 4, **changes: object) -> tuple[Fleet, Replay]:
+def walked(
+    rate: float, asked: float, steps: int = 4, fleet: Fleet | None = None, **changes: Any
+) -> tuple[Fleet, Replay]:
     """A replay on a fixed forecast around `rate` requests/s, with `asked` requests/s coming."""
     it = situation(rate, running=0)
-    raw = it.fleet.model_copy(update=changes)
+    raw = fleet or it.fleet.model_copy(update=changes)
+    scale = raw.step / it.fleet.step
+    forecast = replace(
+        it.forecast, step=raw.step, quantiles=it.forecast.quantiles * scale, paths=it.forecast.paths * scale
+    )
+    grouping = Grouping(names=("shop",), qos=("gold",), codes=np.array([0]), rules=({raw.applications[0]: 1.0},))
 
     def known(at: datetime) -> Outlook:
         return Outlook(
-            forecast=replace(it.forecast, cutoff=at - raw.step),
-            grouping=Grouping(names=("shop",), qos=("gold",), codes=np.array([0]), rules=it.grouping.rules),
+            forecast=replace(forecast, cutoff=at - raw.step),
+            grouping=grouping,
             load_now={"gold": rate},
             notes=(),
             demoted=False,
@@ -209,6 +217,33 @@ def walked(rate: float, asked: float, steps: int = 4, **changes: object) -> tupl
 
     demand = Realised(names=("gold",), rates=np.full((steps, 1), asked))
     return raw, replay(Stretch(fleet=raw, catalogue=builtin(), start=START, steps=steps), known, demand)
+
+
+def test_own_metal_that_boots_for_two_steps_is_there_from_the_first_step_and_stays() -> None:
+    fleet = parse_fleet(
+        {
+            "step": "5m",
+            "validity": "5m",
+            "history": {"paths": ["h.csv"]},
+            "qos": {"gold": {"latency": "600ms", "percentile": 0.95, "tiers": ["hot"]}},
+            "applications": [{"match": "*", "qos": "gold"}],
+            "guards": {"cooldown_down": "0s"},
+            "tiers": {
+                "hot": {
+                    "hypervisors": [{"name": "h1", "uri": "test:///h1", "cores": 32, "memory_mib": 65536}],
+                    "flavours": [{"name": "standard", "vcpu": 2, "memory_mib": 2048}],
+                    "boot_time": "10m",
+                }
+            },
+        },
+        "fleet.yaml",
+    )
+    _, made = walked(40.0, 40.0, steps=3, fleet=fleet)
+    counts = [s.ready["hot/standard"] for s in made.steps]
+    assert counts[0] > 0
+    assert len(set(counts)) == 1
+    assert obtained(made, ("gold",)) == {"gold": 0.0}
+    assert all(n == 0 for s in made.steps for n in s.moved.values())
 
 
 def test_a_demand_that_was_foreseen_is_served_and_one_that_was_not_violates() -> None:
