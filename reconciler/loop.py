@@ -18,16 +18,15 @@ from reconciler.adapters.latency import latency_now
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
 from reconciler.applying import apply_plan, preview_plan, read_plan
-from reconciler.demand import load_now
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.feedback import Judged, judge, usable_alone, without_history
-from reconciler.fitness import fitness, price_notes
+from reconciler.fitness import price_notes
 from reconciler.fleet import Fleet
-from reconciler.forecast_setup import forecast_grouping
-from reconciler.grouping import Grouping, group
+from reconciler.grouping import Grouping
 from reconciler.guarding import past_changes
 from reconciler.observe import observe
+from reconciler.outlook import outlook
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide
 from reconciler.render import render
@@ -196,18 +195,16 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             notes=said,
             unfit=True,
         )
-    grouping = group(history, fleet, keep=fleet.history.series)
-    forecast = forecast_grouping(history, grouping.names, grouping.qos, grouping.codes.tolist(), fleet, seed=seed)
     time = as_of or now
-    notes, unfit = fitness(fleet, history, forecast, as_of=time)
+    seen = outlook(fleet, history, at=time, seed=seed)
     return Known(
-        judged=judge(fleet, history, grouping, forecast, memory, as_of=time, replay=as_of is not None),
-        grouping=grouping,
-        load=load_now(history, grouping, fleet),
+        judged=judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None),
+        grouping=seen.grouping,
+        load=seen.load_now,
         latency_ms=latency_now(fleet, history, base=base),
         as_of=as_of or history.end,
-        notes=(*said, *notes),
-        unfit=unfit,
+        notes=(*said, *seen.notes),
+        unfit=seen.demoted,
     )
 
 

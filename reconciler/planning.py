@@ -23,7 +23,7 @@ from reconciler.feedback import Memory, Standing
 from reconciler.fleet import Fleet
 from reconciler.floor import felt_load
 from reconciler.grouping import Grouping
-from reconciler.guarding import guarded, rules_of
+from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
 from reconciler.observe import Observed
 from reconciler.options import hosts, options
@@ -80,7 +80,13 @@ class Situation:
 def decide(it: Situation) -> PlanFile:
     """The plan. Always one: where a promise or the budget cannot be kept it is the best to be had, and says so."""
     problem = problem_of(it)
-    held = guarded(
+    held = sized(it, problem)
+    return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem)))
+
+
+def sized(it: Situation, problem: SizingProblem) -> GuardedSizing:
+    """The counts of a situation's problem: sized, then guarded."""
+    return guarded(
         problem,
         size(problem),
         rules_of(it.fleet),
@@ -88,7 +94,6 @@ def decide(it: Situation) -> PlanFile:
         past=it.past,
         demoted="the forecast fell back or is stale" if it.demoted else "",
     )
-    return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem)))
 
 
 def problem_of(it: Situation) -> SizingProblem:
@@ -156,7 +161,7 @@ def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
 def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing, guards: tuple[str, ...] = ()) -> PlanFile:
     """The plan file of a sizing: places, configuration, and the lines that people read; `guards`: those that bound."""
     counts = {c.option: c.after for c in sizing.counts}
-    places = _places(it, counts)
+    places = places_of(it, counts)
     slots = {tier: found.slots for tier, found in places.items()}
     until = it.now + it.fleet.validity
     draft = Plan(
@@ -191,7 +196,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing, guards: tuple
     return plan.model_copy(update={"config": config_values(config, it.fleet.config)})
 
 
-def _places(it: Situation, counts: Mapping[str, int]) -> dict[Tier, Placement]:
+def places_of(it: Situation, counts: Mapping[str, int]) -> dict[Tier, Placement]:
     """Where the VMs on our own metal go; what runs on hosts that do not answer stays where it is."""
     tiers = it.fleet.tiers
     silent = frozenset(it.unreachable)

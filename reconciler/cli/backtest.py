@@ -14,6 +14,7 @@ from forecaster.models.lstm import pretrained
 from forecaster.onepool import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.history import read_history
+from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled
 from reconciler.onepool.walk import Allocation, allocate, table
@@ -29,18 +30,23 @@ from reconciler.onepool.walk import Allocation, allocate, table
     help="CSV, CSV.gz or Parquet.",
 )
 @click.option("--pool", is_flag=True, help="One pool of equal instances per application.")
-@click.option("--unit", type=float, required=True, help="Requests that one instance serves in a step.")
+@click.option("--unit", type=float, help="With --pool: requests that one instance serves in a step.")
 @click.option(
-    "--lead", type=click.IntRange(0), default=1, show_default=True, help="Steps that an instance takes to boot."
+    "--lead",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="With --pool: steps that an instance takes to boot.",
 )
 @click.option(
     "--ask",
     "asks",
     multiple=True,
-    required=True,
-    help="Share that may go unserved: 0.01 or 1%; repeatable.",
+    help="With --pool: share that may go unserved: 0.01 or 1%; repeatable.",
 )
+@click.option("--fleet", "fleet", type=click.Path(path_type=Path, dir_okay=False), help="Fleet file: all tiers.")
 @click.option("--from", "since", required=True, help="First step decided (ISO 8601); training ends before it.")
+@click.option("--to", "until", help="With --fleet: end of the stretch (ISO 8601), not included.")
 @click.option(
     "--allocations",
     type=click.Path(path_type=Path),
@@ -52,11 +58,56 @@ from reconciler.onepool.walk import Allocation, allocate, table
     "--json",
     "summary",
     type=click.Path(path_type=Path),
-    help="Written: measures per application and ask.",
+    help="Written: measures per application and ask, or of the fleet.",
 )
+@click.option("--plot", type=click.Path(path_type=Path), help="With --fleet, written: cost against violations (HTML).")
+@click.option("--gate", type=click.Path(path_type=Path), help="With --fleet: exit 1 where worse than this summary.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="With --fleet: paths and losses.")
 def command(
     histories: tuple[Path, ...],
     pool: bool,
+    unit: float | None,
+    lead: int,
+    asks: tuple[str, ...],
+    fleet: Path | None,
+    since: str,
+    until: str | None,
+    allocations: Path,
+    forecasts: Path | None,
+    summary: Path | None,
+    plot: Path | None,
+    gate: Path | None,
+    seed: int,
+) -> int:
+    """Replay every plan of a fleet (--fleet, --to), or walk one pool of equal instances (--pool, --unit, --ask)."""
+    if pool == (fleet is not None):
+        raise UsageError("give either --fleet FILE, to replay a fleet's plans, or --pool, to walk one pool.")
+    if fleet is not None:
+        if unit is not None or asks or until is None:
+            raise UsageError("with --fleet give --to, and neither --unit nor --ask: the fleet file says them.")
+        return backtest_fleet(
+            Wanted(
+                histories=histories,
+                fleet=fleet,
+                since=_moment(since, "--from"),
+                until=_moment(until, "--to"),
+                allocations=allocations,
+                forecasts=forecasts,
+                summary=summary,
+                plot=plot,
+                gate=gate,
+                seed=seed,
+            )
+        )
+    if until is not None or plot is not None or gate is not None:
+        raise UsageError("--to, --plot and --gate are for --fleet.")
+    if unit is None or not asks:
+        raise UsageError("with --pool give --unit and at least one --ask.")
+    return _pool(histories, unit, lead, asks, since, allocations, forecasts, summary)
+
+
+def _pool(
+    histories: tuple[Path, ...],
     unit: float,
     lead: int,
     asks: tuple[str, ...],
@@ -66,12 +117,10 @@ def command(
     summary: Path | None,
 ) -> int:
     """Walk one pool step by step from --from on; the count of a step is decided 1 + lead steps before it."""
-    if not pool:
-        raise UsageError("only the one-pool replay is built so far; add --pool.")
     if not (np.isfinite(unit) and unit > 0):
         raise UsageError(f"--unit is {unit}; expected the requests that one instance serves in a step, more than 0.")
     shares = [_share(text) for text in asks]
-    first = _moment(since)
+    first = _moment(since, "--from")
     history = read_history(list(histories), step=None)
     start = round((first - history.start) / history.step)
     if not 2 <= start <= history.length:
@@ -120,13 +169,13 @@ def _share(text: str) -> float:
     return share
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--from {text!r} is no ISO 8601 time, for instance 2024-05-01T00:00:00Z.") from None
+        raise UsageError(f"{option} {text!r} is no ISO 8601 time, for instance 2024-05-01T00:00:00Z.") from None
     if moment.tzinfo is None:
-        raise UsageError(f"--from {text!r} has no zone; write it with Z or an offset.")
+        raise UsageError(f"{option} {text!r} has no zone; write it with Z or an offset.")
     return moment.astimezone(UTC)
 
 

@@ -15,7 +15,7 @@ import pytest
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.errors import HistoryError
 from forecaster.history import History
-from reconciler import loop
+from reconciler import outlook
 from reconciler.adapters.demand_source import read_demand
 from reconciler.adapters.latency import latency_now
 from reconciler.adapters.project import Project
@@ -86,7 +86,7 @@ class Model:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     made = Model()
-    monkeypatch.setattr(loop, "forecast_grouping", made)
+    monkeypatch.setattr(outlook, "forecast_grouping", made)
     return made
 
 

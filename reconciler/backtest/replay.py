@@ -1,0 +1,203 @@
+"""A stretch of the past walked step by step with the plan's own decisions. Pure: what was known comes from a function.
+
+For the plan of a window that starts at w the decision falls in the step before, at w − step, from the steps that had ended
+then: outlook → problem → sizes → guards, the very functions of `tiercast plan`. What it orders is ready in step w at the
+earliest (see `stock`), so a change of history after T moves nothing at or before T + 2 steps. Before the first window
+as many plans are made as the longest boot takes. Losses of spot zones are drawn per step and zone from the seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from reconciler.backtest.realised import Realised, unserved
+from reconciler.backtest.stock import Stock, taken
+from reconciler.catalogue import Catalogue
+from reconciler.fleet import Fleet
+from reconciler.guards import PastChange
+from reconciler.observe import Observed
+from reconciler.options import COLD_GROUP, label, options
+from reconciler.outlook import Outlook
+from reconciler.planning import Situation, places_of, problem_of, sized
+from reconciler.sizing import Option, SizingProblem
+from stacks.contract import Slot, Tier
+
+#: What was known at a time: the outlook on the steps that had ended by then.
+OutlookAt = Callable[[datetime], Outlook]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What is replayed: `steps` steps from `start` on, a plan every `window` of them; `seed` of the losses."""
+
+    fleet: Fleet
+    catalogue: Catalogue
+    start: datetime
+    steps: int
+    seed: int = 0
+
+    @property
+    def window(self) -> int:
+        """Whole steps that one plan is for, at least one."""
+        return max(self.fleet.validity // self.fleet.step, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step: ready counts and billed boots (instance-steps) by option, what was lost and moved, and unserved rates."""
+
+    ready: Mapping[str, int]
+    boots: Mapping[str, float]
+    lost: int
+    moved: Mapping[str, int]
+    rates: Mapping[str, float]
+    unserved: Mapping[str, float]
+    usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """The steps of the stretch, the problem of each, its options, the outlooks used, and notes by decision time."""
+
+    steps: tuple[Step, ...]
+    problems: tuple[SizingProblem, ...]
+    options: tuple[Option, ...]
+    outlooks: tuple[Outlook, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class _State:
+    """What runs, where, and what was changed before."""
+
+    stocks: dict[str, Stock]
+    slots: Mapping[Tier, tuple[Slot, ...]] = field(default_factory=dict)
+    past: tuple[PastChange, ...] = ()
+    moved: dict[str, int] = field(default_factory=dict)
+    begun: bool = False
+
+    def observed(self, choices: tuple[Option, ...]) -> Observed:
+        """As `observe` would read it from the stack: desired counts of groups, and slots of our own metal."""
+        if not self.begun:
+            return Observed()
+        groups: dict[tuple[Tier, str], tuple[tuple[str, ...], int]] = {}
+        for option in choices:
+            if option.name == f"cold/{COLD_GROUP}":
+                groups[Tier.COLD, COLD_GROUP] = ((), self.stocks[option.name].desired)
+            elif option.tier is Tier.WARM:
+                name = label(option.instance_type)
+                groups[Tier.WARM, name] = ((option.instance_type,), self.stocks[option.name].desired)
+        return Observed(slots=self.slots, groups=groups)
+
+
+def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
+    """Walk the stretch.
+
+    Args:
+        it: fleet, prices and time.
+        known: the outlook at a time, from the steps that had ended by then.
+        demand: what was asked, for the stretch's steps.
+    """
+    choices = options(it.fleet, it.catalogue, Observed())
+    seconds = it.fleet.step.total_seconds()
+    state = _State(stocks={o.name: Stock(boot_seconds=o.boot_seconds, step_seconds=seconds) for o in choices})
+    longest = max((s.lead for s in state.stocks.values()), default=1)
+    early = -(-(longest - 1) // it.window) * it.window + 1
+    walked: list[Step] = []
+    problems: list[SizingProblem] = []
+    outlooks: list[Outlook] = []
+    notes: list[str] = []
+    problem: SizingProblem | None = None
+    for k in range(-early, it.steps):
+        for stock in state.stocks.values():
+            stock.begin(k)
+        lost = _losses(state, choices, it, k)
+        ready = {name: stock.ready for name, stock in state.stocks.items()}
+        serving, state.moved = problem, {}
+        if (k + 1) % it.window == 0 and (k + 1 < it.steps):
+            at = it.start + k * it.fleet.step
+            seen = known(at)
+            outlooks.append(seen)
+            problem, said = _decide(it, state, choices, seen, at, k)
+            notes += said
+        if k >= 0:
+            assert serving is not None
+            boots = {name: stock.boot_steps() for name, stock in state.stocks.items()}
+            rates = demand.at(k)
+            walked.append(
+                Step(
+                    ready=ready,
+                    boots=boots,
+                    lost=lost,
+                    moved=state.moved,
+                    rates=rates,
+                    unserved=unserved(serving, ready, rates),
+                    usd=usd(serving, ready, boots),
+                )
+            )
+            problems.append(serving)
+        elif k < -1:
+            for stock in state.stocks.values():
+                stock.boot_steps()  # before the stretch: not its cost
+    return Replay(
+        steps=tuple(walked), problems=tuple(problems), options=choices, outlooks=tuple(outlooks), notes=tuple(notes)
+    )
+
+
+def usd(problem: SizingProblem, ready: Mapping[str, int], boots: Mapping[str, float]) -> float:
+    """USD of one step: what is sunk, and the running and booting instances beyond what is committed."""
+    hours = problem.demand.step_seconds / 3600
+    billed = ((o, ready[o.name] + boots.get(o.name, 0.0)) for o in problem.options)
+    return hours * (problem.sunk_usd_per_hour + sum(max(n - o.committed, 0.0) * o.usd_per_hour for o, n in billed))
+
+
+def _losses(state: _State, choices: tuple[Option, ...], it: Stretch, k: int) -> int:
+    """Draw the shocks of step k, one per zone; the draw knows the seed, the step and the zone, nothing of the history."""
+    lost = 0
+    for place, zone in enumerate(sorted({o.zone for o in choices if o.loss > 0})):
+        shock, luck = np.random.default_rng([it.seed, k + 1_000_000, place]).random(2)
+        for option in choices:
+            if option.zone == zone and option.loss > 0:
+                stock = state.stocks[option.name]
+                lost += stock.lose(k, taken(option, stock.ready, bool(shock < option.loss), float(luck)))
+    return lost
+
+
+def _decide(
+    it: Stretch, state: _State, choices: tuple[Option, ...], seen: Outlook, at: datetime, k: int
+) -> tuple[SizingProblem, list[str]]:
+    """The plan for the window that begins a step after `at`, ordered; its problem and what the guards said."""
+    situation = Situation(
+        fleet=it.fleet,
+        catalogue=it.catalogue,
+        forecast=seen.forecast,
+        grouping=seen.grouping,
+        observed=state.observed(choices),
+        load_now=seen.load_now,
+        as_of=at + it.fleet.step,
+        now=at,
+        stack="backtest",
+        past=state.past,
+        demoted=seen.demoted,
+    )
+    problem = problem_of(situation)
+    held = sized(situation, problem)
+    counts = {c.option: c.after for c in held.sizing.counts}
+    state.slots = {tier: found.slots for tier, found in places_of(situation, counts).items()}
+    state.begun = True
+    by_tier: dict[Tier, list[int]] = {}
+    for option in choices:
+        change = state.stocks[option.name].order(k, counts[option.name])
+        state.moved[option.name] = change
+        by_tier.setdefault(option.tier, []).append(change)
+    state.past += tuple(
+        PastChange(at=at, tier=tier, added=sum(max(c, 0) for c in changes), removed=sum(max(-c, 0) for c in changes))
+        for tier, changes in by_tier.items()
+        if any(changes)
+    )
+    stamp = at.isoformat()
+    return problem, [f"{stamp}: {said}" for said in (*held.sizing.problems, *held.notes)]
