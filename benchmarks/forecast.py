@@ -150,9 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="folder of peers' forecasts")
     parser.add_argument("--no-cache", action="store_true", help="run the peers again and keep nothing")
     parser.add_argument("--speed", action="store_true", help="only the goals for time and memory")
+    parser.add_argument("--series", type=int, default=1000, help="size of the panel of --speed")
     said = parser.parse_args(arguments)
     if said.speed:
-        figures = speed()
+        figures = speed(series=said.series)
         print(json.dumps(clean(figures), indent=1))
         if said.json:
             said.json.write_text(json.dumps(clean(figures), indent=1) + "\n", encoding="utf-8")
@@ -170,13 +171,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows.append(row)
         shown = (f"{key} {row[key]:.3f}" for key in row if key.startswith(("wql", "ratio")))
         print(f"{trace.name:18s}", *shown, sep="  ", flush=True)
+        if said.json:  # after every series: a long run that is cut short leaves what it had
+            text = json.dumps(clean({"summary": summary_of(rows), "rows": rows}), indent=1)
+            said.json.write_text(text + "\n", encoding="utf-8")
     if not rows:
         parser.error("no series of that name")
-    summary = summary_of(rows)
-    print(f"\n{printed(summary)}")
-    if said.json:
-        text = json.dumps(clean({"summary": summary, "rows": rows}), indent=1)
-        said.json.write_text(text + "\n", encoding="utf-8")
+    print(f"\n{printed(summary_of(rows))}")
 
 
 if __name__ == "__main__":
