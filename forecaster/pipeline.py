@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.aggregation import aggregate
+from forecaster.ceiling import ceiling
 from forecaster.conformal import dress, recalibrate
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.features import seasons_of
@@ -114,20 +115,8 @@ def prequential(
     # Hits h steps ahead overlap: a rate that suits two steps would swing at a day, so it falls with the horizon.
     rate = min(chosen.rate, 0.02 / h)
     steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, h, grid, rate=rate, block=block)
-    bounded = np.minimum(np.sort(steady, axis=1), _ceiling(stretch, h)[:, None])
+    bounded = np.minimum(np.sort(steady, axis=1), ceiling(stretch, h)[:, None])
     return Prequential(h=h, quantiles=np.maximum(bounded, 0.0), names=names, weights=mix.weights)
-
-
-def _ceiling(stretch: Stretch, h: int) -> Floats:
-    """Most (n + h,) that a quantile may say: three times the largest value known h steps before.
-
-    On a log scale a step with a tiny predicted error can give sparse counts a far tail of any size; demand that triples
-    its record is news that no residual of the past can put a number on.
-    """
-    known = np.where(stretch.observed, stretch.values, 0.0)
-    record = np.maximum.accumulate(known)
-    late = np.concatenate([np.full(h, np.inf), record])
-    return np.where(late > 0, 3.0 * late, np.inf)
 
 
 def knots(horizon: int) -> tuple[int, ...]:

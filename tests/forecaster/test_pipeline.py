@@ -221,3 +221,14 @@ def test_levels_and_quantiles_are_inverse(wanted: list[float]) -> None:
 def test_knots_begin_at_one_and_end_at_the_horizon() -> None:
     assert [knots(h)[0] for h in (1, 2, 24, 288)] == [1, 1, 1, 1]
     assert [knots(h)[-1] for h in (1, 2, 24, 288)] == [1, 2, 24, 288]
+
+
+def test_a_night_that_was_always_quiet_has_no_claim_on_the_noons_tail() -> None:
+    rng = np.random.default_rng(0)
+    hour = np.arange(24 * 7 * 6) % 24
+    y = np.where((hour >= 6) & (hour < 23), rng.poisson(3.0, len(hour)), 0).astype(float)
+    quantiles, _ = forecast(y, horizon=12)
+    # The series ends at midnight: steps 1 to 4 are an hour or more away from any departure.
+    night, day = quantiles[1:5, LEVELS.index(0.999)], quantiles[7:, LEVELS.index(0.999)]
+    assert night.max() <= 3 * 0.1 * y.max() + 1e-9
+    assert day.min() > night.max()
