@@ -6,14 +6,10 @@ start a larger type, but neither is promised.
 
 from __future__ import annotations
 
-import math
-
 from policies.estate import Estate, Group
 from reconciler.assess import Supply
 from reconciler.catalogue import Catalogue
-
-#: A month of AWS's interruption rates, hours.
-HOURS_PER_MONTH = 730.0
+from reconciler.losses import lost_within
 
 
 def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0) -> list[Supply]:
@@ -58,10 +54,3 @@ def _group(group: Group, catalogue: Catalogue, hours: float) -> Supply:
         loss=min(lost_within(monthly, hours) * places, 1.0),
         lost_share=spot / count / places if count else 0.0,
     )
-
-
-def lost_within(monthly: float, hours: float) -> float:
-    """Probability of an interruption within `hours`, at a constant rate whose month loses the share `monthly`."""
-    if monthly >= 1:
-        return 1.0
-    return 1 - math.exp(math.log(1 - monthly) * hours / HOURS_PER_MONTH)

@@ -19,10 +19,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reconciler.catalogue import Catalogue, Market
+from reconciler.losses import HOURS_PER_MONTH
 from stacks.contract import ColdGroup, Commitment, Metal, ReadyPool, Reservation, StackConfig, Tier
-
-#: AWS bills storage by the month of 730 hours.
-HOURS_PER_MONTH = 730.0
 
 SizeOf = Literal["min", "desired", "max"]
 

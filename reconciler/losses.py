@@ -6,11 +6,15 @@ product of two small numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: A month as AWS counts interruptions and bills storage, hours.
+HOURS_PER_MONTH = 730.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,3 +44,10 @@ def loss_states(groups: Sequence[tuple[str, float, float]]) -> Losses:
     if lost.sum() > 1:
         lost = lost / lost.sum()
     return Losses(probability=np.concatenate([[1 - lost.sum()], lost]), left=left)
+
+
+def lost_within(monthly: float, hours: float) -> float:
+    """Probability of an interruption within `hours`, at a constant rate whose month loses the share `monthly`."""
+    if monthly >= 1:
+        return 1.0
+    return 1 - math.exp(math.log(1 - monthly) * hours / HOURS_PER_MONTH)

@@ -6,22 +6,19 @@ another: it is sized by its smallest type and priced at its dearest, as the poli
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from datetime import timedelta
 
 from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError
 from reconciler.fleet import ColdTier, Fleet, HotTier, WarmTier
+from reconciler.losses import lost_within
 from reconciler.observe import Observed
 from reconciler.sizing.problem import Host, Option
 from stacks.contract import Flavour, Hypervisor, Tier
 
 #: Name of the cold tier's one mixed group.
 COLD_GROUP = "burst"
-
-#: A month of AWS's interruption rates, hours.
-HOURS_PER_MONTH = 730.0
 
 
 def label(instance_type: str) -> str:
@@ -138,7 +135,7 @@ def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta)
         boot_mean_seconds=max(catalogue.boot(name).mean_seconds for name in cold.instance_types),
         zone="spot" if cold.spot_share > 0 else "",
         # An interruption in a month as a rate per step; it takes one zone's share of the spot part.
-        loss=_per_step(monthly, step) * zones,
+        loss=lost_within(monthly, step.total_seconds() / 3600) * zones,
         lost_share=cold.spot_share / zones,
         spot=cold.spot_share > 0,
         on_demand_usd_per_hour=_on_demand(cold, catalogue),
@@ -150,10 +147,3 @@ def _on_demand(cold: ColdTier, catalogue: Catalogue) -> float | None:
     if not all(catalogue.offers(name, "on_demand") for name in cold.instance_types):
         return None
     return max(catalogue.price(name, "on_demand") for name in cold.instance_types)
-
-
-def _per_step(monthly: float, step: timedelta) -> float:
-    """Probability per step whose complement over a month leaves 1 − `monthly`."""
-    if monthly >= 1:
-        return 1.0
-    return 1 - math.exp(math.log(1 - monthly) * step.total_seconds() / 3600 / HOURS_PER_MONTH)
