@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,13 +153,9 @@ class Engine:
             raise _translated(error, []) from None
 
     def _options(self) -> automation.LocalWorkspaceOptions:
-        # The options' variables would pass the pack a second time: packs are given explicitly here.
+        # The CLI adds what these variables name to what its flags name: the pack is given by flags alone. Empty names none.
         quiet = {"PULUMI_OPTION_POLICY_PACK": "", "PULUMI_OPTION_POLICY_PACK_CONFIG": ""}
         environment = {**self.environment, **(quiet if self.policy_pack is not None else {})}
-        for name in quiet:
-            if name in environment and not environment[name]:
-                os.environ.pop(name, None)
-                environment.pop(name)
         try:
             return automation.LocalWorkspaceOptions(env_vars=environment)
         except automation.InvalidVersionError as error:

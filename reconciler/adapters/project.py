@@ -18,6 +18,9 @@ from reconciler.adapters.prices import Priced
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet import Fleet, parse_fleet
 
+#: Pulumi's own variable for the policy pack's configuration.
+POLICY_CONFIG = "PULUMI_OPTION_POLICY_PACK_CONFIG"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
@@ -79,10 +82,15 @@ class Project:
 
         The pack is the project's own `policies/`; its configuration is the file that PULUMI_OPTION_POLICY_PACK_CONFIG
         names (CI and the lab set it), else `policies/config.<stack>.json`, else the pack's defaults.
+
+        Raises:
+            InputError: the variable names a file that is not there; the pack's defaults may be more lenient.
         """
         pack = self.root / "policies"
-        given = os.environ.get("PULUMI_OPTION_POLICY_PACK_CONFIG", "")
-        config = Path(given) if given else pack / f"config.{self.stack}.json"
+        given = os.environ.get(POLICY_CONFIG, "")
+        config = Path(given).absolute() if given else pack / f"config.{self.stack}.json"
+        if given and not config.exists():
+            raise InputError(str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Mend the path, or unset it.")
         return Engine(
             root=self.root,
             stack=self.stack,

@@ -1,0 +1,63 @@
+"""The project's engine: which policy pack and configuration every run of one process is judged by."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.project import Project, find_project
+from reconciler.errors import InputError
+
+#: Stands in for the CLI: notes the policy variables that it was started with, and knows every stack.
+CLI = """\
+#!/bin/sh
+[ "$1" = version ] && echo v3.259.0
+echo "$PULUMI_OPTION_POLICY_PACK|$PULUMI_OPTION_POLICY_PACK_CONFIG" >> {log}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\n")
+    pack = tmp_path / "policies"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (pack / "config.lab.json").write_text("{}")
+    monkeypatch.delenv("PULUMI_OPTION_POLICY_PACK_CONFIG", raising=False)
+    return find_project(tmp_path, stack="lab", fleet=None)
+
+
+def test_the_stacks_own_configuration_of_the_pack_is_taken_where_none_is_named(project: Project) -> None:
+    assert project.engine().policy_config == project.root / "policies" / "config.lab.json"
+
+
+def test_a_named_configuration_holds_for_every_engine_of_a_process(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict, log, cli = tmp_path / "strict.json", tmp_path / "log", tmp_path / "bin" / "pulumi"
+    strict.write_text('{"all": "mandatory"}')
+    cli.parent.mkdir()
+    cli.write_text(CLI.format(log=log))
+    cli.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{cli.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK", "policies")
+    monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK_CONFIG", str(strict))
+
+    for _ in range(2):
+        engine = project.engine()
+        engine.ensure_stack()
+        assert engine.policy_config == strict
+
+    # The CLI would add what the variables name to the flags: every stack command is started without them.
+    assert set(log.read_text().split()) == {f"policies|{strict}", "|"}
+    assert os.environ["PULUMI_OPTION_POLICY_PACK_CONFIG"] == str(strict)
+
+
+def test_a_named_configuration_that_is_not_there_is_refused(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK_CONFIG", str(tmp_path / "gone.json"))
+    with pytest.raises(InputError, match=r"gone.json: PULUMI_OPTION_POLICY_PACK_CONFIG names it"):
+        project.engine()
