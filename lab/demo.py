@@ -101,6 +101,7 @@ def run(lab: Lab, *, history: Path | None, say: Say) -> int:
     write_fleet(lab, history=history)
     variables = {**os.environ, **environment(lab), "COLUMNS": "140"}
     it = Demonstration(lab=lab, variables=variables, say=say)
+    plan = f".tiercast/{lab.stack}/plan.json"
     first, second = (START, START + HALF_A_DAY) if history is None else _end_of(history, lab)
     say(
         f"\n=== 1. Real demand, forecast, sizes (replay at {first:%Y-%m-%d %H:%M} UTC, fleet file {fleet_path(lab).name})"
@@ -109,13 +110,13 @@ def run(lab: Lab, *, history: Path | None, say: Say) -> int:
     say("\n=== 2. Preview by the real engine, with the policy pack")
     it.tiercast("preview", expect=(0, 2))
     say("\n=== 3. Apply exactly that")
-    it.tiercast("up", "--approved", str(_plan(lab).relative_to(lab.root)))
+    it.tiercast("up", "--approved", plan)
     sights.machines(lab, say)
     sights.cloud(lab, say)
     say(f"\n=== 4. Half a day later ({second:%Y-%m-%d %H:%M} UTC): only what differs")
     it.tiercast("plan", "--as-of", _iso(second))
     it.tiercast("preview", expect=(0, 2))
-    it.tiercast("up", "--approved", str(_plan(lab).relative_to(lab.root)))
+    it.tiercast("up", "--approved", plan)
     say("\n=== 5. Again, without new data: nothing to do (exit 0)")
     it.tiercast("reconcile", "--mode", "apply", "--as-of", _iso(second), quiet=True)
     say("nothing to do, exit 0")
@@ -185,7 +186,3 @@ def _end_of(history: Path, lab: Lab) -> tuple[datetime, datetime]:
 
 def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%MZ")
-
-
-def _plan(lab: Lab) -> Path:
-    return lab.root / ".tiercast" / lab.stack / "plan.json"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import paths, processes
-from lab.errors import DaemonFailed, PartMissing
+from lab.errors import DaemonFailed, LabError, PartMissing
 from lab.model import Hypervisor, Lab
 
 START_SECONDS = 30.0
@@ -156,9 +156,18 @@ def answers(hypervisor: Hypervisor) -> bool:
 
 
 def machines(hypervisor: Hypervisor) -> dict[str, bool]:
-    """Machines by name; True for those that run."""
-    with connection(hypervisor) as opened:
-        return {domain.name(): bool(domain.isActive()) for domain in opened.listAllDomains()}
+    """Machines by name; True for those that run.
+
+    Raises:
+        LabError: the daemon can't be reached.
+    """
+    import libvirt
+
+    try:
+        with connection(hypervisor) as opened:
+            return {domain.name(): bool(domain.isActive()) for domain in opened.listAllDomains()}
+    except libvirt.libvirtError as error:
+        raise LabError(f"hypervisor {hypervisor.name} does not answer: {error}") from None
 
 
 def _ensure_pool(hypervisor: Hypervisor) -> None:

@@ -7,26 +7,19 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import boto3
-import libvirt
 
+from lab import hypervisors
 from lab.errors import LabError
-from lab.model import Hypervisor, Lab
+from lab.model import Lab
 
 Say = Callable[[str], None]
 
 #: A machine without hardware virtualisation boots in seconds; on a busy runner it may take longer.
 BOOT_SECONDS = 120.0
-
-
-def domains(hypervisor: Hypervisor) -> dict[str, bool]:
-    """Machine → whether it runs."""
-    with _connection(hypervisor) as host:
-        return {domain.name(): bool(domain.isActive()) for domain in host.listAllDomains()}
 
 
 def machines(lab: Lab, say: Say) -> None:
@@ -36,7 +29,7 @@ def machines(lab: Lab, say: Say) -> None:
         LabError: one does not answer within `BOOT_SECONDS`.
     """
     for hypervisor in lab.hypervisors:
-        for name, runs in sorted(domains(hypervisor).items()):
+        for name, runs in sorted(hypervisors.machines(hypervisor).items()):
             port = hypervisor.base_port + int(name.rsplit("-", 1)[1])
             said = fetch(port) if runs else "(stopped)"
             say(f"{hypervisor.name}  {name}  {'running' if runs else 'stopped'}  http://127.0.0.1:{port}  {said}")
@@ -111,18 +104,5 @@ def cloud(lab: Lab, say: Say) -> None:
 
 def fingerprint(lab: Lab) -> str:
     """Digest of all machines and of the account: equal before and after a preview."""
-    running = {h.name: domains(h) for h in lab.hypervisors}
+    running = {h.name: hypervisors.machines(h) for h in lab.hypervisors}
     return hashlib.sha256(json.dumps([running, account(lab)], sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _connection(hypervisor: Hypervisor) -> Iterator[Any]:
-    """A libvirt connection that is closed at the end."""
-    try:
-        host = libvirt.openReadOnly(hypervisor.uri)
-    except libvirt.libvirtError as error:
-        raise LabError(f"hypervisor {hypervisor.name} does not answer: {error}") from None
-    try:
-        yield host
-    finally:
-        host.close()

@@ -90,7 +90,9 @@ class Project:
         given = os.environ.get(POLICY_CONFIG, "")
         config = Path(given).absolute() if given else pack / f"config.{self.stack}.json"
         if given and not config.exists():
-            raise InputError(str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Mend the path, or unset it.")
+            raise InputError(
+                str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Mend the path, or unset it."
+            )
         return Engine(
             root=self.root,
             stack=self.stack,

@@ -56,14 +56,14 @@ def test_the_demonstration_shows_forecast_preview_machines_and_refusals(shown: t
     assert "refused by cost-ceiling" in text
     assert "refused by latency-slo" in text
     assert "exit 3 both times; machines and groups are as they were" in text
-    assert all(state for h in lab.hypervisors for state in sights.domains(h).values())
+    assert all(state for h in lab.hypervisors for state in hypervisors.machines(h).values())
 
 
 def test_what_runs_is_what_the_stack_file_says(shown: tuple[Lab, str]) -> None:
     lab, _ = shown
     plan = json.loads((ROOT / ".tiercast" / lab.stack / "plan.json").read_text(encoding="utf-8"))
     wanted = {f"hot-{s['hypervisor']}-{s['number']:03d}" for s in plan["config"]["tiercast:hot"]["slots"]}
-    assert {name for h in lab.hypervisors for name in sights.domains(h)} == wanted
+    assert {name for h in lab.hypervisors for name in hypervisors.machines(h)} == wanted
     account = sights.account(lab)
     warm = plan["config"]["tiercast:warm"]["groups"][0]
     group = next(g for g in account["groups"] if g["name"].startswith("warm-"))

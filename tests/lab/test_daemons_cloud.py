@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +13,6 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-
-from lab import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONES = ["us-east-1a", "us-east-1b"]
@@ -44,27 +39,6 @@ class Cloud:
         request = urllib.request.Request(f"{self.endpoint}{path}", data=data, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    port = next(p for p in range(33000, 33100) if ports.is_free(p))
-    server = subprocess.Popen(
-        [sys.executable, "-m", "lab.cloud", "--port", str(port)], cwd=ROOT, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/lab/state", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.1)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @pytest.fixture

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -15,7 +11,6 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from lab import ports
 from lab.plugins.aws.types import provider
 from lab.plugins.server import Servicer
 from lab.plugins.wire import Properties, decode, encode
@@ -53,26 +48,6 @@ class Engine:
 
     def delete(self, token: str, id: str, state: Properties) -> None:
         self.stub.Delete(provider_pb2.DeleteRequest(type=token, id=id, properties=encode(state)))
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    port = next(p for p in range(33100, 33200) if ports.is_free(p))
-    command = [sys.executable, "-m", "lab.cloud", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/lab/state", timeout=5).close()
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.1)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @pytest.fixture(scope="module")
