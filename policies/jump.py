@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from pydantic import Field
 
 from policies.cost import largest
 from policies.pricing import BillSettings, most
-from policies.rule import Facts, Rule, Violation
+from policies.rule import Facts, Misconfigured, Rule, Violation
 
 
 class CostJump(BillSettings):
@@ -16,6 +17,13 @@ class CostJump(BillSettings):
 
     approved_usd_per_hour: float | None = Field(
         default=None, ge=0, description="Upper bound of the last approved plan, USD/hour; none: not judged."
+    )
+    approved_file: str = Field(
+        default="",
+        description=(
+            "The same in what `tiercast policy test --json` printed for that plan, relative to the pack's folder, with "
+            "{stack} and {project} for their names."
+        ),
     )
     max_increase_share: float = Field(default=0.25, ge=0, description="Increase allowed as a share of it.")
     max_increase_usd_per_hour: float = Field(
@@ -25,7 +33,7 @@ class CostJump(BillSettings):
 
 def decide(facts: Facts, settings: CostJump) -> Iterator[Violation]:
     """A violation where the increase is larger than both allowances."""
-    approved = settings.approved_usd_per_hour
+    approved = _approved(facts, settings)
     if approved is None:
         return
     bill = most(facts.estate, facts.catalogue(settings), settings.commitments)
@@ -35,16 +43,28 @@ def decide(facts: Facts, settings: CostJump) -> Iterator[Violation]:
             message=(
                 f"The stack can cost {bill.usd_per_hour:.2f} USD/hour, {approved:.2f} were approved last and a step "
                 f"may go to {allowed:.2f}. Dearest: {largest(bill)}. Approve it in steps (guards.step_limit in "
-                "fleet.yaml), or set approvedUsdPerHour in the policy pack's configuration after a review."
+                "fleet.yaml), or have the new figure approved (approvedUsdPerHour or approvedFile of the policy pack)."
             )
         )
+
+
+def _approved(facts: Facts, settings: CostJump) -> float | None:
+    if not settings.approved_file:
+        return settings.approved_usd_per_hour
+    try:
+        return float(json.loads(facts.file(settings.approved_file))["usdPerHourAtMost"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise Misconfigured(
+            f"The file '{settings.approved_file}' must hold {{\"usdPerHourAtMost\": …}}, as `tiercast policy test --json` "
+            f"prints it: {type(error).__name__}: {error}."
+        ) from None
 
 
 RULE = Rule(
     name="cost-jump",
     description="A plan is not much dearer than what was approved last.",
     severity="medium",
-    remedy="Grow in steps, or review the jump and raise approvedUsdPerHour.",
+    remedy="Grow in steps, or review the jump and have the new figure approved.",
     settings=CostJump,
     decide=decide,
 )

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, ValidationError
 
 from policies.pricing import BillSettings, most, planned
-from policies.rule import Facts, Misconfigured, Rule, Settings, Violation
+from policies.rule import SKEW, Facts, Misconfigured, Rule, Settings, Violation
 
 
 class Spend(Settings):
@@ -39,6 +39,11 @@ def decide(facts: Facts, settings: MonthCost) -> Iterator[Violation]:
     spend = _spend(facts, settings)
     now = facts.now
     age = (now - spend.as_of).total_seconds() / 3600
+    if spend.as_of > now + SKEW:
+        raise Misconfigured(
+            f"The spend is said to be until {spend.as_of.isoformat()}, which is still to come (it is {now.isoformat()}): "
+            "export it from billing again."
+        )
     if age > settings.max_spend_age_hours:
         raise Misconfigured(
             f"The spend of {spend.usd:.2f} USD is {age:.0f} hours old, at most {settings.max_spend_age_hours:g} are "

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from pydantic import Field
 
-from policies.rule import Facts, PriceSettings, Rule, Violation
-
-#: Clocks of runner and reconciler may differ by so much.
-SKEW = timedelta(minutes=5)
+from policies.rule import SKEW, Facts, PriceSettings, Rule, Violation
 
 
 class Provenance(PriceSettings):

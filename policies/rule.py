@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Generic, Literal, TypeVar
@@ -19,6 +19,9 @@ from stacks.contract import StackConfig
 
 Level = Literal["advisory", "mandatory", "remediate"]
 Severity = Literal["low", "medium", "high", "critical"]
+
+#: Clocks of whoever wrote a time and of whoever judges it may differ by so much.
+SKEW = timedelta(minutes=5)
 
 
 class Settings(BaseModel):

@@ -1,9 +1,10 @@
-"""tag-cost: what each team, application or other tag value can cost per hour."""
+"""tag-cost: what each team, each application, or each value of another tag can cost per hour."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
 
 from pydantic import Field
 
@@ -14,33 +15,32 @@ from policies.rule import Facts, Rule, Violation
 
 
 class TagCost(BillSettings):
-    """Limits per value of one tag."""
+    """Limits per tag and value."""
 
-    tag: str = Field(default="team", description="Tag by which cost is split.")
-    max_usd_per_hour: dict[str, float] = Field(
-        default_factory=dict, description="Tag value → limit, USD/hour; the value '' stands for untagged resources."
-    )
-    max_usd_per_hour_other: float | None = Field(
-        default=None, ge=0, description="For a value without a limit of its own, USD/hour; none: not judged."
+    max_usd_per_hour: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(
+        default_factory=dict,
+        description=(
+            "Tag (team, application) → its value → limit, USD/hour. The value '' stands for what has no such tag, '*' for "
+            "each value without a limit of its own."
+        ),
     )
 
 
 def decide(facts: Facts, settings: TagCost) -> Iterator[Violation]:
     """One violation per tag value over its limit."""
-    if not settings.max_usd_per_hour and settings.max_usd_per_hour_other is None:
-        return
-    estate, catalogue = facts.estate, facts.catalogue(settings)
-    for value in sorted(_values(estate, settings.tag)):
-        limit = settings.max_usd_per_hour.get(value, settings.max_usd_per_hour_other)
-        bill = most(_part(estate, settings.tag, value), catalogue, settings.commitments)
-        if limit is not None and bill.usd_per_hour > limit:
-            whose = f"{settings.tag}={value}" if value else f"what has no tag '{settings.tag}'"
-            yield Violation(
-                message=(
-                    f"{whose} can cost {bill.usd_per_hour:.2f} USD/hour, the limit is {limit:.2f}. Dearest: "
-                    f"{largest(bill)}. Lower its groups in fleet.yaml, or have the limit raised."
+    for tag, limits in sorted(settings.max_usd_per_hour.items()):
+        estate, catalogue = facts.estate, facts.catalogue(settings)
+        for value in sorted(_values(estate, tag)):
+            limit = limits.get(value, limits.get("*"))
+            bill = most(_part(estate, tag, value), catalogue, settings.commitments)
+            if limit is not None and bill.usd_per_hour > limit:
+                whose = f"{tag}={value}" if value else f"what has no tag '{tag}'"
+                yield Violation(
+                    message=(
+                        f"{whose} can cost {bill.usd_per_hour:.2f} USD/hour, the limit is {limit:.2f}. Dearest: "
+                        f"{largest(bill)}. Lower its groups in fleet.yaml, or have the limit raised."
+                    )
                 )
-            )
 
 
 def _values(estate: Estate, tag: str) -> set[str]:

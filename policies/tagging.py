@@ -75,4 +75,5 @@ def with_tags(kind: str, tags: Any, more: Mapping[str, str]) -> Any:
 
 def sentence(names: Sequence[str]) -> str:
     """The violation for tags that are missing and have no known value."""
-    return f"The tags {', '.join(names)} are missing. Set `tags` in fleet.yaml and plan again."
+    subject = f"tags {', '.join(names)} are" if len(names) > 1 else f"tag {names[0]} is"
+    return f"The {subject} missing. Set `tags` in fleet.yaml and plan again."

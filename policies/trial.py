@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from policies import tagging
-from policies.judge import judge
+from policies import cost, tagging
+from policies.judge import judge, read_settings
 from policies.pack_config import PackConfig
-from policies.pricing import BillSettings, most
+from policies.pricing import most
 from policies.rehearsal import rehearse
 from policies.resources import Undecidable
-from policies.rule import Facts, Rule, Violation
+from policies.rule import Facts, Misconfigured, Rule, Violation
+from reconciler.errors import UserError
 from stacks.contract import MISSING, ContractError, StackConfig, parse
 
 
@@ -92,16 +93,18 @@ def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> li
 
 def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | None:
     """Upper bound of the stack's cost as `cost-ceiling` counts it; None where it can't be told."""
-    keys = ("catalogueFile", "catalogueDigest", "commitments")
-    bill = BillSettings.model_validate({key: settings[key] for key in keys if key in settings})
     try:
+        bill = read_settings(cost.RULE.name, cost.CostCeiling, settings)
         return most(facts.estate, facts.catalogue(bill), bill.commitments).usd_per_hour
-    except Undecidable:
+    except (Undecidable, Misconfigured, UserError):
         return None
 
 
 def _tag_violations(facts: Facts, raw: Mapping[str, Any], *, remedied: bool) -> list[Violation]:
-    settings = tagging.RequiredTags.model_validate(dict(raw))
+    try:
+        settings = read_settings(tagging.NAME, tagging.RequiredTags, raw)
+    except Misconfigured as error:
+        return [Violation(message=str(error))]
     found = []
     for resource in facts.resources:
         added = tagging.added(resource, settings) if remedied else {}

@@ -6,6 +6,7 @@ Scenarios are written as `demand=1.5`, `price=1.2`, `price.spot=2`, `price.warm=
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,8 +32,8 @@ class Outcome:
 
 def demand_times(factor: float) -> Change:
     """All demand, forecast and promised for, times a factor; what is measured now stays."""
-    if not factor >= 0:
-        raise UsageError(f"--what-if demand={factor:g}: expected a factor of at least 0, such as 1.5.")
+    if not (factor >= 0 and math.isfinite(factor)):
+        raise UsageError(f"--what-if demand={factor:g}: expected a finite factor of at least 0, such as 1.5.")
 
     def change(problem: SizingProblem) -> SizingProblem:
         classes = {
@@ -49,8 +50,8 @@ def demand_times(factor: float) -> Change:
 
 def price_times(factor: float, what: str = "") -> Change:
     """Prices times a factor: all, of `spot`, of a tier, of an instance type or of an option."""
-    if not factor > 0:
-        raise UsageError(f"--what-if price={factor:g}: expected a factor above 0, such as 1.2.")
+    if not (factor > 0 and math.isfinite(factor)):
+        raise UsageError(f"--what-if price={factor:g}: expected a finite factor above 0, such as 1.2.")
 
     def meant(option: Option) -> bool:
         return what in ("", option.tier.value, option.instance_type, option.name) or (what == "spot" and option.spot)

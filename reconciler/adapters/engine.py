@@ -223,10 +223,9 @@ def _translated(error: automation.CommandError, events: Sequence[EngineEvent]) -
         if e.diagnostic_event is not None and e.diagnostic_event.severity == "error"
     ]
     if not said:
-        text = str(error)
-        said = [line.strip() for line in text.splitlines() if line.strip().startswith("error:")] or [
-            text.strip()[-300:]
-        ]
+        # The Automation API puts the name of the stream before its first line.
+        lines = [line.strip().removeprefix("stderr:").strip() for line in str(error).splitlines()]
+        said = [line for line in lines if line.startswith("error:")] or [str(error).strip()[-300:]]
     return EngineError("The engine stopped: " + " ".join(dict.fromkeys(said)))
 
 

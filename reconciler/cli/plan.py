@@ -51,7 +51,8 @@ def command(
             found = situation(project, as_of=as_of, now=options.now(), seed=seed)
             outcomes = what_if(problem_of(found), scenarios)
         if as_json:
-            click.echo(json.dumps([asdict(o) for o in outcomes], indent=2, sort_keys=True, ensure_ascii=False))
+            body = [{**asdict(o), "counts": dict(o.counts)} for o in outcomes]
+            click.echo(json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False))
         else:
             _, heading, rows = whatif_table(outcomes)
             Console().print(table(heading, rows))

@@ -48,6 +48,10 @@ class TestMonthCost:
             month.RULE, settings={"maxUsdPerMonth": 1, "spend": {**self.spend, "asOf": "2026-11-01T00:00:00Z"}}
         )
         assert "is 553 hours old" in old
+        (early,) = violations(
+            month.RULE, settings={"maxUsdPerMonth": 1, "spend": {**self.spend, "asOf": "2027-11-01T00:00:00Z"}}
+        )
+        assert "2027-11-01T00:00:00+00:00, which is still to come" in early
         (none,) = violations(month.RULE, settings={"maxUsdPerMonth": 1})
         assert "needs spend or spendFile" in none
 
@@ -62,12 +66,22 @@ class TestTagCost:
     def test_splits_by_the_groups_own_tags(self, violations):
         values = raw()
         values["warm"]["groups"][0]["tags"] = {"team": "search"}
-        limits = {"maxUsdPerHour": {"search": 0.3}, "maxUsdPerHourOther": 5}
+        limits = {"maxUsdPerHour": {"team": {"search": 0.3, "*": 5}}}
         (message,) = violations(tag_cost.RULE, values, settings=limits)
         assert message.startswith("team=search can cost 0.39 USD/hour, the limit is 0.30")
 
+    def test_limits_teams_and_applications_at_once(self, violations):
+        values = raw()
+        values["warm"]["groups"][0]["tags"] = {"team": "search", "application": "shop"}
+        values["cold"]["groups"][0]["tags"] = {"team": "search", "application": "mail"}
+        limits = {"maxUsdPerHour": {"team": {"search": 0.5}, "application": {"shop": 1, "*": 0.3}}}
+        assert [m.split(",")[0] for m in violations(tag_cost.RULE, values, settings=limits)] == [
+            "application=mail can cost 0.39 USD/hour",
+            "team=search can cost 0.78 USD/hour",
+        ]
+
     def test_untagged_resources_have_a_limit_too(self, violations):
-        (message,) = violations(tag_cost.RULE, settings={"maxUsdPerHour": {"": 0}})
+        (message,) = violations(tag_cost.RULE, settings={"maxUsdPerHour": {"team": {"": 0}}})
         assert "what has no tag 'team' can cost 0.78 USD/hour" in message
 
     def test_is_not_judged_without_limits(self, violations):
@@ -82,6 +96,15 @@ class TestCostJump:
         settings = {"approvedUsdPerHour": 0.1, "maxIncreaseUsdPerHour": 0.2}
         (message,) = violations(jump.RULE, settings=settings)
         assert "can cost 0.78 USD/hour, 0.10 were approved last and a step may go to 0.30" in message
+
+    def test_reads_what_was_approved_from_a_verdict_that_was_kept(self, violations):
+        settings = {"approvedFile": "{stack}.json", "maxIncreaseUsdPerHour": 0.2}
+        assert violations(jump.RULE, settings=settings, files={"test.json": '{"usdPerHourAtMost": 0.7}'}) == []
+        (message,) = violations(jump.RULE, settings=settings, files={"test.json": '{"usdPerHourAtMost": 0.1}'})
+        assert "0.10 were approved last" in message
+        for broken in ("{}", "[]", "{", '{"usdPerHourAtMost": null}'):
+            (message,) = violations(jump.RULE, settings=settings, files={"test.json": broken})
+            assert "must hold" in message
 
     @pytest.mark.parametrize("settings", [{}, {"approvedUsdPerHour": 10}])
     def test_nothing_approved_or_cheaper_passes(self, violations, settings):

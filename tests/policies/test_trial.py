@@ -107,3 +107,14 @@ def test_all_sets_the_level_of_each_that_has_none_of_its_own():
     found = read_pack_config({"all": "advisory", "b": {"enforcementLevel": "disabled", "x": 1}}, ["a", "b"])
     assert found.levels == {"a": "advisory", "b": "disabled"}
     assert found.settings == {"b": {"x": 1}}
+
+
+def test_settings_and_prices_that_cannot_be_used_refuse_in_words(stack_file: Path):
+    config = stack_file.parent / "policies" / "config.dev.json"
+    config.write_text('{"required-tags": {"tag": ["team"]}, "cost-ceiling": {"catalogueFile": "gone.yaml"}}')
+    code, text = _run("test", str(stack_file), "--json")
+    found = {policy["name"]: policy["violations"] for policy in json.loads(text)["policies"]}
+    assert code == 3
+    assert json.loads(text)["usdPerHourAtMost"] is None
+    assert "required-tags is wrong at 'tag'" in found["required-tags"][0]["message"]
+    assert "catalogueFile needs catalogueDigest" in found["cost-ceiling"][0]["message"]

@@ -60,6 +60,8 @@ def test_scenarios_combine() -> None:
     [
         ("demand=x", "not a number"),
         ("demand=-1", "at least 0"),
+        ("demand=inf", "finite factor"),
+        ("price=inf", "finite factor"),
         ("price.m9=2", "no option is meant"),
         ("lost=hv9", "no such host"),
         ("rain", "not understood"),

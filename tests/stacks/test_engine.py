@@ -149,7 +149,7 @@ def test_every_policy_refuses_in_the_engine_and_nothing_is_changed(project: Proj
             "provenance": {"planId": "another"},
             "cost-ceiling": {"maxUsdPerHour": 0.1},
             "month-cost": {"maxUsdPerMonth": 1, "spend": {"usd": 5, "asOf": past}},
-            "tag-cost": {"maxUsdPerHour": {"": 0}},
+            "tag-cost": {"maxUsdPerHour": {"team": {"": 0}}},
             "cost-jump": {"approvedUsdPerHour": 0.1, "maxIncreaseUsdPerHour": 0.1},
             "latency-slo": {"forecastDigest": "0" * 64},
             "spare-hosts": {"spareHosts": 1},
