@@ -29,6 +29,8 @@ from benchmarks.sizing_contenders import Case, by_pace, by_program, by_table, ca
 from benchmarks.sizing_frontier import cheapest
 from benchmarks.sizing_judged import ASKED, SHARES, Outcome, calibrated, hindsight, judged, judged_peer, point
 from benchmarks.sizing_summary import printed, summary_of
+from benchmarks.tiers import TRACES as TIERED
+from benchmarks.tiers import five_minute, run
 from reconciler.onepool.replay import clairvoyant_cost
 from reconciler.onepool.walk import allocate
 
@@ -133,6 +135,11 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-ablation", action="store_true", help="leave out what each part contributes")
     parser.add_argument("--lead", type=int, default=1, help="steps that an instance takes to boot")
     parser.add_argument("--instances", type=float, default=20.0, help="instances at the training's 95th percentile")
+    parser.add_argument("--no-tiers", action="store_true", help="leave out the three tiers")
+    parser.add_argument(
+        "--tiers-days", type=float, help="days of the test that the three tiers are walked (2; quick 1)"
+    )
+    parser.add_argument("--tiers-seeds", type=int, help="paths of spot losses (5; quick 2)")
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="folder of library models' forecasts")
     parser.add_argument("--no-cache", action="store_true", help="run the library models again and keep nothing")
     said = parser.parse_args(given)
@@ -164,17 +171,34 @@ def main(given: Sequence[str] | None = None) -> None:
         _kept(said.json, rows)
     if not rows:
         raise SystemExit("no trace of that name")
-    print(printed(_kept(said.json, rows)))
+    tiers = {} if said.no_tiers else three_tiers(said)
+    print(printed(_kept(said.json, rows, tiers)))
+
+
+def three_tiers(said: argparse.Namespace) -> dict[str, Any]:
+    """The figures of `benchmarks.tiers` on five-minute traces, those of `--only` if it has any; empty without such a trace."""
+    known = [name for name in said.only if said.data is None or SPEC[name.partition("@")[0]][4] == "5min"]
+    names = known if said.only else TIERED[:1] if said.quick else TIERED
+    chosen = [trace for trace in five_minute(said.data, names) if not said.only or trace.name in names]
+    if not chosen:
+        return {}
+    days, seeds = (1.0, 2) if said.quick else (2.0, 5)
+    return run(
+        chosen[:1] if said.quick else chosen,
+        seeds=seeds if said.tiers_seeds is None else said.tiers_seeds,
+        days=days if said.tiers_days is None else said.tiers_days,
+    )
 
 
 _PROGRESS = [f"{kind}_{label}" for label in ASKED.values() for kind in ("frontier_ratio", "promise_ratio", "kept")]
 
 
-def _kept(path: Path | None, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _kept(path: Path | None, rows: Sequence[dict[str, Any]], tiers: dict[str, Any] | None = None) -> dict[str, Any]:
     """The summary, also written: a long run that is cut short leaves what it had."""
-    summary = summary_of(rows, {})
+    summary = summary_of(rows, tiers or {})
     if path:
-        path.write_text(json.dumps(clean({"summary": summary, "rows": rows}), indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(clean({"summary": summary, "rows": rows, "tiers": tiers or None}), indent=1)
+        path.write_text(text + "\n", encoding="utf-8")
     return summary
 
 
