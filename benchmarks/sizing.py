@@ -1,147 +1,205 @@
-"""One pool on real traces: our walk against simple peers with their knob chosen in hindsight, in one run.
+"""One pool on real traces: our walk beside the autoscalers that people use, and three tiers, in one run.
 
-`python -m benchmarks.sizing [--data DIR] [--only NAME,…] [--json OUT]`. Cost ratio = our cost / the cheapest peer's of the
-trace at max(asked, obtained) share. The peers here are those of `benchmarks.peers.simple`; library models, the
-hourly predictive scalers and the three tiers are not in this run (docs/backtest.md), so `tiers_*` are null.
+    python -m benchmarks.sizing [--data DIR] [--only NAME …] [--quick] [--json OUT] [--lead N] [--instances N]
+
+Each peer has its one knob chosen in hindsight on the test; we have none to choose where a share is asked in advance. Cost
+ratio = cost / the cheapest peer's of that trace. `ablation` tells what forecast, pacing and program each contribute: peers
+turned by our pacing, their distributions given to our program, our own with one risk in hindsight. Library models are
+fitted once and their forecasts kept in the cache folder of `benchmarks.forecast`. Without `--data` the series come from PyPI
+packages (extra `lab`). What the figures mean: docs/backtest.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.data import Trace, declared_split, load, packaged
-from benchmarks.peers.simple import seasonal_margin, seasonal_quantile, static_peak, target_tracking
-from reconciler.onepool.replay import clairvoyant_cost, measured
-from reconciler.onepool.walk import allocate, table
+from benchmarks.data import SPEC, Trace, declared_split, load, packaged
+from benchmarks.forecast import cache_folder, clean
+from benchmarks.forecast_peers import LIBRARY, warmed
+from benchmarks.peers.knobs import Peer
+from benchmarks.sizing_contenders import Case, by_pace, by_program, by_table, case_of, our_table, peers_of
+from benchmarks.sizing_frontier import cheapest
+from benchmarks.sizing_judged import ASKED, SHARES, Outcome, calibrated, hindsight, judged, judged_peer, point
+from benchmarks.sizing_summary import printed, summary_of
+from benchmarks.tiers import TRACES as TIERED
+from benchmarks.tiers import five_minute, run
+from reconciler.onepool.replay import clairvoyant_cost
+from reconciler.onepool.walk import allocate
 
-Floats = NDArray[np.float64]
-LEAD = 1
-ASKS = (0.01, 0.001, 0.0005, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.05)
-SUMMARISED = {0.01: "1pct", 0.001: "0_1pct"}
-
-
-def cost_at(shares: Floats, costs: Floats, share: float) -> float:
-    """Least cost at a share, linear between the frontier's points; NaN where no setting is that safe."""
-    order = np.lexsort((costs, shares))
-    x, y = shares[order], np.minimum.accumulate(costs[order])
-    return float("nan") if x[0] > share else float(np.interp(share, x, y))
-
-
-def frontier_of(demand: Floats, counts: Floats) -> tuple[Floats, Floats]:
-    """Shares and costs of every setting; `demand` (n,) in instances, `counts` (settings, n)."""
-    return np.maximum(demand - counts, 0.0).sum(axis=1) / demand.sum(), counts.sum(axis=1)
+#: Asked shares: the promises and, around them, our frontier.
+ASKS = (0.01, 0.001, 0.0005, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
+QUICK_ASKS = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
+QUICK_TRACES = ("clarknet", "purchase-03", "mongo-01")
+QUICK_LIBRARY = ("MSTL-ETS",)
 
 
-def peers_of(trace: Trace, unit: float) -> dict[str, tuple[Floats, Floats]]:
-    """Every peer's frontier on the test stretch."""
-    h, demand = 1 + LEAD, trace.filled / unit
-    known = np.isfinite(trace.values[trace.cut :])
-    window = max(1, round(timedelta(minutes=15) / trace.step.to_pytimedelta()))
-    made = {
-        "static-peak": static_peak(demand, trace.cut),
-        "target-tracking": target_tracking(demand, trace.cut, h, window),
-        "seasonal-naive-margin": seasonal_margin(demand, trace.cut, trace.season),
-        "seasonal-naive-quantile": seasonal_quantile(demand, trace.cut, trace.season),
-    }
-    return {name: frontier_of(demand[trace.cut :][known], counts[:, known]) for name, counts in made.items()}
+def ours(case: Case, asks: Sequence[float]) -> tuple[Outcome, Outcome]:
+    """Paced to each asked share; and, for the ablation, one risk in hindsight."""
+    trace, cut = case.trace, case.trace.cut
+    test, step = case.known[cut:], trace.step.to_pytimedelta()
+    chosen = our_table(case)
+    made = allocate(trace.values, chosen, asks=asks, step=step, lead=case.lead, unit=case.unit, start=cut)
+    counts = np.array([one.counts[: len(test)] for one in made], dtype=float)
+    promised = {ask: point(test, counts[asks.index(ask)]) for ask in ASKED}
+    fixed = hindsight(test, chosen.counts[cut : cut + len(test)].T)
+    return Outcome(frontier=hindsight(test, counts, coarse=True), promised=promised), Outcome(frontier=fixed)
 
 
-def row_of(trace: Trace) -> dict[str, Any]:
-    """Our walk and the peers on one trace."""
-    step, unit = trace.step.to_pytimedelta(), float(np.nanpercentile(trace.values[: trace.cut], 95)) / 20
-    times = trace.index.tz_localize(None).to_numpy()
-    chosen = table(trace.values, times, step=step, lead=LEAD, unit=unit, start=trace.cut)
-    made = allocate(trace.values, chosen, asks=ASKS, step=step, lead=LEAD, unit=unit, start=trace.cut)
+def of_peer(case: Case, peer: Peer) -> Outcome:
+    """Its frontier, and what its knob gives when it is chosen before the test."""
+    cut = case.trace.cut
+    return Outcome(
+        frontier=hindsight(case.known[cut:], peer.counts[:, cut - peer.first :]),
+        promised={ask: calibrated(case.known, peer, cut, ask) for ask in ASKED},
+    )
+
+
+def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Outcome]]:
+    """The peer turned by our pacing; its distribution given to our program, with and without pacing."""
+    test = case.known[case.trace.cut :]
+    turned = {ask: point(test, by_pace(case, peer, ask)) for ask in ASKED}
+    yield f"{name}, paced", Outcome(promised=turned)
+    if peer.mean is None:
+        return
+    counts, expected = by_program(peer)
+    yield (
+        f"{name}, program, paced",
+        Outcome(
+            frontier=hindsight(test, counts[case.trace.cut - case.first :].T),
+            promised={ask: point(test, by_table(case, counts, expected, ask)) for ask in ASKED},
+        ),
+    )
+
+
+def row_of(
+    case: Case, *, libraries: Sequence[str], asks: Sequence[float], cache: Path | None, ablate: bool
+) -> dict[str, Any]:
+    """All contenders on one trace."""
+    peers: dict[str, Outcome] = {}
+    parts: dict[str, Outcome] = {}
+    for name, peer in peers_of(case, libraries, cache):
+        peers[name] = of_peer(case, peer)
+        if ablate:
+            parts |= dict(ablation_of(case, name, peer))
+    walked, fixed = ours(case, asks)
+    if ablate:
+        parts["ours, one risk in hindsight"] = fixed
+    frontiers = {name: one.frontier for name, one in peers.items() if one.frontier is not None}
+    trace = case.trace
     test = trace.values[trace.cut :]
-    ours = {one.ask: measured(test, one, unit) for one in made}
-    peers = peers_of(trace, unit)
-    known = test[np.isfinite(test)]
-    points = (np.array([m["violating_share"] for m in ours.values()]), np.array([m["cost"] for m in ours.values()]))
-    row: dict[str, Any] = {"name": trace.name, "source": trace.source}
-    for ask, label in SUMMARISED.items():
-        got = ours[ask]["violating_share"]
-        row[f"obtained_{label}"] = got
-        row[f"kept_{label}"] = got <= ask
-        row[f"promise_ratio_{label}"] = ours[ask]["cost"] / _cheapest(peers, max(got, ask))
-        row[f"frontier_ratio_{label}"] = cost_at(*points, ask) / _cheapest(peers, ask)
-        row[f"regret_{label}"] = ours[ask]["cost"] / clairvoyant_cost(known, unit, max(got, ask)) - 1
-        for name in peers:
-            row[f"{name}_{label}"] = _charged(peers, name, ask) / _cheapest(peers, ask)
+    row: dict[str, Any] = {
+        "name": trace.name,
+        "source": trace.source,
+        "step_seconds": trace.step.total_seconds(),
+        "test_steps": int(np.isfinite(test).sum()),
+        "unit": case.unit,
+        "lead": case.lead,
+        "ours": judged(walked, frontiers),
+        "peers": {name: judged_peer(name, one, frontiers) for name, one in peers.items()},
+        "ablation": {name: judged(one, frontiers) for name, one in parts.items()},
+    }
+    for share, label in SHARES.items():
+        row[f"cheapest_{label}"], row[f"cheapest_cost_{label}"] = cheapest(frontiers, share)
+        limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, share)
+        row[f"clairvoyant_ratio_{label}"] = limit / row[f"cheapest_cost_{label}"]
+    for ask, label in ASKED.items():
+        row[f"obtained_{label}"], cost = walked.promised[ask]
+        limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, max(row[f"obtained_{label}"], ask))
+        row[f"regret_{label}"] = cost / limit - 1
     return row
 
 
-def _charged(peers: Mapping[str, tuple[Floats, Floats]], name: str, share: float) -> float:
-    """A peer that can't reach a share, or is dearer there than static peak, costs what static peak costs."""
-    return float(np.fmin(cost_at(*peers[name], share), cost_at(*peers["static-peak"], share)))
+def traces(folder: Path | None, only: Sequence[str], *, quick: bool) -> Iterator[Trace]:
+    """The named traces, or the judged ones of `split.json` (a few of them when `quick`); the packaged ones without a folder."""
+    if folder is None:
+        yield from (trace for trace in packaged() if not only or trace.name in only)
+    else:
+        yield from load(list(only or (QUICK_TRACES if quick else declared_split()["judge"])), folder)
 
 
-def _cheapest(peers: Mapping[str, tuple[Floats, Floats]], share: float) -> float:
-    return min(_charged(peers, name, share) for name in peers)
-
-
-def geometric(values: Sequence[float], sources: Sequence[str]) -> dict[str, Any]:
-    """Geometric mean and its 95 % interval from a bootstrap that draws whole sources; traces without a value counted."""
-    kept = [(np.log(v), s) for v, s in zip(values, sources, strict=True) if np.isfinite(v)]
-    groups = [[v for v, s in kept if s == name] for name in sorted({s for _, s in kept})]
-    if not groups:
-        return {"mean": None, "low": None, "high": None, "missing": len(values)}
-    rng = np.random.default_rng(0)
-    drawn = [
-        np.mean(np.concatenate([groups[i] for i in rng.integers(0, len(groups), len(groups))])) for _ in range(1000)
-    ]
-    low, high = np.exp(np.quantile(drawn, [0.025, 0.975]))
-    mean = float(np.exp(np.mean([v for v, _ in kept])))
-    return {"mean": mean, "low": float(low), "high": float(high), "missing": len(values) - len(kept)}
-
-
-def summary_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The summary over traces, with every peer's own ratio at the asked shares under `peers`."""
-    sources = [row["source"] for row in rows]
-    out: dict[str, Any] = {"tiers_vs_static_mix": None, "tiers_gap": None}
-    peers = ("static-peak", "target-tracking", "seasonal-naive-margin", "seasonal-naive-quantile")
-    for label in SUMMARISED.values():
-        for key in (f"frontier_ratio_{label}", f"promise_ratio_{label}"):
-            out[key] = geometric([row[key] for row in rows], sources)
-        out[f"kept_{label}"] = sum(bool(row[f"kept_{label}"]) for row in rows) / len(rows)
-    out["peers"] = {
-        name: {
-            f"frontier_ratio_{label}": geometric([row[f"{name}_{label}"] for row in rows], sources)
-            for label in SUMMARISED.values()
-        }
-        for name in peers
-    }
-    return out
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Walk the judged traces of `split.json` (or the packaged ones without `--data`) and print the table."""
+def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
+    """The parsed command line; `only` is a list of known names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--json", type=Path)
-    said = parser.parse_args(arguments)
-    only = [name for name in said.only.split(",") if name]
-    rows = []
-    for trace in load(only or declared_split()["judge"], said.data) if said.data else packaged():
-        if only and trace.name not in only:
-            continue
-        rows.append(row_of(trace))
-        shown = {key: value for key, value in rows[-1].items() if "ratio" in key or "obtained" in key}
-        print(trace.name, *(f"{key} {value:.4g}" for key, value in shown.items()), sep="  ", flush=True)
+    parser.add_argument("--data", type=Path, help="folder of traces (see benchmarks.data)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these series only")
+    parser.add_argument("--json", type=Path, help="write summary and rows here")
+    parser.add_argument("--quick", action="store_true", help="few traces, asks and libraries, no ablation")
+    parser.add_argument("--no-ablation", action="store_true", help="leave out what each part contributes")
+    parser.add_argument("--lead", type=int, default=1, help="steps that an instance takes to boot")
+    parser.add_argument("--instances", type=float, default=20.0, help="instances at the training's 95th percentile")
+    parser.add_argument("--no-tiers", action="store_true", help="leave out the three tiers")
+    parser.add_argument(
+        "--tiers-days", type=float, help="days of the test that the three tiers are walked (2; quick 1)"
+    )
+    parser.add_argument("--tiers-seeds", type=int, help="paths of spot losses (5; quick 2)")
+    parser.add_argument("--cache", type=Path, default=cache_folder(), help="folder of library models' forecasts")
+    parser.add_argument("--no-cache", action="store_true", help="run the library models again and keep nothing")
+    said = parser.parse_args(given)
+    said.only = [name for group in said.only for name in group.split(",") if name]
+    unknown = [name for name in said.only if said.data and name.partition("@")[0] not in SPEC]
+    if unknown:
+        parser.error(f"no series {', '.join(unknown)}; known are {', '.join(SPEC)}")
+    if said.lead < 0 or not said.instances > 0:
+        parser.error("--lead must be at least 0 and --instances above 0")
+    return said
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Run every trace, print the tables, and keep the JSON after every trace."""
+    said = arguments_of(given)
+    libraries = QUICK_LIBRARY if said.quick else LIBRARY
+    asks, cache = QUICK_ASKS if said.quick else ASKS, None if said.no_cache else said.cache
+    warmed()
+    rows: list[dict[str, Any]] = []
+    for trace in traces(said.data, said.only, quick=said.quick):
+        begun = time.perf_counter()
+        case = case_of(trace, lead=said.lead, instances=said.instances)
+        ablate = not (said.quick or said.no_ablation)
+        rows.append(row_of(case, libraries=libraries, asks=asks, cache=cache, ablate=ablate))
+        shown = (f"{key} {rows[-1]['ours'][key]:.3f}" for key in _PROGRESS)
+        print(
+            f"{trace.name:18s}", *shown, f"{time.perf_counter() - begun:.0f} s", sep="  ", file=sys.stderr, flush=True
+        )
+        _kept(said.json, rows)
     if not rows:
-        parser.error("no trace of that name")
-    result = {"summary": summary_of(rows), "rows": rows}
-    print(json.dumps(result["summary"], indent=1))
-    if said.json:
-        said.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        raise SystemExit("no trace of that name")
+    tiers = {} if said.no_tiers else three_tiers(said)
+    print(printed(_kept(said.json, rows, tiers)))
+
+
+def three_tiers(said: argparse.Namespace) -> dict[str, Any]:
+    """The figures of `benchmarks.tiers` on five-minute traces, those of `--only` if it has any; empty without such a trace."""
+    known = [name for name in said.only if said.data is None or SPEC[name.partition("@")[0]][4] == "5min"]
+    names = known if said.only else TIERED[:1] if said.quick else TIERED
+    chosen = [trace for trace in five_minute(said.data, names) if not said.only or trace.name in names]
+    if not chosen:
+        return {}
+    days, seeds = (1.0, 2) if said.quick else (2.0, 5)
+    return run(
+        chosen[:1] if said.quick else chosen,
+        seeds=seeds if said.tiers_seeds is None else said.tiers_seeds,
+        days=days if said.tiers_days is None else said.tiers_days,
+    )
+
+
+_PROGRESS = [f"{kind}_{label}" for label in ASKED.values() for kind in ("frontier_ratio", "promise_ratio", "kept")]
+
+
+def _kept(path: Path | None, rows: Sequence[dict[str, Any]], tiers: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The summary, also written: a long run that is cut short leaves what it had."""
+    summary = summary_of(rows, tiers or {})
+    if path:
+        text = json.dumps(clean({"summary": summary, "rows": rows, "tiers": tiers or None}), indent=1)
+        path.write_text(text + "\n", encoding="utf-8")
+    return summary
 
 
 if __name__ == "__main__":

@@ -1,45 +1,54 @@
-"""Peers that need no library: static peak, target tracking with a scale-in window, seasonal naive with a margin.
+"""Peers that need no library: static peak, target tracking with a scale-in window, the same time a season ago.
 
-Every function returns counts (settings, n - cut) for its knob's settings; row t reads demand of rows ≤ t - h.
+`demand` (n,) is in instances and has no gaps. Peers decide the rows `first` … n - 1, row t from demand of rows ≤ t - h; what
+they learn once, they learn from the rows before `cut`.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.lib.stride_tricks import sliding_window_view
 
-Floats = NDArray[np.float64]
+from benchmarks.peers.knobs import Floats, Peer, margin, quantile, whole
 
-
-def whole(need: Floats) -> Floats:
-    """Counts for a need in instances: rounded up, at least one."""
-    return np.maximum(np.ceil(need - 1e-9), 1.0)
+#: Settings of static peak, as shares of the training's peak: falling.
+PEAKS: Floats = np.linspace(2.0, 0.1, 100)
 
 
-def static_peak(demand: Floats, cut: int) -> Floats:
-    """The training's peak times a factor, always (`demand` (n,) in instances, no gaps)."""
-    level = whole(np.linspace(0.1, 2.0, 100) * demand[:cut].max())
-    return np.repeat(level[:, None], len(demand) - cut, axis=1)
+def recent(demand: Floats, first: int, h: int, window: int = 1) -> Floats:
+    """The largest of the `window` newest known steps (n - first,); before there are any, the first step."""
+    before = max(h + window - 1 - first, 0)
+    padded = np.concatenate([np.full(before, demand[0]), demand])
+    begin = first + before - h - window + 1
+    return np.asarray(sliding_window_view(padded[begin : len(padded) - h], window).max(axis=1))
 
 
-def target_tracking(demand: Floats, cut: int, h: int, scale_in: int) -> Floats:
+def season_ago(demand: Floats, first: int, season: int, h: int) -> Floats:
+    """The same time in the newest season that is known (n - first,); the first step where there is none yet."""
+    rows = np.arange(first, len(demand)) - season * -(-h // season)
+    return np.asarray(demand[np.maximum(rows, 0)])
+
+
+def static_peak(demand: Floats, cut: int, first: int) -> Peer:
+    """A share of the training's peak, always."""
+    level = whole(PEAKS * demand[:cut].max())
+    return Peer(first=first, counts=np.repeat(level[:, None], len(demand) - first, axis=1))
+
+
+def target_tracking(demand: Floats, first: int, h: int, scale_in: int) -> Peer:
     """Last known demand over a target utilisation; shrinks only to the largest wish of the last `scale_in` steps."""
-    out = []
-    for target in np.geomspace(0.1, 1.2, 60):
-        wish = whole(demand / target)
-        held = np.array([wish[max(t - h - scale_in + 1, 0) : t - h + 1].max() for t in range(cut, len(demand))])
-        out.append(held)
-    return np.array(out)
+    return margin(recent(demand, first, h, scale_in), first)
 
 
-def seasonal_margin(demand: Floats, cut: int, season: int) -> Floats:
+def seasonal_margin(demand: Floats, first: int, season: int, h: int) -> Peer:
     """The same step a season ago times a factor."""
-    past = np.array([demand[t - season] for t in range(cut, len(demand))])
-    return np.array([whole(past * factor) for factor in np.geomspace(0.7, 6.0, 80)])
+    return margin(season_ago(demand, first, season, h), first)
 
 
-def seasonal_quantile(demand: Floats, cut: int, season: int) -> Floats:
-    """The same step a season ago plus a quantile of the training's errors of that forecast."""
-    past = np.array([demand[t - season] for t in range(cut, len(demand))])
-    error = demand[season:cut] - demand[: cut - season]
-    return np.array([whole(past + np.quantile(error, q)) for q in 1 - np.geomspace(1e-4, 0.5, 80)])
+def seasonal_quantile(demand: Floats, cut: int, first: int, season: int, h: int) -> Peer:
+    """The same step a season ago plus so many standard deviations of the training's errors of that forecast."""
+    lag = season * -(-h // season)
+    errors = demand[lag:cut] - demand[: max(cut - lag, 0)]
+    spread = float(errors.std()) if len(errors) else float(demand[:cut].std())
+    past = season_ago(demand, first, season, h)
+    return quantile(past, np.full(len(past), spread), first)
