@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+
+from forecaster.features import blocks
 
 Floats = NDArray[np.float64]
 #: Power of the inverse relative loss. On the tune split 8 is worse at both horizons, 32 no better.
@@ -23,7 +24,7 @@ SHARPNESS = 16.0
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Mixed quantiles (n + h, levels) and the weights (experts, levels) after the last known step."""
+    """Mixed quantiles (k, levels) and the weights (experts, levels) after the last known step."""
 
     quantiles: Floats
     weights: Floats
@@ -33,59 +34,73 @@ def aggregate(
     experts: Floats,
     values: Floats,
     observed: NDArray[np.bool_],
+    rows: NDArray[np.int64],
     h: int,
     levels: Floats,
     *,
     block: int,
     forget: float = 1.0,
-    forget_losses: float = 1.0,
-    prior: Floats | None = None,
     smooth: float = 0.0,
 ) -> Mix:
-    """Mix `experts` (experts, n + h, levels), NaN where mute, against the truth `values` (n,).
+    """Mix `experts` (experts, k, levels), NaN where mute, at the target `rows` (k,) against the truth `values` (n,).
 
-    `block` steps share one set of weights; `forget` and `forget_losses` multiply old regrets and old losses per step;
-    `prior` (experts,) are the first weights; `smooth` in 0..1 mixes each level's scores with their mean over the levels.
+    `block` steps share one set of weights; `forget` multiplies old regrets per row; `smooth` in 0..1 mixes each level's
+    scores with their mean over the levels.
     """
-    count, m, width = experts.shape
-    n = m - h
+    count, _, width = experts.shape
+    n = len(values)
+    past = rows[rows < n]
+    truth, known = values[past], observed[past]
     awake: NDArray[np.bool_] = np.asarray(np.isfinite(experts).all(axis=2))
-    calm = np.where(awake[:, :, None], experts, 0.0)
-    first = np.full(count, 1.0 / count) if prior is None else prior / prior.sum()
+    calm = experts if awake.all() else np.where(awake[:, :, None], experts, 0.0)
+    parts = list(blocks(rows, n, h, block))
+    by_loss = _inverse_losses(
+        calm,
+        awake,
+        truth,
+        known,
+        levels,
+        np.array([upto for _, upto in parts]),
+        smooth=smooth,
+        overlap=_overlap(rows, h),
+    )
     regret, variance = np.zeros((count, width)), np.zeros((count, width))
     span = np.full((count, width), 1e-12)
-    begins = np.arange(0, m, block)
-    by_loss = _inverse_losses(calm, awake, values, observed, h, levels, begins, forget=forget_losses, smooth=smooth)
-    out = np.full((m, width), np.nan)
-    bold = np.repeat(first[:, None], width, axis=1)
+    out = np.full((len(rows), width), np.nan)
+    bold = np.full((count, width), 1.0 / count)
     weights = bold
     taken = 0
-    for number, begin in enumerate(begins):
-        upto = min(max(begin - h + 1, 0), n)
+    for (part, upto), calmer in zip(parts, by_loss, strict=True):
         if upto > taken:
-            rows = np.arange(taken, upto)
-            rows = rows[observed[rows] & np.isfinite(out[rows, 0])]
-            if len(rows):
-                keep = forget ** len(rows)
-                gain = _gains(calm[:, rows], awake[:, rows], out[rows], values[rows], levels)
+            new = np.arange(taken, upto)
+            new = new[known[new] & np.isfinite(out[new, 0])]
+            if len(new):
+                keep = forget ** len(new)
+                gain = _gains(calm[:, new], awake[:, new], out[new], truth[new], levels)
                 gain = (1 - smooth) * gain + smooth * gain.mean(axis=2, keepdims=True)
                 span = np.maximum(span * keep, np.abs(gain).max(axis=1))
-                variance = keep * variance + (gain**2).sum(axis=1)
+                squares = gain**2
+                variance = keep * variance + squares.sum(axis=1)
                 rate = np.minimum(0.5 / span, np.sqrt(np.log(count + 1) / (variance + 1e-300)))
-                regret = keep * regret + (gain - rate[:, None, :] * gain**2).sum(axis=1)
-                power = np.log(first)[:, None] + rate * regret
+                regret = keep * regret + gain.sum(axis=1) - rate * squares.sum(axis=1)
+                power = rate * regret
                 bold = rate * np.exp(power - power.max(axis=0))
                 bold = bold / bold.sum(axis=0)
             taken = upto
-        part = slice(begin, min(begin + block, m))
-        calmer = first[:, None] * by_loss[number]
-        both = [_renormalised(w, awake[:, part]) for w in (bold, calmer)]
-        live = 0.5 * (both[0] + both[1])
         weights = 0.5 * (bold + calmer / calmer.sum(axis=0))
-        out[part] = np.where(
-            np.asarray(awake[:, part].any(axis=0))[:, None], (live * calm[:, part]).sum(axis=0), np.nan
-        )
+        here = awake[:, part]
+        if here.all():
+            out[part] = (weights[:, None, :] * calm[:, part]).sum(axis=0)
+        else:
+            live = 0.5 * (_renormalised(bold, here) + _renormalised(calmer, here))
+            mixed = (live * calm[:, part]).sum(axis=0)
+            out[part] = np.where(np.asarray(here.any(axis=0))[:, None], mixed, np.nan)
     return Mix(quantiles=np.sort(out, axis=1), weights=weights)
+
+
+def _overlap(rows: NDArray[np.int64], h: int) -> float:
+    """How many neighbouring past rows have errors that overlap h steps ahead."""
+    return h / max(1, int(rows[1] - rows[0])) if len(rows) > 1 else float(h)
 
 
 def _renormalised(weights: Floats, awake: NDArray[np.bool_]) -> Floats:
@@ -97,7 +112,7 @@ def _renormalised(weights: Floats, awake: NDArray[np.bool_]) -> Floats:
 def _gains(experts: Floats, awake: NDArray[np.bool_], mix: Floats, values: Floats, levels: Floats) -> Floats:
     """Linearised advantage (experts, rows, levels) over the mix: slope of the pinball loss times the distance."""
     slope = (values[:, None] <= mix) - levels  # derivative of the pinball loss in the forecast
-    return np.asarray(np.where(awake[:, :, None], slope[None] * (mix[None] - experts), 0.0))
+    return np.asarray(slope[None] * (mix[None] - experts) * awake[:, :, None])
 
 
 def _inverse_losses(
@@ -105,37 +120,51 @@ def _inverse_losses(
     awake: NDArray[np.bool_],
     values: Floats,
     observed: NDArray[np.bool_],
-    h: int,
     levels: Floats,
-    begins: NDArray[np.int64],
+    known: NDArray[np.int64],
     *,
-    forget: float,
     smooth: float,
+    overlap: float,
 ) -> Floats:
     """(blocks, experts, levels): (loss / mean loss of the awake experts on the same rows)^-SHARPNESS at each block.
 
-    Both sums start with h rows of the mean loss, since errors h steps ahead overlap: a ratio leaves 1 only on evidence.
+    A block may read the first `known` rows (ascending). Both sums start with `overlap` rows of the mean loss, since
+    errors h steps ahead overlap: a ratio leaves 1 only on evidence.
     """
-    count, m, width = experts.shape
-    n = m - h
+    count, _, width = experts.shape
+    n = len(values)
     if n < 1:
-        return np.ones((len(begins), count, width))
-    spoke = np.logical_and(awake[:, :n], observed)[:, :, None]
-    error = values[None, :, None] - experts[:, :n]
-    loss = np.where(spoke, np.maximum(levels * error, (levels - 1) * error), 0.0)
-    common = loss.sum(axis=0) / np.maximum(spoke.sum(axis=0), 1)
+        return np.ones((len(known), count, width))
+    spoke = np.logical_and(awake[:, :n], observed)
+    common, losses = np.zeros((n, width)), []
+    ends = np.unique(known[known > 0])
+    starts = np.concatenate([[0], ends[:-1]])
+    which = np.searchsorted(ends, known, side="right") - 1
 
-    def faded(array: Floats, axis: int) -> Floats:
-        return np.asarray(lfilter([1.0], [1.0, -forget], array, axis=axis))
+    def summed(array: Floats) -> Floats:
+        """Sums (blocks, …) over the rows that each block knows."""
+        each = np.add.reduceat(array[: ends[-1]], starts, axis=0)
+        return np.asarray(np.cumsum(each, axis=0)[np.maximum(which, 0)])
 
-    known = begins - h
-    rows = np.maximum(known, 0)
-    own = faded(loss, 1)[:, rows]
-    peer = faded(common[None] * spoke, 1)[:, rows]
-    seen = faded(np.asarray(spoke.any(axis=0), dtype=float)[:, 0], 0)[rows]
-    start = h * faded(common, 0)[rows] / np.maximum(seen, 1e-9)[:, None] + 1e-300
+    if not len(ends):
+        return np.ones((len(known), count, width))
+    for one, said in zip(experts[:, :n], spoke, strict=True):
+        # One expert after the other: what is worked on then stays in the cache.
+        error = values[:, None] - one
+        loss = error * levels
+        np.subtract(loss, error, out=loss, where=error < 0)
+        loss *= said[:, None]
+        common += loss
+        losses.append(summed(loss))
+    common /= np.maximum(spoke.sum(axis=0), 1)[:, None]
+    everyone = spoke.any(axis=0)
+    mean = summed(common)
+    seen = summed(everyone.astype(float))
+    own = np.stack(losses)
+    peer = np.stack([mean if (said == everyone).all() else summed(common * said[:, None]) for said in spoke])
+    start = overlap * mean / np.maximum(seen, 1e-9)[:, None] + 1e-300
     each = (own + start) / (peer + start)
     whole = (own.sum(axis=2) + start.sum(axis=1)) / (peer.sum(axis=2) + start.sum(axis=1))
     ratio = (1 - smooth) * each + smooth * whole[:, :, None]
-    ratio[:, (known < 0) | (seen <= 0)] = 1.0
+    ratio[:, (known <= 0) | (seen <= 0)] = 1.0
     return np.asarray(np.maximum(ratio, 1e-6) ** -SHARPNESS).transpose(1, 0, 2)

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import ewma, seasonal_ewma, shifted, whole_seasons
+from forecaster.features import blocks, ewma, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.base import Stretch
-from forecaster.models.direct import prequential_ridge
+from forecaster.models.ridge import normal_equations
 from forecaster.tail import PRIOR_SHAPE, tail_quantiles
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ FEWEST = 20
 
 
 def order_statistics(residuals: Floats, levels: Floats, *, prior_shape: float = PRIOR_SHAPE) -> Floats:
-    """Quantiles (levels,) of `residuals` (n,) with the finite-sample correction, away from the median on both sides.
+    """Quantiles (levels,) of `residuals` (n,), in any order, with the finite-sample correction, away from the median on both sides.
 
     Upper levels read the order statistic (n + 1)·q, lower ones by symmetry; between two the value is interpolated.
     Levels that n cannot support come from the tail distribution.
@@ -40,33 +40,39 @@ def order_statistics(residuals: Floats, levels: Floats, *, prior_shape: float = 
     for sign, far in ((1.0, levels), (-1.0, 1 - levels)):
         short = (far > 0.95 + 1e-9) & (n < 1 / (1 - far) - 1)
         if short.any():
-            tail = sign * tail_quantiles(sign * residuals, far[short], prior_shape=prior_shape)
+            outwards = ordered if sign > 0 else -ordered[::-1]
+            tail = sign * tail_quantiles(outwards, far[short], prior_shape=prior_shape)
             out[short] = np.maximum(out[short], tail) if sign > 0 else np.minimum(out[short], tail)
     return np.asarray(np.maximum.accumulate(out))
 
 
 def predicted_scale(errors: Floats, stretch: Stretch, h: int) -> Floats:
-    """Expected absolute error (n + h,) of the step, from what was known h steps before.
+    """Expected absolute error (k,) of the asked steps, from what was known h steps before; `errors` (n,) NaN where unknown.
 
     A small regression on fast and slow running means of the absolute errors, their mean at the same time of day and the
     level of the series there; never below a seventh of the slow mean.
     """
-    m = len(stretch) + h
+    rows, n = stretch.asked(h), len(stretch)
+    m = n + h
     seen = np.isfinite(errors)
     if not seen.any():
-        return np.full(m, np.nan)
+        return np.full(len(rows), np.nan)
     size = np.abs(errors)
     # Only errors that every dressed row knows: a row is dressed once FEWEST of them are known, and not before.
     start = float(np.median(size[seen][:FEWEST]))
     flat = _carried(np.where(seen, size, np.nan), start)
-    slow = shifted(ewma(flat, 0.005), h, m)
+    slow = shifted(ewma(flat, 0.005), h, m)[rows]
     columns = [shifted(ewma(flat, 0.15), h, m), shifted(ewma(flat, 0.02), h, m)]
-    if stretch.day:
-        lag = whole_seasons(stretch.day, h)
-        columns += [shifted(seasonal_ewma(flat, stretch.day, 0.15), lag, m)]
-        columns += [shifted(seasonal_ewma(stretch.values, stretch.day, 0.2), lag, m)]
+    if day := stretch.day:
+        lag = whole_seasons(day, h)
+        level = stretch.once("daily level", lambda: seasonal_ewma(stretch.values, day, 0.2))
+        columns += [shifted(seasonal_ewma(flat, day, 0.15), lag, m), shifted(level, lag, m)]
+    past = rows[rows < n]
+    equations = normal_equations(
+        np.column_stack([column[rows] for column in columns]), flat[past], seen[past], rows, n, h, refit=stretch.refit
+    )
     # Errors h steps ahead overlap, so there are about n/h independent ones: the penalty grows with h.
-    scale = prequential_ridge(np.column_stack(columns), flat, seen, h, refit=stretch.refit, penalty=30.0 * h)
+    scale = equations.forecasts(30.0 * h / stretch.stride(h))
     scale = np.where(np.isfinite(scale), scale, slow)
     return np.asarray(np.maximum(scale, 0.15 * slow + 1e-9 * (1 + np.abs(start))))
 
@@ -79,52 +85,56 @@ def _carried(values: Floats, start: float) -> Floats:
 
 
 def dress(point: Floats, stretch: Stretch, h: int, levels: Floats, *, prior_shape: float = PRIOR_SHAPE) -> Floats:
-    """Quantiles (n + h, levels) around prequential forecasts `point` (n + h,), in the stretch's scale.
+    """Quantiles (k, levels) of `stretch.asked(h)` around prequential forecasts `point` (n + h,), in the stretch's scale.
 
     Rows are NaN until FEWEST residuals are known.
     """
-    n, m = len(stretch), len(stretch) + h
+    rows, n = stretch.asked(h), len(stretch)
     errors = np.where(stretch.observed, stretch.values - point[:n], np.nan)
     scale = predicted_scale(errors, stretch, h)
-    normal = errors / scale[:n]
-    rows = np.flatnonzero(np.isfinite(normal))
-    out = np.full((m, len(levels)), np.nan)
-    for begin in range(0, m, stretch.refit):
-        known = int(np.searchsorted(rows, begin - h + 1))
-        if known < FEWEST:
+    past = rows[rows < n]
+    normal = errors[past] / scale[: len(past)]
+    fine = np.isfinite(normal)
+    counted, kept = np.concatenate([[0], np.cumsum(fine)]), normal[fine]
+    out = np.full((len(rows), len(levels)), np.nan)
+    for part, known in blocks(rows, n, h, stretch.refit):
+        last = int(counted[known])
+        if last < FEWEST:
             continue
-        near = normal[rows[max(0, known - WINDOW) : known]]
-        block = slice(begin, min(begin + stretch.refit, m))
-        unit = order_statistics(near, levels, prior_shape=prior_shape)
-        out[block] = point[block, None] + scale[block, None] * unit[None, :]
+        unit = order_statistics(kept[max(0, last - WINDOW) : last], levels, prior_shape=prior_shape)
+        out[part] = point[rows[part], None] + scale[part, None] * unit[None, :]
     return out
 
 
 def recalibrate(
-    quantiles: Floats, values: Floats, observed: NDArray[np.bool_], h: int, levels: Floats, *, rate: float, block: int
+    quantiles: Floats,
+    values: Floats,
+    observed: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    h: int,
+    levels: Floats,
+    *,
+    rate: float,
+    block: int,
 ) -> Floats:
-    """Quantiles (n + h, levels) read at levels that adapt so that each is undershot as often as its name says.
+    """Quantiles (k, levels) read at levels that adapt so that each is undershot as often as its name says.
 
-    `quantiles` are the mix's, `values` (n,) the truth, both in requests. The level that is read moves by
-    `rate`·(level - share undershot) per known step, at most four fifths of the way to 0 or 1; it is held for `block`
-    steps.
+    `quantiles` are the mix's at the target `rows` (k,), `values` (n,) the truth, both in requests. The level that is read
+    moves by `rate`·(level - share undershot) per known row, at most four fifths of the way to 0 or 1; it is held for
+    `block` steps.
     """
-    m = len(quantiles)
-    n = m - h
     read = levels.copy()
     low, high = 0.2 * levels, 1 - 0.2 * (1 - levels)
     out = np.array(quantiles)
     taken = 0
-    for begin in range(0, m, block):
-        upto = min(max(begin - h + 1, 0), n)
+    for part, upto in blocks(rows, len(values), h, block):
         if upto > taken:
-            rows = slice(taken, upto)
-            fine = observed[rows] & np.isfinite(out[rows, 0])
+            new = rows[taken:upto]
+            fine = observed[new] & np.isfinite(out[taken:upto, 0])
             if fine.any():
-                under = (values[rows][fine][:, None] <= out[rows][fine]).sum(axis=0)
+                under = (values[new][fine][:, None] <= out[taken:upto][fine]).sum(axis=0)
                 read = np.clip(read + rate * (levels * fine.sum() - under), low, high)
             taken = upto
-        part = slice(begin, min(begin + block, m))
         if bool((np.abs(read - levels) < 1e-9).all()):
             continue
         out[part] = _read_at(quantiles[part], levels, np.maximum.accumulate(read))

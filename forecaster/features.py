@@ -6,6 +6,8 @@ t - h. All filters run forwards in time, so that a later value cannot change an 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -75,3 +77,15 @@ def seasons_of(step_seconds: float) -> tuple[int, ...]:
     if day >= 2 and abs(day - round(day)) < 1e-9:
         return (round(day), 7 * round(day))
     return (7,) if abs(day - 1) < 1e-9 else ()
+
+
+def blocks(rows: NDArray[np.int64], n: int, h: int, size: int) -> Iterator[tuple[slice, int]]:
+    """Neighbours among the target `rows` (k,) that share one state, and how many of `rows` it may have learned from.
+
+    A block is a stretch of `size` steps; known are the rows that had ended when its first forecast was made.
+    """
+    past = int(np.searchsorted(rows, n))
+    edges = np.flatnonzero(np.diff(rows // size, prepend=-1))
+    known = np.searchsorted(rows[:past], rows[edges] - h, side="right")
+    for begin, end, upto in zip(edges, [*edges[1:], len(rows)], known, strict=True):
+        yield slice(int(begin), int(end)), int(upto)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from forecaster.aggregation import aggregate
 from forecaster.ceiling import ceiling
 from forecaster.conformal import dress, recalibrate
-from forecaster.demand import LEVELS, DemandForecast
+from forecaster.demand import LEVELS
 from forecaster.features import seasons_of
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
@@ -29,6 +30,8 @@ Floats = NDArray[np.float64]
 #: Rows that a forecast reads at most, and weeks: older ones cost time and say little.
 LONGEST_ROWS = 20_000
 LONGEST_WEEKS = 16
+#: Newest origins whose errors tie the steps of joint paths together.
+RANKED_ORIGINS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,28 +98,56 @@ def prequential(
     Row t reads steps ≤ t - h only. Rows are NaN where no model could speak yet.
     """
     chosen = settings or Settings()
-    grid = np.asarray(levels)
-    unit = unit_of(stretch.values[: stretch.trained][stretch.observed[: stretch.trained]])
-    scales = {e.power: PowerScale(power=e.power, unit=unit) for e in experts}
-    scaled = {p: stretch.scaled(s.forward(stretch.values)) for p, s in scales.items()}
+    grid, rows, stride = np.asarray(levels), stretch.asked(h), stretch.stride(h)
     parts = []
     for expert in experts:
-        here = scaled[expert.power]
+        scale, here = stretch.once(("scale", expert.power), partial(_scaled, stretch, expert.power))
         quantiles = dress(expert.model.ahead(here, h), here, h, grid)
-        parts.append(scales[expert.power].backward(quantiles))
+        parts.append(scale.backward(quantiles))
     parts += [model.quantiles_ahead(stretch, h, levels) for model in quantile_models]
     names = tuple(e.name for e in experts) + tuple(m.name for m in quantile_models)
     day = stretch.day or 24
     block = max(1, day // chosen.blocks_per_day)
-    forget = 0.5 ** (1 / (chosen.forget_days * day))
+    forget = 0.5 ** (stride / (chosen.forget_days * day))
     mix = aggregate(
-        np.stack(parts), stretch.values, stretch.observed, h, grid, block=block, forget=forget, smooth=chosen.smooth
+        np.stack(parts),
+        stretch.values,
+        stretch.observed,
+        rows,
+        h,
+        grid,
+        block=block,
+        forget=forget,
+        smooth=chosen.smooth,
     )
     # Hits h steps ahead overlap: a rate that suits two steps would swing at a day, so it falls with the horizon.
-    rate = min(chosen.rate, 0.02 / h)
-    steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, h, grid, rate=rate, block=block)
-    bounded = np.minimum(np.sort(steady, axis=1), ceiling(stretch, h)[:, None])
-    return Prequential(h=h, quantiles=np.maximum(bounded, 0.0), names=names, weights=mix.weights)
+    rate = min(chosen.rate, 0.02 * stride / h)
+    steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, rows, h, grid, rate=rate, block=block)
+    bounded = np.minimum(np.sort(steady, axis=1), ceiling(stretch, h)[rows, None])
+    quantiles = _between(np.maximum(bounded, 0.0), rows, len(stretch) + h)
+    return Prequential(h=h, quantiles=quantiles, names=names, weights=mix.weights)
+
+
+def _scaled(stretch: Stretch, power: float) -> tuple[PowerScale, Stretch]:
+    """The scale of a power and the stretch in it."""
+    unit = unit_of(stretch.values[: stretch.trained][stretch.observed[: stretch.trained]])
+    scale = PowerScale(power=power, unit=unit)
+    return scale, stretch.scaled(scale.forward(stretch.values))
+
+
+def _between(quantiles: Floats, rows: NDArray[np.int64], m: int) -> Floats:
+    """Quantiles (m, levels) of all rows from those of the asked `rows`: in between linear, before the first unknown.
+
+    Only past rows lie in between; they serve ranks of errors and no forecast.
+    """
+    if len(rows) == m:
+        return quantiles
+    every = np.arange(rows[0], m)
+    right = np.searchsorted(rows, every)
+    left = np.maximum(right - 1, 0)
+    share = (every - rows[left]) / np.maximum(rows[right] - rows[left], 1)
+    filled = quantiles[left] + share[:, None] * (quantiles[right] - quantiles[left])
+    return np.concatenate([np.full((int(rows[0]), quantiles.shape[1]), np.nan), filled])
 
 
 def knots(horizon: int) -> tuple[int, ...]:
@@ -177,12 +208,13 @@ def forecast_series(
         prior: (levels,) quantiles of a step for a history that is too short.
     """
     one = _prepare(y, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
+    one = replace(one, horizons=knots(horizon))
     known = one.values[one.observed]
     history: list[Prequential] = []
     quantiles = np.full((horizon, len(levels)), np.nan)
     if len(known) >= 8:
         first = 0
-        for h in knots(horizon):
+        for h in one.horizons:
             made = prequential(
                 one, h, levels=levels, experts=experts, quantile_models=quantile_models, settings=settings or STRIDES
             )
@@ -203,65 +235,6 @@ def forecast_series(
         reason=_reason(one, history, mute, coverage),
         calibrated=bool(history) and not mute.any() and coverage is not None and coverage >= 0.8,
         history=tuple(history),
-    )
-
-
-def forecast_panel(
-    panel: Floats,
-    *,
-    applications: tuple[str, ...],
-    times: NDArray[np.datetime64],
-    step: timedelta,
-    horizon: int,
-    seasons: tuple[int, ...] | None = None,
-    covariates: Floats | None = None,
-    levels: tuple[float, ...] = LEVELS,
-    n_paths: int = 200,
-    rng: np.random.Generator,
-    experts: Sequence[Expert] = MODELS,
-    quantile_models: Sequence[QuantileModel] = (),
-    settings: Settings | None = None,
-    priors: Sequence[Floats | None] | None = None,
-) -> DemandForecast:
-    """Joint forecast of `panel` (applications, n): marginals per series, dependence by a Schaake shuffle.
-
-    The paths copy the joint ranks of past forecasts' errors over steps and applications (Clark et al. 2004), so that
-    sums over applications and maxima over steps are as likely as they were.
-    """
-    marginals, scores = [], []
-    for row, series in enumerate(panel):
-        made = forecast_series(
-            series,
-            times=times,
-            step=step,
-            horizon=horizon,
-            seasons=seasons,
-            covariates=covariates,
-            levels=levels,
-            n_paths=1,
-            rng=rng,
-            experts=experts,
-            quantile_models=quantile_models,
-            settings=settings,
-            prior=None if priors is None else priors[row],
-        )
-        one = _prepare(series, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
-        marginals.append(made)
-        scores.append(_normal_scores(one, list(made.history), horizon, levels))
-    ranks = draw_ranks(scores, n_paths, horizon, rng)
-    grid = np.asarray(levels)
-    paths = np.stack([paths_from_ranks(ranks[:, a], m.quantiles, grid) for a, m in enumerate(marginals)], axis=1)
-    last = int(seconds_of(times)[-1]) if len(times) else 0
-    return DemandForecast(
-        cutoff=datetime.fromtimestamp(last, tz=UTC),
-        step=step,
-        applications=applications,
-        levels=levels,
-        quantiles=np.stack([m.quantiles for m in marginals]),
-        paths=paths,
-        models=tuple(m.model for m in marginals),
-        reasons=tuple(m.reason for m in marginals),
-        calibrated=tuple(m.calibrated for m in marginals),
     )
 
 
@@ -306,19 +279,20 @@ def _prepare(
 
 
 def _normal_scores(stretch: Stretch, history: list[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
-    """Past error levels (origins, horizon): at which level of its forecast each step came in, per origin."""
+    """Past error levels (origins, horizon): at which level of its forecast each step came in, for the newest origins."""
     from forecaster.paths import levels_of
 
     n = len(stretch)
     if not history or n <= horizon + 1:
         return np.empty((0, horizon))
-    truth = np.where(stretch.observed, stretch.values, np.nan)
-    out = np.full((n - horizon, horizon), np.nan)
+    begin = max(0, n - horizon - RANKED_ORIGINS)
+    truth = np.where(stretch.observed, stretch.values, np.nan)[begin:]
+    out = np.full((n - horizon - begin, horizon), np.nan)
     first = 0
     for made in history:
-        hit = levels_of(truth, made.quantiles[:n], np.asarray(levels))
+        hit = levels_of(truth, made.quantiles[begin:n], np.asarray(levels))
         for h in range(first + 1, made.h + 1):
-            out[:, h - 1] = hit[h : n - horizon + h]
+            out[:, h - 1] = hit[h : h + len(out)]
         first = made.h
     return out
 

@@ -19,17 +19,16 @@ PRIOR_WEIGHT = 50.0
 THRESHOLD = 0.95
 
 
-def shape_by_moments(exceedances: Floats) -> float:
-    """Shape of a generalised Pareto distribution by probability-weighted moments, within -0.5 to 0.7.
+def shape_by_moments(ordered: Floats) -> float:
+    """Shape of a generalised Pareto distribution of `ordered` exceedances by probability-weighted moments, -0.5 to 0.7.
 
     With a0 = E[x] and a1 = E[x(1 - F(x))]: shape = 2 - a0 / (a0 - 2·a1).
     """
-    ordered = np.sort(exceedances)
     n = len(ordered)
     if n < 2 or ordered[-1] <= 0:
         return PRIOR_SHAPE
     a0 = float(ordered.mean())
-    a1 = float((ordered * (n - np.arange(1, n + 1)) / (n - 1)).mean())
+    a1 = float(ordered @ np.arange(n - 1, -1, -1)) / (n * (n - 1))
     gap = a0 - 2 * a1
     return float(np.clip(2 - a0 / gap, -0.5, 0.7)) if gap > 1e-12 * a0 else 0.7
 
@@ -44,16 +43,20 @@ def pooled_shape(groups: list[Floats]) -> float:
     return weight * shape_by_moments(points) + (1 - weight) * PRIOR_SHAPE
 
 
-def tail_quantiles(residuals: Floats, levels: Floats, *, prior_shape: float = PRIOR_SHAPE) -> Floats:
-    """Quantiles (levels,) ≥ 0.95 of `residuals` (n,): threshold + scale/shape·(((1 - q)/(1 - 0.95))^-shape - 1).
+def tail_quantiles(ordered: Floats, levels: Floats, *, prior_shape: float = PRIOR_SHAPE) -> Floats:
+    """Quantiles (levels,) ≥ 0.95 of `ordered` residuals (n,): threshold + scale/shape·(((1 - q)/(1 - 0.95))^-shape - 1).
 
     The shape is shrunk towards `prior_shape` by the number of exceedances; the scale then matches their mean.
     """
-    threshold = float(np.quantile(residuals, THRESHOLD))
-    over = residuals[residuals > threshold] - threshold
-    if len(over) == 0 or over.mean() <= 0:
+    n = len(ordered)
+    place = THRESHOLD * (n - 1)
+    below = int(place)
+    above = min(below + 1, n - 1)
+    threshold = float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
+    over = ordered[int(np.searchsorted(ordered, threshold, side="right")) :] - threshold
+    if len(over) == 0 or over[-1] <= 0:
         # No residual lies above: what is known of the spread then is the distance from the median.
-        over = np.array([max(threshold - float(np.median(residuals)), 0.0) / 2])
+        over = np.array([max(threshold - float(ordered[n // 2]), 0.0) / 2])
     weight = len(over) / (len(over) + PRIOR_WEIGHT)
     shape = weight * shape_by_moments(over) + (1 - weight) * prior_shape
     scale = float(over.mean()) * (1 - shape)  # mean of a generalised Pareto distribution: scale / (1 - shape)

@@ -30,6 +30,15 @@ MEMORY = 60
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Fit:
+    """Coefficients of the regression and weights of the newest errors in the next one; made from rows before `row`."""
+
+    row: int
+    beta: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class HarmonicArima:
     """`daily` and `weekly` are the numbers of sine-cosine pairs; `refits` how many refits a stretch gets at most.
 
@@ -48,34 +57,39 @@ class HarmonicArima:
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
         """See `base.Model`."""
-        n = len(stretch)
+        n, z = len(stretch), stretch.values
         m = n + h
-        z = stretch.values
-        columns = self._regressors(stretch, m)
+        longest = max((h, *stretch.horizons))
+        key = ("harmonics", self.daily, self.weekly)
+        columns = stretch.once(key, lambda: self._regressors(stretch, n + longest), at=longest)
         out = np.full(m, np.nan)
+        fits = stretch.once(self, lambda: self._fits(stretch, columns))
+        for number, fit in enumerate(fits):
+            last = fits[number + 1].row if number + 1 < len(fits) else n + 1
+            # Targets whose origin had seen the rows of this fit, but not yet those of the next.
+            begin, end = fit.row + h - 1, last + h - 1
+            from_row = max(0, fit.row - 1 - MEMORY)
+            part = z[from_row : end - h] - (columns[from_row : end - h] * fit.beta).sum(axis=1)
+            reach = lfilter(multistep(fit.weights, h), [1.0], part)
+            out[begin:end] = (columns[begin:end] * fit.beta).sum(axis=1) + reach[begin - h - from_row :]
+        return bounded(out, z, h)
+
+    def _fits(self, stretch: Stretch, columns: Floats) -> list[_Fit]:
+        """The fits, which no horizon changes: each is for origins from its row - 1 on and reads rows before it."""
+        n, z, fits = len(stretch), stretch.values, list[_Fit]()
         least = max(40, 3 * columns.shape[1], 2 * stretch.day)
         # Refit rows are multiples of a stride that depends on the training only, never on what comes later.
-        stride = stretch.refit * max(1, round(max(stretch.trained, 1) / stretch.refit / self.refits))
-        fits, orders = 0, ORDERS
-        for begin in range(0, m, stride):
-            known = min(max(begin - h + 1, 0), n)
-            if known < least:
-                continue
-            end = min(begin + stride, m)
-            first = max(0, known - FIT_ROWS)
-            use = stretch.observed[first:known]
-            beta = _least_squares(columns[first:known][use], z[first:known][use])
-            from_row = max(0, begin - h - 3 * MEMORY - 1)
-            fitted = (columns[first:known] * beta).sum(axis=1)
-            errors = z[first:known] - fitted
+        stride = stretch.refit * max(1, stretch.trained // stretch.refit // self.refits)
+        orders = ORDERS
+        for row in range(stride * -(-least // stride), n + 1, stride):
+            first = max(0, row - FIT_ROWS)
+            use = stretch.observed[first:row]
+            beta = _least_squares(columns[first:row][use], z[first:row][use])
+            errors = z[first:row] - (columns[first:row] * beta).sum(axis=1)
             # The order is chosen once, at the first fit, and again each sixth; in between only its coefficients move.
-            weights, orders = self._multistep(errors, h, orders if fits % 6 else ORDERS)
-            fits += 1
-            part = z[from_row : min(end, n)] - (columns[from_row : min(end, n)] * beta).sum(axis=1)
-            reach = lfilter(weights, [1.0], part)
-            rows = np.arange(begin, end)
-            out[begin:end] = (columns[rows] * beta).sum(axis=1) + reach[rows - h - from_row]
-        return bounded(out, z, h)
+            weights, orders = self._one_step(errors, orders if len(fits) % 6 else ORDERS)
+            fits.append(_Fit(row=row, beta=beta, weights=weights))
+        return fits
 
     def _regressors(self, stretch: Stretch, m: int) -> Floats:
         """Intercept, Fourier terms of the seasons that the stretch has, and what is known in advance: (m, p)."""
@@ -92,20 +106,20 @@ class HarmonicArima:
             columns += list(stretch.known[:m].T)
         return np.column_stack(columns)
 
-    def _multistep(self, errors: Floats, h: int, orders: Orders) -> tuple[Floats, Orders]:
-        """Weights (k,) of the newest errors, newest first, in the forecast h steps ahead; and the order that was best."""
+    def _one_step(self, errors: Floats, orders: Orders) -> tuple[Floats, Orders]:
+        """Weights (k,) of the newest errors, newest first, in the next one's forecast; and the order that was best."""
         series = np.diff(errors) if self.differenced else errors
         limit = 6 * float(np.median(np.abs(series - np.median(series)))) + 1e-12
         series = np.clip(series, np.median(series) - limit, np.median(series) + limit)
         ar, ma = choose_arma(series - series.mean(), orders)
         infinite, kept = _autoregression(ar, ma), ((len(ar), len(ma)),) if len(ar) else ORDERS
         if not self.differenced:
-            return multistep(infinite, h), kept
+            return infinite, kept
         level = np.zeros(MEMORY + 1)  # z_t = z_{t-1} + sum pi_j (z_{t-j} - z_{t-j-1})
         level[0] = 1.0
         level[:MEMORY] += infinite
         level[1:] -= infinite
-        return multistep(level, h), kept
+        return level, kept
 
 
 def _least_squares(columns: Floats, target: Floats) -> Floats:

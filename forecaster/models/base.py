@@ -7,8 +7,9 @@ is one file with a class like the ones here, and one line in `forecaster.models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from forecaster.features import causal_fill
 
 Floats = NDArray[np.float64]
+Made = TypeVar("Made")
+#: Past rows that weights and intervals are learned from where a forecast is made from one origin: near, and far ahead.
+NEAR_ROWS, FAR_ROWS = 2000, 600
 EPOCH_MONDAY = 4 * 86_400  # 1970-01-05, the first Monday of Unix time, in seconds
 
 
@@ -32,6 +36,9 @@ class Stretch:
         trained: rows before it are training; constants (scale, transform) may be taken from them and from no others.
         refit: steps between refits; a refit at row r reads rows < r only.
         known: (≥ n + longest horizon, k) covariates known in advance (holidays, events), or None.
+        horizons: the horizons that a forecast from the last row will ask for. Its past is only there to weigh and to
+            calibrate, so not every row is asked (`asked`). Empty: every row is, at any horizon.
+        memo: what models made of this stretch and may use again (`once`).
     """
 
     values: Floats
@@ -43,6 +50,8 @@ class Stretch:
     trained: int
     refit: int
     known: Floats | None = None
+    horizons: tuple[int, ...] = ()
+    memo: dict[Any, tuple[int, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -51,6 +60,34 @@ class Stretch:
     def phase(self) -> int:
         """Steps from Monday 00:00 UTC to the first step, modulo a week."""
         return round(((self.start - EPOCH_MONDAY) % (7 * 86_400)) / self.step)
+
+    def stride(self, h: int) -> int:
+        """Steps between the past rows that are asked at horizon h: a divisor of the day.
+
+        Errors h steps ahead overlap, so far ahead a row in each eighth of the horizon says nearly as much as all.
+        """
+        if not self.horizons:
+            return 1
+        n, day = len(self), self.day or 1
+        near = max(d for d in range(1, max(1, n // NEAR_ROWS) + 1) if day % d == 0)
+        most = max(near, min(h // 8, n // FAR_ROWS))
+        return max(d for d in range(near, most + 1, near) if day % d == 0)
+
+    def asked(self, h: int) -> NDArray[np.int64]:
+        """Rows (k,) ascending that a forecast h steps ahead is wanted for: past ones and all h after the last."""
+        n, stride = len(self), self.stride(h)
+        # Counted back from the last origin, so that all horizons are asked from the same ones.
+        past = np.arange((n - 1 + h) % stride, n, stride)
+        return np.concatenate([past, np.arange(n, n + h)])
+
+    def once(self, key: Any, make: Callable[[], Made], *, at: int = 0) -> Made:
+        """What `make()` gave for `key`; with `at` (a horizon) only the newest horizon's is kept."""
+        found = self.memo.get(key)
+        if found is None or found[0] != at:
+            found = (at, make())
+            self.memo[key] = found
+        made: Made = found[1]
+        return made
 
     def scaled(self, values: Floats) -> Stretch:
         """The same stretch in another scale of values."""
@@ -61,8 +98,8 @@ class Model(Protocol):
     """A model of one series.
 
     `ahead(stretch, h)` returns (n + h,): element t is the forecast of step t that was made from steps ≤ t - h and from
-    nothing else, NaN where it could not say. A model may fit as often as it likes, as long as that holds. `name` is
-    what tables and reasons show.
+    nothing else, NaN where it could not say or was not asked (`Stretch.asked`). A model may fit as often as it likes, as
+    long as that holds. `name` is what tables and reasons show.
     """
 
     @property
@@ -76,7 +113,7 @@ class Model(Protocol):
 
 
 class QuantileModel(Protocol):
-    """A model that gives quantiles itself, in requests: `(n + h, levels)`, same rule of causality, NaN rows where mute."""
+    """A model that gives quantiles itself, in requests, of the rows that are asked; same rule of causality."""
 
     @property
     def name(self) -> str:
@@ -84,7 +121,7 @@ class QuantileModel(Protocol):
         ...
 
     def quantiles_ahead(self, stretch: Stretch, h: int, levels: tuple[float, ...]) -> Floats:
-        """Quantiles in requests per step; `stretch` is in requests as well."""
+        """Quantiles (k, levels) in requests per step of `stretch.asked(h)`, NaN rows where mute."""
         ...
 
 

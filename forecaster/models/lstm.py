@@ -75,15 +75,29 @@ class QuantileLstm:
         return "lstm"
 
     def quantiles_ahead(self, stretch: Stretch, h: int, levels: tuple[float, ...]) -> Floats:
-        """Quantiles (n + h, levels) in requests per step: row t from steps ≤ t - h; NaN before a stage may speak."""
-        count = len(stretch)
-        out = np.full((count + h, len(levels)), np.nan)
+        """Quantiles (k, levels) in requests per step of `stretch.asked(h)`: row t from steps ≤ t - h.
+
+        NaN before a stage may speak. The horizons of a forecast from one origin are read from one pass over its past.
+        """
+        rows, count = stretch.asked(h), len(stretch)
+        if count < FEWEST:
+            return np.full((len(rows), len(levels)), np.nan)
+        together = h in stretch.horizons
+        horizons = stretch.horizons if together else (h,)
+        # The net is kept beside what it said, so that no other one can get its number.
+        _, made = stretch.once(
+            ("lstm", id(self)), lambda: (self, self._past(stretch, horizons)), at=0 if together else h
+        )
+        return _at(levels, made[rows - h, horizons.index(h)])
+
+    def _past(self, stretch: Stretch, horizons: tuple[int, ...]) -> Floats:
+        """Quantiles (n + longest, horizons, LEVELS) by origin, NaN where it is not asked; the tail is for negative ones."""
         values = np.where(stretch.observed, stretch.values, np.nan)
         grid = Grid(values=values, start=stretch.start, step=stretch.step)
-        if count < FEWEST:
-            return out
-        origins = np.arange(FEWEST - 1, count)
-        out[origins + h] = _at(levels, self.forecast(grid, origins, np.full((len(origins), 1), h))[:, 0])
+        origins = np.unique(np.concatenate([stretch.asked(h) - h for h in horizons]))
+        origins = origins[origins >= FEWEST - 1]
+        out = np.full((len(stretch) + max(horizons), len(horizons), len(LEVELS)), np.nan)
+        out[origins] = self.forecast(grid, origins, np.broadcast_to(horizons, (len(origins), len(horizons))))
         return out
 
     def forecast(self, grid: Grid, origins: NDArray[np.int64], horizons: NDArray[np.int64]) -> Floats:
