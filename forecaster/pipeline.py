@@ -22,7 +22,7 @@ from forecaster.demand import LEVELS, DemandForecast
 from forecaster.features import seasons_of
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
-from forecaster.paths import draw_ranks, paths_from_ranks
+from forecaster.paths import draw_ranks, error_levels, paths_from_ranks
 from forecaster.scale import PowerScale, unit_of
 
 Floats = NDArray[np.float64]
@@ -165,6 +165,7 @@ def forecast_series(
     quantile_models: Sequence[QuantileModel] = (),
     settings: Settings | None = None,
     prior: Floats | None = None,
+    horizons: Sequence[int] | None = None,
 ) -> SeriesForecast:
     """Quantiles and joint paths of the `horizon` steps after the last row of `y`.
 
@@ -175,6 +176,7 @@ def forecast_series(
         seasons: season lengths in steps, ascending; None: day and week as they fit the step.
         covariates: (n + horizon, k) known in advance, or None.
         prior: (levels,) quantiles of a step for a history that is too short.
+        horizons: steps ahead that are modelled, ascending up to `horizon`; None: `knots`.
     """
     one = _prepare(y, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
     known = one.values[one.observed]
@@ -182,7 +184,7 @@ def forecast_series(
     quantiles = np.full((horizon, len(levels)), np.nan)
     if len(known) >= 8:
         first = 0
-        for h in knots(horizon):
+        for h in horizons or knots(horizon):
             made = prequential(
                 one, h, levels=levels, experts=experts, quantile_models=quantile_models, settings=settings or STRIDES
             )
@@ -247,7 +249,7 @@ def forecast_panel(
         )
         one = _prepare(series, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
         marginals.append(made)
-        scores.append(_normal_scores(one, list(made.history), horizon, levels))
+        scores.append(_normal_scores(one, made.history, horizon, levels))
     ranks = draw_ranks(scores, n_paths, horizon, rng)
     grid = np.asarray(levels)
     paths = np.stack([paths_from_ranks(ranks[:, a], m.quantiles, grid) for a, m in enumerate(marginals)], axis=1)
@@ -305,22 +307,10 @@ def _prepare(
     return replace(stretch, refit=max(1, min(round(stretch.refit * refit), len(stretch) // 12)))
 
 
-def _normal_scores(stretch: Stretch, history: list[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
-    """Past error levels (origins, horizon): at which level of its forecast each step came in, per origin."""
-    from forecaster.paths import levels_of
-
-    n = len(stretch)
-    if not history or n <= horizon + 1:
-        return np.empty((0, horizon))
+def _normal_scores(stretch: Stretch, history: Sequence[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
+    """Past error levels (origins, horizon) of one series."""
     truth = np.where(stretch.observed, stretch.values, np.nan)
-    out = np.full((n - horizon, horizon), np.nan)
-    first = 0
-    for made in history:
-        hit = levels_of(truth, made.quantiles[:n], np.asarray(levels))
-        for h in range(first + 1, made.h + 1):
-            out[:, h - 1] = hit[h : n - horizon + h]
-        first = made.h
-    return out
+    return error_levels(truth, [(made.h, made.quantiles) for made in history], horizon, np.asarray(levels))
 
 
 def _spoken(history: Sequence[Prequential], mute: NDArray[np.bool_]) -> str:
