@@ -11,7 +11,6 @@ The net of the tune half is cross-fitted: pretrained without the sources of the 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +25,8 @@ from forecaster.features import seasons_of
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
 from forecaster.models.lstm import QuantileLstm, Training, dump, parse, pretrained
 from forecaster.models.lstm_features import Grid
-from forecaster.pipeline import Settings, prequential
-from forecaster.tuner import ACTIONS, PipelineSettings, State, state_of
+from forecaster.pipeline import Prequential, Settings, prequential
+from forecaster.tuner import ACTIONS, PipelineSettings, State, computing, state_of
 from forecaster.tuner.state import reference, relative_loss, reward, sizing_loss
 
 Floats = NDArray[np.float64]
@@ -90,11 +89,10 @@ def cases(folder: Path) -> Iterator[Case]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Kept:
-    """An expert's forecasts, computed once and shared by the actions; `seconds` is what they cost."""
+    """An expert's forecasts, computed once and shared by the actions."""
 
     name: str
     quantiles: Floats
-    seconds: float
 
     def quantiles_ahead(self, stretch: Stretch, h: int, levels: tuple[float, ...]) -> Floats:
         """See `base.QuantileModel`."""
@@ -119,16 +117,19 @@ def replay(
     base = reference(stretch, horizon, LEVELS)
     of_base = np.where(stretch.observed, sizing_loss(values, base[: len(values)], LEVELS), np.nan)
     kept: dict[tuple[str, ...], _Kept] = {}
-    lstm = _walk_one(stretch, horizon, net)
+    lstm = _Kept(name=net.name, quantiles=net.quantiles_ahead(stretch, horizon, LEVELS))
     runs = [_run(stretch, horizon, action, lstm, kept) for action in actions]
     states, rewards = [], []
     for begin in begins:
         rows = slice(begin, begin + segment)
-        losses = [np.where(stretch.observed, sizing_loss(values, q[: len(values)], LEVELS), np.nan) for q, _ in runs]
+        losses = [
+            np.where(stretch.observed, sizing_loss(values, run.quantiles[: len(values)], LEVELS), np.nan)
+            for run in runs
+        ]
         rewards.append(
             [
-                reward(relative_loss(loss[rows], of_base[rows]), seconds_per_thousand_rows=1000 * s / len(values))
-                for loss, (_, s) in zip(losses, runs, strict=True)
+                reward(relative_loss(loss[rows], of_base[rows]), seconds_per_thousand_rows=computing(run.names))
+                for loss, run in zip(losses, runs, strict=True)
             ]
         )
         # What is known when the segment begins: steps that ended `horizon` before its first row.
@@ -139,12 +140,12 @@ def replay(
                     stretch,
                     horizon,
                     levels=LEVELS,
-                    quantiles={"mix": q, "lstm": lstm.quantiles},
+                    quantiles={"mix": run.quantiles, "lstm": lstm.quantiles},
                     reference_quantiles=base,
                     upto=known,
                     series=case.name,
                 )
-                for q, _ in runs
+                for run in runs
             )
         )
     return Replay(
@@ -157,16 +158,10 @@ def replay(
     )
 
 
-def _walk_one(stretch: Stretch, h: int, model: QuantileModel) -> _Kept:
-    begun = time.process_time()
-    quantiles = model.quantiles_ahead(stretch, h, LEVELS)
-    return _Kept(name=model.name, quantiles=quantiles, seconds=time.process_time() - begun)
-
-
 def _run(
     stretch: Stretch, h: int, action: PipelineSettings, lstm: _Kept, kept: dict[tuple[str, ...], _Kept]
-) -> tuple[Floats, float]:
-    """Quantiles (n + h, levels) of the action and the seconds of computing it would take on its own."""
+) -> Prequential:
+    """The past forecasts of the action, with the names of its experts."""
     if action.window_weeks is not None:
         return _windowed(stretch, h, action, lstm)
     chosen = action.arguments((lstm,))
@@ -176,24 +171,19 @@ def _run(
     for expert in chosen["experts"]:
         key = (repr(expert), str(paced.refit))
         if key not in kept:
-            begun = time.process_time()
             # One expert alone, not recalibrated: the mix is the expert itself.
             alone = prequential(paced, h, experts=(expert,), settings=replace(settings, rate=0.0))
-            kept[key] = _Kept(name=expert.name, quantiles=alone.quantiles, seconds=time.process_time() - begun)
+            kept[key] = _Kept(name=expert.name, quantiles=alone.quantiles)
         parts.append(kept[key])
-    models = (*parts, *chosen["quantile_models"])
-    begun = time.process_time()
-    made = prequential(paced, h, experts=(), quantile_models=models, settings=settings)
-    return made.quantiles, time.process_time() - begun + sum(p.seconds for p in models)
+    return prequential(paced, h, experts=(), quantile_models=(*parts, *chosen["quantile_models"]), settings=settings)
 
 
-def _windowed(stretch: Stretch, h: int, action: PipelineSettings, lstm: _Kept) -> tuple[Floats, float]:
+def _windowed(stretch: Stretch, h: int, action: PipelineSettings, lstm: _Kept) -> Prequential:
     """As `_run`, in pieces of a week, each walked from the newest `window_weeks` before it."""
     week = 7 * DAY // stretch.step
     reach = round((action.window_weeks or 0) * week)
     plain = replace(action, window_weeks=None)
     out = np.full((len(stretch) + h, len(LEVELS)), np.nan)
-    seconds = 0.0
     # The week before the first segment is walked too: its losses are part of the first state.
     for begin in range(max(0, stretch.trained - week), len(stretch), week):
         low, high = max(0, begin - reach), min(len(stretch), begin + week)
@@ -205,12 +195,10 @@ def _windowed(stretch: Stretch, h: int, action: PipelineSettings, lstm: _Kept) -
             trained=max(begin - low, 1),
             week=stretch.week if begin - low >= 2 * week else 0,
         )
-        cut = _Kept(name=lstm.name, quantiles=lstm.quantiles[low : high + h], seconds=lstm.seconds)
-        quantiles, spent = _run(part, h, plain, cut, {})
+        made = _run(part, h, plain, _Kept(name=lstm.name, quantiles=lstm.quantiles[low : high + h]), {})
         rows = slice(begin, high + (h if high == len(stretch) else 0))
-        out[rows] = quantiles[begin - low : begin - low + (rows.stop - rows.start)]
-        seconds += spent * (high - begin) / (high - low)
-    return out, seconds
+        out[rows] = made.quantiles[begin - low : begin - low + (rows.stop - rows.start)]
+    return replace(made, quantiles=out)
 
 
 def nets(folder: Path, cache: Path, training: Training, series: int) -> tuple[QuantileLstm, QuantileLstm, QuantileLstm]:

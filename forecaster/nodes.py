@@ -7,10 +7,9 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +19,11 @@ from threadpoolctl import ThreadpoolController
 from forecaster.calendar import Calendar, features, local_clock, windows
 from forecaster.demand import LEVELS
 from forecaster.effects import Effect, applied, effect_of, factors, learned
-from forecaster.features import seasons_of
-from forecaster.models import MODELS
-from forecaster.models.base import stretch_of
 from forecaster.models.lstm import pretrained
-from forecaster.paths import levels_of
-from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series
-from forecaster.tuner import DEFAULT, PipelineSettings, shipped_tuner, state_of
+from forecaster.paths import error_levels
+from forecaster.pipeline import Prequential, SeriesForecast
+from forecaster.tuned import Choices, Laid, chosen, forecast
+from forecaster.tuner import DEFAULT, Tuner, shipped_tuner
 
 Floats = NDArray[np.float64]
 #: An expert below this mean weight is left out of updates until the next refit.
@@ -49,9 +46,11 @@ class Task:
         experts: names of the experts to ask; empty: all of them (a refit).
         effects: learned effects to apply; None: learn them from `values` (a refit).
         prior: (levels,) quantiles for a node with little history.
-        settings: what the tuner chose; None: the pipeline's own.
+        choices: settings in force by distance.
+        fitted: end of the history of the last refit; None: never.
         lstm: whether the global net is asked as well.
         tune: whether the tuner may choose other settings for a refit.
+        tuner: its policy; None: the one that ships with the package.
         seed: of the random numbers.
     """
 
@@ -64,37 +63,48 @@ class Task:
     experts: tuple[str, ...] = ()
     effects: tuple[tuple[str, Effect], ...] | None = None
     prior: Floats | None = None
-    settings: PipelineSettings | None = None
+    choices: Choices = ()
+    fitted: datetime | None = None
     lstm: bool = True
     tune: bool = False
+    tuner: Tuner | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeForecast:
-    """Forecast of a node from its last step on.
+class NodeSummary:
+    """What a node's forecast says besides numbers.
 
     Attributes:
         name: the node's name.
-        quantiles: (horizon, levels) requests per step.
-        errors: (origins, horizon) levels at which past steps came in, newest last, for joint paths.
         experts: experts worth asking until the next refit.
         weights: mean weight of each expert that was asked, largest first.
         effects: effects that were learned or given.
-        settings: what the tuner chose; None: the defaults.
+        choices: settings in force by distance, with what the tuner has learned.
         model, reason, calibrated: as the pipeline says, with the calendar's part.
     """
 
     name: str
-    quantiles: Floats
-    errors: NDArray[np.float32]
     experts: tuple[str, ...]
     weights: tuple[tuple[str, float], ...]
     effects: tuple[tuple[str, Effect], ...]
-    settings: PipelineSettings | None
+    choices: Choices
     model: str
     reason: str
     calibrated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeForecast(NodeSummary):
+    """Forecast of a node from its last step on.
+
+    Attributes:
+        quantiles: (horizon, levels) requests per step.
+        errors: (origins, horizon) levels at which past steps came in, newest last, for joint paths.
+    """
+
+    quantiles: Floats
+    errors: NDArray[np.float32]
 
 
 @cache
@@ -121,31 +131,27 @@ def _node_forecast(task: Task) -> NodeForecast:
     known = dict(task.effects) if task.effects is not None else learned(task.values, index[:n], past, week)
     factor, spread = factors(found, known, index)
     usual = task.values / factor[:n]
-    made, picked, laid = _on_local_clock(task, usual, index)
-    if task.tune and not task.experts and (better := _suggested(task, laid, made)) is not None:
-        task = replace(task, settings=better)
-        made, picked, laid = _on_local_clock(task, usual, index)
+    laid, picked = _on_local_clock(task, usual, index)
+    made, choices = _made(task, laid)
     quantiles = applied(made.quantiles[picked], LEVELS, factor[n:], spread[n:])
     ahead = [w for w in found if w.end > task.start + n * task.step]
     weights = _weights(made.history)
     return NodeForecast(
         name=task.name,
         quantiles=quantiles,
-        errors=error_levels(laid, made.history, len(made.quantiles))[-KEPT_ORIGINS:, picked].astype(np.float32),
+        errors=_errors(laid, made)[-KEPT_ORIGINS:, picked].astype(np.float32),
         experts=tuple(sorted(name for k, (name, w) in enumerate(weights) if k == 0 or w >= KEPT_WEIGHT)),
         weights=weights,
         effects=tuple(sorted(known.items())),
-        settings=task.settings,
+        choices=choices,
         model=made.model,
         reason=made.reason + _calendar_words([(w.name, effect_of(w, known)) for w in ahead]),
         calibrated=made.calibrated,
     )
 
 
-def _on_local_clock(
-    task: Task, usual: Floats, index: pd.DatetimeIndex
-) -> tuple[SeriesForecast, NDArray[np.int64], Floats]:
-    """The pipeline's forecast on the local clock, which of its steps each UTC step is, and the series as laid there."""
+def _on_local_clock(task: Task, usual: Floats, index: pd.DatetimeIndex) -> tuple[Laid, NDArray[np.int64]]:
+    """The series as laid on the local clock, and which of the steps ahead there each UTC step is."""
     n = len(usual)
     clock = local_clock(index, task.step, task.calendar.timezone)
     laid = clock.laid_on(usual)
@@ -158,69 +164,48 @@ def _on_local_clock(
         covariates = np.nan_to_num(covariates[: len(laid) + horizon])
         short = len(laid) + horizon - len(covariates)
         covariates = np.pad(covariates, ((0, max(short, 0)), (0, 0)))
-    made = forecast_series(
-        laid,
+    series = Laid(
+        name=task.name,
+        seed=task.seed,
+        values=laid,
         times=clock.times(len(laid)),
         step=task.step,
         horizon=horizon,
         covariates=covariates,
-        n_paths=1,
-        rng=np.random.default_rng(task.seed),
         prior=task.prior,
-        **_models_and_settings(task),
+        net=pretrained() if task.lstm else None,
+        experts=task.experts,
     )
-    return made, picked.astype(np.int64), laid
+    return series, picked.astype(np.int64)
 
 
-def _models_and_settings(task: Task) -> dict[str, Any]:
-    """Experts, quantile models and settings of the pipeline: all of them for a refit, else those that carried the mix."""
-    net = (pretrained(),) if task.lstm and (not task.experts or pretrained().name in task.experts) else ()
-    experts = tuple(expert for expert in MODELS if expert.name in task.experts)
-    if not experts and not (task.experts and net):
-        experts = MODELS
-    return (task.settings or DEFAULT).arguments(net, experts=experts, base=STRIDES)
+def _made(task: Task, laid: Laid) -> tuple[SeriesForecast, Choices]:
+    """The forecast under the settings in force, which a refit lets the tuner choose anew."""
+    if task.experts or not task.tune:
+        return forecast(laid, task.choices), task.choices
+    made = forecast(laid, ())
+    end = task.start + len(task.values) * task.step
+    new_rows = 0 if task.fitted is None else max(0, int((end - task.fitted) // task.step))
+    choices = chosen(laid, made, task.choices, task.tuner or shipped_tuner(), new_rows=new_rows)
+    if all(choice.settings == DEFAULT for _, choice in choices):
+        return made, choices
+    return forecast(laid, choices), choices
 
 
-def _suggested(task: Task, laid: Floats, made: SeriesForecast) -> PipelineSettings | None:
-    """What the tuner would rather have used, from how the defaults did; None where it keeps the defaults."""
-    if not made.history:
-        return None
-    first = made.history[0]
-    used = laid[len(laid) - (len(first.quantiles) - first.h) :]
-    length = round(task.step.total_seconds())
-    stretch = stretch_of(used, start=0, step=length, seasons=seasons_of(length), trained=len(used))
-    state = state_of(stretch, first.h, levels=LEVELS, quantiles={"mix": first.quantiles}, series=task.name)
-    chosen = shipped_tuner().suggest(state)
-    return None if chosen == DEFAULT else chosen
-
-
-def error_levels(values: Floats, history: Sequence[Prequential], horizon: int) -> Floats:
-    """(origins, horizon) levels at which past steps came in under the forecasts made `1…horizon` steps before.
-
-    NaN where a step was missing or not forecast. `history` holds the prequential forecasts at the modelled horizons.
-    """
-    if not history:
-        return np.empty((0, horizon))
-    n = len(history[0].quantiles) - history[0].h
-    if n <= horizon + 1:
-        return np.empty((0, horizon))
-    truth = np.where(values[len(values) - n :] >= 0, values[len(values) - n :], np.nan)
-    out = np.full((n - horizon, horizon), np.nan)
-    first = 0
-    for made in history:
-        hit = levels_of(truth, made.quantiles[:n], np.asarray(LEVELS))
-        for h in range(first + 1, made.h + 1):
-            out[:, h - 1] = hit[h : n - horizon + h]
-        first = made.h
-    return out
+def _errors(laid: Laid, made: SeriesForecast) -> Floats:
+    """(origins, horizon) levels at which past steps came in under the forecasts made `1…horizon` steps before."""
+    truth = np.where(laid.values >= 0, laid.values, np.nan)
+    history = [(one.h, one.quantiles) for one in made.history]
+    return error_levels(truth, history, len(made.quantiles), np.asarray(LEVELS))
 
 
 def _weights(history: Sequence[Prequential]) -> tuple[tuple[str, float], ...]:
-    if not history:
-        return ()
-    mean = np.mean([made.weights.mean(axis=1) for made in history], axis=0)
-    order = np.argsort(-mean, kind="stable")
-    return tuple((history[0].names[k], float(mean[k])) for k in order)
+    """Mean weight of each expert over horizons (none where it was not asked) and levels, largest first."""
+    mean: dict[str, float] = {}
+    for made in history:
+        for name, weight in zip(made.names, made.weights.mean(axis=1), strict=True):
+            mean[name] = mean.get(name, 0.0) + float(weight) / len(history)
+    return tuple(sorted(mean.items(), key=lambda one: -one[1]))
 
 
 def _calendar_words(ahead: Sequence[tuple[str, Effect]]) -> str:

@@ -7,6 +7,8 @@ past demand: daily shape is in the marginals already.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,27 @@ def levels_of(values: Floats, quantiles: Floats, levels: Floats) -> Floats:
     out = levels[right - 1] + share * (levels[right] - levels[right - 1])
     out[~(np.isfinite(values) & np.isfinite(quantiles).all(axis=1))] = np.nan
     return np.asarray(out)
+
+
+def error_levels(truth: Floats, forecasts: Sequence[tuple[int, Floats]], horizon: int, levels: Floats) -> Floats:
+    """(origins, horizon): at which level of its forecast each step after an origin came in, newest origin last.
+
+    `truth` (n,) with NaN where unknown; `forecasts` by ascending h are (h, quantiles of the newest rows and the h after
+    them); a step is judged by the forecast of the next longer h. NaN where a step was not forecast.
+    """
+    n = max((len(quantiles) - h for h, quantiles in forecasts), default=0)
+    if n <= horizon + 1:
+        return np.empty((0, horizon))
+    out = np.full((n - horizon, horizon), np.nan)
+    first = 0
+    for h, quantiles in forecasts:
+        rows = len(quantiles) - h
+        hit = np.full(n, np.nan)
+        hit[n - rows :] = levels_of(truth[len(truth) - rows :], quantiles[:rows], levels)
+        for ahead in range(first + 1, h + 1):
+            out[:, ahead - 1] = hit[ahead : n - horizon + ahead]
+        first = h
+    return out
 
 
 def draw_ranks(errors: list[Floats], paths: int, horizon: int, rng: np.random.Generator) -> Floats:

@@ -23,7 +23,7 @@ from forecaster.demand import LEVELS
 from forecaster.features import seasons_of
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
-from forecaster.paths import draw_ranks, paths_from_ranks
+from forecaster.paths import draw_ranks, error_levels, paths_from_ranks
 from forecaster.scale import PowerScale, unit_of
 
 Floats = NDArray[np.float64]
@@ -196,6 +196,7 @@ def forecast_series(
     quantile_models: Sequence[QuantileModel] = (),
     settings: Settings | None = None,
     prior: Floats | None = None,
+    horizons: Sequence[int] | None = None,
 ) -> SeriesForecast:
     """Quantiles and joint paths of the `horizon` steps after the last row of `y`.
 
@@ -206,9 +207,10 @@ def forecast_series(
         seasons: season lengths in steps, ascending; None: day and week as they fit the step.
         covariates: (n + horizon, k) known in advance, or None.
         prior: (levels,) quantiles of a step for a history that is too short.
+        horizons: steps ahead that are modelled, ascending up to `horizon`; None: `knots`.
     """
     one = _prepare(y, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
-    one = replace(one, horizons=knots(horizon))
+    one = replace(one, horizons=tuple(horizons or knots(horizon)))
     known = one.values[one.observed]
     history: list[Prequential] = []
     quantiles = np.full((horizon, len(levels)), np.nan)
@@ -278,23 +280,11 @@ def _prepare(
     return replace(stretch, refit=max(1, min(round(stretch.refit * refit), len(stretch) // 12)))
 
 
-def _normal_scores(stretch: Stretch, history: list[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
-    """Past error levels (origins, horizon): at which level of its forecast each step came in, for the newest origins."""
-    from forecaster.paths import levels_of
-
-    n = len(stretch)
-    if not history or n <= horizon + 1:
-        return np.empty((0, horizon))
-    begin = max(0, n - horizon - RANKED_ORIGINS)
+def _normal_scores(stretch: Stretch, history: Sequence[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
+    """Past error levels (origins, horizon) of one series, for the newest origins."""
+    begin = max(0, len(stretch) - horizon - RANKED_ORIGINS)
     truth = np.where(stretch.observed, stretch.values, np.nan)[begin:]
-    out = np.full((n - horizon - begin, horizon), np.nan)
-    first = 0
-    for made in history:
-        hit = levels_of(truth, made.quantiles[begin:n], np.asarray(levels))
-        for h in range(first + 1, made.h + 1):
-            out[:, h - 1] = hit[h : h + len(out)]
-        first = made.h
-    return out
+    return error_levels(truth, [(made.h, made.quantiles[begin:]) for made in history], horizon, np.asarray(levels))
 
 
 def _spoken(history: Sequence[Prequential], mute: NDArray[np.bool_]) -> str:

@@ -34,6 +34,7 @@ from forecaster.prediction import Prediction, Recommendation, recommendations
 from forecaster.prior import Prior, priors
 from forecaster.scoring import scored
 from forecaster.structure import Structure, node_shares, pair_shares, pair_values, series_values, structure_of
+from forecaster.tuner import Tuner
 from forecaster.utilisation import Units, without_measurement
 from forecaster.workload import learn_workload
 
@@ -56,11 +57,14 @@ class PLBM:
         *,
         node_of: NodeOf = by_application,
         run: Runner = in_order,
+        tuner: Tuner | None = None,
     ) -> None:
-        """`node_of` says what is forecast together (default: each application); `run` runs the fits."""
+        """`node_of` says what is forecast together (default: each application); `run` runs the fits; `tuner` is another
+        policy than the one that ships with the package."""
         self._settings = settings or PlbmSettings()
         self._node_of = node_of
         self._run = run
+        self._tuner = tuner
         self._state: State | None = None
         self._joint: Joint | None = None
         self._structure: Structure | None = None
@@ -73,9 +77,11 @@ class PLBM:
         return self._state
 
     @classmethod
-    def resumed(cls, state: State, *, node_of: NodeOf = by_application, run: Runner = in_order) -> PLBM:
+    def resumed(
+        cls, state: State, *, node_of: NodeOf = by_application, run: Runner = in_order, tuner: Tuner | None = None
+    ) -> PLBM:
         """A PLBM that goes on from a kept state."""
-        plbm = cls(state.settings, node_of=node_of, run=run)
+        plbm = cls(state.settings, node_of=node_of, run=run, tuner=tuner)
         plbm._take(state)
         return plbm
 
@@ -162,7 +168,7 @@ class PLBM:
                 experts=one.experts,
                 weights=one.weights,
                 effects=one.effects,
-                settings=one.settings,
+                choices=one.choices,
                 fitted=self.state.history.end,
             )
         alive = {*self.structure.series, *self._big_names()}
@@ -198,9 +204,11 @@ class PLBM:
             experts=() if refit or known is None else known.experts,
             effects=None if refit or known is None else known.effects,
             prior=prior.quantiles,
-            settings=None if refit or known is None else known.settings,
+            choices=() if known is None else known.choices,
+            fitted=None if known is None else known.fitted,
             lstm=state.settings.lstm,
             tune=refit and state.settings.tune,
+            tuner=self._tuner,
             seed=state.settings.seed,
         )
 

@@ -17,7 +17,7 @@ from forecaster.demand import LEVELS, RequestCost
 from forecaster.effects import Effect
 from forecaster.history import History
 from forecaster.nodes import NodeForecast
-from forecaster.tuner import PipelineSettings
+from forecaster.tuned import Choices
 from forecaster.workload import Workload
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,8 @@ class PlbmSettings:
         big_pairs: pairs of user and application that are modelled by themselves at most.
         default_level: requests per step expected of a series when nothing at all is known.
         refit: when a series is fitted anew.
-        lstm: ask the global net as well; tune: let the tuning agent choose, where its backtests say that it wins.
+        lstm: ask the global net as well; tune: let the tuning agent choose and learn, where its
+            backtests say that it wins.
     """
 
     horizon: int = 24
@@ -120,13 +121,13 @@ class Fitted:
     """What one modelled series keeps between forecasts.
 
     `experts` are asked until the next refit, `weights` is what the mix gave them, `effects` what the calendar does,
-    `settings` what the tuner chose (None: defaults), `fitted` the end of the history it was fitted on.
+    `choices` the settings in force and what the tuner has learned, `fitted` the end of the history it was fitted on.
     """
 
     experts: tuple[str, ...]
     weights: tuple[tuple[str, float], ...]
     effects: tuple[tuple[str, Effect], ...]
-    settings: PipelineSettings | None
+    choices: Choices
     fitted: datetime
     score: Score = field(default_factory=Score)
 

@@ -9,7 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,18 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import RequestCost
-from forecaster.effects import Effect
 from forecaster.errors import ModelStoreError
 from forecaster.history import History
-from forecaster.nodes import NodeForecast
+from forecaster.nodes import NodeForecast, NodeSummary
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm_state import Fitted, PlbmSettings, State
 from forecaster.quality import Quality
-from forecaster.tuner import PipelineSettings
 from forecaster.workload import Workload
 
 #: Version of the files' meaning.
-FORMAT = 1
+FORMAT = 2
 STATE, HISTORY, FRESH = "state.json", "history.npz", "forecasts.npz"
 #: What to do about any model that can't be read.
 REMEDY = "run `tiercast train` to fit and keep a new one"
@@ -46,24 +44,12 @@ class _HistoryHead:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _FreshHead:
-    name: str
-    experts: tuple[str, ...]
-    weights: tuple[tuple[str, float], ...]
-    effects: tuple[tuple[str, Effect], ...]
-    settings: PipelineSettings | None
-    model: str
-    reason: str
-    calibrated: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Head:
     format: int
     settings: PlbmSettings
     history: _HistoryHead
     fitted: Mapping[str, Fitted]
-    fresh: tuple[_FreshHead, ...]
+    fresh: tuple[NodeSummary, ...]
     workload: Workload | None
     declared: Mapping[str, RequestCost]
 
@@ -86,19 +72,7 @@ def to_files(state: State) -> dict[str, bytes]:
             quality=history.quality,
         ),
         fitted=state.fitted,
-        fresh=tuple(
-            _FreshHead(
-                name=one.name,
-                experts=one.experts,
-                weights=one.weights,
-                effects=one.effects,
-                settings=one.settings,
-                model=one.model,
-                reason=one.reason,
-                calibrated=one.calibrated,
-            )
-            for one in fresh
-        ),
+        fresh=tuple(NodeSummary(**_shared(one)) for one in fresh),
         workload=state.workload,
         declared=state.declared,
     )
@@ -156,18 +130,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
     if len(history.offsets) != len(history.pairs) + 1 or len(history.position) != len(history.requests):
         raise ValueError("its history does not fit together")
     fresh = {
-        one.name: NodeForecast(
-            name=one.name,
-            quantiles=numbers[f"quantiles-{k}"],
-            errors=numbers[f"errors-{k}"],
-            experts=one.experts,
-            weights=one.weights,
-            effects=one.effects,
-            settings=one.settings,
-            model=one.model,
-            reason=one.reason,
-            calibrated=one.calibrated,
-        )
+        one.name: NodeForecast(**_shared(one), quantiles=numbers[f"quantiles-{k}"], errors=numbers[f"errors-{k}"])
         for k, one in enumerate(head.fresh)
     }
     return State(
@@ -178,6 +141,11 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
         workload=head.workload,
         declared=head.declared,
     )
+
+
+def _shared(one: NodeSummary) -> dict[str, Any]:
+    """What a forecast and its summary have in common."""
+    return {field.name: getattr(one, field.name) for field in fields(NodeSummary)}
 
 
 def _archive(arrays: Mapping[str, NDArray[Any]]) -> bytes:

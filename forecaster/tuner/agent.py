@@ -125,6 +125,19 @@ class Tuner:
         """What was learned online: per series and horizon, per action name."""
         return {key: dict(value) for key, value in self._memory.items()}
 
+    def remembering(self, memory: Mapping[str, Mapping[str, Memory]]) -> Tuner:
+        """The same policy with another memory."""
+        return Tuner(self._weights, self._verdicts, memory=memory, actions=self._actions)
+
+    def explores(self, state: State) -> bool:
+        """Whether the agent decides in this class of series, and so explores and learns."""
+        return self._verdicts.get(state.group, Verdict(mode="default")).mode == "agent"
+
+    @staticmethod
+    def key(state: State) -> str:
+        """What memory is kept by: the series, horizons apart."""
+        return f"{state.series}@{state.horizon_steps}"
+
     def suggest(self, state: State, *, rng: np.random.Generator | None = None) -> PipelineSettings:
         """The settings for the next stretch of the series; without `rng` the best known ones, no exploration."""
         verdict = self._verdicts.get(state.group, Verdict(mode="default"))
@@ -151,7 +164,7 @@ class Tuner:
             return
         number = names.index(settings.name)
         predicted = float(self._weights.coefficients[number] @ features(state))
-        own = self._memory.setdefault(_key(state), {})
+        own = self._memory.setdefault(self.key(state), {})
         for name, kept in own.items():
             own[name] = Memory(count=kept.count * FORGET, mean=kept.mean)
         kept = own.get(settings.name, Memory())
@@ -167,7 +180,7 @@ class Tuner:
         """
         x = features(state)
         variance = SERIES_SPREAD**2 + np.einsum("f,afg,g->a", x, self._weights.covariance, x)
-        own = self._memory.get(_key(state), {})
+        own = self._memory.get(self.key(state), {})
         counts = np.array([own.get(a.name, Memory()).count for a in self._actions])
         means = np.array([own.get(a.name, Memory()).mean for a in self._actions])
         # Unknowns: the rewards at large (in place of the default's deviation), then each action's deviation.
@@ -184,8 +197,3 @@ class Tuner:
         deviation[0] = 0.0
         covariance[0, :] = covariance[:, 0] = 0.0
         return self._weights.coefficients @ x + deviation, covariance
-
-
-def _key(state: State) -> str:
-    """Horizons of one series are learned apart."""
-    return f"{state.series}@{state.horizon_steps}"

@@ -1,12 +1,11 @@
-"""The tuner on paper: the policy that `benchmarks.tuner` learned and judged, and what a running tuner has added.
+"""The tuner on paper: the policy that `benchmarks.tuner` learned and judged.
 
-The policy ships with the package as JSON with its provenance and the table it was judged by; it says for which classes
-of series the agent is on. The memory is the user's and is saved beside the models.
+It ships with the package as JSON with its provenance and the table it was judged by, and says for which classes of
+series the agent is on. What is learned in operation is kept with each series (`online.Choice`).
 """
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -15,11 +14,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forecaster.errors import ModelStoreError
-from forecaster.tuner.agent import Memory, Tuner, Verdict, Weights
+from forecaster.tuner.agent import Tuner, Verdict, Weights
 from forecaster.tuner.settings import ACTIONS
 from forecaster.tuner.state import FEATURES
 
-#: Format of policy and memory; another one is refused.
+#: Format of the policy; another one is refused.
 FORMAT = 1
 
 
@@ -48,20 +47,6 @@ class PolicyFile(_Strict):
     classes: dict[str, ClassFile]
 
 
-class MemoryEntry(_Strict):
-    """What one series has shown of one action."""
-
-    count: float = Field(ge=0)
-    mean: float
-
-
-class MemoryFile(_Strict):
-    """What was learned online."""
-
-    format: int
-    memory: dict[str, dict[str, MemoryEntry]]
-
-
 def parse_policy(text: str, *, source: str = "the tuner's policy") -> Tuner:
     """A tuner without memory. Raises ModelStoreError for a damaged file or one of other actions or features."""
     try:
@@ -79,37 +64,11 @@ def parse_policy(text: str, *, source: str = "the tuner's policy") -> Tuner:
 
 
 @cache
-def _shipped() -> Tuner:
+def shipped_tuner() -> Tuner:
+    """The tuner of the package's policy, without memory. It is shared: learn on what `Tuner.remembering` returns."""
     return parse_policy(
         files("forecaster.tuner").joinpath("policy.json").read_text(encoding="utf-8"), source="policy.json"
     )
-
-
-def shipped_tuner(memory: str | None = None) -> Tuner:
-    """The tuner of the package's policy, with the memory that `dump_memory` saved where one is given."""
-    base = _shipped()
-    return Tuner(base.weights, base.verdicts, memory=None if memory is None else parse_memory(memory))
-
-
-def dump_memory(tuner: Tuner) -> str:
-    """The tuner's memory as JSON, keys sorted: equal memories give equal bytes."""
-    kept = {
-        key: {name: {"count": m.count, "mean": m.mean} for name, m in own.items()} for key, own in tuner.memory.items()
-    }
-    return json.dumps({"format": FORMAT, "memory": kept}, sort_keys=True, indent=1) + "\n"
-
-
-def parse_memory(text: str, *, source: str = "the tuner's memory") -> dict[str, dict[str, Memory]]:
-    """What `dump_memory` wrote. Raises ModelStoreError for a damaged file or another format."""
-    try:
-        read = MemoryFile.model_validate_json(text)
-    except ValidationError as error:
-        raise ModelStoreError(f"{source} can't be read ({_first(error)}); delete it to start afresh") from error
-    if read.format != FORMAT:
-        raise ModelStoreError(f"{source} has format {read.format}, expected {FORMAT}; delete it to start afresh")
-    return {
-        key: {name: Memory(count=m.count, mean=m.mean) for name, m in own.items()} for key, own in read.memory.items()
-    }
 
 
 def _first(error: ValidationError) -> str:

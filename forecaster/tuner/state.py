@@ -76,7 +76,12 @@ class State:
         `near` for less than half a day ahead, else `day`.
         """
         kind = "sparse" if self.zeros >= 0.5 else "fine" if self.step_seconds < 900 else "coarse"
-        return f"{kind}/{'near' if self.horizon_steps * self.step_seconds < 43_200 else 'day'}"
+        return f"{kind}/{distance(self.horizon_steps, self.step_seconds)}"
+
+
+def distance(steps: int, step_seconds: int) -> str:
+    """How far ahead a horizon lies: "near" for less than half a day, else "day"."""
+    return "near" if steps * step_seconds < 43_200 else "day"
 
 
 #: The classes; each has a column in `features`, so that what a rule per class can say the agent can say too.

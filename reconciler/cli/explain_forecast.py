@@ -63,7 +63,7 @@ def _rows(plbm: PLBM) -> list[dict[str, Any]]:
                 "reason": fresh.reason if fresh is not None else "",
                 "calibrated": None if fresh is None else fresh.calibrated,
                 "weights": {} if fitted is None else {expert: round(w, 4) for expert, w in fitted.weights},
-                "settings": "default" if fitted is None or fitted.settings is None else fitted.settings.name,
+                "settings": {} if fitted is None else {part: one.settings.name for part, one in fitted.choices},
                 "fitted_until": None if fitted is None else iso(fitted.fitted),
                 "score": None
                 if score is None or not score.seen
@@ -95,7 +95,8 @@ def _table(row: dict[str, Any]) -> Table:
     table.add_row("model", row["model"])
     table.add_row("why", row["reason"])
     table.add_row("mix", mix or "none")
-    table.add_row("settings", f"{row['settings']}, fitted on the history up to {row['fitted_until']}")
+    chosen = ", ".join(f"{name} ({part})" for part, name in row["settings"].items()) or "default"
+    table.add_row("settings", f"{chosen}, fitted on the history up to {row['fitted_until']}")
     if row["score"]:
         score = row["score"]
         table.add_row(

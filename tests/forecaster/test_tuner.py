@@ -25,10 +25,8 @@ from forecaster.tuner import (
     Tuner,
     Verdict,
     Weights,
-    dump_memory,
     features,
     fit_offline,
-    parse_memory,
     relative_loss,
     reward,
     shipped_tuner,
@@ -162,25 +160,6 @@ def test_rewards_that_are_not_numbers_and_unknown_settings_teach_nothing() -> No
     tuner.observe(State(), ACTIONS[3], float("nan"))
     tuner.observe(State(), PipelineSettings(name="mine", rate=0.01), 1.0)
     assert tuner.memory == {}
-
-
-def test_memory_survives_saving_to_the_byte() -> None:
-    tuner = agent()
-    for k in range(5):
-        tuner.observe(State(series="a"), ACTIONS[k], 0.1 * k)
-    text = dump_memory(tuner)
-    again = Tuner(tuner.weights, tuner.verdicts, memory=parse_memory(text))
-    assert dump_memory(again) == text
-    assert again.suggest(State(series="a")) == tuner.suggest(State(series="a"))
-
-
-def test_a_memory_cut_short_is_refused_in_one_sentence() -> None:
-    tuner = agent()
-    tuner.observe(State(series="a"), ACTIONS[1], 0.1)
-    with pytest.raises(ModelStoreError, match="delete it to start afresh"):
-        parse_memory(dump_memory(tuner)[:-20])
-    with pytest.raises(ModelStoreError, match="format 7"):
-        parse_memory(json.dumps({"format": 7, "memory": {}}))
 
 
 def test_a_policy_of_other_actions_is_refused() -> None:

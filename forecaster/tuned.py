@@ -1,0 +1,170 @@
+"""One series through the pipeline under the settings in force, which may differ between near and far horizons.
+
+The rule: as long as all horizons use the same settings the pipeline is asked once; else once for the steps up to half a
+day and once for those beyond, and the answers are put together.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.demand import LEVELS
+from forecaster.features import seasons_of
+from forecaster.models import MODELS
+from forecaster.models.base import stretch_of
+from forecaster.models.lstm import QuantileLstm
+from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series, knots, seconds_of
+from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Tuner, distance, refined
+
+Floats = NDArray[np.float64]
+#: What is in force at which distance; a distance that is not named has the default settings.
+Choices = tuple[tuple[str, Choice], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Laid:
+    """A series as the pipeline is asked about it.
+
+    Attributes:
+        name: seeds what is explored; `seed` of all random numbers.
+        values: (n,) requests per step, NaN where unknown, at `times` (n,), `step` apart.
+        horizon: steps to forecast.
+        covariates: (n + horizon, k) known in advance, or None.
+        prior: (levels,) quantiles for too short a history.
+        net: the global net, None to do without.
+        experts: names of the experts to ask (the net included); empty: all.
+    """
+
+    name: str
+    seed: int
+    values: Floats
+    times: NDArray[np.datetime64]
+    step: timedelta
+    horizon: int
+    covariates: Floats | None
+    prior: Floats | None
+    net: QuantileLstm | None
+    experts: tuple[str, ...] = ()
+
+    @property
+    def step_seconds(self) -> int:
+        """Seconds per step."""
+        return round(self.step.total_seconds())
+
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """Modelled horizons by distance, ascending; a distance beyond the horizon is left out."""
+        out: dict[str, tuple[int, ...]] = {}
+        for h in knots(self.horizon) if self.horizon else ():
+            out.setdefault(distance(h, self.step_seconds), ())
+            out[distance(h, self.step_seconds)] += (h,)
+        return out
+
+
+def forecast(laid: Laid, choices: Choices) -> SeriesForecast:
+    """The pipeline's forecast under the settings in force."""
+    in_force = dict(choices)
+    parts = laid.parts()
+    settings = {part: in_force.get(part, Choice()).settings for part in parts}
+    if len(set(settings.values())) <= 1:
+        return _under(laid, next(iter(settings.values()), DEFAULT))
+    near, far = (_under(laid, settings[part], parts[part]) for part in parts)
+    return _joined(near, far)
+
+
+def chosen(laid: Laid, made: SeriesForecast, choices: Choices, tuner: Tuner, *, new_rows: int) -> Choices:
+    """What is to be in force from now on.
+
+    `made` is the forecast under the default settings, `choices` what was in force for the last `new_rows` rows.
+    """
+    if not made.history:
+        return choices
+    past = {one.h: one for one in made.history}
+    # The rows that the pipeline read: it leaves very old ones out.
+    values = laid.values[-(len(made.history[0].quantiles) - made.history[0].h) :]
+    stretch = stretch_of(
+        values,
+        start=int(seconds_of(laid.times[-len(values) :][:1])[0]),
+        step=laid.step_seconds,
+        seasons=seasons_of(laid.step_seconds),
+        trained=len(values),
+    )
+    end = stretch.start + len(values) * stretch.step
+    in_force, day = dict(choices), round(86_400 / stretch.step)
+    for part, horizons in laid.parts().items():
+        # The agent learned two steps and a day ahead: the horizon nearest to that speaks for all of its distance.
+        h = min(horizons, key=lambda k: abs(k - (2 if part == "near" else day)))
+        rng = np.random.default_rng([laid.seed, zlib.crc32(f"{laid.name}@{part}".encode()), end])
+
+        def run(settings: PipelineSettings, h: int = h) -> Prequential:
+            made = _under(laid, settings, (h,)).history
+            return made[0] if made else replace(past[h], quantiles=np.full_like(past[h].quantiles, np.nan))
+
+        def net(h: int = h) -> Mapping[str, Floats]:
+            return {} if laid.net is None else {laid.net.name: laid.net.quantiles_ahead(stretch, h, LEVELS)}
+
+        in_force[part] = refined(
+            tuner,
+            in_force.get(part, Choice()),
+            series=laid.name,
+            stretch=stretch,
+            default=past[h],
+            run=run,
+            net=net,
+            new_rows=new_rows,
+            rng=rng,
+        )
+    return tuple(sorted(in_force.items()))
+
+
+def _under(laid: Laid, settings: PipelineSettings, horizons: Sequence[int] | None = None) -> SeriesForecast:
+    """The forecast under one set of settings: up to the last of `horizons`, modelled there; None: all."""
+    count = len(settings.newest(laid.values, laid.step_seconds))
+    return forecast_series(
+        laid.values[len(laid.values) - count :],
+        times=laid.times[len(laid.times) - count :],
+        step=laid.step,
+        horizon=laid.horizon if horizons is None else horizons[-1],
+        covariates=None if laid.covariates is None else laid.covariates[len(laid.values) - count :],
+        n_paths=1,
+        rng=np.random.default_rng(laid.seed),
+        prior=laid.prior,
+        horizons=horizons,
+        **_arguments(laid, settings),
+    )
+
+
+def _arguments(laid: Laid, settings: PipelineSettings) -> dict[str, Any]:
+    """Experts, quantile models and settings of the pipeline: those of the settings' model set that are to be asked, all of
+    the set where none of them is, and all there are where the set is empty (a net alone, without a net)."""
+    nets = () if laid.net is None else (laid.net,)
+    asked = tuple(e for e in MODELS if not laid.experts or e.name in laid.experts)
+    wanted = tuple(n for n in nets if not laid.experts or n.name in laid.experts)
+    for experts, models, how in (
+        (asked, wanted, settings),
+        (MODELS, nets, settings),
+        (MODELS, nets, replace(settings, model_set="all")),
+    ):
+        arguments = how.arguments(models, experts=experts, base=STRIDES)
+        if arguments["experts"] or arguments["quantile_models"]:
+            break
+    return arguments
+
+
+def _joined(near: SeriesForecast, far: SeriesForecast) -> SeriesForecast:
+    """The near steps of one forecast and the later ones of another."""
+    count = len(near.quantiles)
+    return SeriesForecast(
+        quantiles=np.concatenate((near.quantiles, far.quantiles[count:])),
+        paths=np.concatenate((near.paths, far.paths[:, count:]), axis=1),
+        model=near.model if near.model == far.model else f"{near.model}, later {far.model}",
+        reason=near.reason if near.reason == far.reason else f"{near.reason}; after {count} steps {far.reason}",
+        calibrated=near.calibrated and far.calibrated,
+        history=(*near.history, *far.history),
+    )
