@@ -6,7 +6,7 @@ Each peer has its one knob chosen in hindsight on the test; we have none to choo
 ratio = cost / the cheapest peer's of that trace. `ablation` tells what forecast, pacing and program each contribute: peers
 turned by our pacing, their distributions given to our program, our own with one risk in hindsight. Library models are
 fitted once and their forecasts kept in the cache folder of `benchmarks.forecast`. Without `--data` the series come from PyPI
-packages (extra `lab`). What the figures mean: docs/backtest.md.
+packages (extra `lab`). With `--history` any tidy file gives them. What the figures mean: docs/backtest.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data import SPEC, Trace, declared_split, load, packaged
+from benchmarks.data import SPEC
 from benchmarks.forecast import cache_folder, clean
 from benchmarks.forecast_peers import LIBRARY, warmed
 from benchmarks.peers.knobs import Peer
@@ -29,15 +29,15 @@ from benchmarks.sizing_contenders import Case, by_pace, by_program, by_table, ca
 from benchmarks.sizing_frontier import cheapest
 from benchmarks.sizing_judged import ASKED, SHARES, Outcome, calibrated, hindsight, judged, judged_peer, point
 from benchmarks.sizing_summary import printed, summary_of
+from benchmarks.sizing_traces import FINEST, traces
 from benchmarks.tiers import TRACES as TIERED
-from benchmarks.tiers import five_minute, run
+from benchmarks.tiers import run
 from reconciler.onepool.replay import clairvoyant_cost
 from reconciler.onepool.walk import allocate
 
 #: Asked shares: the promises and, around them, our frontier.
 ASKS = (0.01, 0.001, 0.0005, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
 QUICK_ASKS = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
-QUICK_TRACES = ("clarknet", "purchase-03", "mongo-01")
 QUICK_LIBRARY = ("MSTL-ETS",)
 
 
@@ -117,18 +117,11 @@ def row_of(
     return row
 
 
-def traces(folder: Path | None, only: Sequence[str], *, quick: bool) -> Iterator[Trace]:
-    """The named traces, or the judged ones of `split.json` (a few of them when `quick`); the packaged ones without a folder."""
-    if folder is None:
-        yield from (trace for trace in packaged() if not only or trace.name in only)
-    else:
-        yield from load(list(only or (QUICK_TRACES if quick else declared_split()["judge"])), folder)
-
-
 def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     """The parsed command line; `only` is a list of known names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of traces (see benchmarks.data)")
+    parser.add_argument("--history", type=Path, nargs="+", default=[], help="tidy files of other traces, instead")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these series only")
     parser.add_argument("--json", type=Path, help="write summary and rows here")
     parser.add_argument("--quick", action="store_true", help="few traces, asks and libraries, no ablation")
@@ -144,7 +137,7 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-cache", action="store_true", help="run the library models again and keep nothing")
     said = parser.parse_args(given)
     said.only = [name for group in said.only for name in group.split(",") if name]
-    unknown = [name for name in said.only if said.data and name.partition("@")[0] not in SPEC]
+    unknown = [name for name in said.only if said.data and not said.history and name.partition("@")[0] not in SPEC]
     if unknown:
         parser.error(f"no series {', '.join(unknown)}; known are {', '.join(SPEC)}")
     if said.lead < 0 or not said.instances > 0:
@@ -159,7 +152,7 @@ def main(given: Sequence[str] | None = None) -> None:
     asks, cache = QUICK_ASKS if said.quick else ASKS, None if said.no_cache else said.cache
     warmed()
     rows: list[dict[str, Any]] = []
-    for trace in traces(said.data, said.only, quick=said.quick):
+    for trace in traces(said.data, said.history, said.only, quick=said.quick):
         begun = time.perf_counter()
         case = case_of(trace, lead=said.lead, instances=said.instances)
         ablate = not (said.quick or said.no_ablation)
@@ -176,15 +169,15 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 def three_tiers(said: argparse.Namespace) -> dict[str, Any]:
-    """The figures of `benchmarks.tiers` on five-minute traces, those of `--only` if it has any; empty without such a trace."""
-    known = [name for name in said.only if said.data is None or SPEC[name.partition("@")[0]][4] == "5min"]
-    names = known if said.only else TIERED[:1] if said.quick else TIERED
-    chosen = [trace for trace in five_minute(said.data, names) if not said.only or trace.name in names]
+    """The figures of `benchmarks.tiers` on the run's five-minute traces, of a folder on those named there; empty without."""
+    every = traces(said.data, said.history, said.only or (() if said.data is None else TIERED), quick=said.quick)
+    chosen = [trace for trace in every if trace.step == FINEST]
+    chosen = chosen[:1] if said.quick else chosen
     if not chosen:
         return {}
     days, seeds = (1.0, 2) if said.quick else (2.0, 5)
     return run(
-        chosen[:1] if said.quick else chosen,
+        chosen,
         seeds=seeds if said.tiers_seeds is None else said.tiers_seeds,
         days=days if said.tiers_days is None else said.tiers_days,
     )
