@@ -158,8 +158,16 @@ def _table(entries: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> str
     for key in keys:
         kind = next(kind for kind in short if key.startswith(kind))
         heads.append(f"{short[kind]} {key[len(kind) + 1 :].replace('_', '.').replace('pct', '%')}")
-    lines = [f"{'':34s}" + "".join(f"{head:>15s}" for head in heads)]
+    lines = [f"{'':40s}" + "".join(f"{head:>15s}" for head in heads)]
+    series = max(count for one in entries.values() for count in one["traces"].values())
     for name, one in entries.items():
-        cells = (one.get(key, float("nan")) for key in keys)
-        lines.append(f"{name:34s}" + "".join(f"{'-' if math.isnan(cell) else f'{cell:.3f}':>15s}" for cell in cells))
+        cells = (_cell(one.get(key, float("nan")), one["traces"].get(key, 0), series) for key in keys)
+        lines.append(f"{name:40s}" + "".join(f"{cell:>15s}" for cell in cells))
     return "\n".join(lines)
+
+
+def _cell(value: float, have: int, series: int) -> str:
+    """A figure, with how many traces have it where not all do."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" + ("" if have == series else f" ({have})")

@@ -4,7 +4,8 @@
 
 The fixture is issue 5's (`benchmarks.tiers_fixture`). Every asked share is walked on paths of losses with common shocks, which
 is what the two figures are, and on the same paths without the shocks. The static mix and the clairvoyant are allowed the
-volume that we left unserved on the same path; `…_at_asked` allows them the asked share, where we left less.
+volume that we left unserved on the same path; `…_at_asked` allows them the asked share, where we left less. `captured` is
+(static mix - ours) / (static mix - clairvoyant): how much of what can be saved at all is saved.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Trace, load, packaged
+from benchmarks.forecast import clean
 from benchmarks.tiers_fixture import Fixture, Losses, fixture, losses
 from benchmarks.tiers_limits import best_static, clairvoyant
 from benchmarks.tiers_walk import Sizer, walked
@@ -33,14 +35,21 @@ def row_of(sizer: Sizer, path: Losses, steps: int) -> dict[str, float]:
     """The figures of one path."""
     made = walked(sizer, path, steps)
     it, asked = sizer.it, max(made.unserved, sizer.share * made.demand)
+    static, limit = best_static(it, path, steps, made.unserved), clairvoyant(it, path, steps, made.unserved)
     return {
         "share": made.share,
         "shocks": int((path.shocked >= 0).sum()),
-        "vs_static_mix": made.cost / best_static(it, path, steps, made.unserved),
-        "gap": made.cost / clairvoyant(it, path, steps, made.unserved) - 1,
+        "vs_static_mix": made.cost / static,
+        "gap": made.cost / limit - 1,
+        "captured": captured(made.cost, static, limit),
         "vs_static_mix_at_asked": made.cost / best_static(it, path, steps, asked),
         "gap_at_asked": made.cost / clairvoyant(it, path, steps, asked) - 1,
     }
+
+
+def captured(ours: float, static: float, limit: float) -> float:
+    """What we save of what foresight would save against the static mix; NaN where that is under a thousandth."""
+    return (static - ours) / (static - limit) if static - limit > 1e-3 * static else float("nan")
 
 
 def rows_of(it: Fixture, day: int, shares: Sequence[float], seeds: int, days: float) -> Iterator[dict[str, Any]]:
@@ -58,6 +67,8 @@ def means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Geometric means of the ratios and of 1 + the gaps, the mean and the largest share obtained."""
     out = {key: float(np.exp(np.mean([np.log(r[key]) for r in rows]))) for key in FIGURES if key.startswith("vs")}
     out |= {key: float(np.expm1(np.mean([np.log1p(r[key]) for r in rows]))) for key in FIGURES if "gap" in key}
+    saved = [row["captured"] for row in rows if np.isfinite(row["captured"])]
+    out["captured"] = float(np.mean(saved)) if saved else float("nan")
     shares = [row["share"] for row in rows]
     return out | {"share": float(np.mean(shares)), "share_most": float(np.max(shares)), "runs": len(rows)}
 
@@ -120,9 +131,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     said = parser.parse_args()
     result = run(five_minute(said.data, said.traces), shares=said.shares, seeds=said.seeds, days=said.days)
-    print(json.dumps({key: value for key, value in result.items() if key != "rows"}, indent=1))
+    print(json.dumps(clean({key: value for key, value in result.items() if key != "rows"}), indent=1))
     if said.json:
-        said.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        said.json.write_text(json.dumps(clean(result), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.data import Trace
-from benchmarks.tiers import summarised
+from benchmarks.tiers import captured, summarised
 from benchmarks.tiers_fixture import ZONES, Fixture, Losses, fixture, losses
 from benchmarks.tiers_limits import best_static, clairvoyant
 from benchmarks.tiers_walk import Sizer, walked
@@ -93,7 +93,7 @@ def test_every_path_with_shocks_has_one_and_loses_a_zone() -> None:
 
 
 def test_the_figures_are_those_of_the_paths_with_shocks() -> None:
-    keys = ("vs_static_mix", "gap", "vs_static_mix_at_asked", "gap_at_asked")
+    keys = ("vs_static_mix", "gap", "vs_static_mix_at_asked", "gap_at_asked", "captured")
     rows = [
         {"trace": "a", "asked": 0.01, "with_shocks": shocks, "share": 0.001, **dict.fromkeys(keys, value)}
         for shocks, value in ((True, 0.5), (True, 2.0), (False, 9.0))
@@ -102,3 +102,8 @@ def test_the_figures_are_those_of_the_paths_with_shocks() -> None:
     assert made["tiers_vs_static_mix"] == pytest.approx(1.0)
     assert made["without_shocks"]["vs_static_mix"] == pytest.approx(9.0)
     assert list(made["distribution"]) == ["a, 1 % asked, with shocks", "a, 1 % asked, without shocks"]
+
+
+def test_what_is_captured_is_a_share_of_what_foresight_saves() -> None:
+    assert captured(80.0, 100.0, 60.0) == pytest.approx(0.5)
+    assert np.isnan(captured(100.0, 100.0, 100.0))
