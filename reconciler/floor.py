@@ -27,6 +27,7 @@ def floor_demand(demand: Demand, load_now: Mapping[str, float]) -> Demand:
                 "levels": (0.5,),
                 "requests_per_second": (max(load_now.get(name, 0.0), 0.0),),
                 "violating_share": _NOTHING,
+                "window_share": None,
             }
         )
         for name, wanted in demand.classes.items()

@@ -96,7 +96,7 @@ def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Coun
         if was.holds and not now.holds:
             return (
                 f"{total} for QoS class {now.name}: with one {option.instance_type} fewer "
-                f"{_percent(now.violating_share)} of its requests would exceed {now.target_ms:g} ms (asked: at most "
+                f"{_percent(now.violating_share)} of its requests would exceed {now.target_ms:g} ms (allowed: at most "
                 f"{_percent(now.asked_share)}; demand is {now.demand_rps:.4g} requests/s at its "
                 f"{100 * (1 - now.asked_share):g} % quantile)."
             )
@@ -170,7 +170,7 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     larger = repaired(unbounded, richer, needs.usable, needs.served)
     for c in failing:
         lot = (
-            f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (asked "
+            f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (allowed "
             f"{_percent(c.asked_share)})"
         )
         if promises(problem, richer).of(c.name).holds:

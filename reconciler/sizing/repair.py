@@ -29,12 +29,12 @@ _STEPS, _TRIED, _NEIGHBOURS = 400, 4, 400
 
 
 def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    """The counts against the demand section, shares tightened by the online control's risk factor.
+    """The counts against the demand section.
 
     Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the losses of spot, and
     the fullest hosts gone.
     """
-    demand, services = tightened(problem).demand, problem.judged_services()
+    demand, services = problem.demand, problem.judged_services()
     whole = assess(demand, supply_of(problem, counts), services, latency=False)
     left = without_spare_hosts(problem, counts)
     if left is None:
@@ -42,19 +42,6 @@ def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     parted = assess(demand, [replace(s, loss=0.0) for s in supply_of(problem, left)], services, latency=False)
     worse = (max(pair, key=lambda c: c.violating_share) for pair in zip(whole.classes, parted.classes, strict=True))
     return replace(whole, classes=tuple(worse))
-
-
-def tightened(problem: SizingProblem) -> SizingProblem:
-    """The problem with every asked share times its risk factor where that is below 1: never looser than promised."""
-    if not problem.risk:
-        return problem
-    classes = {
-        name: wanted.model_copy(
-            update={"violating_share": wanted.violating_share * min(problem.risk.get(name, 1.0), 1.0)}
-        )
-        for name, wanted in problem.demand.classes.items()
-    }
-    return replace(problem, demand=problem.demand.model_copy(update={"classes": classes}), risk={})
 
 
 def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
