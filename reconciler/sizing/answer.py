@@ -15,7 +15,7 @@ from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage
 from reconciler.sizing.problem import SizingProblem
 from reconciler.sizing.program import Layout, Prices, build
 from reconciler.sizing.reasons import explain_obstacles, tier_reasons
-from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired
+from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired, without_idle_growth
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
 
 Floats = NDArray[np.float64]
@@ -163,6 +163,10 @@ def _settle(
         if completed.found and completed.objective < final.objective - 1e-9:
             exact, final = trial, completed
         break
+    needed = without_idle_growth(problem, exact)
+    if needed != exact:
+        completed = stated.fixed(problem, needed)
+        exact, final = (needed, completed) if completed.found else (exact, final)
     observed = {o.name: o.observed for o in problem.options}
     if observed != exact and fits(problem, observed) and _holds(problem, observed):
         budget = problem.budget_usd_per_hour

@@ -114,7 +114,7 @@ def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Coun
     low, _ = problem.tier_bounds.get(option.tier, (0, 0))
     if total <= low:
         return f"{total}: the declared minimum of the tier."
-    if option.usd_per_hour == 0:
+    if option.usd_per_hour == 0 and counts[option.name] <= option.observed:
         return f"{total}: owned and paid for; stopping them saves nothing."
     return None
 

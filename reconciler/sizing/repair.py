@@ -133,6 +133,30 @@ def _helpful(
         yield option, 1
 
 
+def without_idle_growth(problem: SizingProblem, counts: Counts) -> Counts:
+    """The counts without growth that costs nothing and keeps no promise: a start needs a reason, not only a free place.
+
+    What takes steps to boot stays as the horizon has it, because it may be needed before it could be ready.
+    """
+    for option in problem.options:
+        while counts[option.name] > option.observed and problem.lead(option) == 0:
+            fewer = {**counts, option.name: counts[option.name] - 1}
+            dearer = usd_of(problem, fewer) < usd_of(problem, counts) - 1e-9
+            if dearer or not fits(problem, fewer) or not _as_good(problem, fewer, counts):
+                break
+            counts = fewer
+    return counts
+
+
+def _as_good(problem: SizingProblem, fewer: Counts, counts: Counts) -> bool:
+    """Whether every promise and the floor hold with fewer; what does not hold anyway must not get worse."""
+    for judge in (promises, floor):
+        for now, was in zip(judge(problem, fewer).classes, judge(problem, counts).classes, strict=True):
+            if not now.holds and (was.holds or now.violating_share > was.violating_share + 1e-12):
+                return False
+    return True
+
+
 def cheaper_neighbours(problem: SizingProblem, counts: Counts) -> Iterator[Counts]:
     """Cheaper plans near `counts` that hold exactly, the cheapest first.
 

@@ -239,6 +239,19 @@ def test_nothing_is_changed_for_a_saving_that_is_not_worth_it() -> None:
     assert "kept" in kept.reasons[WARM]
 
 
+@pytest.mark.parametrize("running", [0, 3, 8])
+def test_owned_instances_start_only_where_a_promise_needs_them_and_stay_where_they_run(running: int) -> None:
+    kinds = [option(HOT, observed=running, maximum=20), option(WARM, committed=2, observed=1)]
+    answer = size(problem({"gold": 40.0}, kinds, horizon=6, hysteresis=0.02, switch_seconds=60.0))
+    counts = {c.option: c.after for c in answer.counts}
+    assert answer.assessment.holds
+    assert counts["hot/m"] >= running
+    for grown in (c for c in answer.counts if c.after > c.before):
+        asked = problem({"gold": 40.0}, kinds, horizon=6)
+        assert not promises(asked, {**counts, grown.option: grown.after - 1}).holds
+        assert "owned and paid for" not in answer.reasons[grown.tier]
+
+
 def test_contradictory_bounds_are_refused_in_a_sentence() -> None:
     with pytest.raises(ContradictoryBounds, match="minimum of 5 is above the maximum of 2"):
         problem({"gold": 1.0}, [option(WARM, minimum=5, maximum=2)])
