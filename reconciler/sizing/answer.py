@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reconciler.assess import assess
 from reconciler.scenarios import aligned_scenarios
+from reconciler.sizing.ceilings import over_ceiling, within_ceilings
 from reconciler.sizing.milp import Program, Solution
 from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
 from reconciler.sizing.problem import SizingProblem
@@ -167,6 +168,10 @@ def _settle(
     if needed != exact:
         completed = stated.fixed(problem, needed)
         exact, final = (needed, completed) if completed.found else (exact, final)
+    cheap = within_ceilings(problem, exact)
+    if cheap != exact:
+        completed = stated.fixed(problem, cheap)
+        exact, final = cheap, completed if completed.found else final
     observed = {o.name: o.observed for o in problem.options}
     if observed != exact and fits(problem, observed) and _holds(problem, observed):
         budget = problem.budget_usd_per_hour
@@ -179,7 +184,7 @@ def _settle(
 
 
 def _holds(problem: SizingProblem, counts: Counts) -> bool:
-    return promises(problem, counts).holds and floor(problem, counts).holds
+    return promises(problem, counts).holds and floor(problem, counts).holds and not over_ceiling(problem, counts)
 
 
 def _gap(final: Solution, solution: Solution) -> float:

@@ -192,11 +192,29 @@ def test_a_budget_in_the_way_is_named_with_what_lifting_it_costs() -> None:
     assert f"to {free.usd_after:.4g} would keep the promise" in answer.problems[0]
 
 
-def test_a_class_over_its_ceiling_is_named_with_its_part_of_the_cost() -> None:
-    asked = problem({"gold": 60.0, "bronze": 60.0}, [option(WARM)], class_usd_per_hour={"gold": 0.1, "bronze": 9.0})
-    (sentence,) = size(asked).problems
+def test_a_class_keeps_its_ceiling_at_the_expense_of_its_own_promise_and_lifting_is_priced() -> None:
+    kinds, tiers = [option(WARM), option(COLD)], {"gold": (WARM,), "bronze": (COLD,)}
+    rates = {"gold": 60.0, "bronze": 60.0}
+    free = size(problem(rates, kinds, tiers=tiers))
+    asked = problem(rates, kinds, tiers=tiers, class_usd_per_hour={"bronze": 0.09})
+    answer = size(asked)
+    assert answer.count("warm/m") == free.count("warm/m")
+    assert answer.assessment.of("gold").holds
+    assert answer.count("cold/m") * 0.04 <= 0.09
+    (sentence,) = answer.problems
+    assert f"to {free.count('cold/m') * 0.04:.4g} would keep the promise" in sentence
+    assert "its ceiling of 0.09" in sentence
+
+
+def test_a_ceiling_takes_nothing_from_other_classes_nor_from_the_load_now() -> None:
+    shared = problem({"gold": 60.0, "bronze": 60.0}, [option(WARM)], class_usd_per_hour={"gold": 0.1, "bronze": 9.0})
+    (sentence,) = size(shared).problems
     assert "gold takes" in sentence
-    assert "over its ceiling of 0.1" in sentence
+    assert "another class's promise first" in sentence
+    busy = problem({"gold": 60.0}, [option(WARM)], class_usd_per_hour={"gold": 0.05}, load_now={"gold": 55.0})
+    answer = size(busy)
+    assert floor(busy, {c.option: c.after for c in answer.counts}).holds
+    assert any("over its ceiling of 0.05" in p for p in answer.problems)
 
 
 def test_the_floor_passes_the_budget() -> None:
