@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reconciler.fleet_base import Count, Duration, Part, Positive, Share
 from stacks.contract import (
@@ -57,6 +57,9 @@ class WarmTier(Part):
     launch: Launch | None = None
     instance_types: tuple[str, ...] = ()
     commitments: tuple[Commitment, ...] = ()
+    commitments_from: Literal["declared", "aws"] = Field(
+        "declared", description="`aws`: what the account holds (reserved instances, capacity) in place of the list."
+    )
     reservations: tuple[Reservation, ...] = ()
     ready_pool: ReadyPoolRule | None = ReadyPoolRule()
     target_tracking: TargetTracking | None = None
@@ -67,6 +70,12 @@ class WarmTier(Part):
     round_trip: Duration = timedelta(milliseconds=10)
     min: Count = 0
     max: Positive = 1000
+
+    @model_validator(mode="after")
+    def _one_source_of_commitments(self) -> Self:
+        if self.commitments and self.commitments_from == "aws":
+            raise ValueError("`commitments_from: aws` asks the account: leave `commitments` out, or list them alone")
+        return self
 
 
 class ColdTier(Part):

@@ -141,6 +141,8 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     engine = project.engine()
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
+    held = project.with_held(fleet, prices.catalogue, now=now)
+    fleet = held.fleet
     return Situation(
         fleet=fleet,
         catalogue=prices.catalogue,
@@ -153,7 +155,13 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         now=now,
         stack=project.stack,
         unreachable=silent,
-        notes=(*known.notes, *known.judged.notes, *prices.notes, *price_notes(fleet, prices.catalogue, now)),
+        notes=(
+            *known.notes,
+            *known.judged.notes,
+            *prices.notes,
+            *held.notes,
+            *price_notes(fleet, prices.catalogue, now),
+        ),
         past=past_changes(ledger.entries(project.ledger_file)),
         demoted=known.unfit or known.judged.demoted,
         records=known.judged.records,
