@@ -109,7 +109,6 @@ def slots_per_instance(supply: Supply, service: Service) -> int:
 def assess(
     demand: Demand,
     supply: Sequence[Supply],
-    services: Mapping[str, Service] | None = None,
     *,
     fine: int = 4,
     latency: bool = True,
@@ -119,7 +118,6 @@ def assess(
     Args:
         demand: per class its promise, tiers and quantiles of requests/s, in order of priority.
         supply: ready instances; several entries per tier and type are allowed.
-        services: overrides by class, for what the demand section does not carry (network bytes).
         fine: points between two quantile levels.
         latency: False leaves `latency_ms` at NaN, for a search that only asks for violating shares.
 
@@ -131,7 +129,7 @@ def assess(
     rates, mass = aligned_scenarios(demand, fine)
     found = []
     for index, (name, wanted) in enumerate(demand.classes.items()):
-        service = (services or {}).get(name) or Service.of(wanted.service)
+        service = Service.of(wanted.service)
         level = 1 - wanted.allowed_share
         at_level = float(np.interp(level, wanted.levels, wanted.requests_per_second))
         found.append(_ClassRoute(name, wanted, service, np.append(rates[:, index], at_level), mass, level))

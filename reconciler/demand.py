@@ -90,7 +90,7 @@ def _service(rule: Application, cost: RequestCost | None) -> Service:
         arrival_scv=rule.arrival_scv,
         concurrency_per_vcpu=rule.concurrency_per_vcpu,
         memory_mib=rule.memory_mib or (cost.memory_mib if cost is not None else 0.0),
-        network_bytes=cost.network_bytes if cost is not None else 0.0,
+        network_bytes=rule.network_bytes or (cost.network_bytes if cost is not None else 0.0),
         peak_factor=rule.peak_factor,
     )
     if declared is not None or cost is None:

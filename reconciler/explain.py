@@ -225,7 +225,7 @@ def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Margin
 
 
 def _judge(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    return assess(problem.demand, supply_of(problem, counts), problem.judged_services(), latency=False)
+    return assess(problem.demand, supply_of(problem, counts), latency=False)
 
 
 def changes(before: Basis, after: Basis) -> tuple[str, ...]:

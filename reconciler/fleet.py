@@ -103,6 +103,7 @@ class Application(Part):
     arrival_scv: Annotated[float, Field(ge=0)] = 1.0
     concurrency_per_vcpu: Annotated[float, Field(gt=0)] = 1.0
     memory_mib: Annotated[float, Field(ge=0)] = 0.0
+    network_bytes: Annotated[float, Field(ge=0)] = Field(0.0, description="Moved per request; 0: learned, else none.")
     peak_factor: Annotated[float, Field(ge=1)] = 1.0
     team: str = ""
 

@@ -54,9 +54,8 @@ def with_carried(memory: Memory, problem: SizingProblem, planned: Mapping[str, i
     Steps until the next run are judged by the lesser of what runs and what is planned: growth takes time, and a plan may
     never be applied.
     """
-    services = problem.judged_services()
     found = [
-        assess(problem.demand, supply_of(problem, counts), services, latency=False)
+        assess(problem.demand, supply_of(problem, counts), latency=False)
         for counts in ({o.name: o.observed for o in problem.options}, planned)
     ]
     carried = {name: min(one.of(name).safe_rps for one in found) for name in problem.demand.classes}

@@ -134,10 +134,9 @@ def problem_of(it: Situation) -> SizingProblem:
         budget_usd_per_hour=fleet.guards.usd_per_hour,
         class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
         sunk_usd_per_hour=sunk(fleet, it.catalogue),
-        load_now=felt_load(demand, it.load_now, it.latency_now_ms, running, by_class),
+        load_now=felt_load(demand, it.load_now, it.latency_now_ms, running),
         first_run=it.observed.first_run,
         keep_observed=frozenset(tier.value for tier in Tier) if it.demoted else frozenset(),
-        services=by_class,
         horizon_share={name: a.horizon for name, a in allowed.items()},
     )
 

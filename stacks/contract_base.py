@@ -73,6 +73,9 @@ class Service(Model):
     memory_mib: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="Memory held by one request in service, MiB."
     )
+    network_bytes: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="Bytes that one request moves over the instance's network; 0: no constraint."
+    )
     peak_factor: Annotated[float, Field(ge=1)] = Field(
         default=1.0, description="Peak rate within a step / mean rate of the step."
     )

@@ -98,7 +98,7 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         status=status,
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
-        assessment=assess(asked.demand, supply_of(problem, counts), asked.judged_services()),
+        assessment=assess(asked.demand, supply_of(problem, counts)),
         bound_usd=solution.bound,
         cost_usd=final.objective,
         gap=_gap(final, solution),
@@ -214,6 +214,6 @@ def _without_program(problem: SizingProblem, problems: list[str], needs: Needs) 
         status="infeasible",
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
-        assessment=assess(problem.demand, supply_of(problem, counts), problem.judged_services()),
+        assessment=assess(problem.demand, supply_of(problem, counts)),
         gap=1.0,
     )

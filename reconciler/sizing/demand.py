@@ -89,6 +89,7 @@ def demand_section(
                 arrival_scv=_rounded(service.arrival_scv),
                 concurrency_per_vcpu=_rounded(service.concurrency_per_vcpu),
                 memory_mib=_rounded(service.memory_mib),
+                network_bytes=_rounded(service.network_bytes),
                 peak_factor=max(_rounded(service.peak_factor), 1.0),
             ),
             round_trip_ms={tier: round_trip_ms[tier] for tier in tiers[name] if tier in round_trip_ms},

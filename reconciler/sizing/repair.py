@@ -34,12 +34,12 @@ def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the losses of spot, and
     the fullest hosts gone.
     """
-    demand, services = problem.demand, problem.judged_services()
-    whole = assess(demand, supply_of(problem, counts), services, latency=False)
+    demand = problem.demand
+    whole = assess(demand, supply_of(problem, counts), latency=False)
     left = without_spare_hosts(problem, counts)
     if left is None:
         return whole
-    parted = assess(demand, [replace(s, loss=0.0) for s in supply_of(problem, left)], services, latency=False)
+    parted = assess(demand, [replace(s, loss=0.0) for s in supply_of(problem, left)], latency=False)
     worse = (max(pair, key=lambda c: c.violating_share) for pair in zip(whole.classes, parted.classes, strict=True))
     return replace(whole, classes=tuple(worse))
 
@@ -48,7 +48,7 @@ def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     """The counts against the load measured now, with nothing lost."""
     supply = [replace(s, loss=0.0) for s in supply_of(problem, counts)]
     wanted = floor_demand(problem.demand, problem.load_now)
-    return assess(wanted, supply, problem.judged_services(), fine=1, latency=False)
+    return assess(wanted, supply, fine=1, latency=False)
 
 
 def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:

@@ -139,3 +139,13 @@ def test_weighted_capacity_is_refused_for_it_hides_the_count(violations):
 
     (message,) = violations(RULE, change=weighted)
     assert "weighted capacity" in message
+
+
+def test_a_class_that_moves_much_data_is_judged_by_the_network_of_its_types(violations):
+    values = _with_rates(10, 20)
+    demand = copy.deepcopy(values["demand"])
+    demand["classes"]["gold"]["tiers"] = ["warm", "cold"]
+    assert violations(RULE, raw(demand=copy.deepcopy(demand))) == []
+    demand["classes"]["gold"]["service"]["networkBytes"] = 400_000_000
+    (message,) = violations(RULE, raw(demand=demand))
+    assert "of requests would miss" in message or "no number of instances" in message

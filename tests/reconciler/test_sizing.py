@@ -160,7 +160,7 @@ def test_memory_and_network_bound_as_vcpu_does() -> None:
     wire = problem(
         {"gold": 40.0},
         [option(WARM, network_mbps=100.0)],
-        services={"gold": Service(mean_s=0.05, network_bytes=600_000)},
+        service=Service(mean_s=0.05, network_bytes=600_000),
     )
     assert size(wire).of(WARM) > size(problem({"gold": 40.0}, [option(WARM)])).of(WARM)
 
