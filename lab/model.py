@@ -15,7 +15,6 @@ DomainType = Literal["kvm", "qemu"]
 
 STACK = "lab"
 REGION = "us-east-1"
-ACCOUNT = "123456789012"
 HYPERVISORS = ("hv-a", "hv-b")
 VERSION = 1
 

@@ -23,6 +23,9 @@ class LatencySlo(DemandSettings):
     tolerance: float = Field(
         default=0.02, ge=0, le=1, description="Violating share that may pass the promised one, as a share of it."
     )
+    max_window_factor: float = Field(
+        default=4.0, ge=1, description="Violating share that one plan may allow, as a multiple of the promised one."
+    )
     max_latency_ms: dict[str, float] = Field(
         default_factory=dict, description="QoS class → latest target that its promise may state, ms."
     )
@@ -39,6 +42,15 @@ def decide(facts: Facts, settings: LatencySlo) -> Iterator[Violation]:
                 message=(
                     f"Class '{name}' promises {promised.latency_ms:g} ms, the policy pack allows at most {limit:g} ms. "
                     "Set qos latency in fleet.yaml back and plan again."
+                )
+            )
+    for name, stated in wanted.classes.items():
+        most = settings.max_window_factor * stated.violating_share
+        if stated.allowed_share > most * (1 + 1e-5):
+            yield Violation(
+                message=(
+                    f"Class '{name}' may miss {stated.allowed_share:.2%} while this plan is valid; the policy pack allows "
+                    f"{most:.2%} for a promise of {stated.violating_share:.2%}. Run `tiercast plan` for a new plan."
                 )
             )
     for lot in assess(wanted, guaranteed(facts.estate, facts.catalogue(settings))).classes:

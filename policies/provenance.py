@@ -32,7 +32,8 @@ def decide(facts: Facts, settings: Provenance) -> Iterator[Violation]:
             message=(
                 f"The plan was made with prices of digest {plan.catalogue_digest[:12]}…, the policy pack pins "
                 f"{catalogue.digest()[:12]}… ({catalogue.source}). Plan again with that catalogue (prices.catalogue in "
-                "fleet.yaml), or pin the plan's with catalogueFile and catalogueDigest."
+                "fleet.yaml), or pin the plan's with catalogueFile (prices of AWS: .tiercast/<stack>/prices.<region>.json) and "
+                "catalogueDigest."
             )
         )
     if plan.created_at > facts.now + SKEW:

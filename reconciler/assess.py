@@ -51,9 +51,9 @@ class ClassAssessment:
 
     latency_ms: at the class's percentile when demand is at its quantile `level` (infinite: overloaded or served by
     none). safe_rps: load carried within the promise beside the other classes at that level. violating_share: expected
-    share of requests beyond it; asked_share: how much may be. risk: probability that some are. served: requests/s by
-    tier at `level`; used: share of the tier's instances that this takes. reachable: False where no load at all meets
-    the target on any tier that has instances.
+    share of requests beyond it; asked_share: how much may be while the plan is valid. risk: probability that some are.
+    served: requests/s by tier at `level`; used: share of the tier's instances that this takes. reachable: False where no
+    load at all meets the target on any tier that has instances.
     """
 
     name: str
@@ -109,7 +109,6 @@ def slots_per_instance(supply: Supply, service: Service) -> int:
 def assess(
     demand: Demand,
     supply: Sequence[Supply],
-    services: Mapping[str, Service] | None = None,
     *,
     fine: int = 4,
     latency: bool = True,
@@ -119,7 +118,6 @@ def assess(
     Args:
         demand: per class its promise, tiers and quantiles of requests/s, in order of priority.
         supply: ready instances; several entries per tier and type are allowed.
-        services: overrides by class, for what the demand section does not carry (network bytes).
         fine: points between two quantile levels.
         latency: False leaves `latency_ms` at NaN, for a search that only asks for violating shares.
 
@@ -131,8 +129,8 @@ def assess(
     rates, mass = aligned_scenarios(demand, fine)
     found = []
     for index, (name, wanted) in enumerate(demand.classes.items()):
-        service = (services or {}).get(name) or Service.of(wanted.service)
-        level = 1 - wanted.violating_share
+        service = Service.of(wanted.service)
+        level = 1 - wanted.allowed_share
         at_level = float(np.interp(level, wanted.levels, wanted.requests_per_second))
         found.append(_ClassRoute(name, wanted, service, np.append(rates[:, index], at_level), mass, level))
         routing.take(found[-1])
@@ -208,7 +206,7 @@ class _ClassRoute:
             safe_rps=self._safe(routing),
             latency_ms=self._latency(routing) if latency else float("nan"),
             violating_share=float((weights * missed).sum()) / volume if volume > 0 else 0.0,
-            asked_share=self.demand.violating_share,
+            asked_share=self.demand.allowed_share,
             risk=float(weights[missed > 0].sum()),
             served={t: float(x[-1, 0]) for t, x in self.served.items()},
             used={t: float(x[-1, 0]) for t, x in self.share.items()},

@@ -166,7 +166,11 @@ def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
 
 
 def load_catalogue(text: str, location: str) -> Catalogue:
-    """Parse the text of a catalogue file (YAML, of which JSON is a part); `location` names it in errors."""
+    """Parse the text of a catalogue file (YAML, of which JSON is a part); `location` names it in errors.
+
+    Kept prices (a catalogue with the time of fetching) are read as the catalogue in them, so that a policy pack can pin
+    the very prices that a plan was made with.
+    """
     try:
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -175,7 +179,8 @@ def load_catalogue(text: str, location: str) -> Catalogue:
         raise InputError(f"{location}{line}", "this is not valid YAML.", "Correct the line named.") from None
     if not isinstance(raw, Mapping):
         raise InputError(location, f"expected a mapping with `types`, found {type(raw).__name__}.")
-    return parse_catalogue(raw, location)
+    kept = raw.get("catalogue") if raw.keys() == {"catalogue", "fetched_at"} else None
+    return parse_catalogue(kept if isinstance(kept, Mapping) else raw, location)
 
 
 @lru_cache(maxsize=1)

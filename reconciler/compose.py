@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from reconciler.fleet import ColdTier, Fleet, HotTier, WarmTier
+from reconciler.fleet import Fleet
+from reconciler.fleet_tiers import ColdTier, HotTier, WarmTier
 from reconciler.options import COLD_GROUP, label
 from stacks.contract import (
     Cold,

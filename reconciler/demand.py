@@ -53,8 +53,17 @@ def services(grouping: Grouping, fleet: Fleet, costs: Mapping[str, RequestCost])
     }
 
 
-def section(fleet: Fleet, paths: Floats, steps: int, by_class: Mapping[str, Service]) -> Demand:
-    """The demand section that sizes answer: quantiles of each class's largest step among the plan's first `steps`."""
+def section(
+    fleet: Fleet,
+    paths: Floats,
+    steps: int,
+    by_class: Mapping[str, Service],
+    window_share: Mapping[str, float] | None = None,
+) -> Demand:
+    """The demand section that sizes answer: quantiles of each class's largest step among the plan's first `steps`.
+
+    `window_share`: class → what may be missed while the plan is valid; absent: the promised share.
+    """
     tiers = fleet.tiers
     trips = {Tier.HOT: tiers.hot.round_trip, Tier.WARM: tiers.warm.round_trip, Tier.COLD: tiers.cold.round_trip}
     return demand_section(
@@ -66,6 +75,7 @@ def section(fleet: Fleet, paths: Floats, steps: int, by_class: Mapping[str, Serv
         latency_ms={name: promise.latency.total_seconds() * 1000 for name, promise in fleet.qos.items()},
         percentile={name: promise.percentile for name, promise in fleet.qos.items()},
         violating_share={name: promise.violating_share for name, promise in fleet.qos.items()},
+        window_share=window_share,
         tiers={name: promise.tiers for name, promise in fleet.qos.items()},
         round_trip_ms={tier: trip.total_seconds() * 1000 for tier, trip in trips.items()},
     )
@@ -80,7 +90,7 @@ def _service(rule: Application, cost: RequestCost | None) -> Service:
         arrival_scv=rule.arrival_scv,
         concurrency_per_vcpu=rule.concurrency_per_vcpu,
         memory_mib=rule.memory_mib or (cost.memory_mib if cost is not None else 0.0),
-        network_bytes=cost.network_bytes if cost is not None else 0.0,
+        network_bytes=rule.network_bytes or (cost.network_bytes if cost is not None else 0.0),
         peak_factor=rule.peak_factor,
     )
     if declared is not None or cost is None:

@@ -225,7 +225,7 @@ def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Margin
 
 
 def _judge(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    return assess(problem.demand, supply_of(problem, counts), problem.judged_services(), latency=False)
+    return assess(problem.demand, supply_of(problem, counts), latency=False)
 
 
 def changes(before: Basis, after: Basis) -> tuple[str, ...]:
@@ -272,83 +272,3 @@ def _demand_changes(before: Demand, after: Demand) -> list[str]:
             )
     found += [f"QoS class {name} is gone." for name in before.classes if name not in after.classes]
     return found
-
-
-#: A table for people: title, headings, rows of text.
-Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
-
-
-def tables(explanation: Explanation) -> list[Table]:
-    """The explanation as tables, in the order of reading; the last is empty where nothing stands in the way."""
-    tier_rows: list[tuple[str, ...]] = [
-        (t.tier.value, f"{t.before} → {t.after}", f"{t.usd_before:.3f} → {t.usd_after:.3f}", t.reason)
-        for t in explanation.tiers
-    ]
-    class_rows: list[tuple[str, ...]] = [
-        (
-            c.name,
-            f"{c.latency_ms:.0f} / {c.target_ms:.0f} ms at p{100 * c.percentile:g}",
-            f"{_percent(c.violating_share)} of {_percent(c.asked_share)}",
-            _percent(c.risk),
-            f"{c.quantile:.4f}",
-            f"{c.multiplier_usd:.4g}",
-            ", ".join(f"{t.value} {v:.4g}" for t, v in c.served.items() if v > 0) or "none",
-        )
-        for c in explanation.classes
-    ]
-    marginal_rows: list[tuple[str, ...]] = [
-        (
-            m.option,
-            str(m.count),
-            "–" if m.usd_more is None else f"{m.usd_more:+.4f}",
-            _moved(m, m.share_more),
-            "–" if m.usd_less is None else f"{m.usd_less:+.4f}",
-            _moved(m, m.share_less),
-        )
-        for m in explanation.marginals
-    ]
-    standing_rows: list[tuple[str, ...]] = [
-        (s.qos, s.rung.label, str(s.scored), s.reason or "its forecasts hold.") for s in explanation.standing
-    ]
-    floor_rows: list[tuple[str, ...]] = [
-        (
-            f.name,
-            f.option,
-            f"{f.measured_rps:.4g}",
-            f"{f.counted_rps:.4g}",
-            "not measured" if f.latency_ms is None else f"{f.latency_ms:.4g} ms",
-        )
-        for f in explanation.floor
-    ]
-    return [
-        ("Tiers", ("tier", "count", "USD/h", "binding constraint"), tier_rows),
-        (
-            "QoS classes",
-            ("class", "latency", "violating", "P(over)", "quantile", "λ USD/h per rps", "served, requests/s"),
-            class_rows,
-        ),
-        (
-            "One instance more or less",
-            ("option", "count", "+1 USD/h", "then violating", "-1 USD/h", "then violating"),
-            marginal_rows,
-        ),
-        ("Forecast in use", ("class", "forecast", "steps scored", "why"), standing_rows),
-        (
-            "Safety floor that binds",
-            ("class", "with one less of", "requests/s now", "counted as", "latency now"),
-            floor_rows,
-        ),
-        ("Since the last plan", ("change",), [(text,) for text in explanation.changes]),
-        ("In the way", ("constraint",), [(text,) for text in explanation.problems]),
-    ]
-
-
-def _moved(marginal: Marginal, shares: Mapping[str, float] | None) -> str:
-    name = marginal.tightest
-    if shares is None or not name:
-        return "–"
-    return f"{name} {_percent(marginal.share_now[name])} → {_percent(shares[name])}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,35 +23,14 @@ from reconciler.demotion import DemotionRules, Rung, Score, Trust, Verdict
 from reconciler.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.fleet import Fleet
 from reconciler.grouping import Grouping
+from reconciler.memory import KEPT_LEVELS, KEPT_STEPS, Made, Memory
+from reconciler.promise import Record, after_step
 
 Floats = NDArray[np.float64]
 
-#: Levels that are kept and scored; the second and the last but one bound the watched 90 % interval.
-KEPT_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 _LOW, _HIGH = KEPT_LEVELS.index(0.05), KEPT_LEVELS.index(0.95)
-#: Steps of a forecast that are kept; a run that comes later than this leaves the rest without a score.
-KEPT_STEPS = 48
 #: Sample paths of a baseline that is only scored.
 _PATHS = 200
-
-#: Rung → (steps, levels) requests per step.
-Made = Mapping[Rung, Floats]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """What a run leaves for the next: per QoS class the forecasts of all rungs after `cutoff`, and the trust.
-
-    rules: the step and overlap that the tests run with; another fleet file's tests start anew. mixes: class → weight of
-    the fleet's rules, by their place; load: requests/s last known. They let a plan be made when the history is gone.
-    """
-
-    rules: tuple[float, int]
-    cutoff: datetime
-    made: Mapping[str, Made] = field(default_factory=dict)
-    trust: Mapping[str, Trust] = field(default_factory=dict)
-    mixes: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
-    load: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +47,8 @@ class Standing:
 class Judged:
     """The forecast to size from, whether nothing may shrink on it, sentences for the plan, and what to keep.
 
-    `memory` is None where the run must leave the kept one alone (a replay of an earlier time).
+    records: class → what its past steps came to. `memory` is None where the run must leave the kept one alone (a replay of
+    an earlier time).
     """
 
     forecast: DemandForecast
@@ -77,6 +56,7 @@ class Judged:
     notes: tuple[str, ...]
     standing: tuple[Standing, ...]
     memory: Memory | None
+    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 def rules_of(fleet: Fleet) -> DemotionRules:
@@ -116,14 +96,15 @@ def judge(
     groups = history.grouped(grouping.codes, len(grouping.names))
     rows = _by_class(fleet, grouping, groups)
     trust = scored(used, rows, history, rules) if used is not None else {name: Trust() for name in fleet.qos}
+    records = recorded(used, rows, history, fleet) if used is not None else {}
     season = season_of(history.length, history.step)
     age = as_of - history.end
     verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in fleet.qos}
     rungs = [verdicts[name].rung for name in grouping.qos]
     fresh = history.cutoff if used is None else max(history.cutoff, used.cutoff)
-    kept = Memory(rules=_key(rules), cutoff=fresh, trust=trust)
+    kept = Memory(rules=_key(rules), cutoff=fresh, trust=trust, records=records)
     if used is not None and used.cutoff > history.cutoff:
-        kept = replace(used, trust=trust)
+        kept = replace(used, trust=trust, records=records)
     else:
         kept = replace(
             kept,
@@ -137,7 +118,31 @@ def judge(
         notes=(*notes, *_spoken(verdicts)),
         standing=_standing(trust, verdicts),
         memory=None if later else kept,
+        records=records,
     )
+
+
+def recorded(memory: Memory, rows: Mapping[str, Floats], history: History, fleet: Fleet) -> dict[str, Record]:
+    """Records per class after the kept steps that have ended since; without a forecast, a fleet or a value none is entered."""
+    seconds, out = history.step.total_seconds(), dict(memory.records)
+    for name, row in rows.items():
+        carried, made = memory.carried.get(name), memory.made.get(name, {}).get(Rung.MODEL)
+        if carried is None or made is None:
+            continue
+        first = int((memory.cutoff - history.start) // history.step) + 1
+        for ahead in range(max(-first, 0), min(history.length - first, len(made))):
+            demand = float(row[first + ahead]) / seconds
+            if np.isfinite(demand):
+                out[name] = after_step(
+                    out.get(name, Record()),
+                    demand=demand,
+                    levels=KEPT_LEVELS,
+                    forecast=(made[ahead] / seconds).tolist(),
+                    missed=max(demand - carried, 0.0),
+                    ask=fleet.qos[name].violating_share,
+                    steps_per_day=timedelta(days=1) / fleet.step,
+                )
+    return out
 
 
 def scored(memory: Memory, rows: Mapping[str, Floats], history: History, rules: DemotionRules) -> dict[str, Trust]:
@@ -199,45 +204,9 @@ def without_history(fleet: Fleet, memory: Memory, *, why: str, paths: int = 200)
         notes=(f"{verdict.reason} ({why})",),
         standing=_standing(memory.trust, dict.fromkeys(fleet.qos, verdict)),
         memory=None,
+        records=memory.records,
     )
     return judged, grouping
-
-
-def to_json(memory: Memory) -> dict[str, Any]:
-    """Plain values to keep between runs."""
-    return {
-        "version": 1,
-        "rules": list(memory.rules),
-        "cutoff": memory.cutoff.isoformat(),
-        "made": {
-            name: {rung.name: np.round(rows, 6).tolist() for rung, rows in sorted(made.items())}
-            for name, made in memory.made.items()
-        },
-        "trust": {name: demotion.to_json(trust) for name, trust in memory.trust.items()},
-        "mixes": {name: {str(k): w for k, w in mix.items()} for name, mix in memory.mixes.items()},
-        "load": dict(memory.load),
-    }
-
-
-def from_json(raw: Any) -> Memory:
-    """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
-    if raw["version"] != 1:
-        raise ValueError("another version")
-    step, lag = raw["rules"]
-    made = {n: {Rung[r]: np.array(rows, dtype=float) for r, rows in m.items()} for n, m in raw["made"].items()}
-    if any(rows.ndim != 2 or rows.shape[1] != len(KEPT_LEVELS) for m in made.values() for rows in m.values()):
-        raise ValueError("forecasts of another shape")
-    cutoff = datetime.fromisoformat(raw["cutoff"])
-    if cutoff.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return Memory(
-        rules=(float(step), int(lag)),
-        cutoff=cutoff,
-        made=made,
-        trust={n: demotion.from_json(t) for n, t in raw["trust"].items()},
-        mixes={n: {int(k): float(w) for k, w in mix.items()} for n, mix in raw["mixes"].items()},
-        load={n: float(v) for n, v in raw["load"].items()},
-    )
 
 
 def _key(rules: DemotionRules) -> tuple[float, int]:

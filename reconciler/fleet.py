@@ -6,53 +6,17 @@ are not in here; they are what tiercast decides.
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
-from stacks.contract import (
-    BaseVolume,
-    Commitment,
-    DirectKernel,
-    Flavour,
-    Hypervisor,
-    Interface,
-    Launch,
-    Ownership,
-    Reservation,
-    Routing,
-    TargetTracking,
-    Tier,
-)
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-
-def read_duration(value: Any) -> timedelta:
-    """Read `250ms`, `30s`, `5m`, `1h`, `2d`, `8w`; a bare number has no unit and is refused."""
-    if isinstance(value, timedelta):
-        return value
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|m|h|d|w)\s*", str(value))
-    if match is None:
-        raise ValueError(f"expected a duration such as 250ms, 30s, 5m, 1h or 2d, found {value!r}")
-    return timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2)])
-
-
-Duration = Annotated[timedelta, BeforeValidator(read_duration)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """Base of all parts: frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from reconciler.fleet_base import Count, Duration, Part, Positive, Share
+from reconciler.fleet_tiers import Tiers
+from stacks.contract import Flavour, Routing, Tier
 
 
 class HistorySource(StrEnum):
@@ -139,88 +103,9 @@ class Application(Part):
     arrival_scv: Annotated[float, Field(ge=0)] = 1.0
     concurrency_per_vcpu: Annotated[float, Field(gt=0)] = 1.0
     memory_mib: Annotated[float, Field(ge=0)] = 0.0
+    network_bytes: Annotated[float, Field(ge=0)] = Field(0.0, description="Moved per request; 0: learned, else none.")
     peak_factor: Annotated[float, Field(ge=1)] = 1.0
     team: str = ""
-
-
-class HotTier(Part):
-    """Our own metal."""
-
-    hypervisors: tuple[Hypervisor, ...] = ()
-    flavours: tuple[Flavour, ...] = ()
-    spare_hosts: Count = Field(0, description="Hosts that may be lost without loss of capacity (N+1 = 1).")
-    unreachable: Literal["refuse", "skip"] = Field(
-        "refuse", description="What a hypervisor that does not answer means."
-    )
-    boot: DirectKernel | BaseVolume | None = None
-    interfaces: tuple[Interface, ...] = ()
-    domain_type: Literal["kvm", "qemu"] = "kvm"
-    machine: str = "pc"
-    overlay: str = ""
-    boot_time: Duration = timedelta(minutes=3)
-    round_trip: Duration = timedelta(milliseconds=1)
-    min: Count = 0
-    max: Positive = 100
-
-
-class ReadyPoolRule(Part):
-    """How many booted instances wait, as a share of the group's planned size."""
-
-    share: Share = 0.2
-    state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
-    min_size: Count = 0
-
-
-class WarmTier(Part):
-    """Committed cloud capacity."""
-
-    ownership: Ownership = Ownership.FLOOR
-    launch: Launch | None = None
-    instance_types: tuple[str, ...] = ()
-    commitments: tuple[Commitment, ...] = ()
-    reservations: tuple[Reservation, ...] = ()
-    ready_pool: ReadyPoolRule | None = ReadyPoolRule()
-    target_tracking: TargetTracking | None = None
-    headroom: Annotated[float, Field(ge=1)] = Field(
-        1.5, description="Maximum of a group under `floor` / its planned size."
-    )
-    boot_time: Duration = timedelta(seconds=30)
-    round_trip: Duration = timedelta(milliseconds=10)
-    min: Count = 0
-    max: Positive = 1000
-
-
-class ColdTier(Part):
-    """Cheap capacity that can vanish."""
-
-    ownership: Ownership = Ownership.FLOOR
-    launch: Launch | None = None
-    instance_types: tuple[str, ...] = ()
-    spot_share: Share = 0.8
-    on_demand_base: Count = 0
-    hosts: tuple[Hypervisor, ...] = Field(
-        (), description="Bare-metal form: VMs on these hosts in place of spot groups."
-    )
-    flavours: tuple[Flavour, ...] = ()
-    boot: DirectKernel | BaseVolume | None = None
-    interfaces: tuple[Interface, ...] = ()
-    domain_type: Literal["kvm", "qemu"] = "kvm"
-    machine: str = "pc"
-    overlay: str = ""
-    target_tracking: TargetTracking | None = None
-    headroom: Annotated[float, Field(ge=1)] = 1.5
-    boot_time: Duration = timedelta(minutes=3)
-    round_trip: Duration = timedelta(milliseconds=20)
-    min: Count = 0
-    max: Positive = 1000
-
-
-class Tiers(Part):
-    """The three tiers; an absent one has no capacity."""
-
-    hot: HotTier = HotTier()
-    warm: WarmTier = WarmTier()
-    cold: ColdTier = ColdTier()
 
 
 class Freeze(Part):
@@ -327,10 +212,6 @@ class Fleet(Part):
         """The first rule that fits a user's requests to an application, or None."""
         fits = (r for r in self.applications if fnmatchcase(application, r.match) and fnmatchcase(user, r.user))
         return next(fits, None)
-
-    def frozen_at(self, now: datetime) -> Freeze | None:
-        """The freeze that covers `now`, or None."""
-        return next((f for f in self.guards.freeze if f.start <= now < f.end), None)
 
 
 def parse_fleet(raw: Any, location: str) -> Fleet:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.assess import Supply, assess
-from reconciler.latency import Service
 from stacks.contract import Demand
 
 #: Share of the measured load that may exceed the safe load: only there because a share must be positive.
@@ -27,6 +26,7 @@ def floor_demand(demand: Demand, load_now: Mapping[str, float]) -> Demand:
                 "levels": (0.5,),
                 "requests_per_second": (max(load_now.get(name, 0.0), 0.0),),
                 "violating_share": _NOTHING,
+                "window_share": None,
             }
         )
         for name, wanted in demand.classes.items()
@@ -38,11 +38,10 @@ def below_floor(
     demand: Demand,
     load_now: Mapping[str, float],
     supply: Sequence[Supply],
-    services: Mapping[str, Service] | None = None,
 ) -> tuple[str, ...]:
     """One sentence per class whose measured load the supply would not carry within its promise; empty where it does."""
     whole = [replace(s, loss=0.0) for s in supply]
-    judged = assess(floor_demand(demand, load_now), whole, services, fine=1, latency=False)
+    judged = assess(floor_demand(demand, load_now), whole, fine=1, latency=False)
     return tuple(
         f"QoS class {c.name} has {c.demand_rps:.6g} requests/s now and would be served {c.safe_rps:.6g} within "
         f"{c.target_ms:g} ms: this would go below the safety floor."
@@ -56,7 +55,6 @@ def felt_load(
     load_now: Mapping[str, float],
     latency_now_ms: Mapping[str, float],
     supply: Sequence[Supply],
-    services: Mapping[str, Service] | None = None,
 ) -> dict[str, float]:
     """The measured load, raised for classes whose measured latency is over their target: what the fleet feels.
 
@@ -69,7 +67,6 @@ def felt_load(
         load_now: measured requests/s per class.
         latency_now_ms: measured latency at the class's percentile, where it is measured.
         supply: what runs now.
-        services: as `assess`.
 
     Returns:
         requests/s per class of `load_now`, never less than measured.
@@ -83,7 +80,7 @@ def felt_load(
         low, high = 1.0, _MOST_FELT
         for _ in range(20):
             middle = (low + high) / 2
-            judged = assess(floor_demand(demand, {**felt, name: load * middle}), whole, services, fine=1)
+            judged = assess(floor_demand(demand, {**felt, name: load * middle}), whole, fine=1)
             low, high = (middle, high) if judged.of(name).latency_ms < measured else (low, middle)
         felt[name] = load * high
     return felt

@@ -108,6 +108,6 @@ def guarded(
         counts=tuple(counted(o, found.counts[o.name]) for o in problem.options),
         reasons=reasons,
         usd_after=usd_of(problem, found.counts),
-        assessment=assess(problem.demand, supply_of(problem, found.counts), problem.judged_services()),
+        assessment=assess(problem.demand, supply_of(problem, found.counts)),
     )
     return GuardedSizing(sizing=changed, bound=found.reasons)

@@ -25,10 +25,11 @@ from reconciler.fitness import price_notes
 from reconciler.fleet import Fleet
 from reconciler.grouping import Grouping
 from reconciler.guarding import past_changes
+from reconciler.memory import with_carried
 from reconciler.observe import observe
 from reconciler.outlook import outlook
 from reconciler.plan import OWN_KEYS, PlanFile
-from reconciler.planning import Situation, decide
+from reconciler.planning import Situation, decide, problem_of
 from reconciler.render import render
 from reconciler.report.summary import Summary
 
@@ -67,7 +68,7 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     """
     it = situation(project, as_of=as_of, now=now, seed=seed)
     plan = keep_plan(project, decide(it), now=now)
-    remember(project, it)
+    remember(project, it, plan)
     return plan
 
 
@@ -78,10 +79,11 @@ def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
     return plan
 
 
-def remember(project: Project, it: Situation) -> None:
+def remember(project: Project, it: Situation, plan: PlanFile) -> None:
     """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
     if it.memory is not None:
-        write_memory(project.memory_file, it.memory)
+        planned = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
+        write_memory(project.memory_file, with_carried(it.memory, problem_of(it), planned))
 
 
 def _sizes(plan: PlanFile) -> dict[str, list[int]]:
@@ -112,7 +114,7 @@ def reconcile_once(
     """
     it = situation(project, as_of=as_of, now=now, seed=seed)
     plan = decide(it)
-    remember(project, it)
+    remember(project, it, plan)
     if mode is Mode.SHADOW:
         ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
         return Outcome(plan=plan)
@@ -139,6 +141,8 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     engine = project.engine()
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
+    held = project.with_held(fleet, prices.catalogue, now=now)
+    fleet = held.fleet
     return Situation(
         fleet=fleet,
         catalogue=prices.catalogue,
@@ -151,9 +155,16 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         now=now,
         stack=project.stack,
         unreachable=silent,
-        notes=(*known.notes, *known.judged.notes, *prices.notes, *price_notes(fleet, prices.catalogue, now)),
+        notes=(
+            *known.notes,
+            *known.judged.notes,
+            *prices.notes,
+            *held.notes,
+            *price_notes(fleet, prices.catalogue, now),
+        ),
         past=past_changes(ledger.entries(project.ledger_file)),
         demoted=known.unfit or known.judged.demoted,
+        records=known.judged.records,
         standing=known.judged.standing,
         memory=known.judged.memory,
     )

@@ -11,7 +11,8 @@ from datetime import timedelta
 
 from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError
-from reconciler.fleet import ColdTier, Fleet, HotTier, WarmTier
+from reconciler.fleet import Fleet
+from reconciler.fleet_tiers import ColdTier, HotTier, WarmTier
 from reconciler.losses import lost_within
 from reconciler.observe import Observed
 from reconciler.sizing.problem import Host, Option

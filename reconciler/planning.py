@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,18 @@ from reconciler.assess import ClassAssessment
 from reconciler.catalogue import Catalogue
 from reconciler.compose import compose
 from reconciler.demand import class_paths, section, services, window
-from reconciler.feedback import Memory, Standing
+from reconciler.feedback import Standing
 from reconciler.fleet import Fleet
 from reconciler.floor import felt_load
 from reconciler.grouping import Grouping
 from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
+from reconciler.memory import Memory
 from reconciler.observe import Observed
 from reconciler.options import hosts, options
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
+from reconciler.promise import Record, allowance
 from reconciler.sizing import Sizing, SizingProblem, size
 from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
 
@@ -54,6 +56,7 @@ class Situation:
         past: changes that were applied before, for cooldowns and the churn window.
         demoted: the forecast fell back or is stale: nothing shrinks on it.
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
+        records: per class what its past steps came to, which decides how much of its promise this plan may use.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
@@ -73,6 +76,7 @@ class Situation:
     past: tuple[PastChange, ...] = ()
     demoted: bool = False
     latency_now_ms: Mapping[str, float] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: Memory | None = None
 
@@ -107,7 +111,17 @@ def problem_of(it: Situation) -> SizingProblem:
     choices = options(fleet, it.catalogue, it.observed, frozenset(it.unreachable))
     bounds = {Tier.HOT: (tiers.hot.min, tiers.hot.max), Tier.WARM: (tiers.warm.min, tiers.warm.max)}
     bounds[Tier.COLD] = (tiers.cold.min, tiers.cold.max)
-    demand = section(fleet, paths, length, by_class)
+    allowed = {
+        name: allowance(
+            it.records.get(name, Record()),
+            paths[:, k],
+            window=length,
+            ask=promise.violating_share,
+            steps_per_day=timedelta(days=1) / fleet.step,
+        )
+        for k, (name, promise) in enumerate(fleet.qos.items())
+    }
+    demand = section(fleet, paths, length, by_class, {name: a.window for name, a in allowed.items()})
     running = [option.supply(option.observed) for option in choices]
     return SizingProblem(
         demand=demand,
@@ -120,10 +134,10 @@ def problem_of(it: Situation) -> SizingProblem:
         budget_usd_per_hour=fleet.guards.usd_per_hour,
         class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
         sunk_usd_per_hour=sunk(fleet, it.catalogue),
-        load_now=felt_load(demand, it.load_now, it.latency_now_ms, running, by_class),
+        load_now=felt_load(demand, it.load_now, it.latency_now_ms, running),
         first_run=it.observed.first_run,
         keep_observed=frozenset(tier.value for tier in Tier) if it.demoted else frozenset(),
-        services=by_class,
+        horizon_share={name: a.horizon for name, a in allowed.items()},
     )
 
 

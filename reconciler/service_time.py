@@ -60,6 +60,7 @@ class Service:
             arrival_scv=service.arrival_scv,
             concurrency_per_vcpu=service.concurrency_per_vcpu,
             memory_mib=service.memory_mib,
+            network_bytes=service.network_bytes,
             peak_factor=service.peak_factor,
         )
 

@@ -73,6 +73,9 @@ class Service(Model):
     memory_mib: Annotated[float, Field(ge=0)] = Field(
         default=0.0, description="Memory held by one request in service, MiB."
     )
+    network_bytes: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="Bytes that one request moves over the instance's network; 0: no constraint."
+    )
     peak_factor: Annotated[float, Field(ge=1)] = Field(
         default=1.0, description="Peak rate within a step / mean rate of the step."
     )
@@ -85,6 +88,9 @@ class ClassDemand(Model):
     latency_ms: Annotated[float, Field(gt=0)]
     percentile: Annotated[float, Field(gt=0, lt=1)]
     violating_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="Share of requests that may miss it.")
+    window_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Share that may miss it while this plan is valid, so that the promise holds over many plans."
+    )
     tiers: tuple[Tier, ...] = Field(min_length=1, description="Tiers that may serve the class, first choice first.")
     levels: tuple[Share, ...] = Field(min_length=1, description="Quantile levels, ascending.")
     requests_per_second: tuple[Annotated[float, Field(ge=0)], ...] = Field(
@@ -92,6 +98,11 @@ class ClassDemand(Model):
     )
     service: Service
     round_trip_ms: dict[Tier, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+    @property
+    def allowed_share(self) -> float:
+        """Share that may miss it while the plan is valid: the promised one where the plan states no other."""
+        return self.violating_share if self.window_share is None else self.window_share
 
     @model_validator(mode="after")
     def _quantiles_ascend(self) -> Self:

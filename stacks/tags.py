@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 
 from stacks.contract_base import Tier
 
-#: Tags that the policy `required-tags` asks for.
-REQUIRED = ("project", "stack", "tier")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:

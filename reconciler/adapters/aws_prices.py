@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from reconciler.catalogue import Catalogue, parse_catalogue
 from reconciler.errors import InputError, Unavailable
@@ -193,11 +194,14 @@ def commitments(ec2: Any) -> tuple[Commitment, ...]:
     return tuple(sorted(found, key=lambda c: (c.instance_type, c.usd_per_hour)))
 
 
-def reservations(ec2: Any) -> tuple[Reservation, ...]:
-    """Active on-demand capacity reservations, by type and zone."""
+def reservations(ec2: Any, *, own: Mapping[str, str] | None = None) -> tuple[Reservation, ...]:
+    """Active on-demand capacity reservations, by type and zone; those that carry all tags of `own` are left out."""
     counts: dict[tuple[str, str], int] = {}
     for page in _pages(ec2, "describe_capacity_reservations", Filters=[{"Name": "state", "Values": ["active"]}]):
         for entry in page["CapacityReservations"]:
+            tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}
+            if own and own.items() <= tags.items():
+                continue
             key = (entry["InstanceType"], entry["AvailabilityZone"])
             counts[key] = counts.get(key, 0) + entry["TotalInstanceCount"]
     return tuple(Reservation(instance_type=t, zone=z, count=n) for (t, z), n in sorted(counts.items()) if n)
@@ -224,14 +228,14 @@ def advisor_rates(text: str, region: str, location: str) -> dict[str, dict[str, 
 def _pages(client: Any, operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
     try:
         yield from client.get_paginator(operation).paginate(**arguments)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise _unavailable(operation, error) from error
 
 
 def _call(client: Any, operation: str, **arguments: Any) -> Mapping[str, Any]:
     try:
         answer: Mapping[str, Any] = getattr(client, operation)(**arguments)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise _unavailable(operation, error) from error
     return answer
 

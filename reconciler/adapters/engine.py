@@ -7,11 +7,9 @@ secrets, so nothing else of them is kept; an engine's error text is reduced to i
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent
@@ -98,14 +96,6 @@ class Engine:
             raise _translated(error, events) from None
         return _preview(events, failed=False)
 
-    def destroy(self, *, progress: Progress | None = None) -> None:
-        """Delete every resource of the stack and keep the (empty) stack."""
-        events: list[EngineEvent] = []
-        try:
-            self._select().destroy(on_event=_collector(events, progress), color="never", show_secrets=False)
-        except automation.CommandError as error:
-            raise _translated(error, events) from None
-
     def state(self) -> tuple[Resource, ...]:
         """The resources that the last update left, without reading the providers."""
         try:
@@ -123,14 +113,6 @@ class Engine:
             for r in deployment.get("resources", [])
             if not r.get("delete")
         )
-
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs; secret ones are left out."""
-        try:
-            found = self._select().outputs()
-        except automation.CommandError as error:
-            raise _translated(error, []) from None
-        return {name: output.value for name, output in found.items() if not output.secret}
 
     def policy_digest(self) -> str:
         """SHA-256 over the policy pack's files and its configuration: part of what an approval is bound to."""
@@ -232,9 +214,3 @@ def _translated(error: automation.CommandError, events: Sequence[EngineEvent]) -
 def config_digest(text: str) -> str:
     """SHA-256 of a stack file's text."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_policy_config(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a pack configuration for `--policy-pack-config`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

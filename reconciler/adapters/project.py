@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from reconciler.adapters.commitments import Held, account, with_held
 from reconciler.adapters.engine import Engine
 from reconciler.adapters.files import read_yaml
 from reconciler.adapters.price_source import priced
 from reconciler.adapters.prices import Priced
+from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet import Fleet, parse_fleet
 
@@ -76,6 +78,11 @@ class Project:
     def read_catalogue(self, fleet: Fleet, *, now: datetime) -> Priced:
         """The prices that the fleet names a source for, with what the plan must say about them."""
         return priced(fleet, base=self.fleet_path.parent, kept=self.work, now=now)
+
+    def with_held(self, fleet: Fleet, catalogue: Catalogue, *, now: datetime) -> Held:
+        """The fleet with what its account has committed to, where it leaves that to AWS."""
+        ask = account(fleet, project=self.name, stack=self.stack)
+        return with_held(fleet, catalogue, ask=ask, kept=self.work / "commitments.json", now=now)
 
     def engine(self) -> Engine:
         """The engine on this stack, with the policy pack and its configuration.

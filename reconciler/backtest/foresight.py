@@ -75,6 +75,6 @@ def _certain(
         keep_observed=frozenset(),
         hysteresis=0.0,
         switch_seconds=0.0,
-        risk={},
+        horizon_share={},
         time_limit_s=5.0,
     )

@@ -48,7 +48,7 @@ def unserved(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[s
     """Requests/s of each class that ready `counts` (by option) do not serve within its promise."""
     # What was lost is not in the counts any more, so nothing more is lost by chance.
     supply = [replace(o.supply(counts[o.name]), loss=0.0) for o in problem.options if counts[o.name]]
-    judged = assess(floor_demand(problem.demand, rates), supply, problem.judged_services(), fine=1, latency=False)
+    judged = assess(floor_demand(problem.demand, rates), supply, fine=1, latency=False)
     return {c.name: c.violating_share * rates[c.name] for c in judged.classes if c.name in rates}
 
 

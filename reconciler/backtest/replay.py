@@ -10,19 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from reconciler.backtest.realised import Realised, unserved
 from reconciler.backtest.stock import Stock, taken
 from reconciler.catalogue import Catalogue
+from reconciler.demand import class_paths, window
 from reconciler.fleet import Fleet
 from reconciler.guards import PastChange
+from reconciler.memory import KEPT_LEVELS
 from reconciler.observe import Observed
 from reconciler.options import COLD_GROUP, label, options
 from reconciler.outlook import Outlook
 from reconciler.planning import Situation, places_of, problem_of, sized
+from reconciler.promise import Record, after_step
 from reconciler.sizing import Option, SizingProblem
 from stacks.contract import Slot, Tier
 
@@ -79,6 +82,8 @@ class _State:
     past: tuple[PastChange, ...] = ()
     moved: dict[str, int] = field(default_factory=dict)
     begun: bool = False
+    records: dict[str, Record] = field(default_factory=dict)
+    counted: int = 0
 
     def observed(self, choices: tuple[Option, ...]) -> Observed:
         """As `observe` would read it from the stack: desired counts of groups, and slots of our own metal."""
@@ -120,6 +125,7 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
         serving, state.moved = problem, {}
         if (k + 1) % it.window == 0 and (k + 1 < it.steps):
             at = it.start + k * it.fleet.step
+            _count(state, it, walked, outlooks, early)
             seen = known(at)
             outlooks.append(seen)
             problem, said = _decide(it, state, choices, seen, at, k)
@@ -167,6 +173,27 @@ def _losses(state: _State, choices: tuple[Option, ...], it: Stretch, k: int) -> 
     return lost
 
 
+def _count(state: _State, it: Stretch, walked: list[Step], outlooks: list[Outlook], early: int) -> None:
+    """Enter the steps that have ended into the records of the promises, by the newest forecast made for each."""
+    for k in range(state.counted, len(walked)):
+        made = outlooks[(k + early - 1) // it.window]
+        at = it.start + k * it.fleet.step
+        step = window(made.forecast, at, at + it.fleet.step)
+        rows = class_paths(made.forecast, made.grouping, it.fleet, step.start)[:, :, 0]
+        for place, (name, promise) in enumerate(it.fleet.qos.items()):
+            if name in walked[k].rates:
+                state.records[name] = after_step(
+                    state.records.get(name, Record()),
+                    demand=walked[k].rates[name],
+                    levels=KEPT_LEVELS,
+                    forecast=np.quantile(rows[:, place], KEPT_LEVELS).tolist(),
+                    missed=walked[k].unserved.get(name, 0.0),
+                    ask=promise.violating_share,
+                    steps_per_day=timedelta(days=1) / it.fleet.step,
+                )
+    state.counted = len(walked)
+
+
 def _decide(
     it: Stretch, state: _State, choices: tuple[Option, ...], seen: Outlook, at: datetime, k: int
 ) -> tuple[SizingProblem, list[str]]:
@@ -183,6 +210,7 @@ def _decide(
         stack="backtest",
         past=state.past,
         demoted=seen.demoted,
+        records=state.records,
     )
     problem = problem_of(situation)
     held = sized(situation, problem)

@@ -17,10 +17,11 @@ from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
 from reconciler.demotion import Rung
-from reconciler.explain import Basis, explain_plan, tables
+from reconciler.explain import Basis, explain_plan
 from reconciler.loop import situation
 from reconciler.plan import parse_plan
 from reconciler.planning import problem_of
+from reconciler.report.explanation import tables
 from reconciler.report.text import table
 from reconciler.sizing import size
 from stacks.contract import parse

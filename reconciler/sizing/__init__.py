@@ -3,7 +3,8 @@
 problem   what is asked (pure data)            demand    the plan's demand section, from sample paths
 needs     demand in vCPU, shortage prices      cuts      expected shortage as a convex function of capacity
 program   the integer program (HiGHS)          repair    exact check by `assess`, and what it still takes
-reasons   the binding constraint of each tier  answer    the whole, in order
+ceilings  what a class may cost at most        reasons   the binding constraint of each tier
+answer    the whole, in order
 """
 
 from reconciler.sizing.answer import size

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from reconciler.assess import assess
 from reconciler.scenarios import aligned_scenarios
+from reconciler.sizing.ceilings import over_ceiling, within_ceilings
 from reconciler.sizing.milp import Program, Solution
 from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
 from reconciler.sizing.problem import SizingProblem
 from reconciler.sizing.program import Layout, Prices, build
 from reconciler.sizing.reasons import explain_obstacles, tier_reasons
-from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired
+from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired, without_idle_growth
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
 
 Floats = NDArray[np.float64]
@@ -97,7 +98,7 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         status=status,
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
-        assessment=assess(asked.demand, supply_of(problem, counts), asked.judged_services()),
+        assessment=assess(asked.demand, supply_of(problem, counts)),
         bound_usd=solution.bound,
         cost_usd=final.objective,
         gap=_gap(final, solution),
@@ -163,6 +164,14 @@ def _settle(
         if completed.found and completed.objective < final.objective - 1e-9:
             exact, final = trial, completed
         break
+    needed = without_idle_growth(problem, exact)
+    if needed != exact:
+        completed = stated.fixed(problem, needed)
+        exact, final = (needed, completed) if completed.found else (exact, final)
+    cheap = within_ceilings(problem, exact)
+    if cheap != exact:
+        completed = stated.fixed(problem, cheap)
+        exact, final = cheap, completed if completed.found else final
     observed = {o.name: o.observed for o in problem.options}
     if observed != exact and fits(problem, observed) and _holds(problem, observed):
         budget = problem.budget_usd_per_hour
@@ -175,7 +184,7 @@ def _settle(
 
 
 def _holds(problem: SizingProblem, counts: Counts) -> bool:
-    return promises(problem, counts).holds and floor(problem, counts).holds
+    return promises(problem, counts).holds and floor(problem, counts).holds and not over_ceiling(problem, counts)
 
 
 def _gap(final: Solution, solution: Solution) -> float:
@@ -205,6 +214,6 @@ def _without_program(problem: SizingProblem, problems: list[str], needs: Needs) 
         status="infeasible",
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
-        assessment=assess(problem.demand, supply_of(problem, counts), problem.judged_services()),
+        assessment=assess(problem.demand, supply_of(problem, counts)),
         gap=1.0,
     )

@@ -52,6 +52,7 @@ def demand_section(
     latency_ms: Mapping[str, float],
     percentile: Mapping[str, float],
     violating_share: Mapping[str, float],
+    window_share: Mapping[str, float] | None = None,
     tiers: Mapping[str, Sequence[Tier]],
     round_trip_ms: Mapping[Tier, float],
     levels: Sequence[float] = LEVELS,
@@ -62,6 +63,7 @@ def demand_section(
         paths: (paths, classes, horizon) requests/s.
         window: steps for which the plan is valid; the quantiles are of the largest demand among them.
         services, latency_ms, percentile, violating_share, tiers: per class. round_trip_ms: per tier.
+        window_share: per class what may be missed while the plan is valid, where it differs from the promised share.
 
     Returns:
         The contract's demand section. Numbers are rounded to 6 significant digits, so that equal demand gives equal
@@ -77,6 +79,7 @@ def demand_section(
             latency_ms=latency_ms[name],
             percentile=percentile[name],
             violating_share=violating_share[name],
+            window_share=_rounded(window_share[name]) if window_share else None,
             tiers=tuple(tiers[name]),
             levels=tuple(levels),
             requests_per_second=tuple(float(r) for r in rates),
@@ -86,6 +89,7 @@ def demand_section(
                 arrival_scv=_rounded(service.arrival_scv),
                 concurrency_per_vcpu=_rounded(service.concurrency_per_vcpu),
                 memory_mib=_rounded(service.memory_mib),
+                network_bytes=_rounded(service.network_bytes),
                 peak_factor=max(_rounded(service.peak_factor), 1.0),
             ),
             round_trip_ms={tier: round_trip_ms[tier] for tier in tiers[name] if tier in round_trip_ms},

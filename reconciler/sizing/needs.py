@@ -163,7 +163,7 @@ def shortage_prices(problem: SizingProblem, needs: Needs) -> tuple[Floats, Float
     count = len(problem.demand.classes)
     prices, tails = np.zeros(count), np.full(count, 1.0)
     dearest = max((o.usd_per_hour for o in problem.options), default=1.0) or 1.0
-    for k, (name, wanted) in enumerate(problem.demand.classes.items()):
+    for k, name in enumerate(problem.demand.classes):
         if k not in needs.served:
             continue
         usable = needs.usable[:, k]
@@ -171,7 +171,7 @@ def shortage_prices(problem: SizingProblem, needs: Needs) -> tuple[Floats, Float
             o.usd_per_hour / u for o, u in zip(problem.options, usable, strict=True) if u > 0 and o.usd_per_hour > 0
         ]
         slope = min(each, default=dearest / usable.max())
-        share = wanted.violating_share * problem.risk.get(name, 1.0)
+        share = problem.share_ahead(name)
         tails[k] = _tail_for_volume(needs.paths[:, k], share)
         prices[k] = slope / tails[k]
     return prices, tails

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +101,8 @@ class SizingProblem:
         keep_observed: tiers or options (by name) that must not shrink, e.g. on a demoted forecast.
         hysteresis: share of the plan's cost that a change must save to be made; 0.02 unless told.
         switch_seconds: running time that a start or stop is priced at, against churn.
-        risk: per class factor on the asked violating share, from online control; 1 where absent.
-        services: per class what the demand section does not carry: network bytes, and only these are taken from it.
+        horizon_share: per class the share of the horizon's requests that may be missed; the promised one where absent.
+            The plan's own share is in the demand section.
         time_limit_s: for the integer program.
     """
 
@@ -121,8 +121,7 @@ class SizingProblem:
     keep_observed: frozenset[str] = frozenset()
     hysteresis: float = 0.02
     switch_seconds: float = 60.0
-    risk: Mapping[str, float] = field(default_factory=dict)
-    services: Mapping[str, Service] = field(default_factory=dict)
+    horizon_share: Mapping[str, float] = field(default_factory=dict)
     time_limit_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -161,14 +160,12 @@ class SizingProblem:
         return max(math.ceil(option.boot_seconds / self.demand.step_seconds - 0.5), 0)
 
     def service(self, name: str) -> Service:
-        """The service of a class: exactly the demand section's, which the policy judges by, with its network bytes."""
-        stated = Service.of(self.demand.classes[name].service)
-        beside = self.services.get(name)
-        return stated if beside is None else replace(stated, network_bytes=beside.network_bytes)
+        """The service of a class: exactly the demand section's, which the policy judges by."""
+        return Service.of(self.demand.classes[name].service)
 
-    def judged_services(self) -> dict[str, Service]:
-        """The services of all classes, for `assess`."""
-        return {name: self.service(name) for name in self.demand.classes}
+    def share_ahead(self, name: str) -> float:
+        """Share of a class's requests over the horizon that may be missed."""
+        return self.horizon_share.get(name, self.demand.classes[name].violating_share)
 
     def floor_of(self, option: Option) -> int:
         """Least count of an option: its minimum, and what runs where it must not shrink."""

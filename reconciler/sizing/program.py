@@ -233,7 +233,7 @@ class _Builder:
                         self._tangents(self._capacity(ready, pooled), after, lines)
         for k in needs.served:
             if parts[k]:
-                allowed = volume[k] * allowed_share(problem, names[k]) + self._allowed_above(k, volume)
+                allowed = volume[k] * problem.share_ahead(names[k]) + self._allowed_above(k, volume)
                 slack = p.column(self.prices.volume * self._rank(k) * self.hours)
                 p.row([c for c, _ in parts[k]] + [slack], [w for _, w in parts[k]] + [-1.0], high=allowed)
 
@@ -241,7 +241,7 @@ class _Builder:
         """Shortage that the classes before k are allowed and bring into k's groups, vCPU."""
         names = list(self.problem.demand.classes)
         above = {j for g in self.needs.groups if g.last == k for j in g.members if j != k}
-        return sum(volume[j] * allowed_share(self.problem, names[j]) for j in above)
+        return sum(volume[j] * self.problem.share_ahead(names[j]) for j in above)
 
     def _tangents(self, capacity: int, short: int, lines: list[tuple[float, float]]) -> None:
         for a, b in lines:
@@ -268,11 +268,6 @@ def _exposure(option: Option, problem: SizingProblem) -> tuple[float, float]:
     return supply.loss, supply.lost_share
 
 
-def allowed_share(problem: SizingProblem, name: str) -> float:
-    """Violating share that a class may have, tightened by the online control's risk factor, never loosened."""
-    return problem.demand.classes[name].violating_share * min(problem.risk.get(name, 1.0), 1.0)
-
-
 def window_shortage(problem: SizingProblem, needs: Needs, group: Group) -> tuple[Shortage, float]:
     """F of the demand section for a group, in requests/s by vCPU capacity, and the shortage that the promises allow.
 
@@ -285,7 +280,7 @@ def window_shortage(problem: SizingProblem, needs: Needs, group: Group) -> tuple
     weight = np.divide(needs.rates[:, group.last], own, out=np.zeros_like(own), where=own > 0)
     allowed = 0.0
     for k in group.members:
-        share = allowed_share(problem, names[k])
+        share = problem.demand.classes[names[k]].allowed_share
         volume = needs.rates[:, k] if k == group.last else needs.window[:, k] * weight
         allowed += share * float(needs.mass @ volume)
     return Shortage.of(need, needs.mass * weight), allowed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.assess import Assessment
+from reconciler.sizing.ceilings import class_usd, over_ceiling
 from reconciler.sizing.needs import Needs
 from reconciler.sizing.packing import host_limits
 from reconciler.sizing.problem import Option, SizingProblem
@@ -96,7 +96,7 @@ def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Coun
         if was.holds and not now.holds:
             return (
                 f"{total} for QoS class {now.name}: with one {option.instance_type} fewer "
-                f"{_percent(now.violating_share)} of its requests would exceed {now.target_ms:g} ms (asked: at most "
+                f"{_percent(now.violating_share)} of its requests would exceed {now.target_ms:g} ms (allowed: at most "
                 f"{_percent(now.asked_share)}; demand is {now.demand_rps:.4g} requests/s at its "
                 f"{100 * (1 - now.asked_share):g} % quantile)."
             )
@@ -114,7 +114,7 @@ def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Coun
     low, _ = problem.tier_bounds.get(option.tier, (0, 0))
     if total <= low:
         return f"{total}: the declared minimum of the tier."
-    if option.usd_per_hour == 0:
+    if option.usd_per_hour == 0 and counts[option.name] <= option.observed:
         return f"{total}: owned and paid for; stopping them saves nothing."
     return None
 
@@ -150,7 +150,7 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
             "may not shrink and what the load needs now come first. Raise the budget to that."
         )
     judged, safe = promises(problem, counts), floor(problem, counts)
-    sentences += _dear_classes(problem, counts, judged)
+    sentences += _dear_classes(problem, counts)
     names = list(problem.demand.classes)
     served = {names[k] for k in needs.served}
     failing = [c for c in judged.classes if not c.holds and c.name in served]
@@ -164,16 +164,24 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     ]
     if not failing and not unsafe:
         return sentences
+    unceiled = repaired(problem, counts, needs.usable, needs.served) if problem.class_usd_per_hour else counts
+    dear = class_usd(problem, unceiled, promises(problem, unceiled))
     unbudgeted = replace(problem, budget_usd_per_hour=None)
     richer = repaired(unbudgeted, counts, needs.usable, needs.served)
     unbounded = _unbounded(unbudgeted)
     larger = repaired(unbounded, richer, needs.usable, needs.served)
     for c in failing:
         lot = (
-            f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (asked "
+            f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (allowed "
             f"{_percent(c.asked_share)})"
         )
-        if promises(problem, richer).of(c.name).holds:
+        most = problem.class_usd_per_hour.get(c.name)
+        if most is not None and dear[c.name] > most and promises(problem, unceiled).of(c.name).holds:
+            sentences.append(
+                f"{lot}, because of its ceiling of {most:.4g} USD/h: raising it by {dear[c.name] - most:.4g} to "
+                f"{dear[c.name]:.4g} would keep the promise ({_difference(problem, counts, unceiled)})."
+            )
+        elif promises(problem, richer).of(c.name).holds:
             more = usd_of(problem, richer)
             sentences.append(
                 f"{lot}, because of the budget of {budget or 0:.4g} USD/h: raising it by {more - (budget or 0):.4g} to "
@@ -198,27 +206,13 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     return sentences
 
 
-def class_usd(problem: SizingProblem, counts: Counts, judged: Assessment) -> dict[str, float]:
-    """USD/hour of each class: its share of the instances in use of every tier, of what that tier costs beyond sunk."""
-    usd = {
-        tier: sum(max(counts[o.name] - o.committed, 0) * o.usd_per_hour for o in problem.options if o.tier is tier)
-        for tier in Tier
-    }
-    in_use = {tier: sum(c.used.get(tier, 0.0) for c in judged.classes) for tier in Tier}
-    return {
-        c.name: sum(usd[tier] * share / in_use[tier] for tier, share in c.used.items() if in_use[tier] > 0)
-        for c in judged.classes
-    }
-
-
-def _dear_classes(problem: SizingProblem, counts: Counts, judged: Assessment) -> list[str]:
-    """One sentence per class whose part of the cost is above its ceiling."""
-    found = class_usd(problem, counts, judged)
+def _dear_classes(problem: SizingProblem, counts: Counts) -> list[str]:
+    """One sentence per class that its ceiling could not be kept for: others, or the load now, need what it shares."""
     return [
-        f"QoS class {name} takes {found[name]:.4g} USD/h of the plan, {found[name] - most:.4g} over its ceiling of "
-        f"{most:.4g}: raise the ceiling, or lower the class's promise or move it to cheaper tiers."
-        for name, most in problem.class_usd_per_hour.items()
-        if found.get(name, 0.0) > most + 1e-9
+        f"QoS class {name} takes {usd:.4g} USD/h of the plan, {usd - problem.class_usd_per_hour[name]:.4g} over its "
+        f"ceiling of {problem.class_usd_per_hour[name]:.4g}, and taking instances away would break the safety floor or "
+        "another class's promise first. Raise the ceiling to that, or move the class to cheaper tiers or below the others."
+        for name, usd in over_ceiling(problem, counts).items()
     ]
 
 

@@ -29,39 +29,26 @@ _STEPS, _TRIED, _NEIGHBOURS = 400, 4, 400
 
 
 def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    """The counts against the demand section, shares tightened by the online control's risk factor.
+    """The counts against the demand section.
 
     Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the losses of spot, and
     the fullest hosts gone.
     """
-    demand, services = tightened(problem).demand, problem.judged_services()
-    whole = assess(demand, supply_of(problem, counts), services, latency=False)
+    demand = problem.demand
+    whole = assess(demand, supply_of(problem, counts), latency=False)
     left = without_spare_hosts(problem, counts)
     if left is None:
         return whole
-    parted = assess(demand, [replace(s, loss=0.0) for s in supply_of(problem, left)], services, latency=False)
+    parted = assess(demand, [replace(s, loss=0.0) for s in supply_of(problem, left)], latency=False)
     worse = (max(pair, key=lambda c: c.violating_share) for pair in zip(whole.classes, parted.classes, strict=True))
     return replace(whole, classes=tuple(worse))
-
-
-def tightened(problem: SizingProblem) -> SizingProblem:
-    """The problem with every asked share times its risk factor where that is below 1: never looser than promised."""
-    if not problem.risk:
-        return problem
-    classes = {
-        name: wanted.model_copy(
-            update={"violating_share": wanted.violating_share * min(problem.risk.get(name, 1.0), 1.0)}
-        )
-        for name, wanted in problem.demand.classes.items()
-    }
-    return replace(problem, demand=problem.demand.model_copy(update={"classes": classes}), risk={})
 
 
 def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     """The counts against the load measured now, with nothing lost."""
     supply = [replace(s, loss=0.0) for s in supply_of(problem, counts)]
     wanted = floor_demand(problem.demand, problem.load_now)
-    return assess(wanted, supply, problem.judged_services(), fine=1, latency=False)
+    return assess(wanted, supply, fine=1, latency=False)
 
 
 def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:
@@ -144,6 +131,30 @@ def _helpful(
         if far > 1:
             yield option, min(far, option.maximum - counts[option.name])
         yield option, 1
+
+
+def without_idle_growth(problem: SizingProblem, counts: Counts) -> Counts:
+    """The counts without growth that costs nothing and keeps no promise: a start needs a reason, not only a free place.
+
+    What takes steps to boot stays as the horizon has it, because it may be needed before it could be ready.
+    """
+    for option in problem.options:
+        while counts[option.name] > option.observed and problem.lead(option) == 0:
+            fewer = {**counts, option.name: counts[option.name] - 1}
+            dearer = usd_of(problem, fewer) < usd_of(problem, counts) - 1e-9
+            if dearer or not fits(problem, fewer) or not _as_good(problem, fewer, counts):
+                break
+            counts = fewer
+    return counts
+
+
+def _as_good(problem: SizingProblem, fewer: Counts, counts: Counts) -> bool:
+    """Whether every promise and the floor hold with fewer; what does not hold anyway must not get worse."""
+    for judge in (promises, floor):
+        for now, was in zip(judge(problem, fewer).classes, judge(problem, counts).classes, strict=True):
+            if not now.holds and (was.holds or now.violating_share > was.violating_share + 1e-12):
+                return False
+    return True
 
 
 def cheaper_neighbours(problem: SizingProblem, counts: Counts) -> Iterator[Counts]:

@@ -32,6 +32,15 @@ def test_too_few_instances_are_refused_with_figures_and_what_to_do(violations):
     assert "Run `tiercast plan`" in message
 
 
+def test_a_plan_may_allow_itself_more_than_its_promise_within_a_bound(violations):
+    demand = _with_rates(10, 20)["demand"]
+    demand["classes"]["gold"]["windowShare"] = 0.04
+    assert violations(RULE, raw(demand=copy.deepcopy(demand))) == []
+    demand["classes"]["gold"]["windowShare"] = 0.05
+    (message,) = violations(RULE, raw(demand=demand))
+    assert "may miss 5.00% while this plan is valid; the policy pack allows 4.00% for a promise of 1.00%" in message
+
+
 def test_a_floor_counts_at_its_minimum_not_at_its_maximum(violations):
     values = _with_rates(200, 400)
     values["warm"]["groups"][0]["size"] = {"min": 20, "desired": 20, "max": 40}
@@ -130,3 +139,13 @@ def test_weighted_capacity_is_refused_for_it_hides_the_count(violations):
 
     (message,) = violations(RULE, change=weighted)
     assert "weighted capacity" in message
+
+
+def test_a_class_that_moves_much_data_is_judged_by_the_network_of_its_types(violations):
+    values = _with_rates(10, 20)
+    demand = copy.deepcopy(values["demand"])
+    demand["classes"]["gold"]["tiers"] = ["warm", "cold"]
+    assert violations(RULE, raw(demand=copy.deepcopy(demand))) == []
+    demand["classes"]["gold"]["service"]["networkBytes"] = 400_000_000
+    (message,) = violations(RULE, raw(demand=demand))
+    assert "of requests would miss" in message or "no number of instances" in message

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from reconciler.cli.explain import command as explain_command
 from reconciler.cli.plan import command as plan_command
 from reconciler.demotion import Rung
-from reconciler.explain import basis_of, binding_floor, changes, explain, tables
+from reconciler.explain import basis_of, binding_floor, changes, explain
 from reconciler.feedback import Standing
+from reconciler.report.explanation import tables
 from reconciler.sizing import SizingProblem, size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem

@@ -19,9 +19,12 @@ from forecaster.history import History
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.demotion import Rung
 from reconciler.fallback import fallback_paths, season_of, with_fallbacks
-from reconciler.feedback import Judged, Memory, from_json, judge, to_json, usable_alone, without_history
+from reconciler.feedback import Judged, judge, usable_alone, without_history
 from reconciler.fleet import Fleet, parse_fleet
 from reconciler.grouping import group
+from reconciler.memory import Memory, from_json, to_json, with_carried
+from stacks.contract import Tier
+from tests.reconciler.sizing_cases import option, problem
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -274,3 +277,26 @@ def test_a_kill_while_the_memory_is_written_leaves_the_old_one(tmp_path: Path) -
         process.send_signal(signal.SIGKILL)
     assert path.read_bytes() == before
     assert read_memory(path)[1] == ()
+
+
+def test_each_ended_step_enters_the_promise_s_record_once_by_what_the_fleet_carried() -> None:
+    memory = run(4 * WEEK, None).memory
+    assert memory is not None
+    assert memory.records == {}  # nothing was carried by a plan yet
+    later = run(4 * WEEK + 3, replace(memory, carried={"gold": 0.2})).memory
+    assert later is not None
+    record = later.records["gold"]
+    missed = np.maximum(demand(4 * WEEK + 3)[-3:] / 3600 - 0.2, 0).sum()
+    assert record.weight == pytest.approx(3, rel=0.01)
+    assert record.used == pytest.approx(missed, rel=0.01)
+    again = run(4 * WEEK + 3, replace(later, carried={"gold": 0.2})).memory
+    assert again is not None
+    assert again.records["gold"].weight == pytest.approx(record.weight)
+
+
+def test_steps_are_judged_by_the_lesser_of_what_runs_and_what_is_planned() -> None:
+    memory = run(4 * WEEK, None).memory
+    assert memory is not None
+    asked = problem({"gold": 60.0}, [option(Tier.WARM, observed=2)])
+    few, many, one = (with_carried(memory, asked, {"warm/m": n}).carried["gold"] for n in (2, 9, 1))
+    assert many == few > one > 0

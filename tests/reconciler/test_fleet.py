@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -76,11 +76,3 @@ def test_durations_are_read_with_their_units() -> None:
         timedelta(minutes=90),
         timedelta(days=2),
     )
-
-
-def test_a_freeze_covers_its_start_and_not_its_end() -> None:
-    start, end = datetime(2026, 12, 24, tzinfo=UTC), datetime(2026, 12, 27, tzinfo=UTC)
-    freeze = {"start": start, "end": end, "why": "holidays"}
-    fleet = parse_fleet(small(guards={"freeze": [freeze]}), "fleet.yaml")
-    assert fleet.frozen_at(start) is not None
-    assert fleet.frozen_at(end) is None

@@ -134,3 +134,21 @@ def test_service_is_a_mixture_weighted_by_requests_and_learned_where_not_declare
     # Busy time is 7.5 ms at one slot a vCPU and 12.5 ms at two: 13.75 ms of vCPU for 20 ms of slot.
     assert service.concurrency_per_vcpu == pytest.approx(20 / 13.75, rel=1e-5)
     assert service.memory_mib == pytest.approx(64 * 12.5 / 20)
+
+
+def test_network_bytes_are_declared_or_learned_and_reach_the_stack_s_demand() -> None:
+    some = fleet([{"match": "video", "qos": "gold", "network_bytes": 3e6}, {"match": "*", "qos": "gold"}])
+    grouping = Grouping(
+        names=("video", "slow"),
+        qos=("gold", "gold"),
+        codes=np.array([0, 1]),
+        rules=({some.applications[0]: 1.0}, {some.applications[1]: 1.0}),
+    )
+    costs = {
+        name: RequestCost(vcpu_seconds=0.05, memory_mib=1, network_bytes=1e6, scv=0, source="measured")
+        for name in ("video", "slow")
+    }
+    by_class = services(grouping, some, costs)
+    assert by_class["gold"].network_bytes == pytest.approx(2e6)
+    stated = section(some, np.ones((3, 2, 1)), 1, by_class).classes["gold"].service
+    assert stated.network_bytes == 2e6

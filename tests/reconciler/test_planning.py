@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ def fleet(**guards: Any) -> Fleet:
         {
             "step": "1h",
             "history": {"paths": ["h.csv"]},
-            "qos": {"gold": {"latency": "250ms", "percentile": 0.95, "tiers": ["warm", "cold"], "usd_per_hour": 0.01}},
+            "qos": {"gold": {"latency": "250ms", "percentile": 0.95, "tiers": ["warm", "cold"]}},
             "applications": [{"match": "*", "qos": "gold"}],
             "guards": {"cooldown_down": "0s", **guards},
             "tiers": {
@@ -87,9 +88,12 @@ def test_a_cooldown_knows_what_was_applied() -> None:
     assert any("[cooldown]" in n for n in notes)
 
 
-def test_a_class_over_its_declared_part_of_the_cost_is_in_the_plan() -> None:
-    _, notes = warm(situation(200.0, running=0))
-    assert any("over its ceiling" in n for n in notes)
+def test_a_class_keeps_to_its_declared_part_of_the_cost_and_the_plan_says_what_that_breaks() -> None:
+    it = situation(200.0, running=0)
+    tight = it.fleet.model_copy(update={"qos": {"gold": it.fleet.qos["gold"].model_copy(update={"usd_per_hour": 0.1})}})
+    plan = decide(replace(it, fleet=tight))
+    assert plan.usd_per_hour_after - plan.usd_per_hour_before <= 0.1 + 0.06  # boots' volumes beside the instances
+    assert any("because of its ceiling of 0.1 USD/h" in n for n in plan.reasons)
 
 
 def test_no_spot_is_answered_at_the_on_demand_price() -> None:

@@ -20,7 +20,7 @@ from reconciler.adapters.aws_prices import (
     spot_prices,
 )
 from reconciler.adapters.prices import cached_catalogue, read_catalogue
-from reconciler.catalogue import Catalogue, PriceMissing, builtin
+from reconciler.catalogue import Catalogue, PriceMissing, builtin, load_catalogue
 from reconciler.errors import InputError, Unavailable
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -192,6 +192,12 @@ def test_fetched_prices_are_kept_and_used_while_they_are_young(tmp_path: Path) -
     again = cached_catalogue(path, down, now=NOW + timedelta(hours=20), max_age=day)
     assert again.catalogue.digest() == builtin().digest()
     assert again.notes == ()
+
+
+def test_kept_prices_can_be_pinned_as_they_are(tmp_path: Path) -> None:
+    cached_catalogue(tmp_path / "prices.json", fresh, now=NOW, max_age=timedelta(days=1))
+    kept = load_catalogue((tmp_path / "prices.json").read_text(encoding="utf-8"), "prices.json")
+    assert kept.digest() == builtin().digest()
 
 
 def test_old_prices_are_used_with_their_age_when_the_source_is_down(tmp_path: Path) -> None:

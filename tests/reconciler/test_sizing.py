@@ -160,7 +160,7 @@ def test_memory_and_network_bound_as_vcpu_does() -> None:
     wire = problem(
         {"gold": 40.0},
         [option(WARM, network_mbps=100.0)],
-        services={"gold": Service(mean_s=0.05, network_bytes=600_000)},
+        service=Service(mean_s=0.05, network_bytes=600_000),
     )
     assert size(wire).of(WARM) > size(problem({"gold": 40.0}, [option(WARM)])).of(WARM)
 
@@ -192,11 +192,29 @@ def test_a_budget_in_the_way_is_named_with_what_lifting_it_costs() -> None:
     assert f"to {free.usd_after:.4g} would keep the promise" in answer.problems[0]
 
 
-def test_a_class_over_its_ceiling_is_named_with_its_part_of_the_cost() -> None:
-    asked = problem({"gold": 60.0, "bronze": 60.0}, [option(WARM)], class_usd_per_hour={"gold": 0.1, "bronze": 9.0})
-    (sentence,) = size(asked).problems
+def test_a_class_keeps_its_ceiling_at_the_expense_of_its_own_promise_and_lifting_is_priced() -> None:
+    kinds, tiers = [option(WARM), option(COLD)], {"gold": (WARM,), "bronze": (COLD,)}
+    rates = {"gold": 60.0, "bronze": 60.0}
+    free = size(problem(rates, kinds, tiers=tiers))
+    asked = problem(rates, kinds, tiers=tiers, class_usd_per_hour={"bronze": 0.09})
+    answer = size(asked)
+    assert answer.count("warm/m") == free.count("warm/m")
+    assert answer.assessment.of("gold").holds
+    assert answer.count("cold/m") * 0.04 <= 0.09
+    (sentence,) = answer.problems
+    assert f"to {free.count('cold/m') * 0.04:.4g} would keep the promise" in sentence
+    assert "its ceiling of 0.09" in sentence
+
+
+def test_a_ceiling_takes_nothing_from_other_classes_nor_from_the_load_now() -> None:
+    shared = problem({"gold": 60.0, "bronze": 60.0}, [option(WARM)], class_usd_per_hour={"gold": 0.1, "bronze": 9.0})
+    (sentence,) = size(shared).problems
     assert "gold takes" in sentence
-    assert "over its ceiling of 0.1" in sentence
+    assert "another class's promise first" in sentence
+    busy = problem({"gold": 60.0}, [option(WARM)], class_usd_per_hour={"gold": 0.05}, load_now={"gold": 55.0})
+    answer = size(busy)
+    assert floor(busy, {c.option: c.after for c in answer.counts}).holds
+    assert any("over its ceiling of 0.05" in p for p in answer.problems)
 
 
 def test_the_floor_passes_the_budget() -> None:
@@ -237,6 +255,19 @@ def test_nothing_is_changed_for_a_saving_that_is_not_worth_it() -> None:
     kept = size(running, gap=1e-6)
     assert kept.count("warm/twin") == plain.of(WARM)
     assert "kept" in kept.reasons[WARM]
+
+
+@pytest.mark.parametrize("running", [0, 3, 8])
+def test_owned_instances_start_only_where_a_promise_needs_them_and_stay_where_they_run(running: int) -> None:
+    kinds = [option(HOT, observed=running, maximum=20), option(WARM, committed=2, observed=1)]
+    answer = size(problem({"gold": 40.0}, kinds, horizon=6, hysteresis=0.02, switch_seconds=60.0))
+    counts = {c.option: c.after for c in answer.counts}
+    assert answer.assessment.holds
+    assert counts["hot/m"] >= running
+    for grown in (c for c in answer.counts if c.after > c.before):
+        asked = problem({"gold": 40.0}, kinds, horizon=6)
+        assert not promises(asked, {**counts, grown.option: grown.after - 1}).holds
+        assert "owned and paid for" not in answer.reasons[grown.tier]
 
 
 def test_contradictory_bounds_are_refused_in_a_sentence() -> None:

@@ -1,0 +1,33 @@
+"""What all parts of the fleet file share: strict models, durations, bounded numbers."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def read_duration(value: Any) -> timedelta:
+    """Read `250ms`, `30s`, `5m`, `1h`, `2d`, `8w`; a bare number has no unit and is refused."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|m|h|d|w)\s*", str(value))
+    if match is None:
+        raise ValueError(f"expected a duration such as 250ms, 30s, 5m, 1h or 2d, found {value!r}")
+    return timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2)])
+
+
+Duration = Annotated[timedelta, BeforeValidator(read_duration)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

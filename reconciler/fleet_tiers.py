@@ -1,0 +1,111 @@
+"""The three tiers as the fleet file declares them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reconciler.fleet_base import Count, Duration, Part, Positive, Share
+from stacks.contract import (
+    BaseVolume,
+    Commitment,
+    DirectKernel,
+    Flavour,
+    Hypervisor,
+    Interface,
+    Launch,
+    Ownership,
+    Reservation,
+    TargetTracking,
+)
+
+
+class HotTier(Part):
+    """Our own metal."""
+
+    hypervisors: tuple[Hypervisor, ...] = ()
+    flavours: tuple[Flavour, ...] = ()
+    spare_hosts: Count = Field(0, description="Hosts that may be lost without loss of capacity (N+1 = 1).")
+    unreachable: Literal["refuse", "skip"] = Field(
+        "refuse", description="What a hypervisor that does not answer means."
+    )
+    boot: DirectKernel | BaseVolume | None = None
+    interfaces: tuple[Interface, ...] = ()
+    domain_type: Literal["kvm", "qemu"] = "kvm"
+    machine: str = "pc"
+    overlay: str = ""
+    boot_time: Duration = timedelta(minutes=3)
+    round_trip: Duration = timedelta(milliseconds=1)
+    min: Count = 0
+    max: Positive = 100
+
+
+class ReadyPoolRule(Part):
+    """How many booted instances wait, as a share of the group's planned size."""
+
+    share: Share = 0.2
+    state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
+    min_size: Count = 0
+
+
+class WarmTier(Part):
+    """Committed cloud capacity."""
+
+    ownership: Ownership = Ownership.FLOOR
+    launch: Launch | None = None
+    instance_types: tuple[str, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    commitments_from: Literal["declared", "aws"] = Field(
+        "declared", description="`aws`: what the account holds (reserved instances, capacity) in place of the list."
+    )
+    reservations: tuple[Reservation, ...] = ()
+    ready_pool: ReadyPoolRule | None = ReadyPoolRule()
+    target_tracking: TargetTracking | None = None
+    headroom: Annotated[float, Field(ge=1)] = Field(
+        1.5, description="Maximum of a group under `floor` / its planned size."
+    )
+    boot_time: Duration = timedelta(seconds=30)
+    round_trip: Duration = timedelta(milliseconds=10)
+    min: Count = 0
+    max: Positive = 1000
+
+    @model_validator(mode="after")
+    def _one_source_of_commitments(self) -> Self:
+        if self.commitments and self.commitments_from == "aws":
+            raise ValueError("`commitments_from: aws` asks the account: leave `commitments` out, or list them alone")
+        return self
+
+
+class ColdTier(Part):
+    """Cheap capacity that can vanish."""
+
+    ownership: Ownership = Ownership.FLOOR
+    launch: Launch | None = None
+    instance_types: tuple[str, ...] = ()
+    spot_share: Share = 0.8
+    on_demand_base: Count = 0
+    hosts: tuple[Hypervisor, ...] = Field(
+        (), description="Bare-metal form: VMs on these hosts in place of spot groups."
+    )
+    flavours: tuple[Flavour, ...] = ()
+    boot: DirectKernel | BaseVolume | None = None
+    interfaces: tuple[Interface, ...] = ()
+    domain_type: Literal["kvm", "qemu"] = "kvm"
+    machine: str = "pc"
+    overlay: str = ""
+    target_tracking: TargetTracking | None = None
+    headroom: Annotated[float, Field(ge=1)] = 1.5
+    boot_time: Duration = timedelta(minutes=3)
+    round_trip: Duration = timedelta(milliseconds=20)
+    min: Count = 0
+    max: Positive = 1000
+
+
+class Tiers(Part):
+    """The three tiers; an absent one has no capacity."""
+
+    hot: HotTier = HotTier()
+    warm: WarmTier = WarmTier()
+    cold: ColdTier = ColdTier()

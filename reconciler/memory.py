@@ -1,0 +1,103 @@
+"""What a run leaves for the next: forecasts to be scored, the tests' state, the promises' records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconciler import demotion, promise
+from reconciler.assess import assess
+from reconciler.demotion import Rung, Trust
+from reconciler.promise import Record
+from reconciler.sizing import SizingProblem
+from reconciler.sizing.result import supply_of
+
+Floats = NDArray[np.float64]
+
+#: Levels that are kept and scored; the second and the last but one bound the watched 90 % interval.
+KEPT_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
+#: Steps of a forecast that are kept; a run that comes later than this leaves the rest without a score.
+KEPT_STEPS = 48
+
+#: Rung → (steps, levels) requests per step.
+Made = Mapping[Rung, Floats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What a run leaves for the next: per QoS class the forecasts of all rungs after `cutoff`, and the trust.
+
+    rules: the step and overlap that the tests run with; another fleet file's tests start anew. mixes: class → weight of
+    the fleet's rules, by their place; load: requests/s last known. They let a plan be made when the history is gone.
+    records: class → what its past steps came to against its promise. carried: class → requests/s that the fleet of the last
+    plan carries in time, which the steps until the next one are judged by.
+    """
+
+    rules: tuple[float, int]
+    cutoff: datetime
+    made: Mapping[str, Made] = field(default_factory=dict)
+    trust: Mapping[str, Trust] = field(default_factory=dict)
+    mixes: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    load: Mapping[str, float] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
+    carried: Mapping[str, float] = field(default_factory=dict)
+
+
+def with_carried(memory: Memory, problem: SizingProblem, planned: Mapping[str, int]) -> Memory:
+    """The memory with what the fleet carries of each class at least; `planned` counts by option.
+
+    Steps until the next run are judged by the lesser of what runs and what is planned: growth takes time, and a plan may
+    never be applied.
+    """
+    found = [
+        assess(problem.demand, supply_of(problem, counts), latency=False)
+        for counts in ({o.name: o.observed for o in problem.options}, planned)
+    ]
+    carried = {name: min(one.of(name).safe_rps for one in found) for name in problem.demand.classes}
+    return replace(memory, carried=carried)
+
+
+def to_json(memory: Memory) -> dict[str, Any]:
+    """Plain values to keep between runs."""
+    return {
+        "version": 2,
+        "rules": list(memory.rules),
+        "cutoff": memory.cutoff.isoformat(),
+        "made": {
+            name: {rung.name: np.round(rows, 6).tolist() for rung, rows in sorted(made.items())}
+            for name, made in memory.made.items()
+        },
+        "trust": {name: demotion.to_json(trust) for name, trust in memory.trust.items()},
+        "mixes": {name: {str(k): w for k, w in mix.items()} for name, mix in memory.mixes.items()},
+        "load": dict(memory.load),
+        "records": {name: promise.to_json(record) for name, record in memory.records.items()},
+        "carried": dict(memory.carried),
+    }
+
+
+def from_json(raw: Any) -> Memory:
+    """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
+    if raw["version"] != 2:
+        raise ValueError("another version")
+    step, lag = raw["rules"]
+    made = {n: {Rung[r]: np.array(rows, dtype=float) for r, rows in m.items()} for n, m in raw["made"].items()}
+    if any(rows.ndim != 2 or rows.shape[1] != len(KEPT_LEVELS) for m in made.values() for rows in m.values()):
+        raise ValueError("forecasts of another shape")
+    cutoff = datetime.fromisoformat(raw["cutoff"])
+    if cutoff.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return Memory(
+        rules=(float(step), int(lag)),
+        cutoff=cutoff,
+        made=made,
+        trust={n: demotion.from_json(t) for n, t in raw["trust"].items()},
+        mixes={n: {int(k): float(w) for k, w in mix.items()} for n, mix in raw["mixes"].items()},
+        load={n: float(v) for n, v in raw["load"].items()},
+        records={n: promise.from_json(record) for n, record in raw["records"].items()},
+        carried={n: float(v) for n, v in raw["carried"].items()},
+    )

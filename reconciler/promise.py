@@ -1,0 +1,174 @@
+"""How much of its promise a plan may use: one risk for all steps, online from the record of what was missed. Pure.
+
+A promise bounds the share of a class's requests that are not served in time over weeks, not in every hour. The cheapest
+way to keep Σ E[(d − s)⁺] ≤ ε Σ E[d] over steps of equal price has every s at one and the same quantile 1 − p of its step,
+so one risk p is chosen for all steps: the largest with which what was missed so far, and what is expected of the week
+ahead, stay within ε. The forecast speaks for its horizon; for the rest of the week the record does, in which each past
+step counts at every risk by what it would have missed and by what its forecast expected, half and half. A plan's share
+follows from p: more than ε in a quiet hour with a far tail, less in a busy and certain one, never more than `MOST_SHARE`
+× ε, and p never above `MOST_RISK`. It is the rule of `pacing`, with its constants (online control of a risk, Angelopoulos
+et al. 2022): no end to spend up to, nothing read that is younger than the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconciler.pacing import Pace
+
+Floats = NDArray[np.float64]
+
+#: A plan's share is at most this many times the promised one, and the risk of a step at most `MOST_RISK`: below the
+#: policies' bound on risk, so that they never refuse what the sizing makes.
+MOST_SHARE, MOST_RISK = 4.0, 0.2
+#: Risks that are compared, ascending.
+RISKS: Floats = np.geomspace(5e-4, MOST_RISK, 40)
+_NONE = (0.0,) * len(RISKS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a class's past steps came to, each weighing half as much after `Pace.half_days`.
+
+    weight: steps; volume: requests/s summed over them; missed, square: unserved requests/s at each of `RISKS`, half of it
+    what happened and half what was foreseen, and its square; used: unserved in fact; asked: what might have been.
+    """
+
+    weight: float = 0.0
+    volume: float = 0.0
+    missed: tuple[float, ...] = _NONE
+    square: tuple[float, ...] = _NONE
+    used: float = 0.0
+    asked: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """The risk of every step, and the shares of requests that it lets be missed: over the plan, over the horizon."""
+
+    risk: float
+    window: float
+    horizon: float
+
+
+def after_step(
+    record: Record,
+    *,
+    demand: float,
+    levels: Sequence[float],
+    forecast: Sequence[float],
+    missed: float,
+    ask: float,
+    steps_per_day: float,
+    pace: Pace | None = None,
+) -> Record:
+    """The record with one more step that has ended.
+
+    Args:
+        demand, missed: requests/s asked for, and of these not served in time.
+        levels, forecast: quantiles of the step's demand as they were forecast, ascending.
+        ask: the promised share.
+    """
+    pace = pace or Pace()
+    forget = 0.5 ** (1 / (pace.half_days * steps_per_day))
+    weight, volume = forget * record.weight + 1, forget * record.volume + demand
+    # One catastrophe of the past counts for a part of a week's budget: no sane fleet would have served it.
+    most = pace.one_event * ask * 7 * steps_per_day * volume / weight
+    supply, foreseen = _at_risks(np.asarray(levels, float), np.asarray(forecast, float))
+    happened = np.minimum(np.maximum(demand - supply, 0.0), most)
+    foreseen = np.minimum(foreseen, most)
+    share = pace.model_weight / (1 + pace.model_weight)
+    return Record(
+        weight=weight,
+        volume=volume,
+        missed=tuple(forget * np.array(record.missed) + (1 - share) * happened + share * foreseen),
+        square=tuple(forget * np.array(record.square) + (1 - share) * happened**2 + share * foreseen**2),
+        used=forget * record.used + min(missed, most),
+        asked=forget * record.asked + ask * demand,
+    )
+
+
+def allowance(
+    record: Record, paths: Floats, *, window: int, ask: float, steps_per_day: float, pace: Pace | None = None
+) -> Allowance:
+    """What the plan of the next steps may miss of one class.
+
+    Args:
+        record: of the class; empty on a first run, when only the horizon is looked at.
+        paths: (paths, horizon) requests/s, the plan's first step first. window: steps that the plan is for, sized by
+            the largest of them.
+        ask: the promised share.
+    """
+    pace = pace or Pace()
+    volume = float(paths.mean(axis=0).sum())
+    if volume <= 0:
+        return Allowance(risk=MOST_RISK, window=ask, horizon=ask)
+    expected = _expected(paths).sum(axis=1)
+    here, horizon = volume, expected
+    # The record stands for no more of the week ahead than it has seen.
+    rest = max(min(pace.ahead_days * steps_per_day - paths.shape[1], record.weight), 0.0)
+    reserve = np.zeros(len(RISKS))
+    if rest > 0:
+        expected = expected + rest / record.weight * np.array(record.missed)
+        reserve = pace.caution * np.sqrt(np.array(record.square) / record.weight * rest)
+        volume += rest / record.weight * record.volume
+    holds = (record.used + expected + reserve <= record.asked + ask * volume) & (expected <= pace.most * ask * volume)
+    place = max(_last(holds), _last(expected <= pace.least * ask * volume))
+    peaks = paths[:, :window].max(axis=1, keepdims=True)
+    mean = float(peaks.mean())
+    share = float(_expected(peaks)[place, 0]) / mean if mean > 0 else ask
+    return Allowance(
+        risk=float(RISKS[place]),
+        window=min(max(share, 1e-6), MOST_SHARE * ask, 0.99),
+        horizon=min(max(float(horizon[place]) / here, 1e-6), 0.99),
+    )
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Plain values to keep between runs."""
+    return {
+        "weight": record.weight,
+        "volume": record.volume,
+        "missed": [float(f"{v:.6g}") for v in record.missed],
+        "square": [float(f"{v:.6g}") for v in record.square],
+        "used": record.used,
+        "asked": record.asked,
+    }
+
+
+def from_json(raw: Any) -> Record:
+    """The record that `to_json` wrote. Raises ValueError, KeyError or TypeError where it is none."""
+    missed, square = (tuple(float(v) for v in raw[key]) for key in ("missed", "square"))
+    if len(missed) != len(RISKS) or len(square) != len(RISKS):
+        raise ValueError("a record over other risks")
+    return Record(
+        missed=missed, square=square, **{key: float(raw[key]) for key in ("weight", "volume", "used", "asked")}
+    )
+
+
+def _expected(paths: Floats) -> Floats:
+    """(risks, steps) mean over paths (paths, steps) of what lies above each step's quantile 1 − risk."""
+    levels = np.quantile(paths, 1 - RISKS, axis=0)
+    return np.stack([np.maximum(paths - level, 0.0).mean(axis=0) for level in levels])
+
+
+def _at_risks(levels: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Quantiles 1 − p and E[(d − quantile)⁺] at `RISKS`; between levels and beyond the last the tail is exponential."""
+    depth, wanted = -np.log(np.maximum(1 - levels, 1e-9)), -np.log(RISKS)
+    slope = (values[-1] - values[-2]) / (depth[-1] - depth[-2]) if len(values) > 1 else 0.0
+    inside = np.interp(wanted, depth, values)
+    supply = np.where(wanted > depth[-1], values[-1] + slope * (wanted - depth[-1]), inside)
+    # d E[(d − s)⁺] / ds = −p: summed up from the far tail, which is exponential beyond the first risk.
+    first = RISKS[0] * slope
+    parts = -np.diff(supply) * (RISKS[1:] + RISKS[:-1]) / 2
+    return supply, np.concatenate([[first], first + np.cumsum(parts)])
+
+
+def _last(holds: NDArray[np.bool_]) -> int:
+    """The largest risk up to which the bound holds; the smallest one where it holds nowhere."""
+    return int(np.flatnonzero(holds)[-1]) if holds.any() else 0

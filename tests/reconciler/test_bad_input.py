@@ -1,0 +1,126 @@
+"""What a team may get wrong: each is one clear sentence, or a safe plan that says what is in the way."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reconciler.catalogue import Catalogue, builtin, parse_catalogue
+from reconciler.errors import UserError
+from reconciler.fleet import Fleet
+from reconciler.plan import PlanFile
+from reconciler.planning import Situation, decide, problem_of
+from reconciler.sizing import size
+from stacks.contract import Tier
+from tests.reconciler.sizing_cases import lognormal_paths, option, problem
+from tests.reconciler.test_planning import situation
+
+
+def prices(**types: dict[str, float]) -> Catalogue:
+    """The built-in table with other prices for some types (`m5_large=`)."""
+    raw = copy.deepcopy(builtin().model_dump(mode="json"))
+    for name, markets in types.items():
+        raw["types"][name.replace("_", ".")]["usd_per_hour"] = markets
+    return parse_catalogue(raw, "prices.yaml")
+
+
+def refits(it: Situation, **changes: Any) -> Situation:
+    """The situation with parts of the fleet file changed, by dotted key."""
+    raw = it.fleet.model_dump(mode="python")
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        place = raw
+        for step in path:
+            place = place[step]
+        place[last] = value
+    return replace(it, fleet=Fleet.model_validate(raw))
+
+
+def of(plan: PlanFile, tier: str) -> int:
+    return next(t.after for t in plan.tiers if t.tier == tier)
+
+
+@pytest.mark.parametrize(
+    ("markets", "words"),
+    [
+        ({"spot": 0.03}, "no on demand price for 'm5.large': add types.m5.large.usd_per_hour.on_demand"),
+        ({"on_demand": 0.0}, "types.m5.large.usd_per_hour.on_demand"),
+        ({"on_demand": -1.0}, "types.m5.large.usd_per_hour.on_demand"),
+        ({"on_demand": float("nan")}, "types.m5.large.usd_per_hour.on_demand"),
+    ],
+)
+def test_a_missing_zero_or_negative_price_stops_the_plan_and_names_the_key(
+    markets: dict[str, float], words: str
+) -> None:
+    with pytest.raises(UserError, match=re.escape(words)):
+        decide(replace(situation(20.0, running=2), catalogue=prices(m5_large=markets)))
+
+
+def test_prices_in_another_currency_are_refused() -> None:
+    with pytest.raises(UserError, match="'EUR', expected USD"):
+        parse_catalogue({**builtin().model_dump(mode="json"), "currency": "EUR"}, "prices.yaml")
+
+
+def test_an_unknown_type_is_named_with_types_that_are_known() -> None:
+    with pytest.raises(UserError, match=r"'m5\.mega' is not in the price catalogue \(it has .*m5\.large"):
+        decide(refits(situation(20.0, running=2), tiers__warm__instance_types=("m5.mega",)))
+
+
+def test_a_type_without_a_spot_price_is_refused_for_spot_and_taken_on_demand() -> None:
+    it = replace(situation(20.0, running=2), catalogue=prices(c5_large={"on_demand": 0.085}))
+    with pytest.raises(UserError, match=r"no spot price for 'c5\.large'"):
+        decide(it)
+    assert decide(refits(it, tiers__cold__spot_share=0.0)).usd_per_hour_after > 0
+
+
+def test_a_promise_out_of_reach_on_every_type_is_sized_for_the_nearest_and_says_so() -> None:
+    plan = decide(refits(situation(20.0, running=2), qos__gold__latency="15ms"))
+    assert any("out of reach on any type" in r and "Raise the target to at least" in r for r in plan.reasons)
+    assert of(plan, "warm") + of(plan, "cold") > 0
+
+
+def test_no_demand_needs_nothing() -> None:
+    plan = decide(situation(0.0, running=3))
+    assert (of(plan, "warm"), of(plan, "cold")) == (0, 0)
+
+
+def test_a_thousand_times_the_demand_fills_the_maxima_and_names_them() -> None:
+    it = situation(20_000.0, running=2)
+    plan = decide(refits(it, tiers__warm__max=5, tiers__cold__max=6))
+    assert (of(plan, "warm"), of(plan, "cold")) == (5, 6)
+    assert any("because of maxima" in r and "Raise the maximum" in r for r in plan.reasons)
+
+
+def test_a_hypervisor_smaller_than_every_flavour_is_refused_by_the_flavour_s_name() -> None:
+    hosts = ({"name": "tiny", "uri": "qemu:///system", "cores": 1, "memory_mib": 512},)
+    flavours = ({"name": "huge", "vcpu": 8, "memory_mib": 65536},)
+    it = situation(20.0, running=2)
+    with pytest.raises(UserError, match=r"'huge' \(8 vCPU, 65536 MiB\) fits none of the hosts"):
+        decide(refits(it, tiers__hot__hypervisors=hosts, tiers__hot__flavours=flavours))
+
+
+def test_contradictory_bounds_are_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"minimum of 5 is above the maximum of 2"):
+        decide(refits(situation(20.0, running=2), tiers__warm__min=5, tiers__warm__max=2))
+
+
+def test_a_solver_without_time_leaves_the_observed_fleet_raised_until_it_holds() -> None:
+    rates = {f"c{k}": 80.0 + k for k in range(4)}
+    kinds = [option(Tier.WARM, f"t{k}", usd_per_hour=0.1 + 0.013 * k, vcpu=2 + k, observed=1) for k in range(8)]
+    asked = problem(rates, kinds, horizon=8, paths=lognormal_paths(list(rates.values()), horizon=8), time_limit_s=1e-6)
+    answer = size(asked)
+    assert answer.assessment.holds
+    assert answer.status == "time limit"
+    assert any("found no plan within" in p for p in answer.problems)
+    assert all(c.after >= c.before for c in answer.counts)
+
+
+def test_missing_values_never_reach_the_program() -> None:
+    asked = problem_of(situation(20.0, running=2))
+    with pytest.raises(ValueError, match="finite"):
+        replace(asked, paths=np.full_like(asked.paths, np.nan))
