@@ -163,3 +163,15 @@ def reconciled(whole: Floats, modelled: Floats, rest: Floats) -> tuple[Floats, F
     total = modelled.sum(axis=0) + rest
     scale = np.divide(whole, total, out=np.zeros(whole.shape), where=total > 0)
     return modelled * scale, np.where(total > 0, rest * scale, whole)
+
+
+def scaled_to(whole: Floats, paths: Floats) -> Floats:
+    """`paths` (paths, parts, horizon) scaled path by path to sum to `whole` (paths, horizon).
+
+    Where all parts of a path are zero the whole goes to them as their means do.
+    """
+    total = paths.sum(axis=1)
+    mean = paths.mean(axis=0)
+    share = np.where(mean.sum(axis=0) > 0, mean / np.maximum(mean.sum(axis=0), 1e-300), 1.0 / paths.shape[1])
+    scale = np.divide(whole, total, out=np.zeros(whole.shape), where=total > 0)
+    return np.asarray(np.where((total > 0)[:, None], paths * scale[:, None], whole[:, None] * share))
