@@ -10,6 +10,7 @@ from forecaster.history import Floats, History
 from forecaster.plbm_state import PlbmSettings
 from forecaster.prior import Prior, priors
 from forecaster.structure import Structure, pair_values, series_values, whole_values
+from forecaster.warm import Net, warmed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,22 @@ def modelled(
         together = prior[label].quantiles * len(structure.parts_of(label))
         out.append(Modelled(name=name, values=sums[k], prior=together))
     return out
+
+
+def net_of(known: Net, history: History, structure: Structure, settings: PlbmSettings) -> Net:
+    """The global net after a look at all that is modelled, by the settings' rules."""
+    if not settings.lstm or settings.warm is None:
+        return known
+    panel = [one.values for one in modelled(history, structure, settings, names_of(history, structure))]
+    return warmed(
+        known,
+        panel,
+        start=history.start,
+        step=history.step,
+        timezone=settings.calendar.timezone,
+        rules=settings.warm,
+        seed=settings.seed,
+    )
 
 
 def _priors(rows: Floats, structure: Structure, settings: PlbmSettings) -> dict[str, Prior]:

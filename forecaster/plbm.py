@@ -27,7 +27,7 @@ from forecaster.errors import ForecastError
 from forecaster.history import Floats, History, aligned
 from forecaster.joint import Joint, joint
 from forecaster.levels import at_level
-from forecaster.modelled import Modelled, modelled, names_of, prior_of
+from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
@@ -160,6 +160,9 @@ class PLBM:
 
     def _fit(self, due: Mapping[str, str], values: Floats | None = None) -> None:
         """Ask all experts for the series in `due` and keep what they say and which of them carried the mix."""
+        if due:
+            state = self.state
+            self._state = replace(state, net=net_of(state.net, state.history, self.structure, state.settings))
         made = self._forecasts(due, refit=True, values=values)
         fitted = dict(self.state.fitted)
         for name, one in made.items():
@@ -200,6 +203,7 @@ class PLBM:
             choices=() if known is None else known.choices,
             fitted=None if known is None else known.fitted,
             lstm=state.settings.lstm,
+            net=state.net.net,
             tune=refit and state.settings.tune,
             tuner=self._tuner,
             seed=state.settings.seed,
