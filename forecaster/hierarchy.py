@@ -23,6 +23,8 @@ HALF_LIFE = timedelta(weeks=3)
 HOUR_PRIOR = 4.0
 #: Numbers drawn at once; bounds the memory of drawing many pairs.
 CHUNK = 4_000_000
+#: With fewer requests than one for so many parts they are dealt out one by one, which is then several times faster.
+SPARSE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,19 +127,49 @@ def parts(paths: Floats, shares: Floats, bucket: Ints, concentration: float, rng
     if k == 1:
         return paths[None].copy()
     whole = np.floor(paths + rng.random(paths.shape)).astype(np.int64).ravel()
+    target = paths.ravel()
+    scale = np.divide(target, whole, out=np.zeros(len(target)), where=whole > 0)
     out = np.empty((k, count * horizon))
     column = np.tile(bucket, count)
     rows = max(1, CHUNK // k)
     for begin in range(0, count * horizon, rows):
         piece = slice(begin, min(begin + rows, count * horizon))
-        chance = shares[:, column[piece]].T
-        if np.isfinite(concentration):
-            chance = _dirichlet(chance, concentration, rng)
-        drawn = rng.multinomial(whole[piece], chance).astype(np.float64)
-        target = paths.ravel()[piece]
-        scale = np.divide(target, whole[piece], out=np.zeros(len(target)), where=whole[piece] > 0)
-        out[:, piece] = np.where(whole[piece] > 0, (drawn * scale[:, None]).T, (chance * target[:, None]).T)
+        if whole[piece].sum() * SPARSE < k * len(whole[piece]):
+            drawn = _one_by_one(whole[piece], shares, column[piece], concentration, rng)
+        else:
+            chance = shares[:, column[piece]].T
+            if np.isfinite(concentration):
+                chance = _dirichlet(chance, concentration, rng)
+            drawn = rng.multinomial(whole[piece], chance)
+        out[:, piece] = (drawn * scale[piece, None]).T
+        # Less than one request that was rounded down: everybody's share of it.
+        none = begin + np.flatnonzero(whole[piece] == 0)
+        out[:, none] = shares[:, column[none]] * target[none]
     return out.reshape(k, count, horizon)
+
+
+def _one_by_one(whole: Ints, shares: Floats, column: Ints, concentration: float, rng: np.random.Generator) -> Ints:
+    """Dirichlet-multinomial counts (rows, parts) of a few requests among many parts, request by request.
+
+    Hoppe's urn (1984): the j-th request repeats an earlier one with chance j / (concentration + j), each as likely, else
+    it is drawn by the shares.
+    """
+    rows, most = len(whole), int(whole.max(initial=0))
+    order = np.argsort(-whole, kind="stable")
+    size = np.searchsorted(-whole[order], -np.arange(most), side="left")  # rows that have a j-th request
+    part = np.zeros((most, rows), dtype=np.int64)
+    edges = np.cumsum(shares, axis=0)
+    for b in np.unique(column):
+        mine = np.flatnonzero(column[order] == b)
+        fresh = rng.random((most, len(mine))) * edges[-1, b]
+        part[:, mine] = np.minimum(np.searchsorted(edges[:, b], fresh, side="right"), len(shares) - 1)
+    if np.isfinite(concentration):
+        for j in range(1, most):
+            again = np.flatnonzero(rng.random(size[j]) < j / (concentration + j))
+            part[j, again] = part[rng.integers(0, j, len(again)), again]
+    there = np.arange(most)[:, None] < whole[order][None]
+    cell = order[None] * len(shares) + part
+    return np.bincount(cell[there], minlength=rows * len(shares)).reshape(rows, len(shares))
 
 
 def _dirichlet(chance: Floats, concentration: float, rng: np.random.Generator) -> Floats:
@@ -163,3 +195,15 @@ def reconciled(whole: Floats, modelled: Floats, rest: Floats) -> tuple[Floats, F
     total = modelled.sum(axis=0) + rest
     scale = np.divide(whole, total, out=np.zeros(whole.shape), where=total > 0)
     return modelled * scale, np.where(total > 0, rest * scale, whole)
+
+
+def scaled_to(whole: Floats, paths: Floats) -> Floats:
+    """`paths` (paths, parts, horizon) scaled path by path to sum to `whole` (paths, horizon).
+
+    Where all parts of a path are zero the whole goes to them as their means do.
+    """
+    total = paths.sum(axis=1)
+    mean = paths.mean(axis=0)
+    share = np.where(mean.sum(axis=0) > 0, mean / np.maximum(mean.sum(axis=0), 1e-300), 1.0 / paths.shape[1])
+    scale = np.divide(whole, total, out=np.zeros(whole.shape), where=total > 0)
+    return np.asarray(np.where((total > 0)[:, None], paths * scale[:, None], whole[:, None] * share))

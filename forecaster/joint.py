@@ -1,21 +1,22 @@
 """From forecasts of single series to one joint forecast, and from that to every level of the hierarchy.
 
-The rule: series move together as their past errors did (forecaster.paths); parts are drawn from the paths of what holds
-them, so user × application, application, user, label and total agree path by path.
+The rule: series move together as their past errors did (forecaster.paths) and are scaled to the modelled whole of their
+label; parts are drawn from the paths of what holds them. So user × application, application, user, label and total agree
+path by path.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
-from forecaster.hierarchy import Shares, bucket_of, lumped, parts, reconciled
+from forecaster.hierarchy import Shares, bucket_of, lumped, parts, reconciled, scaled_to
 from forecaster.history import Floats, History, Ints
 from forecaster.nodes import NodeForecast
 from forecaster.paths import draw_ranks, paths_from_ranks
@@ -33,7 +34,7 @@ class Joint:
 
     Attributes:
         structure, node_share, pair_share: what holds what, and in which proportion.
-        series: forecasts of the modelled series; `big`: of the big pairs, by pair.
+        series: forecasts of the modelled series, as reconciled to their whole; `big`: of the big pairs, by pair.
         paths: (paths, series, horizon); `big_paths` (paths, big pairs, horizon), before reconciliation.
         bucket: (horizon,) share bucket of each step.
         seed, cutoff: what the draws depend on besides.
@@ -162,11 +163,12 @@ def joint(
     history: History,
     series: Sequence[NodeForecast],
     big: Sequence[NodeForecast],
+    wholes: Sequence[NodeForecast],
     paths: int,
     seed: int,
 ) -> Joint:
-    """Joint paths of all modelled series and big pairs."""
-    made = [*series, *big]
+    """Joint paths of all modelled series and big pairs, the series scaled to the wholes of their labels."""
+    made = [*series, *big, *wholes]
     horizon = made[0].quantiles.shape[0] if made else 0
     count = int(np.clip(MOST_NUMBERS // max(len(made) * horizon, 1), 200, paths)) if made else paths
     word = int(history.end.timestamp())
@@ -175,14 +177,21 @@ def joint(
     both = np.empty((count, len(made), horizon))
     for k, one in enumerate(made):
         both[:, k] = paths_from_ranks(drawn[:, k], one.quantiles, grid)
+    said = list(series)
+    for k, (label, whole) in enumerate(zip(structure.wholes, wholes, strict=True)):
+        mine = structure.parts_of(label)
+        both[:, mine] = scaled_to(both[:, len(series) + len(big) + k], both[:, mine])
+        for part in mine:
+            reason = f"{said[part].reason}; reconciled to {whole.name}"
+            said[part] = replace(said[part], quantiles=path_quantiles(both[:, part]), reason=reason)
     return Joint(
         structure=structure,
         node_share=node_share,
         pair_share=pair_share,
-        series=tuple(series),
+        series=tuple(said),
         big=dict(zip(structure.big, big, strict=True)),
         paths=both[:, : len(series)],
-        big_paths=both[:, len(series) :],
+        big_paths=both[:, len(series) : len(series) + len(big)],
         bucket=bucket_of(history, history.length, horizon),
         seed=seed,
         cutoff=history.cutoff,

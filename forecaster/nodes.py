@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 from forecaster.calendar import Calendar, features, local_clock, windows
 from forecaster.demand import LEVELS
 from forecaster.effects import Effect, applied, effect_of, factors, learned
-from forecaster.models.lstm import pretrained
+from forecaster.models.lstm import QuantileLstm, pretrained
 from forecaster.paths import error_levels
 from forecaster.pipeline import Prequential, SeriesForecast
 from forecaster.tuned import Choices, Laid, chosen, forecast
@@ -49,6 +49,7 @@ class Task:
         choices: settings in force by distance.
         fitted: end of the history of the last refit; None: never.
         lstm: whether the global net is asked as well.
+        net: the one trained on the panel; None: the pretrained one.
         tune: whether the tuner may choose other settings for a refit.
         tuner: its policy; None: the one that ships with the package.
         seed: of the random numbers.
@@ -66,6 +67,7 @@ class Task:
     choices: Choices = ()
     fitted: datetime | None = None
     lstm: bool = True
+    net: QuantileLstm | None = None
     tune: bool = False
     tuner: Tuner | None = None
     seed: int = 0
@@ -173,7 +175,7 @@ def _on_local_clock(task: Task, usual: Floats, index: pd.DatetimeIndex) -> tuple
         horizon=horizon,
         covariates=covariates,
         prior=task.prior,
-        net=pretrained() if task.lstm else None,
+        net=(task.net or pretrained()) if task.lstm else None,
         experts=task.experts,
     )
     return series, picked.astype(np.int64)

@@ -22,18 +22,18 @@ import pandas as pd
 
 from forecaster.answers import answer, steps_ahead
 from forecaster.assemble import extended, history_from_frame
-from forecaster.demand import LEVELS, DemandForecast, RequestCost
+from forecaster.demand import DemandForecast, RequestCost
 from forecaster.errors import ForecastError
 from forecaster.history import Floats, History, aligned
 from forecaster.joint import Joint, joint
 from forecaster.levels import at_level
+from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
 from forecaster.prediction import Prediction, Recommendation, recommendations
-from forecaster.prior import Prior, priors
 from forecaster.scoring import scored
-from forecaster.structure import Structure, node_shares, pair_shares, pair_values, series_values, structure_of
+from forecaster.structure import Structure, node_shares, pair_shares, series_values, structure_of
 from forecaster.tuner import Tuner
 from forecaster.utilisation import Units, without_measurement
 from forecaster.workload import learn_workload
@@ -123,7 +123,7 @@ class PLBM:
                 declared=without_measurement(kept, units or Units(), workload, declared or {}),
             )
         )
-        self._fit(dict.fromkeys((*self.structure.series, *self._big_names()), "first fit"))
+        self._fit(dict.fromkeys(self._names(), "first fit"))
         return self
 
     def update(self, new_rows: History | pd.DataFrame, *, refit: bool = True) -> Update:
@@ -145,7 +145,7 @@ class PLBM:
     def _due(self) -> dict[str, str]:
         rules, now = self.state.settings.refit, self.state.history.end
         due: dict[str, str] = {}
-        for name in (*self.structure.series, *self._big_names()):
+        for name in self._names():
             known = self.state.fitted.get(name)
             if known is None:
                 due[name] = "new series"
@@ -155,12 +155,14 @@ class PLBM:
                 due[name] = f"fitted {(now - known.fitted).days} days ago"
         return due
 
-    def _big_names(self) -> tuple[str, ...]:
-        pairs = self.state.history.pairs
-        return tuple(f"{pairs[k][0]} × {pairs[k][1]}" for k in self.structure.big)
+    def _names(self) -> tuple[str, ...]:
+        return names_of(self.state.history, self.structure)
 
     def _fit(self, due: Mapping[str, str], values: Floats | None = None) -> None:
         """Ask all experts for the series in `due` and keep what they say and which of them carried the mix."""
+        if due:
+            state = self.state
+            self._state = replace(state, net=net_of(state.net, state.history, self.structure, state.settings))
         made = self._forecasts(due, refit=True, values=values)
         fitted = dict(self.state.fitted)
         for name, one in made.items():
@@ -171,7 +173,7 @@ class PLBM:
                 choices=one.choices,
                 fitted=self.state.history.end,
             )
-        alive = {*self.structure.series, *self._big_names()}
+        alive = set(self._names())
         kept = {name: known for name, known in fitted.items() if name in alive}
         self._state = replace(self.state, fitted=kept, fresh={**self.state.fresh, **made})
         self._joint = None
@@ -179,34 +181,29 @@ class PLBM:
     def _forecasts(
         self, names: Mapping[str, str], *, refit: bool, values: Floats | None = None, horizon: int | None = None
     ) -> dict[str, NodeForecast]:
-        """Forecasts of the series and big pairs in `names`; a refit asks all experts and learns the calendar's effects."""
-        state, structure = self.state, self.structure
-        rows = series_values(state.history, structure, state.settings.calendar) if values is None else values
-        labels = [structure.labels[int(structure.members(k)[0])] for k in range(len(structure.series))]
-        prior = priors(rows, labels, LEVELS, level=state.settings.default_level)
-        wanted = [(name, rows[k], prior[labels[k]]) for k, name in enumerate(structure.series) if name in names]
-        big = [(k, name) for k, name in zip(structure.big, self._big_names(), strict=True) if name in names]
-        own = pair_values(state.history, [k for k, _ in big], state.settings.calendar)
-        wanted += [(name, own[k], prior[""]) for k, (_, name) in enumerate(big)]
-        tasks = [self._task(name, row, start, refit=refit, horizon=horizon) for name, row, start in wanted]
+        """Forecasts of what is modelled, where in `names`; a refit asks all experts and learns the calendar's effects."""
+        state = self.state
+        wanted = modelled(state.history, self.structure, state.settings, names, values)
+        tasks = [self._task(one, refit=refit, horizon=horizon) for one in wanted]
         return {one.name: one for one in self._run(node_forecast, tasks)}
 
-    def _task(self, name: str, row: Floats, prior: Prior, *, refit: bool, horizon: int | None) -> Task:
+    def _task(self, one: Modelled, *, refit: bool, horizon: int | None) -> Task:
         state = self.state
-        known = state.fitted.get(name)
+        known = state.fitted.get(one.name)
         return Task(
-            name=name,
-            values=row,
+            name=one.name,
+            values=one.values,
             start=state.history.start,
             step=state.history.step,
             horizon=horizon or state.settings.horizon,
             calendar=state.settings.calendar,
             experts=() if refit or known is None else known.experts,
             effects=None if refit or known is None else known.effects,
-            prior=prior.quantiles,
+            prior=one.prior,
             choices=() if known is None else known.choices,
             fitted=None if known is None else known.fitted,
             lstm=state.settings.lstm,
+            net=state.net.net,
             tune=refit and state.settings.tune,
             tuner=self._tuner,
             seed=state.settings.seed,
@@ -218,7 +215,7 @@ class PLBM:
         steps = horizon or state.settings.horizon
         if self._joint is not None and self._joint.paths.shape[2] >= steps:
             return self._joint
-        names = (*self.structure.series, *self._big_names())
+        names = self._names()
         longer = steps > state.settings.horizon
         fresh = {} if longer else dict(state.fresh)
         missing = {name: "forecast" for name in names if name not in fresh}
@@ -226,14 +223,16 @@ class PLBM:
             fresh |= self._forecasts(missing, refit=False, horizon=steps)
         if not longer:
             self._state = replace(state, fresh=fresh)
-        count = len(self.structure.series)
+        series, wholes = len(self.structure.series), len(self.structure.wholes)
+        made = [fresh[name] for name in names]
         self._joint = joint(
             structure=self.structure,
             node_share=node_shares(state.history, self.structure),
             pair_share=pair_shares(state.history, self.structure),
             history=state.history,
-            series=[fresh[name] for name in names[:count]],
-            big=[fresh[name] for name in names[count:]],
+            series=made[:series],
+            big=made[series : len(made) - wholes],
+            wholes=made[len(made) - wholes :],
             paths=state.settings.paths,
             seed=state.settings.seed,
         )
@@ -273,7 +272,7 @@ class PLBM:
         node, label = self._node_of(user_id, application_id)
         if node not in structure.nodes:
             why = f"application {application_id} is not in the history"
-            return Prediction.of_prior(self._prior(label), why, **base)
+            return Prediction.of_prior(prior_of(state.history, structure, state.settings, label), why, **base)
         made = self.joint_forecast(max(steps, state.settings.horizon))
         return answer(made, state, structure.nodes.index(node), steps, base)
 
@@ -281,13 +280,6 @@ class PLBM:
         state = self.state
         learned = state.workload.costs([application]) if state.workload is not None else {}
         return state.declared.get(application, learned.get(application))
-
-    def _prior(self, label: str) -> Prior:
-        state = self.state
-        rows = series_values(state.history, self.structure, state.settings.calendar)
-        labels = [self.structure.labels[int(self.structure.members(k)[0])] for k in range(len(self.structure.series))]
-        found = priors(rows, labels, LEVELS, level=state.settings.default_level)
-        return found.get(label, found[""])
 
     def get_recommendations(
         self, size: Callable[[DemandForecast], Mapping[tuple[str, str], int]]

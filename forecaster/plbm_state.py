@@ -18,6 +18,7 @@ from forecaster.effects import Effect
 from forecaster.history import History
 from forecaster.nodes import NodeForecast
 from forecaster.tuned import Choices
+from forecaster.warm import Net, WarmStart
 from forecaster.workload import Workload
 
 Floats = NDArray[np.float64]
@@ -61,8 +62,9 @@ class PlbmSettings:
         big_pairs: pairs of user and application that are modelled by themselves at most.
         default_level: requests per step expected of a series when nothing at all is known.
         refit: when a series is fitted anew.
-        lstm: ask the global net as well; tune: let the tuning agent choose and learn, where its
-            backtests say that it wins.
+        lstm: ask the global net as well.
+        warm: when the net is trained on the panel; None: never.
+        tune: let the tuning agent choose and learn, where its backtests say that it wins.
     """
 
     horizon: int = 24
@@ -76,6 +78,7 @@ class PlbmSettings:
     default_level: float = 1.0
     refit: RefitRules = field(default_factory=RefitRules)
     lstm: bool = True
+    warm: WarmStart | None = field(default_factory=WarmStart)
     tune: bool = True
 
 
@@ -134,7 +137,8 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """All of a trained PLBM. `fresh` holds forecasts from the history's last step, by series, where already made."""
+    """All of a trained PLBM. `fresh` holds forecasts from the history's last step, by series, where already made;
+    `net` is the global net where it was trained on the panel."""
 
     settings: PlbmSettings
     history: History
@@ -142,3 +146,4 @@ class State:
     fresh: Mapping[str, NodeForecast] = field(default_factory=dict)
     workload: Workload | None = None
     declared: Mapping[str, RequestCost] = field(default_factory=dict)
+    net: Net = field(default_factory=Net)

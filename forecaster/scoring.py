@@ -11,9 +11,10 @@ import numpy as np
 
 from forecaster.demand import LEVELS
 from forecaster.history import Floats, History
+from forecaster.modelled import whole_names
 from forecaster.paths import levels_of
 from forecaster.plbm_state import HIGH, LOW, Fitted, State
-from forecaster.structure import Structure, pair_values, series_values
+from forecaster.structure import Structure, pair_values, series_values, whole_values
 
 
 def scored(state: State, structure: Structure, newer: History) -> tuple[dict[str, Fitted], int]:
@@ -51,15 +52,16 @@ def pinball(values: Floats, quantiles: Floats) -> Floats:
 
 
 def _values(state: State, structure: Structure, newer: History) -> dict[str, Floats]:
-    """(n,) of each of the old structure's series and big pairs in the newer history."""
+    """(n,) of each of the old structure's series, big pairs and wholes in the newer history."""
     place = {pair: k for k, pair in enumerate(state.history.pairs)}
     codes = np.array([structure.codes[place[p]] if p in place else -1 for p in newer.pairs], dtype=np.int64)
-    rows = series_values(newer, replace(structure, codes=codes), state.settings.calendar)
-    found = dict(zip(structure.series, rows, strict=True))
+    then, calendar = replace(structure, codes=codes), state.settings.calendar
+    found = dict(zip(structure.series, series_values(newer, then, calendar), strict=True))
+    found |= dict(zip(whole_names(structure), whole_values(newer, then, calendar), strict=True))
     new_place = {pair: k for k, pair in enumerate(newer.pairs)}
     big = [(k, new_place.get(state.history.pairs[k])) for k in structure.big]
     for old, new in big:
         if new is not None:
             user, application = state.history.pairs[old]
-            found[f"{user} × {application}"] = pair_values(newer, [new], state.settings.calendar)[0]
+            found[f"{user} × {application}"] = pair_values(newer, [new], calendar)[0]
     return found

@@ -19,15 +19,19 @@ from numpy.typing import NDArray
 from forecaster.demand import RequestCost
 from forecaster.errors import ModelStoreError
 from forecaster.history import History
+from forecaster.models.lstm import dump, parse
 from forecaster.nodes import NodeForecast, NodeSummary
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm_state import Fitted, PlbmSettings, State
 from forecaster.quality import Quality
+from forecaster.warm import Net
 from forecaster.workload import Workload
 
 #: Version of the files' meaning.
-FORMAT = 2
+FORMAT = 3
 STATE, HISTORY, FRESH = "state.json", "history.npz", "forecasts.npz"
+#: Kept only where the net was trained on the panel.
+NET = "net.npz"
 #: What to do about any model that can't be read.
 REMEDY = "run `tiercast train` to fit and keep a new one"
 
@@ -52,6 +56,8 @@ class _Head:
     fresh: tuple[NodeSummary, ...]
     workload: Workload | None
     declared: Mapping[str, RequestCost]
+    net_said: str
+    net_until: datetime | None
 
 
 def to_files(state: State) -> dict[str, bytes]:
@@ -75,6 +81,8 @@ def to_files(state: State) -> dict[str, bytes]:
         fresh=tuple(NodeSummary(**_shared(one)) for one in fresh),
         workload=state.workload,
         declared=state.declared,
+        net_said=state.net.said,
+        net_until=state.net.until,
     )
     cells: dict[str, NDArray[Any]] = {
         "offsets": history.offsets,
@@ -88,7 +96,8 @@ def to_files(state: State) -> dict[str, bytes]:
     numbers: dict[str, NDArray[Any]] = {f"quantiles-{k}": one.quantiles for k, one in enumerate(fresh)}
     numbers |= {f"errors-{k}": one.errors for k, one in enumerate(fresh)}
     text = json.dumps(to_plain(head), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return {STATE: text.encode(), HISTORY: _archive(cells), FRESH: _archive(numbers)}
+    files = {STATE: text.encode(), HISTORY: _archive(cells), FRESH: _archive(numbers)}
+    return files if state.net.net is None else files | {NET: dump(state.net.net)}
 
 
 def from_files(files: Mapping[str, bytes]) -> State:
@@ -106,12 +115,15 @@ def from_files(files: Mapping[str, bytes]) -> State:
     try:
         head: _Head = from_plain(_Head, document)
         cells, numbers = _arrays(files[HISTORY]), _arrays(files[FRESH])
-        return _state(head, cells, numbers)
+        if (head.net_until is not None) != (NET in files):
+            raise ValueError(f"{NET} is missing or too much")
+        net = parse(files[NET], source=NET) if NET in files else None
+        return _state(head, cells, numbers, Net(net=net, said=head.net_said, until=head.net_until))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as problem:
         raise ModelStoreError(f"the kept model is cut short or damaged ({problem}); {REMEDY}.") from None
 
 
-def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str, NDArray[Any]]) -> State:
+def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str, NDArray[Any]], net: Net) -> State:
     top = head.history
     history = History(
         step=top.step,
@@ -140,6 +152,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
         fresh=fresh,
         workload=head.workload,
         declared=head.declared,
+        net=net,
     )
 
 

@@ -1,11 +1,14 @@
 """Which series are modelled: nodes one by one, sparse nodes through their label, big pairs on top.
 
 The rule: a node whose mean demand is large enough is modelled alone; the others of a label share one series, from which
-each takes its part. The biggest pairs get a model of their own and are then reconciled to their node.
+each takes its part. The biggest pairs get a model of their own and are then reconciled to their node, and so is the whole
+of each label with several series: sizes are chosen on sums, and small biases of many parts add up while their noise does
+not (docs/forecaster.md).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +37,7 @@ class Structure:
         series: names of the modelled series: nodes that are alone, then "others of LABEL".
         holder: (N,) series that each node is in.
         big: pairs (indices) that are modelled as well.
+        wholes: labels with several series, whose sum is modelled as well.
     """
 
     nodes: tuple[str, ...]
@@ -42,6 +46,15 @@ class Structure:
     series: tuple[str, ...]
     holder: Ints
     big: tuple[int, ...]
+    wholes: tuple[str, ...]
+
+    def label_of(self, series: int) -> str:
+        """The label of a modelled series."""
+        return self.labels[int(self.members(series)[0])]
+
+    def parts_of(self, label: str) -> Ints:
+        """The modelled series of a label, ascending."""
+        return np.unique(self.holder[[k for k, own in enumerate(self.labels) if own == label]])
 
     def members(self, series: int) -> Ints:
         """Nodes of a series, ascending."""
@@ -68,6 +81,7 @@ def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> S
     series = (*(nodes[k] for k in np.flatnonzero(alone)), *(f"others of {label}" for label in shared))
     rank = {name: k for k, name in enumerate(series)}
     holder = [rank[nodes[k]] if alone[k] else rank[f"others of {labels[k]}"] for k in range(len(nodes))]
+    several = Counter(label for label, _ in {(labels[k], series) for k, series in enumerate(holder)})
     return Structure(
         nodes=nodes,
         labels=labels,
@@ -75,6 +89,7 @@ def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> S
         series=series,
         holder=np.array(holder, dtype=np.int64),
         big=_big_pairs(history, codes, volume, settings),
+        wholes=tuple(sorted(label for label, count in several.items() if count > 1)),
     )
 
 
@@ -95,9 +110,19 @@ def _big_pairs(history: History, codes: Ints, volume: Floats, settings: PlbmSett
 
 def series_values(history: History, structure: Structure, calendar: Calendar) -> Floats:
     """(series, n) offered requests of the modelled series: excluded steps missing, censored ones at their expectation."""
-    known = structure.codes >= 0
-    of_pair = np.where(known, structure.holder[np.maximum(structure.codes, 0)], -1) if known.any() else structure.codes
-    return _usable(history, of_pair, len(structure.series), calendar)
+    return _usable(history, _through(structure.codes, structure.holder), len(structure.series), calendar)
+
+
+def whole_values(history: History, structure: Structure, calendar: Calendar) -> Floats:
+    """(wholes, n) the same for the labels that are modelled as a whole."""
+    place = {label: k for k, label in enumerate(structure.wholes)}
+    of_node = np.array([place.get(label, -1) for label in structure.labels], dtype=np.int64)
+    return _usable(history, _through(structure.codes, of_node), len(structure.wholes), calendar)
+
+
+def _through(codes: Ints, of_node: Ints) -> Ints:
+    """(P,) what the node of each pair is in; -1 for pairs of no node."""
+    return np.where(codes >= 0, of_node[np.maximum(codes, 0)], -1) if len(of_node) else codes
 
 
 def pair_values(history: History, pairs: Sequence[int], calendar: Calendar) -> Floats:

@@ -118,6 +118,7 @@ def chosen(laid: Laid, made: SeriesForecast, choices: Choices, tuner: Tuner, *, 
             run=run,
             net=net,
             new_rows=new_rows,
+            asked=replace(stretch, horizons=(h,)).asked(h),
             rng=rng,
         )
     return tuple(sorted(in_force.items()))

@@ -92,12 +92,13 @@ def units_of(fleet: Fleet) -> Units:
 def forecast_grouping(
     history: History, names: Sequence[str], labels: Sequence[str], codes: Sequence[int], fleet: Fleet, *, seed: int = 0
 ) -> DemandForecast:
-    """Joint forecast of given groups of pairs, with the fleet's calendar, the global net and the tuner.
+    """Joint forecast of given groups of pairs, with the fleet's calendar, the pretrained net and the tuner.
 
     `codes` (pairs,) is each pair's group, `names` and `labels` the groups' names and classes. The rows come in the order
     of the names, sorted.
     """
     of_pair = {pair: (names[code], labels[code]) for pair, code in zip(history.pairs, codes, strict=True)}
-    settings = replace(settings_of(fleet, seed=seed), big_pairs=0, most=max(len(names), 1))
+    # Made anew by every plan: the pretrained net will do, training would take longer than all the rest.
+    settings = replace(settings_of(fleet, seed=seed), big_pairs=0, most=max(len(names), 1), warm=None)
     plbm = PLBM(settings, node_of=lambda user, application: of_pair[user, application])
     return plbm.train(history, declared=declared_costs(fleet, history.pairs), units=units_of(fleet)).forecast()

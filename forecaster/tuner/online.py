@@ -52,6 +52,7 @@ def refined(
     run: Callable[[PipelineSettings], Prequential],
     net: Callable[[], Mapping[str, Floats]],
     new_rows: int,
+    asked: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Choice:
     """The choice after a refit, from the one in force.
@@ -65,6 +66,7 @@ def refined(
         run: makes the same under other settings, at the same horizon.
         net: the global net's own quantiles {"lstm": (n + h, levels)}, or nothing; asked only where the agent decides.
         new_rows: rows since the last refit, 0 at the first.
+        asked: rows whose forecasts were made; those between are read off them, some of which knew more.
         rng: of the exploration.
     """
     h = default.h
@@ -78,7 +80,9 @@ def refined(
         made[known.settings] = run(known.settings)
     if known.state is not None and known.state.horizon_steps == h and new_rows * stretch.step >= FEWEST_DAYS * 86_400:
         for settings, forecast in made.items():
-            agent.observe(known.state, settings, _earned(stretch, forecast, base, new_rows))
+            agent.observe(
+                known.state, settings, _earned(stretch, forecast, base, asked[asked >= len(stretch) - new_rows])
+            )
     state = state_of(
         stretch,
         h,
@@ -91,10 +95,9 @@ def refined(
     return Choice(settings=chosen, state=state, memory=agent.memory.get(tuner.key(plain), {}))
 
 
-def _earned(stretch: Stretch, forecast: Prequential, base: Floats, new_rows: int) -> float:
-    """Reward of a forecast on the newest `new_rows` rows; NaN where none of them has a value."""
-    count = len(stretch)
-    rows = slice(max(0, count - new_rows), count)
+def _earned(stretch: Stretch, forecast: Prequential, base: Floats, rows: NDArray[np.int64]) -> float:
+    """Reward of a forecast on some rows; NaN where none of them has a value."""
+    rows = rows[rows < len(stretch)]
     truth = np.where(stretch.observed, stretch.values, np.nan)[rows]
     loss = sizing_loss(truth, _newest(forecast.quantiles, len(base))[rows], LEVELS)
     if not np.isfinite(loss).any():

@@ -63,6 +63,7 @@ def command(
             }
             for name, fitted in sorted(state.fitted.items())
         ],
+        "lstm": state.net.said,
         "costs": {name: cost.source for name, cost in sorted(kept.plbm.costs().items())},
     }
     if as_json:
@@ -75,5 +76,6 @@ def command(
     Console().print(table)
     count = len(document["series"])
     click.echo(f"{count} series fitted in {document['seconds']:.1f} s, kept as version {kept.version}")
+    click.echo(f"LSTM: {document['lstm']}")
     click.echo("why a series is forecast as it is: tiercast explain-forecast [NAME]")
     return 0

@@ -96,3 +96,15 @@ def test_big_pairs_keep_their_own_forecast_and_sum_to_the_group() -> None:
     np.testing.assert_allclose(modelled.sum(axis=0) + rest, whole)
     modelled, rest = reconciled(whole, np.zeros((2, 30, 4)), np.zeros((30, 4)))
     np.testing.assert_allclose(rest, whole)
+
+
+@pytest.mark.parametrize("concentration", [np.inf, 40.0, 2.0])
+@pytest.mark.parametrize("requests", [4, 400])
+def test_few_and_many_requests_are_dealt_out_by_the_same_distribution(concentration: float, requests: int) -> None:
+    shares = np.array([0.4, *np.full(30, 0.02)])[:, None]
+    paths = np.full((40_000, 1), float(requests))
+    first = parts(paths, shares, np.zeros(1, dtype=np.int64), concentration, np.random.default_rng(0))[0, :, 0]
+    # Mean and variance of one part of a Dirichlet-multinomial (Mosimann 1962).
+    spread = 1.0 if np.isinf(concentration) else (requests + concentration) / (1 + concentration)
+    assert first.mean() == pytest.approx(0.4 * requests, rel=0.02)
+    assert first.var() == pytest.approx(requests * 0.4 * 0.6 * spread, rel=0.04)

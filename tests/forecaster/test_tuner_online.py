@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -180,4 +179,3 @@ def test_every_action_gives_a_forecast_with_few_experts_and_without_a_net(settin
 def test_computing_is_counted_and_not_measured() -> None:
     assert computing(("arima·sqrt", "lstm", "direct·sqrt")) == pytest.approx(0.025 + 0.018 + 0.008)
     assert DEFAULT.name == "default"
-    assert json.loads(to_files(trained(policy("rule")).state)["state.json"])["format"] == 2
