@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,7 +14,6 @@ from lab.plugins.aws.types import provider
 from lab.plugins.server import Servicer
 from lab.plugins.wire import Properties, decode, encode
 
-ROOT = Path(__file__).resolve().parents[2]
 GROUP = "aws:autoscaling/group:Group"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 RESERVATION = "aws:ec2/capacityReservation:CapacityReservation"
