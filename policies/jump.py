@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from pydantic import Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from policies.cost import largest
 from policies.pricing import BillSettings, most
-from policies.rule import Facts, Misconfigured, Rule, Violation
+from policies.rule import Facts, Rule, Violation
+
+
+class Approved(BaseModel):
+    """The part that is read of a verdict that was kept."""
+
+    usd_per_hour_at_most: float = Field(alias="usdPerHourAtMost", ge=0)
+
+
+_APPROVED = TypeAdapter(Approved)
 
 
 class CostJump(BillSettings):
@@ -51,13 +59,8 @@ def decide(facts: Facts, settings: CostJump) -> Iterator[Violation]:
 def _approved(facts: Facts, settings: CostJump) -> float | None:
     if not settings.approved_file:
         return settings.approved_usd_per_hour
-    try:
-        return float(json.loads(facts.file(settings.approved_file))["usdPerHourAtMost"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise Misconfigured(
-            f"The file '{settings.approved_file}' must hold {{\"usdPerHourAtMost\": …}}, as `tiercast policy test --json` "
-            f"prints it: {type(error).__name__}: {error}."
-        ) from None
+    kept = facts.json(settings.approved_file, _APPROVED, "what `tiercast policy test --json` prints")
+    return kept.usd_per_hour_at_most
 
 
 RULE = Rule(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from policies.pricing import BillSettings, most, planned
 from policies.rule import SKEW, Facts, Misconfigured, Rule, Settings, Violation
@@ -18,6 +17,9 @@ class Spend(Settings):
 
     usd: float = Field(ge=0, description="Spent since the start of the month, USD.")
     as_of: AwareDatetime = Field(description="Until when.")
+
+
+_SPEND = TypeAdapter(Spend)
 
 
 class MonthCost(BillSettings):
@@ -79,12 +81,7 @@ def _spend(facts: Facts, settings: MonthCost) -> Spend:
         return settings.spend
     if not settings.spend_file:
         raise Misconfigured("maxUsdPerMonth needs spend or spendFile: what was spent this month so far.")
-    try:
-        return Spend.model_validate(json.loads(facts.file(settings.spend_file)))
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise Misconfigured(
-            f'The file \'{settings.spend_file}\' must hold {{"usd": …, "asOf": …}}: {str(error).splitlines()[0]}.'
-        ) from None
+    return facts.json(settings.spend_file, _SPEND, '{"usd": …, "asOf": …}')
 
 
 RULE = Rule(

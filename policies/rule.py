@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from policies.estate import Estate, survey
@@ -55,6 +55,9 @@ class Violation:
 
 class Misconfigured(Exception):
     """The policy's own settings can't be used; reported as a violation, for a guard that can't judge must refuse."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,16 @@ class Facts:
             return self.read(PurePath(path))
         except (OSError, UnicodeDecodeError) as error:
             raise Misconfigured(f"The file '{path}' that the policy pack names can't be read: {error}.") from None
+
+    def json(self, path: str, kind: TypeAdapter[T], shape: str) -> T:
+        """Contents of a JSON file, or `Misconfigured`; `shape` says in words what it must hold."""
+        try:
+            return kind.validate_json(self.file(path))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            where = f" at '{key}'" if key else ""
+            raise Misconfigured(f"The file '{path}' must hold {shape}{where}: {first['msg']}.") from None
 
 
 S = TypeVar("S", bound=Settings)

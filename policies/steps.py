@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from policies.estate import Estate
-from policies.rule import Facts, Misconfigured, Rule, Settings, Violation
+from policies.rule import Facts, Rule, Settings, Violation
 from stacks.contract import Tier
 
 _COUNTS = TypeAdapter(dict[Tier, int])
@@ -63,12 +62,7 @@ def counts(estate: Estate) -> dict[Tier, int]:
 def _current(facts: Facts, settings: StepLimit) -> dict[Tier, int]:
     if not settings.current_file:
         return settings.current
-    try:
-        return _COUNTS.validate_python(json.loads(facts.file(settings.current_file)))
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise Misconfigured(
-            f'The file \'{settings.current_file}\' must hold {{"hot": …, "warm": …}}: {str(error).splitlines()[0]}.'
-        ) from None
+    return facts.json(settings.current_file, _COUNTS, '{"hot": …, "warm": …}')
 
 
 RULE = Rule(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter
 
 from policies.rule import Facts, Misconfigured, PriceSettings, Violation
 from stacks.contract import Demand, demand_digest
+
+_DEMAND = TypeAdapter(Demand)
 
 
 class DemandSettings(PriceSettings):
@@ -63,9 +64,4 @@ def disagreements(facts: Facts, settings: DemandSettings) -> Iterator[Violation]
 
 
 def _from_file(facts: Facts, settings: DemandSettings) -> Demand:
-    text = facts.file(settings.forecast_file)
-    try:
-        return Demand.model_validate(json.loads(text))
-    except (ValidationError, json.JSONDecodeError) as error:
-        first = str(error).splitlines()[0]
-        raise Misconfigured(f"The file '{settings.forecast_file}' is no demand section: {first}.") from None
+    return facts.json(settings.forecast_file, _DEMAND, "a demand section")

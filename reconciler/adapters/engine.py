@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pulumi.automation as automation
@@ -55,22 +56,7 @@ class Engine:
             EngineError: the program, a provider or the configuration failed.
             Unavailable: another update holds the stack's lock.
         """
-        events: list[EngineEvent] = []
-        try:
-            self._select().preview(
-                refresh=refresh or None,
-                exclude=list(exclude) or None,
-                policy_packs=self._packs(),
-                policy_pack_configs=self._pack_configs(),
-                on_event=_collector(events, progress),
-                color="never",
-            )
-        except automation.CommandError as error:
-            found = _preview(events, failed=True)
-            if found.refusals:
-                return found
-            raise _translated(error, events) from None
-        return _preview(events, failed=False)
+        return self._judged(self._select().preview, refresh=refresh, exclude=exclude, progress=progress)
 
     def up(self, *, refresh: bool = False, exclude: Sequence[str] = (), progress: Progress | None = None) -> Preview:
         """Apply, with the policy pack; call only after `preview` was accepted. Returns what was done.
@@ -78,23 +64,8 @@ class Engine:
         Raises:
             EngineError, Unavailable: as `preview`; what was already done stays done, the next run finishes it.
         """
-        events: list[EngineEvent] = []
-        try:
-            self._select().up(
-                refresh=refresh or None,
-                exclude=list(exclude) or None,
-                policy_packs=self._packs(),
-                policy_pack_configs=self._pack_configs(),
-                on_event=_collector(events, progress),
-                color="never",
-                show_secrets=False,
-            )
-        except automation.CommandError as error:
-            found = _preview(events, failed=True)
-            if found.refusals:
-                return found
-            raise _translated(error, events) from None
-        return _preview(events, failed=False)
+        up = partial(self._select().up, show_secrets=False)
+        return self._judged(up, refresh=refresh, exclude=exclude, progress=progress)
 
     def state(self) -> tuple[Resource, ...]:
         """The resources that the last update left, without reading the providers."""
@@ -123,6 +94,27 @@ class Engine:
         if self.policy_config is not None and self.policy_config.exists():
             sha.update(self.policy_config.read_bytes())
         return sha.hexdigest()
+
+    def _judged(
+        self, run: Callable[..., Any], *, refresh: bool, exclude: Sequence[str], progress: Progress | None
+    ) -> Preview:
+        """What a preview or an update did, run with the policy pack."""
+        events: list[EngineEvent] = []
+        try:
+            run(
+                refresh=refresh or None,
+                exclude=list(exclude) or None,
+                policy_packs=self._packs(),
+                policy_pack_configs=self._pack_configs(),
+                on_event=_collector(events, progress),
+                color="never",
+            )
+        except automation.CommandError as error:
+            found = _preview(events, failed=True)
+            if found.refusals:
+                return found
+            raise _translated(error, events) from None
+        return _preview(events, failed=False)
 
     def _select(self) -> automation.Stack:
         try:

@@ -133,23 +133,33 @@ def test_a_mandatory_policy_refuses_at_preview_with_its_own_words(project: Proje
     assert code == 0, output
 
 
+def program_of(process: subprocess.Popen[str], mark: Path) -> int:
+    """Id of the program's process, once the program has noted it in `mark` and waits."""
+    deadline = time.monotonic() + 120
+    while not (mark.exists() and mark.read_text()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return int(mark.read_text())
+
+
+def ends(process: int) -> bool:
+    """Whether the process is gone within ten seconds."""
+    for _ in range(100):
+        if not Path(f"/proc/{process}").exists():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_an_interrupt_ends_the_program_and_all_plugins(project: Project, tmp_path: Path) -> None:
     mark = tmp_path / "waiting"
     process = project.start("preview", "--config", "trial:do=wait", WAITING=str(mark))
     try:
-        deadline = time.monotonic() + 120
-        while not (mark.exists() and mark.read_text()):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        started = int(mark.read_text())
+        program = program_of(process, mark)
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
-        for _ in range(100):
-            if not Path(f"/proc/{started}").exists():
-                break
-            time.sleep(0.1)
-        assert not Path(f"/proc/{started}").exists()
+        assert ends(program)
     finally:
         project.pulumi("config", "rm", "do")
 
@@ -157,20 +167,13 @@ def test_an_interrupt_ends_the_program_and_all_plugins(project: Project, tmp_pat
 def test_an_engine_killed_outright_takes_its_language_host_along(project: Project, tmp_path: Path) -> None:
     mark = tmp_path / "waiting"
     process = project.start("preview", "--config", "trial:do=wait", WAITING=str(mark))
-    deadline = time.monotonic() + 120
-    while not (mark.exists() and mark.read_text()):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    started = int(mark.read_text())
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    for _ in range(100):
-        if not Path(f"/proc/{started}").exists():
-            break
-        time.sleep(0.1)
-    assert not Path(f"/proc/{started}").exists()
-    project.pulumi("config", "rm", "do")
+    try:
+        program = program_of(process, mark)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert ends(program)
+    finally:
+        project.pulumi("config", "rm", "do")
 
 
 def test_a_cli_on_the_path_without_a_host_gets_the_labs(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
+import boto3
 import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
@@ -15,7 +15,6 @@ from lab.plugins.aws.types import provider
 from lab.plugins.server import Servicer
 from lab.plugins.wire import Properties, decode, encode
 
-ROOT = Path(__file__).resolve().parents[2]
 GROUP = "aws:autoscaling/group:Group"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 RESERVATION = "aws:ec2/capacityReservation:CapacityReservation"
@@ -123,3 +122,40 @@ def test_a_reservation_changes_its_count_in_place_and_is_gone_once_cancelled(eng
     engine.delete(RESERVATION, id, state)
     engine.delete(RESERVATION, id, state)
     assert engine.read(RESERVATION, id, state) is None
+
+
+def test_a_balancer_with_group_listener_and_rule_is_made_found_and_deleted_twice(engine: Engine, endpoint: str) -> None:
+    ec2 = boto3.client(
+        "ec2", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="lab", aws_secret_access_key="lab"
+    )
+    subnets = sorted(ec2.describe_subnets()["Subnets"], key=lambda subnet: str(subnet["AvailabilityZone"]))
+    network = {"vpcId": subnets[0]["VpcId"], "port": 80, "protocol": "HTTP", "deregistrationDelay": 30}
+    group = engine.create("aws:lb/targetGroup:TargetGroup", {"name": "warm", **network})
+    balancer = engine.create(
+        "aws:lb/loadBalancer:LoadBalancer",
+        {"name": "front", "internal": True, "subnets": [s["SubnetId"] for s in subnets[:2]]},
+    )
+    forward = [{"type": "forward", "targetGroupArn": group[0]}]
+    listener = engine.create(
+        "aws:lb/listener:Listener", {"loadBalancerArn": balancer[0], "port": 80, "defaultActions": forward}
+    )
+    condition = {"pathPattern": {"values": ["/"]}}
+    rule = engine.create(
+        "aws:lb/listenerRule:ListenerRule",
+        {"listenerArn": listener[0], "priority": 1, "actions": forward, "conditions": [condition]},
+    )
+    made = {
+        "aws:lb/listenerRule:ListenerRule": rule,
+        "aws:lb/listener:Listener": listener,
+        "aws:lb/loadBalancer:LoadBalancer": balancer,
+        "aws:lb/targetGroup:TargetGroup": group,
+    }
+    for kind, (id, state) in made.items():
+        found = engine.read(kind, id, state) or {}
+        known = {key: value for key, value in state.items() if key != "loadBalancerArns"}  # known once it is attached
+        assert {key: found.get(key) for key in known} == known
+    assert group[1]["deregistrationDelay"] == 30
+    for kind, (id, state) in made.items():
+        engine.delete(kind, id, state)
+        engine.delete(kind, id, state)
+        assert engine.read(kind, id, state) is None

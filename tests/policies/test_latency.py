@@ -96,7 +96,7 @@ def test_a_pinned_file_that_is_missing_or_broken_refuses(violations):
     (missing,) = violations(RULE, settings={"forecastFile": "demand.json"})
     assert "can't be read" in missing
     (broken,) = violations(RULE, settings={"forecastFile": "demand.json"}, files={"demand.json": "{"})
-    assert "is no demand section" in broken
+    assert "must hold a demand section" in broken
 
 
 def test_a_promise_can_be_kept_from_being_loosened(violations):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from lab.plugins.aws.cloud import Cloud
 from lab.plugins.aws.naming import tag_pairs
 from lab.plugins.aws.shapes import from_response, tags_from, to_request
+from lab.plugins.errors import PluginError
 from lab.plugins.schema import PropertyType
 from lab.plugins.wire import Properties
 
@@ -32,6 +33,38 @@ def action_names(path: str) -> dict[str, str | None]:
 def call(cloud: Cloud, doing: str, operation: str, inputs: Properties, /, **request: Any) -> dict[str, Any]:
     """Calls an operation of the load-balancing API."""
     return cloud.call(doing, "elbv2", operation, inputs.get("region"), **request)
+
+
+def described(
+    cloud: Cloud, doing: str, operation: str, state: Properties, gone: Collection[str], /, **request: Any
+) -> dict[str, Any] | None:
+    """Returns the one resource that an operation describes, None where the error codes ``gone`` say that there is
+    none."""
+    try:
+        answer = call(cloud, doing, operation, state, **request)
+    except PluginError as error:
+        if error.code in gone:
+            return None
+        raise
+    listed = answer[operation.removeprefix("Describe")]
+    return dict(listed[0]) if listed else None
+
+
+def delete(
+    cloud: Cloud, doing: str, operation: str, state: Properties, gone: Collection[str], /, **request: Any
+) -> None:
+    """Calls an operation that deletes; what is gone already is as wanted."""
+    try:
+        call(cloud, doing, operation, state, **request)
+    except PluginError as error:
+        if error.code not in gone:
+            raise
+
+
+def attributes(cloud: Cloud, doing: str, operation: str, state: Properties, /, **request: Any) -> dict[str, str]:
+    """Returns the attributes that an operation describes, as text by key."""
+    listed = call(cloud, doing, operation, state, **request)
+    return {one["Key"]: one.get("Value", "") for one in listed.get("Attributes") or []}
 
 
 def request_actions(cloud: Cloud, path: str, actions: list[Properties]) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from lab.plugins.aws import elb
 from lab.plugins.aws.cloud import Cloud
 from lab.plugins.aws.naming import tag_pairs
-from lab.plugins.errors import PluginError
 from lab.plugins.resource import Change, Created, ResourceSpec
 from lab.plugins.wire import Properties
 
@@ -57,15 +56,11 @@ class Listeners:
     def read(self, id: str, state: Properties) -> Properties | None:
         """Returns the listener as it is."""
         doing = f"reading ELBv2 Listener ({id})"
-        try:
-            found = elb.call(self.cloud, doing, "DescribeListeners", state, ListenerArns=[id])["Listeners"]
-        except PluginError as error:
-            if error.code in (*_GONE, "LoadBalancerNotFound"):
-                return None
-            raise
-        if not found:
+        listener = elb.described(
+            self.cloud, doing, "DescribeListeners", state, {*_GONE, "LoadBalancerNotFound"}, ListenerArns=[id]
+        )
+        if listener is None:
             return None
-        listener = found[0]
         tags = elb.read_tags(self.cloud, id, state)
         kind = self.spec.inputs.fields["defaultActions"].element
         assert kind is not None
@@ -101,11 +96,7 @@ class Listeners:
 
     def delete(self, id: str, state: Properties) -> None:
         """Deletes the listener."""
-        try:
-            elb.call(self.cloud, f"deleting ELBv2 Listener ({id})", "DeleteListener", state, ListenerArn=id)
-        except PluginError as error:
-            if error.code not in _GONE:
-                raise
+        elb.delete(self.cloud, f"deleting ELBv2 Listener ({id})", "DeleteListener", state, _GONE, ListenerArn=id)
 
     def _request(self, inputs: Properties) -> dict[str, Any]:
         actions = elb.request_actions(self.cloud, "defaultActions", inputs["defaultActions"])

@@ -64,16 +64,10 @@ class ListenerRules:
 
     def read(self, id: str, state: Properties) -> Properties | None:
         """Returns the rule as it is."""
-        try:
-            doing = f"reading ELBv2 Listener Rule ({id})"
-            found = elb.call(self.cloud, doing, "DescribeRules", state, RuleArns=[id])["Rules"]
-        except PluginError as error:
-            if error.code in _GONE:
-                return None
-            raise
-        if not found:
+        doing = f"reading ELBv2 Listener Rule ({id})"
+        rule = elb.described(self.cloud, doing, "DescribeRules", state, _GONE, RuleArns=[id])
+        if rule is None:
             return None
-        rule = found[0]
         tags = elb.read_tags(self.cloud, id, state)
         kind = self.spec.inputs.fields["actions"].element
         assert kind is not None
@@ -107,11 +101,7 @@ class ListenerRules:
 
     def delete(self, id: str, state: Properties) -> None:
         """Deletes the rule."""
-        try:
-            elb.call(self.cloud, f"deleting ELBv2 Listener Rule ({id})", "DeleteRule", state, RuleArn=id)
-        except PluginError as error:
-            if error.code not in _GONE:
-                raise
+        elb.delete(self.cloud, f"deleting ELBv2 Listener Rule ({id})", "DeleteRule", state, _GONE, RuleArn=id)
 
     def _request(self, inputs: Properties) -> dict[str, Any]:
         return {

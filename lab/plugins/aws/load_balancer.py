@@ -10,7 +10,6 @@ from lab.plugins.aws import elb
 from lab.plugins.aws.cloud import Cloud
 from lab.plugins.aws.naming import name_prefix, resource_name, tag_pairs
 from lab.plugins.aws.shapes import to_request
-from lab.plugins.errors import PluginError
 from lab.plugins.resource import AutoName, Change, Created, ResourceSpec
 from lab.plugins.wire import Properties
 
@@ -91,17 +90,10 @@ class LoadBalancers:
     def read(self, id: str, state: Properties) -> Properties | None:
         """Returns the load balancer as it is."""
         doing = f"reading ELBv2 Load Balancer ({id})"
-        try:
-            found = elb.call(self.cloud, doing, "DescribeLoadBalancers", state, LoadBalancerArns=[id])["LoadBalancers"]
-        except PluginError as error:
-            if error.code in _GONE:
-                return None
-            raise
-        if not found:
+        balancer = elb.described(self.cloud, doing, "DescribeLoadBalancers", state, _GONE, LoadBalancerArns=[id])
+        if balancer is None:
             return None
-        balancer = found[0]
-        listed = elb.call(self.cloud, doing, "DescribeLoadBalancerAttributes", state, LoadBalancerArn=id)
-        values = {one["Key"]: one.get("Value", "") for one in listed.get("Attributes") or []}
+        values = elb.attributes(self.cloud, doing, "DescribeLoadBalancerAttributes", state, LoadBalancerArn=id)
         tags = elb.read_tags(self.cloud, id, state)
         kept = {name: state[name] for name in (*_ATTRIBUTES, "accessLogs", "connectionLogs") if name in state}
         attributes = {
@@ -150,13 +142,9 @@ class LoadBalancers:
 
     def delete(self, id: str, state: Properties) -> None:
         """Deletes the load balancer with its listeners."""
-        try:
-            elb.call(
-                self.cloud, f"deleting ELBv2 Load Balancer ({id})", "DeleteLoadBalancer", state, LoadBalancerArn=id
-            )
-        except PluginError as error:
-            if error.code not in _GONE:
-                raise
+        elb.delete(
+            self.cloud, f"deleting ELBv2 Load Balancer ({id})", "DeleteLoadBalancer", state, _GONE, LoadBalancerArn=id
+        )
 
     def _attributes(self, arn: str, inputs: Properties, names: set[str]) -> None:
         pairs: list[dict[str, Any]] = [

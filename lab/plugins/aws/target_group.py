@@ -98,17 +98,10 @@ class TargetGroups:
     def read(self, id: str, state: Properties) -> Properties | None:
         """Returns the group as it is."""
         doing = f"reading ELBv2 Target Group ({id})"
-        try:
-            found = elb.call(self.cloud, doing, "DescribeTargetGroups", state, TargetGroupArns=[id])["TargetGroups"]
-        except PluginError as error:
-            if error.code in _GONE:
-                return None
-            raise
-        if not found:
+        group = elb.described(self.cloud, doing, "DescribeTargetGroups", state, _GONE, TargetGroupArns=[id])
+        if group is None:
             return None
-        group = found[0]
-        listed = elb.call(self.cloud, doing, "DescribeTargetGroupAttributes", state, TargetGroupArn=id)
-        values = {one["Key"]: one.get("Value", "") for one in listed.get("Attributes") or []}
+        values = elb.attributes(self.cloud, doing, "DescribeTargetGroupAttributes", state, TargetGroupArn=id)
         tags = elb.read_tags(self.cloud, id, state)
         fields = self.spec.inputs.fields
         kept = {name: value for name, value in state.items() if name in fields and name not in (*_REQUESTED, "tags")}
@@ -146,11 +139,9 @@ class TargetGroups:
 
     def delete(self, id: str, state: Properties) -> None:
         """Deletes the group."""
-        try:
-            elb.call(self.cloud, f"deleting ELBv2 Target Group ({id})", "DeleteTargetGroup", state, TargetGroupArn=id)
-        except PluginError as error:
-            if error.code not in _GONE:
-                raise
+        elb.delete(
+            self.cloud, f"deleting ELBv2 Target Group ({id})", "DeleteTargetGroup", state, _GONE, TargetGroupArn=id
+        )
 
     def _health(self, inputs: Properties) -> dict[str, Any]:
         check = inputs.get("healthCheck") or {}
