@@ -83,12 +83,12 @@ def test_the_plain_cli_previews_no_change_and_runs_the_policy_pack(shown: tuple[
 def test_a_machine_destroyed_by_hand_is_seen_and_started_again(shown: tuple[Lab, str]) -> None:
     lab, _ = shown
     host = lab.hypervisors[0]
-    name = sorted(sights.domains(host))[0]
+    name = sorted(hypervisors.machines(host))[0]
     assert call(lab, "virsh", "--connect", host.uri, "destroy", name).returncode == 0
     seen = call(lab, "pulumi", "preview", "--refresh", "--non-interactive", "--diff")
     assert "running" in seen.stdout, seen.stdout
     assert call(lab, "pulumi", "up", "--refresh", "--yes", "--non-interactive").returncode == 0
-    assert sights.domains(host)[name]
+    assert hypervisors.machines(host)[name]
 
 
 def test_an_approved_plan_is_refused_after_the_file_was_edited(shown: tuple[Lab, str]) -> None:
@@ -178,4 +178,4 @@ def test_a_hypervisor_that_does_not_answer_is_left_alone_and_said(shown: tuple[L
         up.up(ROOT)
     slots = YAML(typ="safe").load((ROOT / f"Pulumi.{lab.stack}.yaml").read_text(encoding="utf-8"))
     kept = [s for s in slots["config"]["tiercast:hot"]["slots"] if s["hypervisor"] == silent.name]
-    assert {f"hot-{silent.name}-{s['number']:03d}" for s in kept} == set(sights.domains(silent))
+    assert {f"hot-{silent.name}-{s['number']:03d}" for s in kept} == set(hypervisors.machines(silent))
