@@ -16,8 +16,9 @@ from forecaster.features import seasons_of
 from forecaster.models import MODELS
 from forecaster.models.base import stretch_of
 from forecaster.pipeline import Settings, prequential, seconds_of
-from reconciler.onepool.count import counts_at
+from reconciler.onepool.count import counts_at, unserved_at
 from reconciler.onepool.mixture import predictive
+from reconciler.onepool.recalibrated import recalibrated
 from reconciler.onepool.recursive import GRID
 from reconciler.pacing import Pace, paced
 
@@ -61,8 +62,10 @@ def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: in
     stretch = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
     mixed = prequential(stretch, h, levels=tuple(GRID.tolist()), experts=MODELS, settings=settings).quantiles
     made = predictive(filled(long, day), day=day, h=h, trained=start, others=(mixed,))
-    counts, expected = counts_at(made.values / unit, made.weights)
-    return Table(counts=counts, expected=expected, warm=max(h, min(2 * day, start // 4)))
+    warm = max(h, min(2 * day, start // 4))
+    counts, _ = counts_at(made.values / unit, made.weights)
+    believed = recalibrated(made, long, h=h, warm=warm, day=day)
+    return Table(counts=counts, expected=unserved_at(made.values / unit, believed, counts), warm=warm)
 
 
 def allocate(
