@@ -4,7 +4,7 @@
 
 Each peer has its one knob chosen in hindsight on the test; we have none to choose where a share is asked in advance. Cost
 ratio = cost / the cheapest peer's of that trace. `ablation` tells what forecast, pacing and program each contribute: peers
-turned by our pacing, their distributions given to our program, our own with one risk in hindsight. Library models are
+turned by our pacing, their distributions given to our program, our own with what is asked as the knob. Library models are
 fitted once and their forecasts kept in the cache folder of `benchmarks.forecast`. Without `--data` the series come from PyPI
 packages (extra `lab`). With `--history` any tidy file gives them. What the figures mean: docs/backtest.md.
 """
@@ -35,14 +35,14 @@ from benchmarks.tiers import run
 from reconciler.onepool.replay import clairvoyant_cost
 from reconciler.onepool.walk import allocate
 
-#: Asked shares: the promises and, around them, our frontier.
+#: Asked shares: the promises and, around them, what the ablation interpolates.
 ASKS = (0.01, 0.001, 0.0005, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
 QUICK_ASKS = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
 QUICK_LIBRARY = ("MSTL-ETS",)
 
 
 def ours(case: Case, asks: Sequence[float]) -> tuple[Outcome, Outcome]:
-    """Paced to each asked share; and, for the ablation, one risk in hindsight."""
+    """One risk in hindsight and, without hindsight, paced to a share; for the ablation, the asked share as the knob."""
     trace, cut = case.trace, case.trace.cut
     test, step = case.known[cut:], trace.step.to_pytimedelta()
     chosen = our_table(case)
@@ -50,7 +50,7 @@ def ours(case: Case, asks: Sequence[float]) -> tuple[Outcome, Outcome]:
     counts = np.array([one.counts[: len(test)] for one in made], dtype=float)
     promised = {ask: point(test, counts[asks.index(ask)]) for ask in ASKED}
     fixed = hindsight(test, chosen.counts[cut : cut + len(test)].T)
-    return Outcome(frontier=hindsight(test, counts, coarse=True), promised=promised), Outcome(frontier=fixed)
+    return Outcome(frontier=fixed, promised=promised), Outcome(frontier=hindsight(test, counts, coarse=True))
 
 
 def of_peer(case: Case, peer: Peer) -> Outcome:
@@ -89,9 +89,9 @@ def row_of(
         peers[name] = of_peer(case, peer)
         if ablate:
             parts |= dict(ablation_of(case, name, peer))
-    walked, fixed = ours(case, asks)
+    walked, asked = ours(case, asks)
     if ablate:
-        parts["ours, one risk in hindsight"] = fixed
+        parts["ours, the asked share as knob"] = asked
     frontiers = {name: one.frontier for name, one in peers.items() if one.frontier is not None}
     trace = case.trace
     test = trace.values[trace.cut :]

@@ -3,8 +3,11 @@
 The rule: the risk p (what the last instance bought is expected to be used for, see `onepool.count`) is as large as
 lets the elapsed stretch and the window ahead together stay within the promise, as far as the walked past tells. This is
 online control of a risk as in conformal risk control (Angelopoulos et al. 2022), on the realised unserved volume.
-Looking a whole window ahead at every step means that there is no end to spend up to; old credit expires. One event of
-the past counts at most for a share of a week's budget: what no fleet of sane size could have served is not insured.
+Looking a whole window ahead at every step means that there is no end to spend up to; old credit expires.
+
+What a risk misses is learned from what it would have missed and, where that is too rare to tell, from what the forecast
+expected. One step counts up to a bound, in both alike: what no fleet of sane size could have served is not insured,
+and a tail that is expected far out must not outweigh what such an event would count for if it came.
 Nothing younger than the decision's cutoff is read.
 """
 
@@ -24,20 +27,21 @@ class Pace:
     """How the promise is kept; defaults chosen on training stretches and other series (docs/backtest.md).
 
     `ahead_days` window that the promise must hold over from now on; `back_days` how long credit and debt live;
-    `half_days` half-life of the past's weight; `model_weight` weight of the forecast's own expectation against what
-    happened; `caution` standard deviations of the window's unserved volume that are kept in reserve; `one_event` the
-    largest share of a week's budget that one step of the past counts for; `least` and `most` bound the expected rate
-    as shares of the asked one: debt is paid back no faster, credit spent no faster.
+    `half_days` half-life of the past's weight; `model_weight` the forecast's own expectation weighs as much as that many
+    violating steps of the past; `caution` share of the promise kept in reserve; `one_event` the most that one step counts
+    for, in mean days' volume at an ask of 100 %, falling with the root of the ask: a rarer violation may be larger beside
+    its budget; `least` and `most` bound the expected rate as shares of the asked one: debt is paid back no faster, credit
+    spent no faster.
     """
 
-    ahead_days: float = 7.0
+    ahead_days: float = 21.0
     back_days: float = 28.0
-    half_days: float = 21.0
-    model_weight: float = 1.0
-    caution: float = 0.5
-    one_event: float = 0.3
-    least: float = 0.2
-    most: float = 2.0
+    half_days: float = 28.0
+    model_weight: float = 50.0
+    caution: float = 0.15
+    one_event: float = 0.21
+    least: float = 0.3
+    most: float = 1.5
 
 
 def paced(
@@ -60,38 +64,48 @@ def paced(
     """
     chosen = pace or Pace()
     window, back = chosen.ahead_days * day, round(chosen.back_days * day)
-    forget, share = 0.5 ** (1 / (chosen.half_days * day)), chosen.model_weight / (1 + chosen.model_weight)
+    forget, promise = 0.5 ** (1 / (chosen.half_days * day)), (1 - chosen.caution) * ask
     n, risks = counts.shape
     known = np.isfinite(demand)
     volume = np.where(known, demand, 0.0)
-    mean, square, weight, total = np.zeros(risks), np.zeros(risks), 0.0, 0.0
+    missed, hits, foreseen, weight, total = np.zeros(risks), np.zeros(risks), np.zeros(risks), 0.0, 0.0
     spent, asked = np.zeros(n + 1), np.zeros(n + 1)
     column = np.zeros(n, dtype=np.int64)
     for t in range(warm, n):
         seen = t - h
-        if seen >= warm:
-            mean, square, weight, total = forget * mean, forget * square, forget * weight, forget * total
-            if known[seen]:
-                weight, total = weight + 1, total + volume[seen]
-                most = chosen.one_event * ask * 7 * day * total / weight
-                happened = np.minimum(np.maximum(volume[seen] - counts[seen], 0.0), most)
-                foreseen = np.minimum(expected[seen], most)
-                mean = mean + (1 - share) * happened + share * foreseen
-                square = square + (1 - share) * happened**2 + share * foreseen**2
+        if seen >= warm and known[seen]:
+            weight, total = forget * weight + 1, forget * total + volume[seen]
+            most = chosen.one_event * np.sqrt(ask) * day * total / weight
+            short = np.maximum(volume[seen] - counts[seen], 0.0)
+            missed = forget * missed + np.minimum(short, most)
+            hits = forget * hits + (short > 0)
+            foreseen = forget * foreseen + _bounded(counts[seen], expected[seen], most)
         if t < start:
             continue
         if weight > 0 and total > 0:
-            rate, deviation, level = mean / weight, np.sqrt(square / weight), total / weight
+            rate, level = _rate(missed, hits, foreseen, chosen.model_weight) / weight, total / weight
             first = max(start, seen + 1 - back)
             used, had = spent[max(seen + 1, first)] - spent[first], asked[max(seen + 1, first)] - asked[first]
-            reserve = chosen.caution * deviation * np.sqrt(window)
-            holds = (used + rate * window + reserve <= ask * (had + window * level)) & (
-                rate <= chosen.most * ask * level
-            )
+            holds = (used + rate * window <= promise * (had + window * level)) & (rate <= chosen.most * ask * level)
             column[t] = max(_last(holds), _last(rate <= chosen.least * ask * level))
-        missed = max(volume[t] - counts[t, column[t]], 0.0) if known[t] else 0.0
-        spent[t + 1], asked[t + 1] = spent[t] + missed, asked[t] + volume[t]
+        lost = max(volume[t] - counts[t, column[t]], 0.0) if known[t] else 0.0
+        spent[t + 1], asked[t + 1] = spent[t] + lost, asked[t] + volume[t]
     return column[start:]
+
+
+def _rate(missed: Floats, hits: Floats, foreseen: Floats, weight: float) -> Floats:
+    """What happened and what was expected (risks,), weighed by how often it happened."""
+    share = hits / (hits + weight) if weight > 0 else np.ones(len(hits))
+    return np.asarray(share * missed + (1 - share) * foreseen)
+
+
+def _bounded(counts: Floats, expected: Floats, most: float) -> Floats:
+    """E[min((d - s)⁺, most)] (risks,) at every count s: what is expected at s less what is expected at s + most.
+
+    The latter is read between the counts of the same row; beyond the safest one nothing is expected.
+    """
+    beyond = np.interp(counts + most, counts[::-1], expected[::-1], right=0.0)
+    return np.asarray(np.maximum(expected - beyond, 0.0))
 
 
 def _last(holds: NDArray[np.bool_]) -> int:

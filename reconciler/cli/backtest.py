@@ -17,7 +17,7 @@ from reconciler.adapters.history import read_history
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled
-from reconciler.onepool.walk import Allocation, allocate, table
+from reconciler.onepool.walk import Allocation, allocate, at_risk, table
 
 
 @click.command("backtest")
@@ -44,6 +44,12 @@ from reconciler.onepool.walk import Allocation, allocate, table
     multiple=True,
     help="With --pool: share that may go unserved: 0.01 or 1%; repeatable.",
 )
+@click.option(
+    "--risk",
+    "risks",
+    multiple=True,
+    help="With --pool: this risk at every step instead of a promise (what the last instance is expected to be used); repeatable.",
+)
 @click.option("--fleet", "fleet", type=click.Path(path_type=Path, dir_okay=False), help="Fleet file: all tiers.")
 @click.option("--from", "since", required=True, help="First step decided (ISO 8601); training ends before it.")
 @click.option("--to", "until", help="With --fleet: end of the stretch (ISO 8601), not included.")
@@ -51,7 +57,7 @@ from reconciler.onepool.walk import Allocation, allocate, table
     "--allocations",
     type=click.Path(path_type=Path),
     required=True,
-    help="Written: counts per step; with several asks A.SHARE.csv each.",
+    help="Written: counts per step; with several asks and risks A.SHARE.csv and A.risk-P.csv each.",
 )
 @click.option("--forecasts", type=click.Path(path_type=Path), help="Written: quantiles 1 + lead steps and 24 h ahead.")
 @click.option(
@@ -69,6 +75,7 @@ def command(
     unit: float | None,
     lead: int,
     asks: tuple[str, ...],
+    risks: tuple[str, ...],
     fleet: Path | None,
     since: str,
     until: str | None,
@@ -83,8 +90,10 @@ def command(
     if pool == (fleet is not None):
         raise UsageError("give either --fleet FILE, to replay a fleet's plans, or --pool, to walk one pool.")
     if fleet is not None:
-        if unit is not None or asks or until is None:
-            raise UsageError("with --fleet give --to, and neither --unit nor --ask: the fleet file says them.")
+        if unit is not None or asks or risks or until is None:
+            raise UsageError(
+                "with --fleet give --to, and neither --unit nor --ask nor --risk: the fleet file says them."
+            )
         return backtest_fleet(
             Wanted(
                 histories=histories,
@@ -101,9 +110,9 @@ def command(
         )
     if until is not None or plot is not None or gate is not None:
         raise UsageError("--to, --plot and --gate are for --fleet.")
-    if unit is None or not asks:
-        raise UsageError("with --pool give --unit and at least one --ask.")
-    return _pool(histories, unit, lead, asks, since, allocations, forecasts, summary)
+    if unit is None or not (asks or risks):
+        raise UsageError("with --pool give --unit and at least one --ask or --risk.")
+    return _pool(histories, unit, lead, asks, risks, since, allocations, forecasts, summary)
 
 
 def _pool(
@@ -111,6 +120,7 @@ def _pool(
     unit: float,
     lead: int,
     asks: tuple[str, ...],
+    risks: tuple[str, ...],
     since: str,
     allocations: Path,
     forecasts: Path | None,
@@ -119,7 +129,9 @@ def _pool(
     """Walk one pool step by step from --from on; the count of a step is decided 1 + lead steps before it."""
     if not (np.isfinite(unit) and unit > 0):
         raise UsageError(f"--unit is {unit}; expected the requests that one instance serves in a step, more than 0.")
-    shares = [_share(text) for text in asks]
+    shares = [_share(text, "--ask") for text in asks]
+    fixed = [_share(text, "--risk") for text in risks]
+    labels = [*asks, *(f"risk-{text}" for text in risks)]
     first = _moment(since, "--from")
     history = read_history(list(histories), step=None)
     start = round((first - history.start) / history.step)
@@ -133,39 +145,40 @@ def _pool(
         history.start, periods=history.length + 1 + lead + round(timedelta(days=1) / history.step), freq=history.step
     )
     stamps = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
-    written: dict[str, list[pd.DataFrame]] = {text: [] for text in asks}
+    written: dict[str, list[pd.DataFrame]] = {label: [] for label in labels}
     predicted, report = [], []
     for name, y in pooled(history).items():
         chosen = table(y, times, step=history.step, lead=lead, unit=unit, start=start)
         made = allocate(y, chosen, asks=shares, step=history.step, lead=lead, unit=unit, start=start)
-        for text, one in zip(asks, made, strict=True):
-            written[text].append(_rows(name, one, stamps[start : start + len(one.counts)]))
-            report.append({"application": name, **measured(y[start:], one, unit)})
+        made += [at_risk(chosen, risk, start=start) for risk in fixed]
+        for label, one in zip(labels, made, strict=True):
+            written[label].append(_rows(name, one, stamps[start : start + len(one.counts)]))
+            report.append({"application": name, "setting": label, **measured(y[start:], one, unit)})
         if forecasts is not None:
             ahead = walk(y, times, step=history.step, lead=lead, start=start, quantile_models=(pretrained(),))
             predicted += [_long(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]
-    for text in asks:
-        target = allocations if len(asks) == 1 else allocations.with_suffix(f".{text}.csv")
-        write_text(target, pd.concat(written[text]).to_csv(index=False, lineterminator="\n"))
+    for label, rows in written.items():
+        target = allocations if len(written) == 1 else allocations.with_suffix(f".{label}.csv")
+        write_text(target, pd.concat(rows).to_csv(index=False, lineterminator="\n"))
     if forecasts is not None:
         write_text(forecasts, pd.concat(predicted).to_csv(index=False, lineterminator="\n", float_format="%.8g"))
     if summary is not None:
         write_json(summary, {"unit": unit, "lead": lead, "from": first.isoformat(), "rows": report})
     for row in report:
         click.echo(
-            f"{row['application']}: asked {row['asked']:.3%}, obtained {row['violating_share']:.3%}, cost {row['cost']:.0f} "
+            f"{row['application']}: {row['setting']}, obtained {row['violating_share']:.3%}, cost {row['cost']:.0f} "
             f"instance-steps, regret {row['regret']:.1%}, {row['violating_steps']} violating steps"
         )
     return 0
 
 
-def _share(text: str) -> float:
+def _share(text: str, option: str) -> float:
     try:
         share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
         share = float("nan")
     if not 0 < share < 1:
-        raise UsageError(f"--ask {text!r} is no share; expected a number between 0 and 1, for instance 0.01 or 1%.")
+        raise UsageError(f"{option} {text!r} is no share; expected a number between 0 and 1, for instance 0.01 or 1%.")
     return share
 
 

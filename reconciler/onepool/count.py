@@ -21,16 +21,30 @@ def counts_at(values: Floats, weights: Floats, risks: Floats = RISKS, floor: int
 
     `values` (n, k) demand in instances, ascending along a row, with probabilities `weights` (n, k); `risks` ascending.
     """
-    tail = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
-    mass = np.cumsum((weights * values)[:, ::-1], axis=1)[:, ::-1]
-    short = mass - values * tail  # E[(d - v)⁺] at every v; piecewise linear between
-    counts, missed = np.empty((len(values), len(risks))), np.empty((len(values), len(risks)))
+    short, tail = _beyond(values, weights)
+    counts = np.empty((len(values), len(risks)))
     for t, v in enumerate(values):
         far = v[0] - 5.0
         x = np.concatenate([[far], v])
-        e = np.concatenate([[short[t, 0] + 5.0 * tail[t, 0]], short[t]])
+        e = np.concatenate([[short[t, 0] + 5.0 * tail[t]], short[t]])
         ends = np.sort(np.concatenate([[far + 1.0], v, v - 1.0]))
         used = np.minimum.accumulate(np.interp(ends, x, e) - np.interp(ends + 1.0, x, e))
         counts[t] = np.maximum(np.ceil(np.interp(risks, used[::-1], ends[::-1]) - 1e-9), floor)
-        missed[t] = np.interp(counts[t], x, e)
-    return counts, missed
+    return counts, unserved_at(values, weights, counts)
+
+
+def unserved_at(values: Floats, weights: Floats, counts: Floats) -> Floats:
+    """E[(d - s)⁺] (n, risks) in instances at `counts` (n, risks), by distributions as in `counts_at`."""
+    short, tail = _beyond(values, weights)
+    out = np.empty(counts.shape)
+    for t, v in enumerate(values):
+        below = np.maximum(v[0] - counts[t], 0.0) * tail[t]
+        out[t] = np.interp(counts[t], v, short[t]) + below
+    return out
+
+
+def _beyond(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """E[(d - v)⁺] (n, k) at every value v, piecewise linear between them, and the mass (n,) of all."""
+    tail = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
+    mass = np.cumsum((weights * values)[:, ::-1], axis=1)[:, ::-1]
+    return mass - values * tail, tail[:, 0]

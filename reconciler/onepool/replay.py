@@ -43,7 +43,7 @@ def clairvoyant_cost(demand: Floats, unit: float, share: float, floor: int = 1) 
     return s + float(full.sum()) + int(np.searchsorted(got, need - full.sum() * unit - tolerance)) + 1
 
 
-def measured(demand: Floats, one: Allocation, unit: float) -> dict[str, float]:
+def measured(demand: Floats, one: Allocation, unit: float) -> dict[str, float | None]:
     """The measures over the steps whose demand is known; `demand` (rows,) requests from T0 on."""
     known = np.isfinite(demand)
     d, s = demand[known], one.counts[: len(demand)][known].astype(float)

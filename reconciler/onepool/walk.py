@@ -16,8 +16,9 @@ from forecaster.features import seasons_of
 from forecaster.models import MODELS
 from forecaster.models.base import stretch_of
 from forecaster.pipeline import Settings, prequential, seconds_of
-from reconciler.onepool.count import counts_at
+from reconciler.onepool.count import RISKS, counts_at, unserved_at
 from reconciler.onepool.mixture import predictive
+from reconciler.onepool.recalibrated import recalibrated
 from reconciler.onepool.recursive import GRID
 from reconciler.pacing import Pace, paced
 
@@ -27,9 +28,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Allocation:
-    """Counts (rows,) for the rows from T0 to 1 + lead beyond the history, decided for one asked share."""
+    """Counts (rows,) for the rows from T0 to 1 + lead beyond the history, paced to one asked share, or (`ask` None) at one
+    risk all along."""
 
-    ask: float
+    ask: float | None
     counts: Ints
 
 
@@ -61,8 +63,10 @@ def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: in
     stretch = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
     mixed = prequential(stretch, h, levels=tuple(GRID.tolist()), experts=MODELS, settings=settings).quantiles
     made = predictive(filled(long, day), day=day, h=h, trained=start, others=(mixed,))
-    counts, expected = counts_at(made.values / unit, made.weights)
-    return Table(counts=counts, expected=expected, warm=max(h, min(2 * day, start // 4)))
+    warm = max(h, min(2 * day, start // 4))
+    counts, _ = counts_at(made.values / unit, made.weights)
+    believed = recalibrated(made, long, h=h, warm=warm, day=day)
+    return Table(counts=counts, expected=unserved_at(made.values / unit, believed, counts), warm=warm)
 
 
 def allocate(
@@ -87,3 +91,9 @@ def allocate(
         )
         out.append(Allocation(ask=ask, counts=chosen.counts[rows, column].astype(np.int64)))
     return out
+
+
+def at_risk(chosen: Table, risk: float, *, start: int) -> Allocation:
+    """The counts at the largest offered risk that is at most `risk`, at every row from `start` on: a knob without a promise."""
+    column = max(int(np.searchsorted(RISKS, risk, side="right")) - 1, 0)
+    return Allocation(ask=None, counts=chosen.counts[start:, column].astype(np.int64))

@@ -52,11 +52,26 @@ def test_one_pass_writes_allocations_per_ask_forecasts_and_a_summary(history: Pa
     assert rows[0]["cost"] == loose["count"][:96].sum()
 
 
+def test_a_fixed_risk_is_a_knob_without_a_promise(history: Path, tmp_path: Path) -> None:
+    code = _run(
+        (
+            f"--history {history} --pool --unit 20 --risk 0.5 --risk 1% --from 2024-01-09T00:00:00Z "
+            f"--allocations {tmp_path / 'A.csv'} --json {tmp_path / 'S.json'}"
+        ).split()
+    )
+    assert code == 0
+    loose, tight = pd.read_csv(tmp_path / "A.risk-0.5.csv"), pd.read_csv(tmp_path / "A.risk-1%.csv")
+    assert tight["count"].sum() > loose["count"].sum()
+    rows = json.loads((tmp_path / "S.json").read_text())["rows"]
+    assert [(row["setting"], row["asked"]) for row in rows] == [("risk-0.5", None), ("risk-1%", None)]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"--unit": "0"}, "--unit"),
         ({"--ask": "150%"}, "no share"),
+        ({"--risk": "0"}, "--risk '0' is no share"),
         ({"--from": "yesterday"}, "ISO 8601"),
         ({"--from": "2030-01-01T00:00:00Z"}, "must lie inside"),
         ({"--from": "2024-01-09T00:00:00"}, "no zone"),

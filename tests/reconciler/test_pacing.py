@@ -60,3 +60,12 @@ def test_unknown_steps_cost_nothing_and_break_nothing() -> None:
     column = paced(demand, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY)
     assert len(column) == len(demand) - TRAIN
     assert ((column >= 0) & (column < len(RISKS))).all()
+
+
+def test_a_far_tail_that_never_comes_buys_little() -> None:
+    demand, counts, expected = _world(4)
+    # At every count once in ten thousand steps a thousand instances more are expected.
+    heavy = expected + 1e-4 * 1000
+    plain, wary = (paced(demand, counts, e, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY) for e in (expected, heavy))
+    rows = np.arange(TRAIN, len(demand))
+    assert counts[rows, wary].mean() < 1.05 * counts[rows, plain].mean()
