@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from forecaster.models.arima import HarmonicArima
 from forecaster.models.base import Model
 from forecaster.models.direct import Direct
+from forecaster.models.ets import ExponentialSmoothing
 from forecaster.models.naive import SeasonalMean, SeasonalNaive
 
 
@@ -34,6 +35,7 @@ MODELS: tuple[Expert, ...] = (
     Expert(model=SeasonalMean(season="week"), power=0.5),
     Expert(model=SeasonalMean(season="day"), power=0.5),
     Expert(model=HarmonicArima(refits=2), power=0.5),
+    Expert(model=ExponentialSmoothing(), power=0.5),
     Expert(model=Direct(), power=0.5),
     Expert(model=Direct(penalty=30.0, label="direct-calm"), power=0.5),
     Expert(model=Direct(penalty=30.0, profile="day", label="direct-day"), power=0.0),
