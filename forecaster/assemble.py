@@ -42,10 +42,10 @@ def cells_history(
     """
     if len(position) and (position.min() < 0 or position.max() >= length):
         raise HistoryError(f"the history has {length} steps, but a row lies outside them; mend its start or length.")
-    key = pair.astype(np.int64) * max(length, 1) + position
+    key = pair.astype(np.int64, copy=False) * max(length, 1) + position
     order = _order(key, len(pairs) * length)
-    pair, position = pair[order], position[order]
-    if np.any((np.diff(position) == 0) & (np.diff(pair) == 0)):
+    pair, position, key = pair[order], position[order], key[order]
+    if np.any(key[1:] == key[:-1]):
         raise HistoryError("the history holds two values for the same user, application and step; merge them first.")
     sizes = np.bincount(pair, minlength=len(pairs))
     history = History(
@@ -54,8 +54,8 @@ def cells_history(
         length=length,
         pairs=tuple(pairs),
         offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
-        position=position.astype(np.int64),
-        requests=requests[order].astype(np.float64),
+        position=position.astype(np.int64, copy=False),
+        requests=requests[order].astype(np.float64, copy=False),
         censored=np.zeros(len(pair), dtype=bool) if censored is None else censored[order],
         zero_absent=np.zeros(len(pairs), dtype=bool) if zero_absent is None else zero_absent,
         unrecorded=np.zeros(length, dtype=bool) if unrecorded is None else unrecorded,
@@ -67,7 +67,7 @@ def cells_history(
 
 def _order(key: Ints, slots: int) -> Ints | slice:
     """What puts `key` (each in [0, slots)) into ascending order; without sorting where the slots are well filled."""
-    if not np.any(np.diff(key) < 0):
+    if not np.any(key[1:] < key[:-1]):
         return slice(None)
     if slots <= 4 * len(key):
         place = np.full(slots, -1, dtype=np.int64)

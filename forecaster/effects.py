@@ -136,17 +136,3 @@ def applied(quantiles: Floats, levels: Sequence[float], factor: Floats, spread: 
         stretched = np.sign(z) * np.sqrt(distance**2 + (spread[wide, None] * z) ** 2)
         moved[wide] = median[wide] * np.exp(stretched)
     return np.maximum.accumulate(np.maximum(moved, 0.0), axis=1)
-
-
-def moved_paths(paths: Floats, before: Floats, after: Floats) -> Floats:
-    """`paths` (paths, horizon) of marginals `before` (horizon, levels) carried to marginals `after`, level by level."""
-    out = np.empty_like(paths)
-    for h in range(paths.shape[1]):
-        old, new = before[h], after[h]
-        if np.array_equal(old, new):
-            out[:, h] = paths[:, h]
-            continue
-        inside = np.interp(paths[:, h], old, new)
-        top = new[-1] / old[-1] if old[-1] > 0 else 1.0
-        out[:, h] = np.where(paths[:, h] > old[-1], paths[:, h] * top, inside)
-    return out

@@ -4,6 +4,10 @@ The rule: a log without events says zero, unless so many were expected that sile
 least of the last four at the same time of the week (or day, or of the last steps), so one quiet week makes another
 believable; a run of silent steps whose expected events add up to 30 or more is an outage. Under Poisson arrivals its
 probability is e⁻³⁰; real arrivals vary more, hence the margin.
+
+Expectations look backwards only; that a silence is an outage is known once it has lasted long enough, and then holds for
+all of it. A run sees what was known at its time. A replay that reads everything once and cuts later knows of an outage
+from its first silent step on: it is read with `until` where that matters.
 """
 
 from __future__ import annotations

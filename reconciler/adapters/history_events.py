@@ -75,9 +75,9 @@ def read_events(
         start=EPOCH + first * step,
         length=length,
         pairs=pairs,
-        pair=cells["pair"].astype(np.int64),
-        position=cells["step"].astype(np.int64) - first,
-        requests=cells["requests"].astype(np.float64),
+        pair=cells["pair"],
+        position=cells["position"],
+        requests=cells["requests"],
         zero_absent=np.full(len(pairs), absent_is_zero),
         quality=Quality(rows=rows).with_findings(findings),
     )
@@ -201,12 +201,12 @@ def _cells(
     inside = f"step BETWEEN {first} AND {last} AND application_id IS NOT NULL"
     base.execute(
         "CREATE OR REPLACE TEMP TABLE pairs AS SELECT user_id, application_id, "
-        "(row_number() OVER (ORDER BY user_id, application_id) - 1)::INTEGER AS pair "
+        "row_number() OVER (ORDER BY user_id, application_id) - 1 AS pair "
         f"FROM (SELECT DISTINCT user_id, application_id FROM named WHERE {inside})"
     )
     names = base.execute("SELECT user_id, application_id FROM pairs ORDER BY pair").fetchall()
     cells = base.execute(
-        "SELECT pair, step, requests FROM named JOIN pairs USING (user_id, application_id) "
-        f"WHERE {inside} AND requests > 0"
+        f"SELECT pair, step - {first} AS position, requests::DOUBLE AS requests FROM named "
+        f"JOIN pairs USING (user_id, application_id) WHERE {inside} AND requests > 0"
     ).fetchnumpy()
     return tuple((str(user), str(application)) for user, application in names), cells

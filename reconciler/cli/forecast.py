@@ -26,10 +26,7 @@ from reconciler.report.forecast import forecast_json, forecast_rows, forecast_ta
 @click.option("--application", help="One application, with --user and --at.")
 @click.option("--at", type=options.Instant(), help="The time that --user and --application are predicted for.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all quantiles as CSV.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Local processes that fit.")
-@click.option(
-    "--cluster", metavar="ADDRESS", help="Fit on the Dask cluster whose scheduler is there (tcp://host:port)."
-)
+@options.fits
 @options.as_json
 def command(
     stack: str | None,

@@ -38,6 +38,16 @@ fleet = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 as_of = click.option("--as-of", type=Instant(), help="Use only history before this time (replay); default: all of it.")
 
+jobs = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Local processes that fit.")
+cluster = click.option(
+    "--cluster", metavar="ADDRESS", help="Fit on the Dask cluster whose scheduler is there (tcp://host:port)."
+)
+
+
+def fits(function: F) -> F:
+    """--jobs and --cluster, for commands that fit models."""
+    return jobs(cluster(function))
+
 
 def project(function: F) -> F:
     """--stack and --fleet, for commands that work on a project."""

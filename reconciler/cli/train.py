@@ -21,10 +21,7 @@ from reconciler.report.forecast import iso
 @options.project
 @options.as_of
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Local processes that fit.")
-@click.option(
-    "--cluster", metavar="ADDRESS", help="Fit on the Dask cluster whose scheduler is there (tcp://host:port)."
-)
+@options.fits
 @options.as_json
 def command(
     stack: str | None,

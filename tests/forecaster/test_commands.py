@@ -80,6 +80,7 @@ def test_train_keeps_a_model_and_forecast_uses_it(project: Path, capsys: pytest.
     assert trained["trained_until"] == "2024-01-11T00:00:00Z"
     assert {row["name"] for row in trained["series"]} >= {"mail", "shop"}
     assert trained["quality"]["rows"] == 720
+    assert trained["lstm"].startswith("pretrained: 0 series have 14 days"), "ten days teach a net nothing"
     assert (project / ".tiercast" / "dev" / "models" / "current").read_text().strip() == trained["version"]
     forecast = document(capsys, "forecast")
     assert [row["name"] for row in forecast["rows"]] == ["mail", "shop"]
@@ -145,6 +146,8 @@ def test_an_explanation_names_models_calendar_and_costs(project: Path, capsys: p
     said = capsys.readouterr().out
     assert "known steps" in said
     assert "0.1 vCPU-s" in said
+    (row,) = document(capsys, "explain-forecast", "shop")["series"]
+    assert (row["series"], row["settings"]) == ("shop", {"near": "default"})
     assert run("explain-forecast", "nothing") == 1
     assert "nothing is called 'nothing'" in capsys.readouterr().err
 

@@ -116,6 +116,24 @@ def test_hardly_any_history_is_no_error(rows: int) -> None:
     assert one.requests[HIGH] > 3 * max(one.requests[LOW], 0.1)
 
 
+def test_without_any_row_the_declared_default_is_the_answer_and_wide() -> None:
+    plbm = PLBM(PlbmSettings(horizon=6, paths=200, default_level=40.0)).train(series(daily(0, 50)))
+    one = plbm.predict("u", "a", START)
+    assert one.requests[MIDDLE] == pytest.approx(40.0)
+    assert one.requests[HIGH] > 100 * one.requests[LOW]
+    assert one.reason.endswith("wide intervals from the prior of default")
+    with pytest.raises(ForecastError, match="names no application yet"):
+        plbm.forecast()
+
+
+def test_an_update_may_leave_what_is_due_for_later() -> None:
+    plbm = PLBM(SETTINGS).train(series(daily(240, 60)))
+    late = series(daily(190, 60), start=START + 240 * HOUR)
+    assert not plbm.update(late, refit=False).refitted
+    assert plbm.state.fitted["a"].fitted == START + 240 * HOUR
+    assert plbm.forecast().cutoff == START + 429 * HOUR
+
+
 ODD = {
     "constant": np.full(240, 7.0),
     "all zero": np.zeros(240),
