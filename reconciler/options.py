@@ -16,7 +16,7 @@ from reconciler.fleet_tiers import ColdTier, HotTier, WarmTier
 from reconciler.losses import lost_within
 from reconciler.observe import Observed
 from reconciler.sizing.problem import Host, Option
-from stacks.contract import Flavour, Hypervisor, Tier
+from stacks.contract import Flavour, Hypervisor, Ownership, Tier
 
 #: Name of the cold tier's one mixed group.
 COLD_GROUP = "burst"
@@ -92,6 +92,8 @@ def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: f
 
 def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
     pool = warm.ready_pool
+    # Within a step only a reactive policy starts what waits.
+    reactive = warm.ownership is Ownership.FLOOR and warm.target_tracking is not None
     return [
         Option(
             name=f"warm/{name}",
@@ -109,7 +111,7 @@ def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
             observed=seen.desired(Tier.WARM, label(name)),
             boot_seconds=catalogue.boot(name).p95_seconds,
             boot_mean_seconds=catalogue.boot(name).mean_seconds,
-            ready_share=pool.share if pool is not None else 0.0,
+            ready_share=pool.share if pool is not None and reactive else 0.0,
             ready_seconds=warm.boot_time.total_seconds(),
         )
         for name in warm.instance_types

@@ -44,8 +44,34 @@ def realised(history: History, fleet: Fleet, start: datetime, steps: int) -> Rea
     return Realised(names=tuple(fleet.qos), rates=out)
 
 
-def unserved(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[str, float]) -> dict[str, float]:
-    """Requests/s of each class that ready `counts` (by option) do not serve within its promise."""
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """One step: requests/s of each class not served within its promise, and pooled instances that ran, in instance-steps."""
+
+    unserved: Mapping[str, float]
+    pooled: Mapping[str, float]
+
+
+def served(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[str, float]) -> Served:
+    """How ready `counts` (by option) serve a step's demand, with the ready pool as recourse.
+
+    Where anything is short the reactive policy starts the pool: what it would have served is short only for the time in
+    which pooled instances start, and they are billed for the rest of the step.
+    """
+    alone = _unserved(problem, counts, rates)
+    waiting = {o.name: o.pooled(counts[o.name]) for o in problem.options if o.pooled(counts[o.name])}
+    if not waiting or not any(alone.values()):
+        return Served(unserved=alone, pooled={})
+    seconds = max(o.ready_seconds for o in problem.options if o.name in waiting)
+    late = min(seconds / problem.demand.step_seconds, 1.0)
+    joined = _unserved(problem, {name: n + waiting.get(name, 0) for name, n in counts.items()}, rates)
+    return Served(
+        unserved={name: late * alone[name] + (1 - late) * joined[name] for name in alone},
+        pooled={name: (1 - late) * n for name, n in waiting.items()},
+    )
+
+
+def _unserved(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[str, float]) -> dict[str, float]:
     # What was lost is not in the counts any more, so nothing more is lost by chance.
     supply = [replace(o.supply(counts[o.name]), loss=0.0) for o in problem.options if counts[o.name]]
     judged = assess(floor_demand(problem.demand, rates), supply, fine=1, latency=False)

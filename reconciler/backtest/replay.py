@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from reconciler.backtest.realised import Realised, unserved
+from reconciler.backtest.realised import Realised, served
 from reconciler.backtest.stock import Stock, taken
 from reconciler.catalogue import Catalogue
 from reconciler.demand import class_paths, window
@@ -134,6 +134,7 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
             assert serving is not None
             boots = {name: stock.boot_steps() for name, stock in state.stocks.items()}
             rates = demand.at(k)
+            lot = served(serving, ready, rates)
             walked.append(
                 Step(
                     ready=ready,
@@ -141,8 +142,8 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
                     lost=lost,
                     moved=state.moved,
                     rates=rates,
-                    unserved=unserved(serving, ready, rates),
-                    usd=usd(serving, ready, boots),
+                    unserved=lot.unserved,
+                    usd=usd(serving, ready, {n: boots[n] + lot.pooled.get(n, 0.0) for n in boots}),
                 )
             )
             problems.append(serving)

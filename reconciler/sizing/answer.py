@@ -16,7 +16,7 @@ from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage
 from reconciler.sizing.problem import SizingProblem
 from reconciler.sizing.program import Layout, Prices, build
 from reconciler.sizing.reasons import explain_obstacles, tier_reasons
-from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, promises, repaired, without_idle_growth
+from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, less_idle_growth, promises, repaired
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
 
 Floats = NDArray[np.float64]
@@ -164,10 +164,7 @@ def _settle(
         if completed.found and completed.objective < final.objective - 1e-9:
             exact, final = trial, completed
         break
-    needed = without_idle_growth(problem, exact)
-    if needed != exact:
-        completed = stated.fixed(problem, needed)
-        exact, final = (needed, completed) if completed.found else (exact, final)
+    exact, final = _without_idle_growth(problem, stated, exact, final)
     cheap = within_ceilings(problem, exact)
     if cheap != exact:
         completed = stated.fixed(problem, cheap)
@@ -181,6 +178,23 @@ def _settle(
         if stay.found and affordable and saving <= problem.hysteresis * abs(stay.objective):
             return observed, stay, True
     return exact, final, False
+
+
+def _without_idle_growth(
+    problem: SizingProblem, stated: _Stated, counts: Counts, final: Solution
+) -> tuple[Counts, Solution]:
+    """As little growth that is free as costs the horizon no more than the hysteresis: what spares no shortage is idle."""
+    trials = less_idle_growth(problem, counts)
+    low, high, best = 0, len(trials) - 1, (counts, final)
+    most = final.objective + problem.hysteresis * abs(final.objective) + 1e-9
+    while low < high:
+        middle = (low + high + 1) // 2
+        completed = stated.fixed(problem, trials[middle])
+        if completed.found and completed.objective <= most:
+            low, best = middle, (trials[middle], completed)
+        else:
+            high = middle - 1
+    return best
 
 
 def _holds(problem: SizingProblem, counts: Counts) -> bool:

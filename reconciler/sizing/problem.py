@@ -56,6 +56,10 @@ class Option:
     ready_share: float = 0.0
     ready_seconds: float = 30.0
 
+    def pooled(self, count: int) -> int:
+        """Instances that wait beside `count`, as the group's ready pool is made."""
+        return min(math.ceil(self.ready_share * count), max(self.maximum - count, 0))
+
     def supply(self, count: int, window: int = 1) -> Supply:
         """So many of it, as `assess` counts them over a plan of `window` steps."""
         return Supply(

@@ -133,19 +133,22 @@ def _helpful(
         yield option, 1
 
 
-def without_idle_growth(problem: SizingProblem, counts: Counts) -> Counts:
-    """The counts without growth that costs nothing and keeps no promise: a start needs a reason, not only a free place.
+def less_idle_growth(problem: SizingProblem, counts: Counts) -> list[Counts]:
+    """`counts`, then with ever less of the growth that costs nothing and keeps no promise or floor of this plan.
 
-    What takes steps to boot stays as the horizon has it, because it may be needed before it could be ready.
+    A start needs a reason, not only a free place. What takes steps to boot stays as the horizon has it, because it may be
+    needed before it could be ready.
     """
+    found = [counts]
     for option in problem.options:
         while counts[option.name] > option.observed and problem.lead(option) == 0:
             fewer = {**counts, option.name: counts[option.name] - 1}
-            dearer = usd_of(problem, fewer) < usd_of(problem, counts) - 1e-9
-            if dearer or not fits(problem, fewer) or not _as_good(problem, fewer, counts):
+            spares = usd_of(problem, fewer) < usd_of(problem, counts) - 1e-9
+            if spares or not fits(problem, fewer) or not _as_good(problem, fewer, counts):
                 break
             counts = fewer
-    return counts
+            found.append(counts)
+    return found
 
 
 def _as_good(problem: SizingProblem, fewer: Counts, counts: Counts) -> bool:

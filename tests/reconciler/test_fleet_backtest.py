@@ -15,7 +15,7 @@ import pytest
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Stored, parse_stored, worse
 from reconciler.backtest.measures import elasticity, measured, obtained
-from reconciler.backtest.realised import Realised, longest_run
+from reconciler.backtest.realised import Realised, longest_run, served
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.stock import Stock, taken
 from reconciler.catalogue import builtin
@@ -24,8 +24,9 @@ from reconciler.errors import InputError
 from reconciler.fleet import Fleet, parse_fleet
 from reconciler.grouping import Grouping
 from reconciler.outlook import Outlook
+from reconciler.sizing import size
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import option
+from tests.reconciler.sizing_cases import lognormal_paths, option, problem
 from tests.reconciler.test_planning import situation
 
 START = datetime(2024, 1, 8, tzinfo=UTC)
@@ -287,3 +288,26 @@ def test_a_fleet_whose_plan_lasts_several_steps_is_decided_once_per_window() -> 
     assert Stretch(fleet=raw, catalogue=builtin(), start=START, steps=6).window == 3
     assert len(made.outlooks) == 2
     assert parse_fleet({**raw.model_dump(), "validity": "30m"}, "f").validity < raw.step
+
+
+def test_what_a_ready_pool_serves_is_short_only_while_it_starts_and_is_billed_for_the_rest() -> None:
+    pool = option(Tier.WARM, ready_share=0.5, ready_seconds=30, observed=4)
+    asked = problem({"gold": 60.0}, [pool], tiers={"gold": (Tier.WARM,)})
+    bare = problem({"gold": 60.0}, [replace(pool, ready_share=0.0)], tiers={"gold": (Tier.WARM,)})
+    ready, rates = {"warm/m": 4}, {"gold": 180.0}
+    without = served(bare, ready, rates)
+    few = served(bare, {"warm/m": 6}, rates).unserved["gold"]
+    found = served(asked, ready, rates)
+    assert found.unserved["gold"] == pytest.approx(0.1 * without.unserved["gold"] + 0.9 * few)
+    assert found.pooled == {"warm/m": pytest.approx(0.9 * 2)}
+    assert without.pooled == {}
+    assert served(asked, ready, {"gold": 20.0}).pooled == {}
+
+
+def test_a_ready_pool_lets_the_look_ahead_hold_less_for_its_tail() -> None:
+    def planned(share: float) -> float:
+        kinds = [option(Tier.WARM, ready_share=share, ready_seconds=15, boot_seconds=600, maximum=60)]
+        paths = lognormal_paths([60.0], horizon=8, spread=0.3)
+        return float(np.sum(size(problem({"gold": 60.0}, kinds, horizon=8, paths=paths)).trajectory["warm/m"][3:]))
+
+    assert planned(0.5) < planned(0.0)
