@@ -5,18 +5,16 @@ The one policy over single resources, because only those can be remedied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from policies.estate import tag_values
 from policies.resources import GROUP, RESERVATION, TEMPLATE, Resource
-from policies.rule import Settings
+from policies.rule import Facts, Rule, Settings, Violation
 
 NAME = "required-tags"
-DESCRIPTION = "Every cloud resource carries project, stack and tier, and the tags that the organisation asks for."
-REMEDY = "Set `tags` in fleet.yaml and plan again, or give defaults in the policy pack's configuration."
 
 #: Types with tags; a group has a list of them, the others a map.
 TAGGED = frozenset(
@@ -77,3 +75,23 @@ def sentence(names: Sequence[str]) -> str:
     """The violation for tags that are missing and have no known value."""
     subject = f"tags {', '.join(names)} are" if len(names) > 1 else f"tag {names[0]} is"
     return f"The {subject} missing. Set `tags` in fleet.yaml and plan again."
+
+
+def decide(facts: Facts, settings: RequiredTags, *, remedied: bool = True) -> Iterator[Violation]:
+    """One violation per resource with tags that are missing and, where the policy remedies, can't be added."""
+    for resource in facts.resources:
+        more = added(resource, settings) if remedied else {}
+        names = [name for name in missing(resource, settings) if name not in more]
+        if names:
+            yield Violation(message=f"{resource.name}: {sentence(names)}", urn=resource.urn)
+
+
+RULE = Rule(
+    name=NAME,
+    description="Every cloud resource carries project, stack and tier, and the tags that the organisation asks for.",
+    severity="medium",
+    remedy="Set `tags` in fleet.yaml and plan again, or give defaults in the policy pack's configuration.",
+    settings=RequiredTags,
+    decide=decide,
+    level="remediate",
+)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -74,21 +75,22 @@ def facts_of(trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath]
 
 def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> list[Verdict]:
     """What each policy says, `required-tags` last; disabled ones are left out."""
-    found = [
+    return [
         Verdict(
             name=rule.name,
             level=level,
             severity=rule.severity,
-            violations=tuple(judge(rule, facts, config.settings.get(rule.name, {}))),
+            violations=tuple(judge(_at(rule, level), facts, config.settings.get(rule.name, {}))),
         )
-        for rule in rules
+        for rule in (*rules, tagging.RULE)
         if (level := config.levels.get(rule.name, rule.level)) != "disabled"
     ]
-    level = config.levels.get(tagging.NAME, "remediate")
-    if level != "disabled":
-        tags = tuple(_tag_violations(facts, config.settings.get(tagging.NAME, {}), remedied=level == "remediate"))
-        found.append(Verdict(name=tagging.NAME, level=level, severity="medium", violations=tags))
-    return found
+
+
+def _at(rule: Rule[Any], level: str) -> Rule[Any]:
+    """The rule as the engine would run it at a level: tags are added at `remediate` only."""
+    bare = rule is tagging.RULE and level != "remediate"
+    return replace(rule, decide=partial(tagging.decide, remedied=False)) if bare else rule
 
 
 def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | None:
@@ -98,20 +100,6 @@ def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | N
         return most(facts.estate, facts.catalogue(bill), bill.commitments).usd_per_hour
     except (Undecidable, Misconfigured, UserError):
         return None
-
-
-def _tag_violations(facts: Facts, raw: Mapping[str, Any], *, remedied: bool) -> list[Violation]:
-    try:
-        settings = read_settings(tagging.NAME, tagging.RequiredTags, raw)
-    except Misconfigured as error:
-        return [Violation(message=str(error))]
-    found = []
-    for resource in facts.resources:
-        added = tagging.added(resource, settings) if remedied else {}
-        names = [name for name in tagging.missing(resource, settings) if name not in added]
-        if names:
-            found.append(Violation(message=f"{resource.name}: {tagging.sentence(names)}", urn=resource.urn))
-    return found
 
 
 def _parsed(values: Mapping[str, Any]) -> tuple[StackConfig | None, str]:

@@ -152,20 +152,13 @@ def tag_policy() -> sdk.ResourceValidationPolicy:
         if names:
             report(tagging.sentence(names), None)
 
-    rule = Rule(
-        name=tagging.NAME,
-        description=tagging.DESCRIPTION,
-        severity="medium",
-        remedy=tagging.REMEDY,
-        settings=tagging.RequiredTags,
-        decide=lambda *_: (),
-    )
+    rule = tagging.RULE
     return sdk.ResourceValidationPolicy(
         name=rule.name,
         description=rule.description,
         validate=validate,
         remediate=remediate,
-        enforcement_level=sdk.EnforcementLevel.REMEDIATE,
+        enforcement_level=sdk.EnforcementLevel(rule.level),
         config_schema=sdk.PolicyConfigSchema(properties=rule.schema()),
         severity=sdk.Severity(rule.severity),
         remediation_steps=rule.remedy,

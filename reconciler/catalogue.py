@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
+from pydantic.alias_generators import to_snake
 
 from reconciler.errors import InputError, UserError
 from stacks.contract_base import Model, Positive
@@ -157,7 +158,10 @@ def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
         return Catalogue.model_validate(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        parts = [str(part) for part in first["loc"]]
+        if first["type"] == "missing":  # named by its alias, which is not how the built-in table and the docs write it
+            parts[-1] = to_snake(parts[-1])
+        key = ".".join(parts)
         found = first.get("input")
         shown = "" if isinstance(found, Mapping) or first["type"] == "missing" else f", found {found!r}"
         more = f" ({error.error_count() - 1} more faults follow)" if error.error_count() > 1 else ""

@@ -96,7 +96,7 @@ class Engine:
         return sha.hexdigest()
 
     def _judged(
-        self, run: Callable[..., Any], *, refresh: bool, exclude: Sequence[str], progress: Progress | None
+        self, run: Callable[..., object], *, refresh: bool, exclude: Sequence[str], progress: Progress | None
     ) -> Preview:
         """What a preview or an update did, run with the policy pack."""
         events: list[EngineEvent] = []

@@ -76,7 +76,7 @@ def show(as_json: bool) -> None:
             "remedy": rule.remedy,
             "settings": rule.schema(),
         }
-        for rule in RULES
+        for rule in (*RULES, tagging.RULE)
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -88,7 +88,6 @@ def show(as_json: bool) -> None:
         table.add_row(
             str(row["name"]), str(row["level"]), str(row["severity"]), str(row["description"]), ", ".join(settings)
         )
-    table.add_row(tagging.NAME, "remediate", "medium", tagging.DESCRIPTION, "tags, defaults")
     Console(soft_wrap=False).print(table)
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 from samples import raw
 
 from policies import tagging
 from policies.pack import RULES
 from policies.pack_config import read_pack_config
 from policies.resources import GROUP, Resource
-from policies.rule import PriceSettings
+from policies.rule import Facts, PriceSettings, Rule, Settings, Violation
 from policies.trusted import DemandSettings
 
+ALL = (*RULES, tagging.RULE)
 TEXT = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
 SHARED = {
     key for kind in (PriceSettings, DemandSettings) for key in kind.model_json_schema(by_alias=True)["properties"]
@@ -71,11 +74,10 @@ def _edited(**inputs: Any) -> Any:
 
 
 def test_every_policy_has_a_row_with_severity_and_settings():
-    for rule in RULES:
+    for rule in ALL:
         (row,) = [line for line in TEXT.splitlines() if line.startswith(f"| `{rule.name}` | {rule.severity} |")]
         for setting in set(rule.schema()) - SHARED - {"commitments"}:
             assert f"`{setting}`" in row, (rule.name, setting)
-    assert f"| `{tagging.NAME}` | medium |" in TEXT
 
 
 def test_shared_settings_are_described():
@@ -83,27 +85,28 @@ def test_shared_settings_are_described():
 
 
 def test_every_policy_has_an_example():
-    assert list(EXAMPLES) == [*(rule.name for rule in RULES), tagging.NAME]
+    assert list(EXAMPLES) == [rule.name for rule in ALL]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.name)
 def test_a_policy_says_what_its_example_shows(rule, violations):
     settings, says = EXAMPLES[rule.name]
     found = violations(rule, **_sample(rule.name), settings=settings)
     assert any(message.startswith(says) for message in found), found
 
 
-def test_the_example_of_the_tags_says_what_is_missing():
-    settings, says = EXAMPLES[tagging.NAME]
-    group = Resource(urn=f"urn:pulumi:test::tiercast::{GROUP}::mine", type=GROUP, name="mine", inputs={})
-    chosen = tagging.RequiredTags.model_validate(settings)
-    lacking = [name for name in tagging.missing(group, chosen) if name not in tagging.added(group, chosen)]
-    assert tagging.sentence(lacking).startswith(says)
+def test_the_policy_of_your_own_refuses_at_the_weekend(violations):
+    code = TEXT.partition("```python\n")[2].partition("```")[0]
+    known: dict[str, Any] = {one.__name__: one for one in (Facts, Iterator, Rule, Settings, Violation, Field)}
+    exec(compile("from __future__ import annotations\n" + code.partition("\n\n")[2], "docs/policies.md", "exec"), known)
+    assert violations(known["RULE"], now=datetime(2026, 11, 24, 1, tzinfo=UTC)) == []
+    saturday = datetime(2026, 11, 28, 1, tzinfo=UTC)
+    assert violations(known["RULE"], now=saturday) == ["It is day 5 of the week; wait for Monday."]
 
 
 def test_the_example_of_a_whole_configuration_can_be_used():
     whole = json.loads(TEXT.partition("```json\n")[2].partition("```")[0])
-    found = read_pack_config(whole, [*(rule.name for rule in RULES), tagging.NAME])
-    kinds = {**{rule.name: rule.settings for rule in RULES}, tagging.NAME: tagging.RequiredTags}
+    found = read_pack_config(whole, [rule.name for rule in ALL])
+    kinds = {rule.name: rule.settings for rule in ALL}
     for name, settings in found.settings.items():
         kinds[name].model_validate(settings)

@@ -84,9 +84,20 @@ def test_a_file_of_another_name_is_a_users_mistake(tmp_path: Path):
         _run("test", str(path))
 
 
+def test_tags_that_would_be_added_pass_unless_nothing_is_remedied(stack_file: Path):
+    config = stack_file.parent / "policies" / "config.dev.json"
+    settings = {"tags": ["owner"], "defaults": {"owner": "ops"}}
+    config.write_text(json.dumps({"required-tags": settings}))
+    assert _run("test", str(stack_file), "--only", "required-tags")[0] == 0
+    config.write_text(json.dumps({"required-tags": {**settings, "enforcementLevel": "mandatory"}}))
+    code, said = _run("test", str(stack_file), "--only", "required-tags")
+    assert code == 3
+    assert "warm-web: The tag owner is missing." in said
+
+
 def test_policies_are_listed_with_their_settings():
     _, text = _run("list", "--json")
-    assert [row["name"] for row in json.loads(text)] == [rule.name for rule in RULES]
+    assert [row["name"] for row in json.loads(text)] == [*(rule.name for rule in RULES), "required-tags"]
 
 
 @pytest.mark.parametrize(

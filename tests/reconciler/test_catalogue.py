@@ -59,6 +59,13 @@ def test_a_price_that_is_no_price_names_file_and_key(raw: dict[str, Any], market
         parse_catalogue(raw, "prices.yaml")
 
 
+def test_a_fact_that_is_missing_is_named_as_the_file_writes_it(raw: dict[str, Any]) -> None:
+    (name,) = raw["types"]
+    del raw["types"][name]["usd_per_hour"]
+    with pytest.raises(InputError, match=rf"prices.yaml: types.{name}.usd_per_hour: Field required"):
+        parse_catalogue(raw, "prices.yaml")
+
+
 def test_another_currency_is_refused_with_what_to_do(raw: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"in 'EUR', expected USD\. Convert"):
         parse_catalogue({**raw, "currency": "EUR"}, "prices.yaml")
