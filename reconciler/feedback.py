@@ -22,7 +22,7 @@ from reconciler import demotion
 from reconciler.demotion import DemotionRules, Rung, Score, Trust, Verdict
 from reconciler.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.fleet import Fleet
-from reconciler.grouping import Grouping
+from reconciler.grouping import REST, Grouping
 from reconciler.memory import KEPT_LEVELS, KEPT_STEPS, Made, Memory
 from reconciler.promise import Record, after_step
 
@@ -35,9 +35,9 @@ _PATHS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How a QoS class's forecast stands, for people: the rung in use, why, and how many steps were scored."""
+    """How a group's forecast stands, for people: the rung in use, why, and how many steps were scored."""
 
-    qos: str
+    group: str
     rung: Rung
     reason: str
     scored: int
@@ -59,12 +59,12 @@ class Judged:
     records: Mapping[str, Record] = field(default_factory=dict)
 
 
-def rules_of(fleet: Fleet) -> DemotionRules:
-    """The tests' rules: forecasts overlap for as long as a plan holds; all classes share one budget of false alarms."""
+def rules_of(fleet: Fleet, groups: int = 1) -> DemotionRules:
+    """The tests' rules: forecasts overlap for as long as a plan holds; all groups share one budget of false alarms."""
     return DemotionRules(
         steps_per_day=timedelta(days=1) / fleet.step,
         lag=max(-int(-fleet.validity // fleet.step), 1),
-        family=len(fleet.qos),
+        family=groups,
         max_age=fleet.history.max_age,
         reactive_age=max(timedelta(days=1), fleet.history.max_age),
     )
@@ -80,27 +80,29 @@ def judge(
     as_of: datetime,
     replay: bool,
 ) -> Judged:
-    """Score what `memory` holds against the history, decide per class what to trust, and replace the rest.
+    """Score what `memory` holds against the history, decide per group what to trust, and replace the rest.
 
     Args:
         fleet, history, grouping, forecast: of this run; rows of the forecast are the grouping's.
         memory: of the last run; None: there is none.
         as_of: the plan's time. replay: it is not the present, so that what was learned later must not be used.
     """
-    rules, notes = rules_of(fleet), []
+    rules, notes = rules_of(fleet, len(grouping.names)), []
     same = memory is not None and memory.rules == _key(rules)
     later = replay and memory is not None and memory.cutoff + history.step > as_of
     if later:
         notes.append("replay: the kept scores of the forecast know later steps and are not used")
     used = memory if same and not later else None
     groups = history.grouped(grouping.codes, len(grouping.names))
-    rows = _by_class(fleet, grouping, groups)
-    trust = scored(used, rows, history, rules) if used is not None else {name: Trust() for name in fleet.qos}
+    qos = np.array(grouping.qos)
+    rows = {name: groups[qos == name].sum(axis=0) for name in fleet.qos}
+    own = dict(zip(grouping.names, groups, strict=True))
+    trust = scored(used, own, grouping, history, rules) if used is not None else {name: Trust() for name in own}
     records = recorded(used, rows, history, fleet) if used is not None else {}
     season = season_of(history.length, history.step)
     age = as_of - history.end
-    verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in fleet.qos}
-    rungs = [verdicts[name].rung for name in grouping.qos]
+    verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in own}
+    rungs = [verdicts[name].rung for name in grouping.names]
     fresh = history.cutoff if used is None else max(history.cutoff, used.cutoff)
     kept = Memory(rules=_key(rules), cutoff=fresh, trust=trust, records=records)
     if used is not None and used.cutoff > history.cutoff:
@@ -108,7 +110,9 @@ def judge(
     else:
         kept = replace(
             kept,
-            made=_made(fleet, grouping, forecast, rows, season),
+            made=_made(forecast, {n: qos == n for n in fleet.qos if (qos == n).any()}, rows, season),
+            groups=_made(forecast, {n: np.arange(len(own)) == k for k, n in enumerate(own)}, own, season),
+            qos=dict(zip(grouping.names, grouping.qos, strict=True)),
             mixes=_mixes(fleet, grouping),
             load={n: float(r[-1]) / history.step.total_seconds() for n, r in rows.items() if np.isfinite(r[-1])},
         )
@@ -145,12 +149,19 @@ def recorded(memory: Memory, rows: Mapping[str, Floats], history: History, fleet
     return out
 
 
-def scored(memory: Memory, rows: Mapping[str, Floats], history: History, rules: DemotionRules) -> dict[str, Trust]:
-    """Trust per class after the kept steps that have ended since; a step without a value counts nothing."""
+def scored(
+    memory: Memory, rows: Mapping[str, Floats], grouping: Grouping, history: History, rules: DemotionRules
+) -> dict[str, Trust]:
+    """Trust per group after the kept steps that have ended since; a step without a value counts nothing.
+
+    The rest of a class is scored only where the same applications were forecast apart: else it is another series.
+    """
     out = {}
     for name, row in rows.items():
         trust = memory.trust.get(name, Trust())
-        made = memory.made.get(name, {})
+        made = memory.groups.get(name, {})
+        if name.startswith(REST) and not _same_apart(memory.qos, grouping, name.removeprefix(REST)):
+            made = {}
         first = int((memory.cutoff - history.start) // history.step) + 1
         steps = min(history.length - first, len(made.get(Rung.MODEL, ())))
         for ahead in range(max(-first, 0), steps):
@@ -202,7 +213,7 @@ def without_history(fleet: Fleet, memory: Memory, *, why: str, paths: int = 200)
         forecast=forecast,
         demoted=True,
         notes=(f"{verdict.reason} ({why})",),
-        standing=_standing(memory.trust, dict.fromkeys(fleet.qos, verdict)),
+        standing=_standing(memory.trust, dict.fromkeys(memory.groups, verdict)),
         memory=None,
         records=memory.records,
     )
@@ -213,22 +224,18 @@ def _key(rules: DemotionRules) -> tuple[float, int]:
     return rules.steps_per_day, rules.lag
 
 
-def _by_class(fleet: Fleet, grouping: Grouping, groups: Floats) -> dict[str, Floats]:
-    """Class → (n,) requests per step, NaN where one of its groups is missing."""
-    qos = np.array(grouping.qos)
-    return {name: groups[qos == name].sum(axis=0) for name in fleet.qos}
+def _same_apart(before: Mapping[str, str], grouping: Grouping, qos: str) -> bool:
+    now = {name for name, held in zip(grouping.names, grouping.qos, strict=True) if held == qos}
+    return {name for name, held in before.items() if held == qos} == now
 
 
 def _made(
-    fleet: Fleet, grouping: Grouping, forecast: DemandForecast, rows: Mapping[str, Floats], season: int
+    forecast: DemandForecast, members: Mapping[str, NDArray[np.bool_]], rows: Mapping[str, Floats], season: int
 ) -> dict[str, dict[Rung, Floats]]:
-    """Per class the first steps of every rung's forecast: the model's too where it is not in use."""
-    qos, steps = np.array(grouping.qos), min(forecast.horizon, KEPT_STEPS)
+    """Per class or group the first steps of every rung's forecast: the model's too where it is not in use."""
+    steps = min(forecast.horizon, KEPT_STEPS)
     out: dict[str, dict[Rung, Floats]] = {}
-    for name in fleet.qos:
-        mine = qos == name
-        if not mine.any():
-            continue
+    for name, mine in members.items():
         samples = {Rung.MODEL: forecast.paths[:, mine, :steps].sum(axis=1)}
         for rung in (Rung.SEASONAL_NAIVE, Rung.REACTIVE):
             if rung is Rung.REACTIVE or season:
@@ -269,7 +276,7 @@ def _scores(made: Made, ahead: int, value: float) -> dict[Rung, Score]:
 def _standing(trust: Mapping[str, Trust], verdicts: Mapping[str, Verdict]) -> tuple[Standing, ...]:
     return tuple(
         Standing(
-            qos=name,
+            group=name,
             rung=verdict.rung,
             reason=verdict.reason,
             scored=max((w.seen for w in trust.get(name, Trust()).watches.values()), default=0),
@@ -279,12 +286,13 @@ def _standing(trust: Mapping[str, Trust], verdicts: Mapping[str, Verdict]) -> tu
 
 
 def _spoken(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
-    """One sentence per reason, with the classes that it holds for."""
-    classes: dict[tuple[Rung, str], list[str]] = {}
+    """One sentence per reason, with the groups that it holds for."""
+    groups: dict[tuple[Rung, str], list[str]] = {}
     for name, verdict in verdicts.items():
         if not verdict.may_shrink:
-            classes.setdefault((verdict.rung, verdict.reason.rstrip(".")), []).append(name)
+            groups.setdefault((verdict.rung, verdict.reason.rstrip(".")), []).append(name)
     return tuple(
-        f"forecast of {', '.join(names)}: demoted to {rung.label} ({reason}); nothing is scaled down"
-        for (rung, reason), names in classes.items()
+        f"forecast of {', '.join(names[:5])}{f' and {len(names) - 5} more' * (len(names) > 5)}: demoted to {rung.label} "
+        f"({reason}); nothing is scaled down"
+        for (rung, reason), names in groups.items()
     )

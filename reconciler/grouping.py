@@ -18,6 +18,9 @@ from forecaster.history import History
 from reconciler.errors import InputError
 from reconciler.fleet import Application, Fleet
 
+#: Before a class's name: the group of its applications that are not forecast one by one.
+REST = "rest of "
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
@@ -65,7 +68,7 @@ def group(history: History, fleet: Fleet, *, keep: int = 30) -> Grouping:
     for label, mean in zip(labels, means, strict=True):
         volume[label] += mean
     busiest = set(sorted(volume, key=lambda label: (-volume[label], label))[:keep])
-    final = [label if label in busiest else (f"rest of {label[1]}", label[1]) for label in labels]
+    final = [label if label in busiest else (f"{REST}{label[1]}", label[1]) for label in labels]
     order = sorted(set(final))
     place = {label: index for index, label in enumerate(order)}
     weights: list[dict[Application, float]] = [defaultdict(float) for _ in order]

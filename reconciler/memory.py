@@ -30,17 +30,20 @@ Made = Mapping[Rung, Floats]
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What a run leaves for the next: per QoS class the forecasts of all rungs after `cutoff`, and the trust.
+    """What a run leaves for the next: per QoS class (`made`) and per group the forecasts of all rungs after `cutoff`.
 
-    rules: the step and overlap that the tests run with; another fleet file's tests start anew. mixes: class → weight of
-    the fleet's rules, by their place; load: requests/s last known. They let a plan be made when the history is gone.
-    records: class → what its past steps came to against its promise. carried: class → requests/s that the fleet of the last
-    plan carries in time, which the steps until the next one are judged by.
+    qos: group → its class; trust: group → the tests' state. rules: the step and overlap that the tests run with; another
+    fleet file's tests start anew. mixes: class → weight of the fleet's rules, by their place; load: requests/s last known.
+    They let a plan be made when the history is gone. records: class → what its past steps came to against its promise.
+    carried: class → requests/s that the fleet of the last plan carries in time, which the steps until the next one are
+    judged by.
     """
 
     rules: tuple[float, int]
     cutoff: datetime
     made: Mapping[str, Made] = field(default_factory=dict)
+    groups: Mapping[str, Made] = field(default_factory=dict)
+    qos: Mapping[str, str] = field(default_factory=dict)
     trust: Mapping[str, Trust] = field(default_factory=dict)
     mixes: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     load: Mapping[str, float] = field(default_factory=dict)
@@ -65,13 +68,12 @@ def with_carried(memory: Memory, problem: SizingProblem, planned: Mapping[str, i
 def to_json(memory: Memory) -> dict[str, Any]:
     """Plain values to keep between runs."""
     return {
-        "version": 2,
+        "version": 3,
         "rules": list(memory.rules),
         "cutoff": memory.cutoff.isoformat(),
-        "made": {
-            name: {rung.name: np.round(rows, 6).tolist() for rung, rows in sorted(made.items())}
-            for name, made in memory.made.items()
-        },
+        "made": _plain(memory.made),
+        "groups": _plain(memory.groups),
+        "qos": dict(memory.qos),
         "trust": {name: demotion.to_json(trust) for name, trust in memory.trust.items()},
         "mixes": {name: {str(k): w for k, w in mix.items()} for name, mix in memory.mixes.items()},
         "load": dict(memory.load),
@@ -82,12 +84,10 @@ def to_json(memory: Memory) -> dict[str, Any]:
 
 def from_json(raw: Any) -> Memory:
     """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
-    if raw["version"] != 2:
+    if raw["version"] != 3:
         raise ValueError("another version")
     step, lag = raw["rules"]
-    made = {n: {Rung[r]: np.array(rows, dtype=float) for r, rows in m.items()} for n, m in raw["made"].items()}
-    if any(rows.ndim != 2 or rows.shape[1] != len(KEPT_LEVELS) for m in made.values() for rows in m.values()):
-        raise ValueError("forecasts of another shape")
+    made, groups = _forecasts(raw["made"]), _forecasts(raw["groups"])
     cutoff = datetime.fromisoformat(raw["cutoff"])
     if cutoff.tzinfo is None:
         raise ValueError("a time without a zone")
@@ -95,9 +95,26 @@ def from_json(raw: Any) -> Memory:
         rules=(float(step), int(lag)),
         cutoff=cutoff,
         made=made,
+        groups=groups,
+        qos={n: str(q) for n, q in raw["qos"].items()},
         trust={n: demotion.from_json(t) for n, t in raw["trust"].items()},
         mixes={n: {int(k): float(w) for k, w in mix.items()} for n, mix in raw["mixes"].items()},
         load={n: float(v) for n, v in raw["load"].items()},
         records={n: promise.from_json(record) for n, record in raw["records"].items()},
         carried={n: float(v) for n, v in raw["carried"].items()},
     )
+
+
+def _plain(made: Mapping[str, Made]) -> dict[str, dict[str, list[list[float]]]]:
+    """Four significant digits: the tests need no more, and a fleet of many groups stays a small file."""
+    return {
+        name: {rung.name: [[float(f"{v:.4g}") for v in row] for row in rows] for rung, rows in sorted(one.items())}
+        for name, one in made.items()
+    }
+
+
+def _forecasts(raw: Any) -> dict[str, dict[Rung, Floats]]:
+    made = {n: {Rung[r]: np.array(rows, dtype=float) for r, rows in m.items()} for n, m in raw.items()}
+    if any(rows.ndim != 2 or rows.shape[1] != len(KEPT_LEVELS) for m in made.values() for rows in m.values()):
+        raise ValueError("forecasts of another shape")
+    return made

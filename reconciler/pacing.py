@@ -79,11 +79,11 @@ def paced(
             short = np.maximum(volume[seen] - counts[seen], 0.0)
             missed = forget * missed + np.minimum(short, most)
             hits = forget * hits + (short > 0)
-            foreseen = forget * foreseen + _bounded(counts[seen], expected[seen], most)
+            foreseen = forget * foreseen + bounded(counts[seen], expected[seen], most)
         if t < start:
             continue
         if weight > 0 and total > 0:
-            rate, level = _rate(missed, hits, foreseen, chosen.model_weight) / weight, total / weight
+            rate, level = expected_rate(missed, hits, foreseen, chosen.model_weight) / weight, total / weight
             first = max(start, seen + 1 - back)
             used, had = spent[max(seen + 1, first)] - spent[first], asked[max(seen + 1, first)] - asked[first]
             holds = (used + rate * window <= promise * (had + window * level)) & (rate <= chosen.most * ask * level)
@@ -93,13 +93,13 @@ def paced(
     return column[start:]
 
 
-def _rate(missed: Floats, hits: Floats, foreseen: Floats, weight: float) -> Floats:
+def expected_rate(missed: Floats, hits: Floats, foreseen: Floats, weight: float) -> Floats:
     """What happened and what was expected (risks,), weighed by how often it happened."""
     share = hits / (hits + weight) if weight > 0 else np.ones(len(hits))
     return np.asarray(share * missed + (1 - share) * foreseen)
 
 
-def _bounded(counts: Floats, expected: Floats, most: float) -> Floats:
+def bounded(counts: Floats, expected: Floats, most: float) -> Floats:
     """E[min((d - s)⁺, most)] (risks,) at every count s: what is expected at s less what is expected at s + most.
 
     The latter is read between the counts of the same row; beyond the safest one nothing is expected.

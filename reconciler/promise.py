@@ -2,9 +2,9 @@
 
 A promise bounds the share of a class's requests that are not served in time over weeks, not in every hour. The cheapest
 way to keep Σ E[(d − s)⁺] ≤ ε Σ E[d] over steps of equal price has every s at one and the same quantile 1 − p of its step,
-so one risk p is chosen for all steps: the largest with which what was missed so far, and what is expected of the week
-ahead, stay within ε. The forecast speaks for its horizon; for the rest of the week the record does, in which each past
-step counts at every risk by what it would have missed and by what its forecast expected, half and half. A plan's share
+so one risk p is chosen for all steps: the largest with which what was missed so far, and what is expected of the weeks
+ahead, stay within ε. The forecast speaks for its horizon; for the rest the record does, in which each past step counts at
+every risk by what it would have missed and, where that is too rare to tell, by what its forecast expected. A plan's share
 follows from p: more than ε in a quiet hour with a far tail, less in a busy and certain one, never more than `MOST_SHARE`
 × ε, and p never above `MOST_RISK`. It is the rule of `pacing`, with its constants (online control of a risk, Angelopoulos
 et al. 2022): no end to spend up to, nothing read that is younger than the decision.
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.pacing import Pace
+from reconciler.pacing import Pace, bounded, expected_rate
 
 Floats = NDArray[np.float64]
 
@@ -29,20 +29,23 @@ MOST_SHARE, MOST_RISK = 4.0, 0.2
 #: Risks that are compared, ascending.
 RISKS: Floats = np.geomspace(5e-4, MOST_RISK, 40)
 _NONE = (0.0,) * len(RISKS)
+_PER_RISK = ("missed", "hits", "foreseen")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """What a class's past steps came to, each weighing half as much after `Pace.half_days`.
 
-    weight: steps; volume: requests/s summed over them; missed, square: unserved requests/s at each of `RISKS`, half of it
-    what happened and half what was foreseen, and its square; used: unserved in fact; asked: what might have been.
+    weight: steps; volume: requests/s summed over them; at each of `RISKS` missed: requests/s that it would have left unserved,
+    hits: steps in which it would have, foreseen: what the forecasts expected; used: unserved in fact; asked: what might
+    have been.
     """
 
     weight: float = 0.0
     volume: float = 0.0
     missed: tuple[float, ...] = _NONE
-    square: tuple[float, ...] = _NONE
+    hits: tuple[float, ...] = _NONE
+    foreseen: tuple[float, ...] = _NONE
     used: float = 0.0
     asked: float = 0.0
 
@@ -77,17 +80,16 @@ def after_step(
     pace = pace or Pace()
     forget = 0.5 ** (1 / (pace.half_days * steps_per_day))
     weight, volume = forget * record.weight + 1, forget * record.volume + demand
-    # One catastrophe of the past counts for a part of a week's budget: no sane fleet would have served it.
-    most = pace.one_event * ask * 7 * steps_per_day * volume / weight
-    supply, foreseen = _at_risks(np.asarray(levels, float), np.asarray(forecast, float))
-    happened = np.minimum(np.maximum(demand - supply, 0.0), most)
-    foreseen = np.minimum(foreseen, most)
-    share = pace.model_weight / (1 + pace.model_weight)
+    # One catastrophe of the past counts up to a bound: no sane fleet would have served it.
+    most = pace.one_event * ask**0.5 * steps_per_day * volume / weight
+    supply, expected = _at_risks(np.asarray(levels, float), np.asarray(forecast, float))
+    short = np.maximum(demand - supply, 0.0)
     return Record(
         weight=weight,
         volume=volume,
-        missed=tuple(forget * np.array(record.missed) + (1 - share) * happened + share * foreseen),
-        square=tuple(forget * np.array(record.square) + (1 - share) * happened**2 + share * foreseen**2),
+        missed=tuple(forget * np.array(record.missed) + np.minimum(short, most)),
+        hits=tuple(forget * np.array(record.hits) + (short > 0)),
+        foreseen=tuple(forget * np.array(record.foreseen) + bounded(supply, expected, most)),
         used=forget * record.used + min(missed, most),
         asked=forget * record.asked + ask * demand,
     )
@@ -110,14 +112,14 @@ def allowance(
         return Allowance(risk=MOST_RISK, window=ask, horizon=ask)
     expected = _expected(paths).sum(axis=1)
     here, horizon = volume, expected
-    # The record stands for no more of the week ahead than it has seen.
+    # The record stands for no more of the time ahead than it has seen.
     rest = max(min(pace.ahead_days * steps_per_day - paths.shape[1], record.weight), 0.0)
-    reserve = np.zeros(len(RISKS))
     if rest > 0:
-        expected = expected + rest / record.weight * np.array(record.missed)
-        reserve = pace.caution * np.sqrt(np.array(record.square) / record.weight * rest)
+        missed, hits, foreseen = (np.array(values) for values in (record.missed, record.hits, record.foreseen))
+        expected = expected + rest / record.weight * expected_rate(missed, hits, foreseen, pace.model_weight)
         volume += rest / record.weight * record.volume
-    holds = (record.used + expected + reserve <= record.asked + ask * volume) & (expected <= pace.most * ask * volume)
+    promise = (1 - pace.caution) * (record.asked + ask * volume)
+    holds = (record.used + expected <= promise) & (expected <= pace.most * ask * volume)
     place = max(_last(holds), _last(expected <= pace.least * ask * volume))
     peaks = paths[:, :window].max(axis=1, keepdims=True)
     mean = float(peaks.mean())
@@ -134,8 +136,7 @@ def to_json(record: Record) -> dict[str, Any]:
     return {
         "weight": record.weight,
         "volume": record.volume,
-        "missed": [float(f"{v:.6g}") for v in record.missed],
-        "square": [float(f"{v:.6g}") for v in record.square],
+        **{key: [float(f"{v:.6g}") for v in getattr(record, key)] for key in _PER_RISK},
         "used": record.used,
         "asked": record.asked,
     }
@@ -143,11 +144,17 @@ def to_json(record: Record) -> dict[str, Any]:
 
 def from_json(raw: Any) -> Record:
     """The record that `to_json` wrote. Raises ValueError, KeyError or TypeError where it is none."""
-    missed, square = (tuple(float(v) for v in raw[key]) for key in ("missed", "square"))
-    if len(missed) != len(RISKS) or len(square) != len(RISKS):
+    rows = {key: tuple(float(v) for v in raw[key]) for key in _PER_RISK}
+    if any(len(row) != len(RISKS) for row in rows.values()):
         raise ValueError("a record over other risks")
     return Record(
-        missed=missed, square=square, **{key: float(raw[key]) for key in ("weight", "volume", "used", "asked")}
+        weight=float(raw["weight"]),
+        volume=float(raw["volume"]),
+        missed=rows["missed"],
+        hits=rows["hits"],
+        foreseen=rows["foreseen"],
+        used=float(raw["used"]),
+        asked=float(raw["asked"]),
     )
 
 

@@ -40,7 +40,7 @@ def tables(explanation: Explanation) -> list[Table]:
         for m in explanation.marginals
     ]
     standing_rows: list[tuple[str, ...]] = [
-        (s.qos, s.rung.label, str(s.scored), s.reason or "its forecasts hold.") for s in explanation.standing
+        (s.group, s.rung.label, str(s.scored), s.reason or "its forecasts hold.") for s in explanation.standing
     ]
     floor_rows: list[tuple[str, ...]] = [
         (
@@ -64,7 +64,7 @@ def tables(explanation: Explanation) -> list[Table]:
             ("option", "count", "+1 USD/h", "then violating", "-1 USD/h", "then violating"),
             marginal_rows,
         ),
-        ("Forecast in use", ("class", "forecast", "steps scored", "why"), standing_rows),
+        ("Forecast in use", ("group", "forecast", "steps scored", "why"), standing_rows),
         (
             "Safety floor that binds",
             ("class", "with one less of", "requests/s now", "counted as", "latency now"),

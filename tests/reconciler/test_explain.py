@@ -94,7 +94,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: tiercast\nruntime: python\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PULUMI_STACK", "dev")
-    trust = Standing(qos="gold", rung=Rung.SEASONAL_NAIVE, reason="the model forecast failed: it misses.", scored=77)
+    trust = Standing(group="gold", rung=Rung.SEASONAL_NAIVE, reason="the model forecast failed: it misses.", scored=77)
     known = SimpleNamespace(standing=(trust,), load_now={}, latency_now_ms={})
     for module in ("explain", "plan"):
         monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: known)

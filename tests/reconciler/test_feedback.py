@@ -123,7 +123,7 @@ def test_a_model_that_fails_is_replaced_says_so_and_comes_back_when_it_holds() -
     assert last.standing[0].rung is Rung.SEASONAL_NAIVE
     assert last.forecast.models == ("seasonal naive",)
     (note,) = last.notes
-    assert "gold" in note
+    assert "forecast of shop" in note
     assert "demoted to seasonal naive" in note
     assert "misses more than" in note
     truth = demand(4 * WEEK + 100)[4 * WEEK + 45 :][:24]
@@ -300,3 +300,54 @@ def test_steps_are_judged_by_the_lesser_of_what_runs_and_what_is_planned() -> No
     asked = problem({"gold": 60.0}, [option(Tier.WARM, observed=2)])
     few, many, one = (with_carried(memory, asked, {"warm/m": n}).carried["gold"] for n in (2, 9, 1))
     assert many == few > one > 0
+
+
+def two(length: int, memory: Memory | None, *, keep: int = 2) -> Judged:
+    """A run over two applications of a class, whose model is right for the first and half the demand for the second."""
+    rows = demand(length)
+    known = replace(
+        history(length),
+        pairs=(("u", "blog"), ("u", "shop")),
+        offsets=np.array([0, length, 2 * length]),
+        position=np.tile(np.arange(length), 2),
+        requests=np.concatenate([0.9 * rows, rows]),
+        censored=np.zeros(2 * length, dtype=bool),
+        zero_absent=np.ones(2, dtype=bool),
+        unrecorded=np.zeros(length, dtype=bool),
+    )
+    right, wrong = forecast(known, 0.9), forecast(known, 0.5)
+    both = replace(
+        right,
+        applications=("blog", "shop"),
+        quantiles=np.concatenate([right.quantiles, wrong.quantiles]),
+        paths=np.concatenate([right.paths, wrong.paths], axis=1),
+        models=("plbm",) * 2,
+        reasons=("",) * 2,
+        calibrated=(True,) * 2,
+    )
+    grouping = group(known, FLEET, keep=keep)
+    kept = None if memory is None else from_json(json.loads(json.dumps(to_json(memory))))
+    return judge(FLEET, known, grouping, both, kept, as_of=known.end, replay=False)
+
+
+def test_only_the_group_that_fails_falls_back() -> None:
+    memory, last = None, two(4 * WEEK, None)
+    for length in range(4 * WEEK + 3, 4 * WEEK + 72, 3):
+        memory = last.memory
+        last = two(length, memory)
+    assert last.forecast.models == ("plbm", "seasonal naive")
+    assert [(s.group, s.rung) for s in last.standing] == [("blog", Rung.MODEL), ("shop", Rung.SEASONAL_NAIVE)]
+    assert last.demoted  # tiers are shared: nothing shrinks
+    (note,) = last.notes
+    assert note.startswith("forecast of shop: demoted")
+
+
+def test_the_rest_of_a_class_is_not_scored_against_another_set_of_applications() -> None:
+    first = two(4 * WEEK, None, keep=1).memory
+    assert first is not None
+    assert set(first.groups) == {"rest of gold", "shop"}
+    same = {s.group: s.scored for s in two(4 * WEEK + 3, first, keep=1).standing}
+    assert same == {"rest of gold": 3, "shop": 3}
+    moved = replace(first, qos={"rest of gold": "gold", "blog": "gold"})
+    other = {s.group: s.scored for s in two(4 * WEEK + 3, moved, keep=1).standing}
+    assert other == {"rest of gold": 0, "shop": 3}
