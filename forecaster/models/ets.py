@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ class ExponentialSmoothing:
         soonest = begin + LEAST_ROWS
         rows = [r for r in (soonest, *range(stride * (soonest // stride + 1), n + 1, stride)) if r <= n]
         forms = FORMS
-        for number, (row, following) in enumerate(zip(rows, [*rows[1:], n + 1][: len(rows)], strict=True)):
+        for number, (row, following) in enumerate(pairwise([*rows, n + 1])):
             newest = slice(max(begin, row - FIT_ROWS), row)
             # The form is chosen at the first fit, and again each sixth; in between only its parameters move.
             fit, forms = _fitted(rest[newest][stretch.observed[newest]], forms if number % 6 else FORMS)
