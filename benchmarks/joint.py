@@ -30,8 +30,7 @@ from forecaster.features import seasons_of
 from forecaster.hierarchy import scaled_to
 from forecaster.models.base import stretch_of
 from forecaster.models.lstm import pretrained
-from forecaster.nodes import KEPT_ORIGINS
-from forecaster.paths import draw_ranks, error_levels, paths_from_ranks
+from forecaster.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
 from forecaster.pipeline import STRIDES, knots, prequential
 
 Floats = NDArray[np.float64]
@@ -147,11 +146,7 @@ def _measures(paths: Floats, truth: Floats) -> Mapping[str, tuple[Floats, float]
     """Samples (paths,) and truth of each measure, from `paths` (paths, applications, steps)."""
     whole, came = paths.sum(axis=1), truth.sum(axis=0)
     out = {f"max of {span}": (whole[:, :span].max(axis=1), float(came[:span].max())) for span in SPANS}
-    if len(truth) > 1:
-        out["sum, step 2"] = (whole[:, 1], float(came[1]))
-    else:
-        out["step 2"] = (whole[:, 1], float(came[1]))
-    return out
+    return out | {"sum, step 2" if len(truth) > 1 else "step 2": (whole[:, 1], float(came[1]))}
 
 
 def _level(sample: Floats, value: float, rng: np.random.Generator) -> float:

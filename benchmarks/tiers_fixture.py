@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.data import Trace
+from benchmarks.forecast_ours import stretch_from
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
-from forecaster.models.base import stretch_of
 from forecaster.paths import draw_ranks, levels_of
-from forecaster.pipeline import prequential, seconds_of
+from forecaster.pipeline import prequential
 
 Floats = NDArray[np.float64]
 
@@ -55,16 +54,7 @@ def fixture(trace: Trace, seed: int = 0) -> Fixture:
     """Scale a five-minute trace and forecast every step of it HORIZON steps ahead; row t uses nothing newer."""
     values = trace.filled
     unit = float(np.quantile(values[: trace.cut], 0.95)) / 20
-    length = round(trace.step.total_seconds())
-    times = trace.index.tz_localize(None).to_numpy()
-    stretch = stretch_of(
-        trace.values,
-        start=int(seconds_of(times[:1])[0]),
-        step=length,
-        seasons=seasons_of(length),
-        trained=trace.cut,
-        known=None,
-    )
+    stretch = stretch_from(trace)
     made = [prequential(stretch, h).quantiles for h in range(1, HORIZON + 1)]
     # Row j of `quantiles[t]` is the forecast of step t + j made when step t - 1 was the newest: h = j + 1.
     count = len(values) - HORIZON

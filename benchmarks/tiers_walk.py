@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -51,52 +52,28 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
     )
     paths = paths_from_ranks(it.ranks, it.quantiles[t], np.asarray(LEVELS))[:, None, :] * scale
     options = [
-        Option(
-            name="hot",
-            tier=Tier.HOT,
-            instance_type="hot",
-            usd_per_hour=0.0,
-            maximum=it.hot,
-            boot_seconds=600,
-            boot_mean_seconds=600,
-            observed=observed["hot"],
-            vcpu=1.0,
-            memory_mib=1024.0,
-        ),
-        Option(
-            name="warm",
-            tier=Tier.WARM,
-            instance_type="warm",
-            usd_per_hour=1.0,
-            committed=it.committed,
-            maximum=200,
-            boot_seconds=30,
-            boot_mean_seconds=30,
-            observed=observed["warm"],
-            vcpu=1.0,
-            memory_mib=1024.0,
-        ),
+        _option("hot", Tier.HOT, observed, usd_per_hour=0.0, boot_seconds=600, maximum=it.hot),
+        _option("warm", Tier.WARM, observed, usd_per_hour=1.0, boot_seconds=30, committed=it.committed),
     ]
-    options += [
-        Option(
-            name=f"spot-{zone}",
-            tier=Tier.COLD,
-            instance_type="spot",
-            usd_per_hour=SPOT,
-            maximum=200,
-            boot_seconds=180,
-            boot_mean_seconds=180,
-            zone=zone,
-            loss=SHOCKS_PER_STEP / 2,
-            spot=True,
-            observed=observed[f"spot-{zone}"],
-            vcpu=1.0,
-            memory_mib=1024.0,
-        )
-        for zone in ZONES
-    ]
+    spot = {"usd_per_hour": SPOT, "boot_seconds": 180, "loss": SHOCKS_PER_STEP / 2, "spot": True}
+    options += [_option(f"spot-{zone}", Tier.COLD, observed, zone=zone, **spot) for zone in ZONES]
     return SizingProblem(
         demand=demand, paths=paths, options=tuple(options), hysteresis=0.0, switch_seconds=30.0, time_limit_s=5.0
+    )
+
+
+def _option(name: str, tier: Tier, observed: dict[str, int], *, boot_seconds: float, **more: Any) -> Option:
+    """One vCPU and 1 GiB of a tier; every boot takes as long."""
+    return Option(
+        name=name,
+        tier=tier,
+        instance_type=name.partition("-")[0],
+        observed=observed[name],
+        boot_seconds=boot_seconds,
+        boot_mean_seconds=boot_seconds,
+        vcpu=1.0,
+        memory_mib=1024.0,
+        **{"maximum": 200, **more},
     )
 
 

@@ -133,11 +133,11 @@ def _inverse_losses(
     """
     count, _, width = experts.shape
     n = len(values)
-    if n < 1:
+    ends = np.unique(known[known > 0])
+    if not len(ends):
         return np.ones((len(known), count, width))
     spoke = np.logical_and(awake[:, :n], observed)
     common, losses = np.zeros((n, width)), []
-    ends = np.unique(known[known > 0])
     starts = np.concatenate([[0], ends[:-1]])
     which = np.searchsorted(ends, known, side="right") - 1
 
@@ -146,8 +146,6 @@ def _inverse_losses(
         each = np.add.reduceat(array[: ends[-1]], starts, axis=0)
         return np.asarray(np.cumsum(each, axis=0)[np.maximum(which, 0)])
 
-    if not len(ends):
-        return np.ones((len(known), count, width))
     for one, said in zip(experts[:, :n], spoke, strict=True):
         # One expert after the other: what is worked on then stays in the cache.
         error = values[:, None] - one

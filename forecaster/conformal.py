@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecaster.features import blocks, ewma, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.base import Stretch
 from forecaster.models.ridge import normal_equations
-from forecaster.tail import PRIOR_SHAPE, tail_quantiles
+from forecaster.tail import tail_quantiles
 
 Floats = NDArray[np.float64]
 #: Residuals that a quantile is taken from at most: the newest ones.
@@ -25,7 +25,7 @@ WINDOW = 4000
 FEWEST = 20
 
 
-def order_statistics(residuals: Floats, levels: Floats, *, prior_shape: float = PRIOR_SHAPE) -> Floats:
+def order_statistics(residuals: Floats, levels: Floats) -> Floats:
     """Quantiles (levels,) of `residuals` (n,), in any order, with the finite-sample correction, away from the median on both sides.
 
     Upper levels read the order statistic (n + 1)·q, lower ones by symmetry; between two the value is interpolated.
@@ -41,7 +41,7 @@ def order_statistics(residuals: Floats, levels: Floats, *, prior_shape: float = 
         short = (far > 0.95 + 1e-9) & (n < 1 / (1 - far) - 1)
         if short.any():
             outwards = ordered if sign > 0 else -ordered[::-1]
-            tail = sign * tail_quantiles(outwards, far[short], prior_shape=prior_shape)
+            tail = sign * tail_quantiles(outwards, far[short])
             out[short] = np.maximum(out[short], tail) if sign > 0 else np.minimum(out[short], tail)
     return np.asarray(np.maximum.accumulate(out))
 
@@ -84,7 +84,7 @@ def _carried(values: Floats, start: float) -> Floats:
     return np.where(last >= 0, values[np.maximum(last, 0)], start)
 
 
-def dress(point: Floats, stretch: Stretch, h: int, levels: Floats, *, prior_shape: float = PRIOR_SHAPE) -> Floats:
+def dress(point: Floats, stretch: Stretch, h: int, levels: Floats) -> Floats:
     """Quantiles (k, levels) of `stretch.asked(h)` around prequential forecasts `point` (n + h,), in the stretch's scale.
 
     Rows are NaN until FEWEST residuals are known.
@@ -101,7 +101,7 @@ def dress(point: Floats, stretch: Stretch, h: int, levels: Floats, *, prior_shap
         last = int(counted[known])
         if last < FEWEST:
             continue
-        unit = order_statistics(kept[max(0, last - WINDOW) : last], levels, prior_shape=prior_shape)
+        unit = order_statistics(kept[max(0, last - WINDOW) : last], levels)
         out[part] = point[rows[part], None] + scale[part, None] * unit[None, :]
     return out
 

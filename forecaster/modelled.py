@@ -71,11 +71,11 @@ def modelled(
     return out
 
 
-def net_of(known: Net, history: History, structure: Structure, settings: PlbmSettings) -> Net:
-    """The global net after a look at all that is modelled, by the settings' rules."""
+def net_of(known: Net, history: History, structure: Structure, settings: PlbmSettings, values: Floats) -> Net:
+    """The global net after a look at all that is modelled, by the settings' rules; `values` are the series'."""
     if not settings.lstm or settings.warm is None:
         return known
-    panel = [one.values for one in modelled(history, structure, settings, names_of(history, structure))]
+    panel = [one.values for one in modelled(history, structure, settings, names_of(history, structure), values)]
     return warmed(
         known,
         panel,

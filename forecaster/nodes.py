@@ -20,7 +20,7 @@ from forecaster.calendar import Calendar, features, local_clock, windows
 from forecaster.demand import LEVELS
 from forecaster.effects import Effect, applied, effect_of, factors, learned
 from forecaster.models.lstm import QuantileLstm, pretrained
-from forecaster.paths import error_levels
+from forecaster.paths import KEPT_ORIGINS, error_levels
 from forecaster.pipeline import Prequential, SeriesForecast
 from forecaster.tuned import Choices, Laid, chosen, forecast
 from forecaster.tuner import DEFAULT, Tuner, shipped_tuner
@@ -28,8 +28,6 @@ from forecaster.tuner import DEFAULT, Tuner, shipped_tuner
 Floats = NDArray[np.float64]
 #: An expert below this mean weight is left out of updates until the next refit.
 KEPT_WEIGHT = 0.02
-#: Past error levels that are kept for joint paths: forty days of hours are plenty, and memory stays flat.
-KEPT_ORIGINS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +139,7 @@ def _node_forecast(task: Task) -> NodeForecast:
     return NodeForecast(
         name=task.name,
         quantiles=quantiles,
-        errors=_errors(laid, made)[-KEPT_ORIGINS:, picked].astype(np.float32),
+        errors=_errors(laid, made)[:, picked].astype(np.float32),
         experts=tuple(sorted(name for k, (name, w) in enumerate(weights) if k == 0 or w >= KEPT_WEIGHT)),
         weights=weights,
         effects=tuple(sorted(known.items())),
@@ -198,7 +196,7 @@ def _errors(laid: Laid, made: SeriesForecast) -> Floats:
     """(origins, horizon) levels at which past steps came in under the forecasts made `1…horizon` steps before."""
     truth = np.where(laid.values >= 0, laid.values, np.nan)
     history = [(one.h, one.quantiles) for one in made.history]
-    return error_levels(truth, history, len(made.quantiles), np.asarray(LEVELS))
+    return error_levels(truth, history, len(made.quantiles), np.asarray(LEVELS), newest=KEPT_ORIGINS)
 
 
 def _weights(history: Sequence[Prequential]) -> tuple[tuple[str, float], ...]:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+#: Newest origins whose errors tie the steps of joint paths together: forty days of hours are plenty, memory stays flat.
+KEPT_ORIGINS = 1000
 
 
 def levels_of(values: Floats, quantiles: Floats, levels: Floats) -> Floats:
@@ -29,21 +31,26 @@ def levels_of(values: Floats, quantiles: Floats, levels: Floats) -> Floats:
     return np.asarray(out)
 
 
-def error_levels(truth: Floats, forecasts: Sequence[tuple[int, Floats]], horizon: int, levels: Floats) -> Floats:
+def error_levels(
+    truth: Floats, forecasts: Sequence[tuple[int, Floats]], horizon: int, levels: Floats, *, newest: int | None = None
+) -> Floats:
     """(origins, horizon): at which level of its forecast each step after an origin came in, newest origin last.
 
     `truth` (n,) with NaN where unknown; `forecasts` by ascending h are (h, quantiles of the newest rows and the h after
-    them); a step is judged by the forecast of the next longer h. NaN where a step was not forecast.
+    them); a step is judged by the forecast of the next longer h. NaN where a step was not forecast. `newest`: so many
+    origins at most; None: all.
     """
     n = max((len(quantiles) - h for h, quantiles in forecasts), default=0)
     if n <= horizon + 1:
         return np.empty((0, horizon))
+    n = n if newest is None else min(n, newest + horizon)
     out = np.full((n - horizon, horizon), np.nan)
     first = 0
     for h, quantiles in forecasts:
-        rows = len(quantiles) - h
+        last = len(quantiles) - h
+        rows = min(last, n)
         hit = np.full(n, np.nan)
-        hit[n - rows :] = levels_of(truth[len(truth) - rows :], quantiles[:rows], levels)
+        hit[n - rows :] = levels_of(truth[len(truth) - rows :], quantiles[last - rows : last], levels)
         for ahead in range(first + 1, h + 1):
             out[:, ahead - 1] = hit[ahead : n - horizon + ahead]
         first = h

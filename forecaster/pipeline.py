@@ -23,15 +23,13 @@ from forecaster.demand import LEVELS
 from forecaster.features import seasons_of
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
-from forecaster.paths import draw_ranks, error_levels, paths_from_ranks
+from forecaster.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
 from forecaster.scale import PowerScale, unit_of
 
 Floats = NDArray[np.float64]
 #: Rows that a forecast reads at most, and weeks: older ones cost time and say little.
 LONGEST_ROWS = 20_000
 LONGEST_WEEKS = 16
-#: Newest origins whose errors tie the steps of joint paths together.
-RANKED_ORIGINS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,9 +280,9 @@ def _prepare(
 
 def _normal_scores(stretch: Stretch, history: Sequence[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
     """Past error levels (origins, horizon) of one series, for the newest origins."""
-    begin = max(0, len(stretch) - horizon - RANKED_ORIGINS)
-    truth = np.where(stretch.observed, stretch.values, np.nan)[begin:]
-    return error_levels(truth, [(made.h, made.quantiles[begin:]) for made in history], horizon, np.asarray(levels))
+    truth = np.where(stretch.observed, stretch.values, np.nan)
+    past = [(made.h, made.quantiles) for made in history]
+    return error_levels(truth, past, horizon, np.asarray(levels), newest=KEPT_ORIGINS)
 
 
 def _spoken(history: Sequence[Prequential], mute: NDArray[np.bool_]) -> str:

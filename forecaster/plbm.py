@@ -162,7 +162,9 @@ class PLBM:
         """Ask all experts for the series in `due` and keep what they say and which of them carried the mix."""
         if due:
             state = self.state
-            self._state = replace(state, net=net_of(state.net, state.history, self.structure, state.settings))
+            if values is None:
+                values = series_values(state.history, self.structure, state.settings.calendar)
+            self._state = replace(state, net=net_of(state.net, state.history, self.structure, state.settings, values))
         made = self._forecasts(due, refit=True, values=values)
         fitted = dict(self.state.fitted)
         for name, one in made.items():

@@ -2,7 +2,7 @@
 
 An empirical quantile at level q is honest from n ≥ 1/(1 - q) - 1 residuals on (Vovk et al. 2005; Lei et al. 2018); for
 q = 0.999 that is 999. Below that the exceedances over the 0.95 quantile are given a generalised Pareto tail whose shape
-is shrunk towards a pooled one, because a shape cannot be estimated from a few dozen points.
+is shrunk towards a fixed one, because a shape cannot be estimated from a few dozen points.
 Probability-weighted moments: Hosking and Wallis (1987).
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 #: Shape that a series without exceedances of its own gets: a little heavier than exponential, as demand mostly is.
 PRIOR_SHAPE = 0.1
-#: Exceedances that weigh as much as the pooled shape.
+#: Exceedances that weigh as much as that shape.
 PRIOR_WEIGHT = 50.0
 THRESHOLD = 0.95
 
@@ -33,20 +33,10 @@ def shape_by_moments(ordered: Floats) -> float:
     return float(np.clip(2 - a0 / gap, -0.5, 0.7)) if gap > 1e-12 * a0 else 0.7
 
 
-def pooled_shape(groups: list[Floats]) -> float:
-    """Shape of the exceedances of many series, each divided by its own mean first; the prior where there are none."""
-    normal = [g / g.mean() for g in groups if len(g) >= 5 and g.mean() > 0]
-    if not normal:
-        return PRIOR_SHAPE
-    points = np.concatenate(normal)
-    weight = len(points) / (len(points) + PRIOR_WEIGHT)
-    return weight * shape_by_moments(points) + (1 - weight) * PRIOR_SHAPE
-
-
-def tail_quantiles(ordered: Floats, levels: Floats, *, prior_shape: float = PRIOR_SHAPE) -> Floats:
+def tail_quantiles(ordered: Floats, levels: Floats) -> Floats:
     """Quantiles (levels,) ≥ 0.95 of `ordered` residuals (n,): threshold + scale/shape·(((1 - q)/(1 - 0.95))^-shape - 1).
 
-    The shape is shrunk towards `prior_shape` by the number of exceedances; the scale then matches their mean.
+    The shape is shrunk towards `PRIOR_SHAPE` by the number of exceedances; the scale then matches their mean.
     """
     n = len(ordered)
     place = THRESHOLD * (n - 1)
@@ -58,7 +48,7 @@ def tail_quantiles(ordered: Floats, levels: Floats, *, prior_shape: float = PRIO
         # No residual lies above: what is known of the spread then is the distance from the median.
         over = np.array([max(threshold - float(ordered[n // 2]), 0.0) / 2])
     weight = len(over) / (len(over) + PRIOR_WEIGHT)
-    shape = weight * shape_by_moments(over) + (1 - weight) * prior_shape
+    shape = weight * shape_by_moments(over) + (1 - weight) * PRIOR_SHAPE
     scale = float(over.mean()) * (1 - shape)  # mean of a generalised Pareto distribution: scale / (1 - shape)
     ratio = (1 - np.asarray(levels, dtype=float)) / (1 - THRESHOLD)
     if abs(shape) < 1e-6:

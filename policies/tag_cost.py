@@ -28,8 +28,10 @@ class TagCost(BillSettings):
 
 def decide(facts: Facts, settings: TagCost) -> Iterator[Violation]:
     """One violation per tag value over its limit."""
+    if not settings.max_usd_per_hour:
+        return
+    estate, catalogue = facts.estate, facts.catalogue(settings)
     for tag, limits in sorted(settings.max_usd_per_hour.items()):
-        estate, catalogue = facts.estate, facts.catalogue(settings)
         for value in sorted(_values(estate, tag)):
             limit = limits.get(value, limits.get("*"))
             bill = most(_part(estate, tag, value), catalogue, settings.commitments)

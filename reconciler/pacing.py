@@ -13,6 +13,7 @@ Nothing younger than the decision's cutoff is read.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,10 @@ class Pace:
     one_event: float = 0.21
     least: float = 0.3
     most: float = 1.5
+
+    def event_bound(self, ask: float, day: float, mean: float) -> float:
+        """The most that one step counts for, at `mean` demand a step and `day` steps a day."""
+        return self.one_event * math.sqrt(ask) * day * mean
 
 
 def paced(
@@ -75,7 +80,7 @@ def paced(
         seen = t - h
         if seen >= warm and known[seen]:
             weight, total = forget * weight + 1, forget * total + volume[seen]
-            most = chosen.one_event * np.sqrt(ask) * day * total / weight
+            most = chosen.event_bound(ask, day, total / weight)
             short = np.maximum(volume[seen] - counts[seen], 0.0)
             missed = forget * missed + np.minimum(short, most)
             hits = forget * hits + (short > 0)
@@ -87,7 +92,7 @@ def paced(
             first = max(start, seen + 1 - back)
             used, had = spent[max(seen + 1, first)] - spent[first], asked[max(seen + 1, first)] - asked[first]
             holds = (used + rate * window <= promise * (had + window * level)) & (rate <= chosen.most * ask * level)
-            column[t] = max(_last(holds), _last(rate <= chosen.least * ask * level))
+            column[t] = max(last_holding(holds), last_holding(rate <= chosen.least * ask * level))
         lost = max(volume[t] - counts[t, column[t]], 0.0) if known[t] else 0.0
         spent[t + 1], asked[t + 1] = spent[t] + lost, asked[t] + volume[t]
     return column[start:]
@@ -108,6 +113,6 @@ def bounded(counts: Floats, expected: Floats, most: float) -> Floats:
     return np.asarray(np.maximum(expected - beyond, 0.0))
 
 
-def _last(holds: NDArray[np.bool_]) -> int:
-    """The largest column up to which the bound holds; the safest one where it holds nowhere."""
+def last_holding(holds: NDArray[np.bool_]) -> int:
+    """The largest place at which the bound `holds` (risks,), ascending in risk; the safest one where it holds nowhere."""
     return int(np.flatnonzero(holds)[-1]) if holds.any() else 0

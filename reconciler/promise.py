@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.pacing import Pace, bounded, expected_rate
+from reconciler.pacing import Pace, bounded, expected_rate, last_holding
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def after_step(
     forget = 0.5 ** (1 / (pace.half_days * steps_per_day))
     weight, volume = forget * record.weight + 1, forget * record.volume + demand
     # One catastrophe of the past counts up to a bound: no sane fleet would have served it.
-    most = pace.one_event * ask**0.5 * steps_per_day * volume / weight
+    most = pace.event_bound(ask, steps_per_day, volume / weight)
     supply, expected = _at_risks(np.asarray(levels, float), np.asarray(forecast, float))
     short = np.maximum(demand - supply, 0.0)
     return Record(
@@ -120,7 +120,7 @@ def allowance(
         volume += rest / record.weight * record.volume
     promise = (1 - pace.caution) * (record.asked + ask * volume)
     holds = (record.used + expected <= promise) & (expected <= pace.most * ask * volume)
-    place = max(_last(holds), _last(expected <= pace.least * ask * volume))
+    place = max(last_holding(holds), last_holding(expected <= pace.least * ask * volume))
     peaks = paths[:, :window].max(axis=1, keepdims=True)
     mean = float(peaks.mean())
     share = float(_expected(peaks)[place, 0]) / mean if mean > 0 else ask
@@ -174,8 +174,3 @@ def _at_risks(levels: Floats, values: Floats) -> tuple[Floats, Floats]:
     first = RISKS[0] * slope
     parts = -np.diff(supply) * (RISKS[1:] + RISKS[:-1]) / 2
     return supply, np.concatenate([[first], first + np.cumsum(parts)])
-
-
-def _last(holds: NDArray[np.bool_]) -> int:
-    """The largest risk up to which the bound holds; the smallest one where it holds nowhere."""
-    return int(np.flatnonzero(holds)[-1]) if holds.any() else 0

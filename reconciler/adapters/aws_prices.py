@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -223,6 +223,19 @@ def advisor_rates(text: str, region: str, location: str) -> dict[str, dict[str, 
         name: {"*": _RANGES[min(int(entry["r"]), len(_RANGES) - 1)]}
         for name, entry in listed[region].get("Linux", {}).items()
     }
+
+
+def client(service: Literal["ec2", "pricing"], region: str) -> Any:
+    """A client that gives up in seconds; boto3 is loaded here alone, because most plans do without it.
+
+    Raises:
+        BotoCoreError: region, endpoint or credentials are wrong.
+    """
+    import boto3
+    from botocore.config import Config
+
+    patience = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 2})
+    return boto3.client(service, region_name=region, config=patience)
 
 
 def _pages(client: Any, operation: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.adapters.aws_prices import commitments, reservations
 from reconciler.adapters.files import read_text, write_json
 from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError, Unavailable
@@ -60,9 +59,9 @@ def account(fleet: Fleet, *, project: str, stack: str) -> Asked:
     """The account of the fleet's region; the stack's own reservations, known by their tags, are left out."""
 
     def ask() -> tuple[Sequence[Commitment], Sequence[Reservation]]:
-        import boto3
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError
+
+        from reconciler.adapters.aws_prices import client, commitments, reservations
 
         region = fleet.config.get("aws:region", "")
         if not isinstance(region, str) or not region:
@@ -71,9 +70,8 @@ def account(fleet: Fleet, *, project: str, stack: str) -> Asked:
                 "`aws` needs the region.",
                 "Set `config: {aws:region: …}`, or list the commitments.",
             )
-        patience = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 2})
         try:
-            ec2 = boto3.client("ec2", region_name=region, config=patience)
+            ec2 = client("ec2", region)
         except BotoCoreError as error:
             raise Unavailable(f"AWS cannot be asked what is committed: {error}") from error
         return commitments(ec2), reservations(ec2, own={"project": project, "stack": stack})

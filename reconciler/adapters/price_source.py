@@ -65,23 +65,24 @@ def _declared(fleet: Fleet, base: Path) -> Catalogue:
 
 
 def _fetched(fleet: Fleet, region: str, types: tuple[str, ...], *, base: Path, now: datetime) -> Catalogue:
-    """Prices by AWS's APIs; boto3 is loaded here alone, because most plans do without it."""
-    import boto3
-    from botocore.config import Config
+    """Prices by AWS's APIs; botocore is loaded here alone, because most plans do without it."""
     from botocore.exceptions import BotoCoreError
 
-    from reconciler.adapters.aws_prices import advisor_rates, fetch_catalogue
+    from reconciler.adapters.aws_prices import advisor_rates, client, fetch_catalogue
 
-    patience = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 2})
     rates = None
     if fleet.prices.advisor:
         path = base / fleet.prices.advisor
         rates = advisor_rates(read_text(path, "the spot advisor's data"), region, str(path))
     try:
-        ec2 = boto3.client("ec2", region_name=region, config=patience)
-        pricing = boto3.client("pricing", region_name=_PRICE_LIST_REGION, config=patience)
         return fetch_catalogue(
-            ec2, pricing, region=region, types=types, now=now, base=_declared(fleet, base), advisor=rates
+            client("ec2", region),
+            client("pricing", _PRICE_LIST_REGION),
+            region=region,
+            types=types,
+            now=now,
+            base=_declared(fleet, base),
+            advisor=rates,
         )
     except BotoCoreError as error:
         raise Unavailable(f"AWS prices cannot be asked: {error}") from error

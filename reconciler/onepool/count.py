@@ -17,7 +17,13 @@ RISKS: Floats = np.exp(np.linspace(np.log(1e-6), np.log(0.9), 110))
 
 
 def counts_at(values: Floats, weights: Floats, risks: Floats = RISKS, floor: int = 1) -> tuple[Floats, Floats]:
-    """Counts (n, risks) and the unserved volume expected at them (n, risks), both in instances.
+    """Counts (n, risks) and the unserved volume expected at them (n, risks), both in instances; as `least_counts`."""
+    counts = least_counts(values, weights, risks, floor)
+    return counts, unserved_at(values, weights, counts)
+
+
+def least_counts(values: Floats, weights: Floats, risks: Floats = RISKS, floor: int = 1) -> Floats:
+    """Counts (n, risks) in instances.
 
     `values` (n, k) demand in instances, ascending along a row, with probabilities `weights` (n, k); `risks` ascending.
     """
@@ -30,11 +36,11 @@ def counts_at(values: Floats, weights: Floats, risks: Floats = RISKS, floor: int
         ends = np.sort(np.concatenate([[far + 1.0], v, v - 1.0]))
         used = np.minimum.accumulate(np.interp(ends, x, e) - np.interp(ends + 1.0, x, e))
         counts[t] = np.maximum(np.ceil(np.interp(risks, used[::-1], ends[::-1]) - 1e-9), floor)
-    return counts, unserved_at(values, weights, counts)
+    return counts
 
 
 def unserved_at(values: Floats, weights: Floats, counts: Floats) -> Floats:
-    """E[(d - s)⁺] (n, risks) in instances at `counts` (n, risks), by distributions as in `counts_at`."""
+    """E[(d - s)⁺] (n, risks) in instances at `counts` (n, risks), by distributions as in `least_counts`."""
     short, tail = _beyond(values, weights)
     out = np.empty(counts.shape)
     for t, v in enumerate(values):

@@ -16,7 +16,7 @@ from forecaster.features import seasons_of
 from forecaster.models import MODELS
 from forecaster.models.base import stretch_of
 from forecaster.pipeline import Settings, prequential, seconds_of
-from reconciler.onepool.count import RISKS, counts_at, unserved_at
+from reconciler.onepool.count import RISKS, least_counts, unserved_at
 from reconciler.onepool.mixture import predictive
 from reconciler.onepool.recalibrated import recalibrated
 from reconciler.onepool.recursive import GRID
@@ -64,7 +64,7 @@ def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: in
     mixed = prequential(stretch, h, levels=tuple(GRID.tolist()), experts=MODELS, settings=settings).quantiles
     made = predictive(filled(long, day), day=day, h=h, trained=start, others=(mixed,))
     warm = max(h, min(2 * day, start // 4))
-    counts, _ = counts_at(made.values / unit, made.weights)
+    counts = least_counts(made.values / unit, made.weights)
     believed = recalibrated(made, long, h=h, warm=warm, day=day)
     return Table(counts=counts, expected=unserved_at(made.values / unit, believed, counts), warm=warm)
 

@@ -7,11 +7,9 @@ every other class keep what they have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from reconciler.assess import Assessment
 from reconciler.sizing.problem import SizingProblem
-from reconciler.sizing.repair import Counts, fits, floor, promises
+from reconciler.sizing.repair import Counts, fits, floor, no_worse, promises
 from stacks.contract import Tier
 
 
@@ -55,7 +53,7 @@ def within_ceilings(problem: SizingProblem, counts: Counts) -> Counts:
                 continue
             now = promises(problem, fewer)
             spared = dear[name] - class_usd(problem, fewer, now)[name]
-            if spared > 1e-9 and _others_keep(was, now, name):
+            if spared > 1e-9 and no_worse(was, now, but=name):
                 price = max(now.of(name).violating_share - was.of(name).violating_share, 0.0) / spared
                 if best is None or price < best[0]:
                     best = (price, fewer)
@@ -63,12 +61,3 @@ def within_ceilings(problem: SizingProblem, counts: Counts) -> Counts:
             stuck.add(name)
         else:
             counts = best[1]
-
-
-def _others_keep(was: Assessment, now: Assessment, name: str) -> bool:
-    before: Mapping[str, bool] = {c.name: c.holds for c in was.classes}
-    shares = {c.name: c.violating_share for c in was.classes}
-    return all(
-        c.name == name or c.holds or (not before[c.name] and c.violating_share <= shares[c.name] + 1e-12)
-        for c in now.classes
-    )

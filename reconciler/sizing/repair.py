@@ -153,11 +153,15 @@ def less_idle_growth(problem: SizingProblem, counts: Counts) -> list[Counts]:
 
 def _as_good(problem: SizingProblem, fewer: Counts, counts: Counts) -> bool:
     """Whether every promise and the floor hold with fewer; what does not hold anyway must not get worse."""
-    for judge in (promises, floor):
-        for now, was in zip(judge(problem, fewer).classes, judge(problem, counts).classes, strict=True):
-            if not now.holds and (was.holds or now.violating_share > was.violating_share + 1e-12):
-                return False
-    return True
+    return all(no_worse(judge(problem, counts), judge(problem, fewer)) for judge in (promises, floor))
+
+
+def no_worse(was: Assessment, now: Assessment, *, but: str = "") -> bool:
+    """Whether every class but one, if named, holds or misses no more than it did."""
+    return all(
+        c.name == but or c.holds or (not old.holds and c.violating_share <= old.violating_share + 1e-12)
+        for old, c in zip(was.classes, now.classes, strict=True)
+    )
 
 
 def cheaper_neighbours(problem: SizingProblem, counts: Counts) -> Iterator[Counts]:

@@ -108,5 +108,5 @@ def test_the_example_of_a_whole_configuration_can_be_used():
     whole = json.loads(TEXT.partition("```json\n")[2].partition("```")[0])
     found = read_pack_config(whole, [rule.name for rule in ALL])
     kinds = {rule.name: rule.settings for rule in ALL}
-    for name, settings in found.settings.items():
-        kinds[name].model_validate(settings)
+    typed = {name: kinds[name].model_validate(settings) for name, settings in found.settings.items()}
+    assert typed.keys() == found.settings.keys() != set()
