@@ -13,7 +13,6 @@ Nothing younger than the decision's cutoff is read.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,23 +29,22 @@ class Pace:
     `ahead_days` window that the promise must hold over from now on; `back_days` how long credit and debt live;
     `half_days` half-life of the past's weight; `model_weight` the forecast's own expectation weighs as much as that many
     violating steps of the past; `caution` share of the promise kept in reserve; `one_event` the most that one step counts
-    for, in mean days' volume at an ask of 100 %, falling with the root of the ask: a rarer violation may be larger beside
-    its budget; `least` and `most` bound the expected rate as shares of the asked one: debt is paid back no faster, credit
-    spent no faster.
+    for, in days of what the promise allows to be missed; `least` and `most` bound the expected rate as shares of the asked one:
+    debt is paid back no faster, credit spent no faster.
     """
 
     ahead_days: float = 21.0
     back_days: float = 28.0
     half_days: float = 28.0
-    model_weight: float = 50.0
+    model_weight: float = 10.0
     caution: float = 0.15
-    one_event: float = 0.21
+    one_event: float = 6.0
     least: float = 0.3
     most: float = 1.5
 
     def event_bound(self, ask: float, day: float, mean: float) -> float:
         """The most that one step counts for, at `mean` demand a step and `day` steps a day."""
-        return self.one_event * math.sqrt(ask) * day * mean
+        return self.one_event * ask * day * mean
 
 
 def paced(
