@@ -196,7 +196,8 @@ def _errors(laid: Laid, made: SeriesForecast) -> Floats:
     """(origins, horizon) levels at which past steps came in under the forecasts made `1…horizon` steps before."""
     truth = np.where(laid.values >= 0, laid.values, np.nan)
     history = [(one.h, one.quantiles) for one in made.history]
-    return error_levels(truth, history, len(made.quantiles), np.asarray(LEVELS), newest=KEPT_ORIGINS)
+    levels = np.asarray(LEVELS)
+    return error_levels(truth, history, len(made.quantiles), levels, stride=laid.origin_stride, newest=KEPT_ORIGINS)
 
 
 def _weights(history: Sequence[Prequential]) -> tuple[tuple[str, float], ...]:

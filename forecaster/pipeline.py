@@ -53,9 +53,13 @@ STRIDES = Settings(refit_days=5.0, blocks_per_day=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Prequential:
-    """Quantiles (n + h, levels) in requests that would have been forecast h steps before; `weights` of the experts."""
+    """Quantiles (n + h, levels) in requests that would have been forecast h steps before; `weights` of the experts.
+
+    Every `stride`-th past row was asked, counted back from the last origin; those between hold the one before them.
+    """
 
     h: int
+    stride: int
     quantiles: Floats
     names: tuple[str, ...]
     weights: Floats
@@ -122,8 +126,8 @@ def prequential(
     rate = min(chosen.rate, 0.02 * stride / h)
     steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, rows, h, grid, rate=rate, block=block)
     bounded = np.minimum(np.sort(steady, axis=1), ceiling(stretch, h)[rows, None])
-    quantiles = _between(np.maximum(bounded, 0.0), rows, len(stretch) + h)
-    return Prequential(h=h, quantiles=quantiles, names=names, weights=mix.weights)
+    quantiles = _held(np.maximum(bounded, 0.0), rows, len(stretch) + h)
+    return Prequential(h=h, stride=stride, quantiles=quantiles, names=names, weights=mix.weights)
 
 
 def _scaled(stretch: Stretch, power: float) -> tuple[PowerScale, Stretch]:
@@ -133,19 +137,16 @@ def _scaled(stretch: Stretch, power: float) -> tuple[PowerScale, Stretch]:
     return scale, stretch.scaled(scale.forward(stretch.values))
 
 
-def _between(quantiles: Floats, rows: NDArray[np.int64], m: int) -> Floats:
-    """Quantiles (m, levels) of all rows from those of the asked `rows`: in between linear, before the first unknown.
+def _held(quantiles: Floats, rows: NDArray[np.int64], m: int) -> Floats:
+    """Quantiles (m, levels) of all rows from those of the asked `rows`: each holds until the next, before the first unknown.
 
-    Only past rows lie in between; they serve ranks of errors and no forecast.
+    Only past rows lie in between; they serve ranks of errors and no forecast. Drawing a line to the next asked row
+    would let them read values up to it, which are newer than a forecast made h steps before them may know.
     """
     if len(rows) == m:
         return quantiles
-    every = np.arange(rows[0], m)
-    right = np.searchsorted(rows, every)
-    left = np.maximum(right - 1, 0)
-    share = (every - rows[left]) / np.maximum(rows[right] - rows[left], 1)
-    filled = quantiles[left] + share[:, None] * (quantiles[right] - quantiles[left])
-    return np.concatenate([np.full((int(rows[0]), quantiles.shape[1]), np.nan), filled])
+    held = np.searchsorted(rows, np.arange(rows[0], m), side="right") - 1
+    return np.concatenate([np.full((int(rows[0]), quantiles.shape[1]), np.nan), quantiles[held]])
 
 
 def knots(horizon: int) -> tuple[int, ...]:
@@ -239,17 +240,23 @@ def forecast_series(
 
 
 def recent_coverage(stretch: Stretch, history: Sequence[Prequential], levels: tuple[float, ...]) -> float | None:
-    """Share of the last 200 known steps inside the central 90 % interval of the shortest horizon; None with fewer than 30."""
+    """Share of the last 200 asked and known steps inside the central 90 % interval of the shortest horizon; None under 30."""
     if not history:
         return None
     low, high = levels.index(0.05), levels.index(0.95)
-    n = len(stretch)
-    made = history[0].quantiles[:n]
-    rows = np.flatnonzero(stretch.observed & np.isfinite(made[:, low]))[-200:]
+    made = history[0].quantiles[: len(stretch)]
+    rows = stretch.asked(history[0].h)
+    rows = rows[rows < len(stretch)]
+    rows = rows[stretch.observed[rows] & np.isfinite(made[rows, low])][-200:]
     if len(rows) < 30:
         return None
     value = stretch.values[rows]
     return float(np.mean((value >= made[rows, low] - 1e-9) & (value <= made[rows, high] + 1e-9)))
+
+
+def most_rows(seasons: tuple[int, ...]) -> int:
+    """Rows that a forecast reads at most, by the season lengths in steps."""
+    return min(LONGEST_ROWS, LONGEST_WEEKS * seasons[1]) if len(seasons) > 1 else LONGEST_ROWS
 
 
 def _prepare(
@@ -264,8 +271,7 @@ def _prepare(
     """The stretch of the newest rows, cut to what a forecast reads at most."""
     length = round(step.total_seconds())
     spans = seasons_of(length) if seasons is None else seasons
-    most = min(LONGEST_ROWS, LONGEST_WEEKS * spans[1]) if len(spans) > 1 else LONGEST_ROWS
-    first = max(0, len(y) - most)
+    first = max(0, len(y) - most_rows(spans))
     stretch = stretch_of(
         np.asarray(y, dtype=float)[first:],
         start=int(seconds_of(times)[first]) if len(times) else 0,
@@ -282,7 +288,8 @@ def _normal_scores(stretch: Stretch, history: Sequence[Prequential], horizon: in
     """Past error levels (origins, horizon) of one series, for the newest origins."""
     truth = np.where(stretch.observed, stretch.values, np.nan)
     past = [(made.h, made.quantiles) for made in history]
-    return error_levels(truth, past, horizon, np.asarray(levels), newest=KEPT_ORIGINS)
+    stride = history[0].stride if history else 1
+    return error_levels(truth, past, horizon, np.asarray(levels), stride=stride, newest=KEPT_ORIGINS)
 
 
 def _spoken(history: Sequence[Prequential], mute: NDArray[np.bool_]) -> str:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from forecaster.demand import LEVELS
 from forecaster.features import seasons_of
 from forecaster.models import MODELS
-from forecaster.models.base import stretch_of
+from forecaster.models.base import near_stride, stretch_of
 from forecaster.models.lstm import QuantileLstm
-from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series, knots, seconds_of
+from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series, knots, most_rows, seconds_of
 from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Tuner, distance, refined
 
 Floats = NDArray[np.float64]
@@ -57,6 +57,15 @@ class Laid:
     def step_seconds(self) -> int:
         """Seconds per step."""
         return round(self.step.total_seconds())
+
+    @property
+    def origin_stride(self) -> int:
+        """Steps between the origins whose errors tie series together: equal for all series of one history, whatever
+        window of it their settings read."""
+        seasons = seasons_of(self.step_seconds)
+        n = min(len(self.values), most_rows(seasons))
+        day = seasons[0] if seasons and 2 * seasons[0] <= n else 0
+        return near_stride(n, day)
 
     def parts(self) -> dict[str, tuple[int, ...]]:
         """Modelled horizons by distance, ascending; a distance beyond the horizon is left out."""
