@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 WINDOW = 4000
 #: Fewer normalised residuals than this say nothing about a quantile.
 FEWEST = 20
+#: Share of the width of its 90 % interval within which a value counts as lying on a quantile.
+ON_IT = 0.005
 
 
 def order_statistics(residuals: Floats, levels: Floats) -> Floats:
@@ -121,10 +123,12 @@ def recalibrate(
 
     `quantiles` are the mix's at the target `rows` (k,), `values` (n,) the truth, both in requests. The level that is read
     moves by `rate`·(level - share undershot) per known row, at most four fifths of the way to 0 or 1; it is held for
-    `block` steps.
+    `block` steps. A value that lies on a quantile moves nothing: where demand repeats exactly many levels have the same quantile,
+    and a hit there does not say which level it was.
     """
     read = levels.copy()
     low, high = 0.2 * levels, 1 - 0.2 * (1 - levels)
+    inner = np.minimum(np.searchsorted(levels, [0.05 - 1e-9, 0.95 - 1e-9]), len(levels) - 1)
     out = np.array(quantiles)
     taken = 0
     for part, upto in blocks(rows, len(values), h, block):
@@ -132,7 +136,10 @@ def recalibrate(
             new = rows[taken:upto]
             fine = observed[new] & np.isfinite(out[taken:upto, 0])
             if fine.any():
-                under = (values[new][fine][:, None] <= out[taken:upto][fine]).sum(axis=0)
+                made = out[taken:upto][fine]
+                above = made - values[new][fine][:, None]
+                near = ON_IT * (made[:, inner[1]] - made[:, inner[0]])[:, None] + 1e-9
+                under = np.where(np.abs(above) <= near, levels, above > 0).sum(axis=0)
                 read = np.clip(read + rate * (levels * fine.sum() - under), low, high)
             taken = upto
         if bool((np.abs(read - levels) < 1e-9).all()):
