@@ -21,6 +21,7 @@ from forecaster.models import MODELS
 from forecaster.models.base import near_stride, stretch_of
 from forecaster.models.lstm import QuantileLstm
 from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series, knots, most_rows, seconds_of
+from forecaster.tail import DECLARED, TailShape
 from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Tuner, distance, refined
 
 Floats = NDArray[np.float64]
@@ -40,6 +41,7 @@ class Laid:
         prior: (levels,) quantiles for too short a history.
         net: the global net, None to do without.
         experts: names of the experts to ask (the net included); empty: all.
+        tail: the shape that far tails are shrunk to.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Laid:
     prior: Floats | None
     net: QuantileLstm | None
     experts: tuple[str, ...] = ()
+    tail: TailShape = DECLARED
 
     @property
     def step_seconds(self) -> int:
@@ -161,7 +164,7 @@ def _arguments(laid: Laid, settings: PipelineSettings) -> dict[str, Any]:
         (MODELS, nets, settings),
         (MODELS, nets, replace(settings, model_set="all")),
     ):
-        arguments = how.arguments(models, experts=experts, base=STRIDES)
+        arguments = how.arguments(models, experts=experts, base=replace(STRIDES, tail=laid.tail))
         if arguments["experts"] or arguments["quantile_models"]:
             break
     return arguments
