@@ -27,7 +27,7 @@ from forecaster.errors import ForecastError
 from forecaster.history import Floats, History, aligned
 from forecaster.joint import Joint, joint
 from forecaster.levels import at_level
-from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of
+from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
@@ -164,7 +164,9 @@ class PLBM:
             state = self.state
             if values is None:
                 values = series_values(state.history, self.structure, state.settings.calendar)
-            self._state = replace(state, net=net_of(state.net, state.history, self.structure, state.settings, values))
+            net = net_of(state.net, state.history, self.structure, state.settings, values)
+            tail = tail_of(state.tail, state.history, state.settings, values)
+            self._state = replace(state, net=net, tail=tail)
         made = self._forecasts(due, refit=True, values=values)
         fitted = dict(self.state.fitted)
         for name, one in made.items():
@@ -206,6 +208,7 @@ class PLBM:
             fitted=None if known is None else known.fitted,
             lstm=state.settings.lstm,
             net=state.net.net,
+            tail=state.tail,
             tune=refit and state.settings.tune,
             tuner=self._tuner,
             seed=state.settings.seed,

@@ -69,7 +69,7 @@ class Stretch:
         if not self.horizons:
             return 1
         n, day = len(self), self.day or 1
-        near = max(d for d in range(1, max(1, n // NEAR_ROWS) + 1) if day % d == 0)
+        near = near_stride(n, self.day)
         most = max(near, min(h // 8, n // FAR_ROWS))
         return max(d for d in range(near, most + 1, near) if day % d == 0)
 
@@ -123,6 +123,11 @@ class QuantileModel(Protocol):
     def quantiles_ahead(self, stretch: Stretch, h: int, levels: tuple[float, ...]) -> Floats:
         """Quantiles (k, levels) in requests per step of `stretch.asked(h)`, NaN rows where mute."""
         ...
+
+
+def near_stride(n: int, day: int) -> int:
+    """Steps between the past rows that are asked at near horizons, of n rows with `day` steps in a day (0: no day)."""
+    return max(d for d in range(1, max(1, n // NEAR_ROWS) + 1) if (day or 1) % d == 0)
 
 
 def stretch_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -15,9 +16,10 @@ from forecaster.conformal import order_statistics
 from forecaster.demand import LEVELS
 from forecaster.models import MODELS
 from forecaster.models.arima import HarmonicArima
+from forecaster.models.base import stretch_of
 from forecaster.onepool import walk
-from forecaster.paths import levels_of, paths_from_ranks
-from forecaster.pipeline import forecast_series, knots
+from forecaster.paths import error_levels, levels_of, paths_from_ranks
+from forecaster.pipeline import STRIDES, forecast_series, knots, prequential
 from forecaster.tail import shape_by_moments, tail_quantiles
 
 HOUR = timedelta(hours=1)
@@ -125,10 +127,52 @@ def test_no_forecast_moves_when_later_rows_are_corrupted(cut: int, harm: str) ->
             assert np.array_equal(mine[row], good.quantiles[list(good.rows).index(row)], equal_nan=True)
 
 
+@pytest.mark.parametrize("h", [1, 3, 288])
+def test_no_past_row_of_a_five_minute_series_walked_in_strides_knows_later_values(h: int) -> None:
+    n, cut = 14 * 288, 11 * 288 + 5
+    y = np.random.default_rng(3).poisson(60 * (1.5 + np.sin(2 * np.pi * np.arange(n) / 288))).astype(float)
+
+    def strided(values: Floats) -> Floats:
+        one = stretch_of(values, start=0, step=300, seasons=(288, 2016), trained=9 * 288)
+        one = replace(one, horizons=(1, 3, 288))
+        assert one.stride(h) > 1
+        return prequential(one, h, experts=(MODELS[0], MODELS[2], MODELS[7]), settings=STRIDES).quantiles
+
+    spoiled = np.where(np.arange(n) < cut, y, 7 * y)
+    clean, other = strided(y), strided(spoiled)
+    assert np.isfinite(clean[9 * 288 : cut + h]).all()
+    assert np.array_equal(clean[: cut + h], other[: cut + h], equal_nan=True)
+    assert not np.array_equal(clean[cut + h :], other[cut + h :], equal_nan=True)
+
+
+def test_only_rows_that_were_asked_count_in_the_coverage_that_is_reported() -> None:
+    rng = np.random.default_rng(4)
+    steep = 1000.0 * (2 + np.sin(2 * np.pi * np.arange(14 * 288) / 288))
+    made = forecast_series(
+        rng.normal(steep, 3.0),
+        times=np.datetime64("2026-01-05T00:00", "m") + 5 * np.arange(14 * 288),
+        step=timedelta(minutes=5),
+        horizon=2,
+        n_paths=10,
+        rng=rng,
+        experts=(MODELS[1], MODELS[7]),
+    )
+    assert made.history[0].stride == 2
+    assert made.calibrated
+
+
+def test_the_steps_of_fine_paths_are_tied_by_errors_from_the_origins_that_were_asked() -> None:
+    truth = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    # One step ahead every second origin is asked, back from the last row (6): the targets 7, 5, 3, 1; between it holds.
+    near = np.column_stack([np.array([0.0, 1, 1, 3, 3, 5, 5, 7]) + shift for shift in (-2.0, 2.0)])
+    far = np.column_stack([np.array([0.0, 0, 2, 2, 4, 4, 6, 6, 8]) + shift for shift in (-2.0, 2.0)])
+    errors = error_levels(truth, [(1, near), (2, far)], 2, np.array([0.1, 0.9]), stride=2)
+    # Origins 0, 2 and 4; step 1 came in one above the middle of -2…2, step 2 too.
+    assert errors == pytest.approx(np.full((3, 2), 0.7))
+
+
 @pytest.mark.parametrize("expert", MODELS, ids=[e.name for e in MODELS])
 def test_every_model_speaks_about_every_later_step_of_a_seasonal_series(expert: object) -> None:
-    from forecaster.models.base import stretch_of
-
     y = seasonal(24 * 7 * 4)
     one = stretch_of(y, start=0, step=3600, seasons=(24, 168), trained=len(y))
     ahead = expert.model.ahead(one, 2)  # type: ignore[attr-defined]
@@ -137,8 +181,6 @@ def test_every_model_speaks_about_every_later_step_of_a_seasonal_series(expert: 
 
 
 def test_arima_with_fourier_terms_beats_the_mean_on_a_seasonal_series() -> None:
-    from forecaster.models.base import stretch_of
-
     y = seasonal(24 * 7 * 5)
     one = stretch_of(y, start=0, step=3600, seasons=(24, 168), trained=len(y))
     ahead = HarmonicArima(refits=2).ahead(one, 2)[: len(y)]
