@@ -43,25 +43,36 @@ def runner(jobs: int, cluster: str | None) -> Iterator[Runner]:
         yield run
 
 
-def train(fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, run: Runner, seed: int) -> Kept:
-    """Fit the forecaster on the fleet's history up to `as_of` and keep it in `models`.
+def train(
+    fleet: Fleet,
+    *,
+    base: Path,
+    models: Path,
+    as_of: datetime | None,
+    run: Runner,
+    seed: int,
+    now: datetime | None = None,
+) -> Kept:
+    """Fit the forecaster on the fleet's history up to `as_of` and keep it in `models`; nothing newer than `now` is read.
 
     Raises HistoryError, InputError or ForecastError for what can't be read or kept.
     """
-    history = read_demand(fleet, base=base, as_of=as_of)
-    events = read_measurements(source_names(fleet, base), until=as_of, rules=history_rules(fleet))
+    history = read_demand(fleet, base=base, as_of=as_of, now=now)
+    events = read_measurements(source_names(fleet, base), until=as_of or now, rules=history_rules(fleet))
     plbm = PLBM(settings_of(fleet, seed=seed), node_of=nodes_of(fleet, history.pairs), run=run)
     plbm.train(history, measurements=events, declared=declared_costs(fleet, history.pairs), units=units_of(fleet))
     return Kept(plbm=plbm, version=save_state(models, plbm.state))
 
 
-def resume(fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, run: Runner) -> Kept:
+def resume(
+    fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, run: Runner, now: datetime | None = None
+) -> Kept:
     """The kept forecaster, updated with what the history holds beyond it (and kept again where there was anything).
 
     Raises `ModelStoreError` where none is kept or it can't be read, `ForecastError` where it knows more than `as_of`.
     """
     state = load_state(models)
-    history = read_demand(fleet, base=base, as_of=as_of)
+    history = read_demand(fleet, base=base, as_of=as_of, now=now)
     known = state.history
     if history.step != known.step:
         raise ForecastError(

@@ -51,7 +51,14 @@ def command(
         raise UsageError("--level pair may be very many rows; give --out FILE.csv.")
     project = options.open_project(stack, fleet)
     with Console(stderr=True).status("bringing the forecast up to date …"), runner(jobs, cluster) as run:
-        kept = resume(project.read_fleet(), base=project.fleet_path.parent, models=project.models, as_of=as_of, run=run)
+        kept = resume(
+            project.read_fleet(),
+            base=project.fleet_path.parent,
+            models=project.models,
+            as_of=as_of,
+            run=run,
+            now=options.now(),
+        )
         if user is not None and application is not None and at is not None:
             one = kept.plbm.predict(user, application, at)
             click.echo(json.dumps(one.as_json(), indent=2, ensure_ascii=False) if as_json else prediction_text(one))

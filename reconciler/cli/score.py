@@ -36,7 +36,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
     project = options.open_project(stack, fleet)
     said = project.read_fleet()
     with Console(stderr=True).status("walking the history …"):
-        history = read_demand(said, base=project.fleet_path.parent, as_of=as_of)
+        history = read_demand(said, base=project.fleet_path.parent, as_of=as_of, now=options.now())
         first = history.length - round(timedelta(days=days) / history.step)
         if first < 2:
             raise InputError(
@@ -52,7 +52,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         return 0
     table = Table("series", "ahead", "loss", "/ naive", "50 %", "80 %", "90 %", "98 %", "SIS", "MASE")
     for row in rows:
-        cover = [f"{row['coverage'][share]:.0%}" for share in ("0.5", "0.8", "0.9", "0.98")]
+        cover = [_share(row["coverage"][share]) for share in ("0.5", "0.8", "0.9", "0.98")]
         measures = [_number(row[key]) for key in ("scaled_interval_score", "mase")]
         loss = [_number(row[key]) for key in ("weighted_quantile_loss", "against_seasonal_naive")]
         table.add_row(row["series"], row["ahead"], *loss, *cover, *measures)
@@ -104,3 +104,7 @@ def _finite(value: float) -> float | None:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
