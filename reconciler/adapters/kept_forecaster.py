@@ -19,7 +19,7 @@ from forecaster.plbm import PLBM, Update
 from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.demand_source import history_rules, read_demand, source_names
 from reconciler.adapters.history import read_measurements
-from reconciler.adapters.model_store import load_state, save_state
+from reconciler.adapters.model_store import current_version, load_state, save_state
 from reconciler.fleet import Fleet
 from reconciler.forecast_setup import declared_costs, nodes_of, settings_of, units_of
 
@@ -87,7 +87,7 @@ def resume(
     plbm = PLBM.resumed(state, node_of=nodes_of(fleet, sorted(pairs)), run=run)
     newer = _newer(history, known)
     if newer is None:
-        return Kept(plbm=plbm, version=(models / "current").read_text().strip())
+        return Kept(plbm=plbm, version=current_version(models))
     plbm.forecast()
     done = plbm.update(newer)
     plbm.forecast()  # kept too, so that the next run can score it

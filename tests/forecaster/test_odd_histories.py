@@ -177,3 +177,31 @@ def test_ten_years_of_hours_are_read_whole_and_fitted_on_the_window_in_seconds(
     assert trained["quality"]["steps"] == 24 * 28
     (row,) = document(capsys, "forecast")["rows"]
     assert row["calibrated"]
+
+
+@pytest.mark.parametrize("how", ["cut short", "empty", "gone", "garbage", "a folder"])
+def test_a_damaged_model_folder_is_one_sentence_whichever_file_is_hurt(
+    project: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    write(project, rows(daily(48)))
+    assert run("train") == 0
+    models = project / ".tiercast" / "dev" / "models"
+    for file in sorted(path for path in models.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        file.unlink()
+        if how == "a folder":
+            file.mkdir()
+        elif how != "gone":
+            hurt = {"cut short": content[: len(content) // 2], "empty": b"", "garbage": b"\xff\x00" + content[2:]}
+            file.write_bytes(hurt[how])
+        for command in ("forecast", "explain-forecast"):
+            capsys.readouterr()
+            assert run(command, "--json") == 1
+            found = capsys.readouterr()
+            assert found.out == ""
+            assert found.err.count("\n") == 1
+            assert "tiercast train" in found.err
+        if file.is_dir():
+            file.rmdir()
+        file.write_bytes(content)
+    assert run("forecast") == 0, "mended, it is the model that it was"
