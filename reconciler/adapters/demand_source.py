@@ -17,7 +17,9 @@ class SourceSilent(HistoryError):
     """The source is not there at all: a lost mount, a removed file. Not a mistake in what it holds."""
 
 
-def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None) -> History:
+def read_demand(
+    fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None, replay: bool = False
+) -> History:
     """The fleet's history in requests, cut to its window.
 
     Args:
@@ -25,6 +27,7 @@ def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None, now: dateti
         base: folder that relative paths start from.
         as_of: leave out what was not known at this time (replay); None: all of it.
         now: the wall clock, where it is known: rows that claim to be newer are left out.
+        replay: it will be cut and walked; see `read_history`.
 
     Raises:
         HistoryError: it cannot be read; the message names file and row.
@@ -34,7 +37,12 @@ def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None, now: dateti
     source = fleet.history
     try:
         found = read_history(
-            source_names(fleet, base), step=fleet.step, until=as_of, now=now, rules=history_rules(fleet)
+            source_names(fleet, base),
+            step=fleet.step,
+            until=as_of,
+            now=now,
+            rules=history_rules(fleet),
+            replay=replay,
         )
     except (HistoryError, OSError) as problem:
         if isinstance(problem, OSError) or _gone(fleet, base):

@@ -68,12 +68,14 @@ def read_history(
     until: datetime | None = None,
     now: datetime | None = None,
     rules: HistoryRules | None = None,
+    replay: bool = False,
 ) -> History:
     """The offered demand in `sources`, on steps of `step` (None: the source's own step; events: 1 h).
 
     `until` is the run's time: steps that have not ended by then, and rows after it, are left out. Without it the
     history ends with the step of the last row. `now` is the wall clock: rows that claim to be newer are left out and
-    don't lengthen the history. Raises `HistoryError` with one sentence for what can't be read.
+    don't lengthen the history. `replay`: it will be cut and walked, so that an outage of a log is one only from the step
+    on in which that was known. Raises `HistoryError` with one sentence for what can't be read.
     """
     rules = rules or HistoryRules()
     if not sources:
@@ -94,7 +96,7 @@ def read_history(
         history = extended(history, part)
     if not history.quality.rows:
         raise HistoryError(f"{sources[0]}: holds no rows; expected a header and at least one row.")
-    return with_outages(history)
+    return with_outages(history, as_it_came=replay)
 
 
 def _read_source(
