@@ -166,6 +166,53 @@ def test_a_forecast_s_names_are_known_to_the_explanation(project: Path, capsys: 
     assert "nothing is called 'nobody'" in capsys.readouterr().err
 
 
+def test_parameters_that_are_no_json_cost_nothing_but_are_counted(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ['"{""size"": 3}"', '"{broken"', "--size=3", '"[1, 2]"', ""]
+    events = [f"{(START + k * HOUR / 5).isoformat()},ann,shop,render,{said[k % 5]},0.25" for k in range(5 * 48)]
+    write(project, events, header="timestamp,user_id,application_id,program,parameters,cpu_seconds")
+    trained = document(capsys, "train")
+    assert findings(trained) == {"parameters": 3 * 48}, "nothing at all is not unreadable"
+    assert trained["costs"] == {"shop": "measured"}
+    assert findings(document(capsys, "explain-forecast"))["parameters"] == 3 * 48
+    one = document(capsys, "forecast", "--user", "ann", "--application", "shop", "--at", "2024-01-03T00:30Z")
+    assert one["vcpu"][10] == pytest.approx(one["requests"][10] * 0.25 / 3600, rel=1e-3)
+
+
+def test_steps_that_shed_load_uncounted_are_lower_bounds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demand, limit = daily(240, 50), 60.0
+    lines = [
+        f"{(START + k * HOUR).isoformat()},ann,shop,{min(value, limit):g},{int(value > limit)}"
+        for k, value in enumerate(demand)
+    ]
+    write(project, lines, header=f"{HEADER},shed")
+    trained = document(capsys, "train")
+    assert findings(trained) == {"censored": int((demand > limit).sum())}
+    (row,) = document(capsys, "forecast", "--horizon", "12")["rows"]
+    median = np.array(row["quantiles"])[:, 10]
+    assert median.max() > limit + 5, "demand at noon was about 80 where 60 were served"
+
+
+def test_whom_nobody_knows_is_answered_from_the_prior(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(project, rows(np.full(240, 7.0)))
+    assert run("train") == 0
+    at = ("--at", "2024-01-11T02:30Z")
+    for user, application in (("stranger", "shop"), ("ann", "unheard-of"), ("stranger", "unheard-of")):
+        one = document(capsys, "forecast", "--user", user, "--application", application, *at)
+        assert (one["model"], one["calibrated"]) == ("prior", False)
+        assert "not in the history" in one["reason"]
+        assert one["requests"][-2] > 3 * one["requests"][10] > 0, "wide, however steady the known user is"
+        assert run("forecast", "--user", user, "--application", application, *at) == 0
+
+
+def test_a_horizon_of_years_is_refused_in_one_sentence(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(project, rows(daily(48)))
+    assert run("train") == 0
+    assert run("forecast", "--horizon", "100000") == 1
+    assert "a horizon of 100000 steps of 1:00:00 is more than eight weeks" in capsys.readouterr().err
+
+
 def test_ten_years_of_hours_are_read_whole_and_fitted_on_the_window_in_seconds(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
