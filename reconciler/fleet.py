@@ -62,7 +62,7 @@ class Event(Part):
     name: str
     start: AwareDatetime
     end: AwareDatetime
-    effect: Annotated[float, Field(gt=0)] | Literal["learn"] = "learn"
+    effect: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["learn"] = "learn"
 
 
 class Excluded(Part):

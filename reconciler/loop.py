@@ -191,7 +191,7 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
     memory, said = read_memory(project.memory_file)
     base = project.fleet_path.parent
     try:
-        history = read_demand(fleet, base=base, as_of=as_of)
+        history = read_demand(fleet, base=base, as_of=as_of, now=now)
     except SourceSilent as silent:
         if memory is None or not usable_alone(fleet, memory, as_of=as_of):
             raise

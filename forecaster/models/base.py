@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import causal_fill
+from forecaster.features import causal_fill, without_spikes
 
 Floats = NDArray[np.float64]
 Made = TypeVar("Made")
@@ -140,7 +140,7 @@ def stretch_of(
     refit: int | None = None,
     known: Floats | None = None,
 ) -> Stretch:
-    """A stretch in requests from raw values (n,) with NaN where unknown; negative values count as unknown.
+    """A stretch in requests from raw values (n,) with NaN where unknown; negative values count as unknown, spikes are cut.
 
     `seasons` ascending in steps (day, week): a day counts once the training holds two, a week once it holds one and a day.
     """
@@ -149,7 +149,7 @@ def stretch_of(
     day = seasons[0] if seasons and seasons[0] >= 2 and 2 * seasons[0] <= trained else 0
     # A week is of use to the naive models once it has been seen and there is a day to check them on.
     week = seasons[1] if day and len(seasons) > 1 and seasons[1] + day <= trained else 0
-    filled = causal_fill(np.where(observed, values, np.nan), day or (seasons[0] if seasons else 0))
+    filled = causal_fill(without_spikes(np.where(observed, values, np.nan)), day or (seasons[0] if seasons else 0))
     every = refit or max(1, day or len(values) // 20 or 1)
     return Stretch(
         values=filled,

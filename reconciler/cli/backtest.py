@@ -133,7 +133,7 @@ def _pool(
     fixed = [_share(text, "--risk") for text in risks]
     labels = [*asks, *(f"risk-{text}" for text in risks)]
     first = _moment(since, "--from")
-    history = read_history(list(histories), step=None)
+    history = read_history(list(histories), step=None, replay=True)
     start = round((first - history.start) / history.step)
     if not 2 <= start <= history.length:
         raise UsageError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from forecaster.aggregation import aggregate
 from forecaster.conformal import order_statistics
 from forecaster.demand import LEVELS
+from forecaster.features import without_spikes
 from forecaster.models import MODELS
 from forecaster.models.arima import HarmonicArima
 from forecaster.models.base import stretch_of
@@ -81,6 +82,34 @@ def test_an_odd_history_still_gets_ordered_finite_quantiles(y: Floats) -> None:
 def test_a_level_shift_of_thirty_times_is_followed() -> None:
     quantiles, _ = forecast(shifted(seasonal(420)))
     assert quantiles[0, LEVELS.index(0.5)] > 10 * 200 * 0.4
+
+
+@pytest.mark.parametrize("at", [100, 200])
+def test_a_spike_of_a_millionfold_leaves_the_median_where_it_was(at: int) -> None:
+    y = seasonal(420)
+    usual, _ = forecast(y)
+    y[at] = 1e8
+    quantiles, _ = forecast(y)
+    middle, high = LEVELS.index(0.5), LEVELS.index(0.99)
+    assert quantiles[:, middle] == pytest.approx(usual[:, middle], rel=0.2)
+    assert (quantiles[:, high] > 0.95 * usual[:, high]).all()
+    assert quantiles[:, high].max() > 1.5 * usual[:, high].max(), "it may come again, and the tail knows"
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), size=st.floats(31, 1e9), gaps=st.floats(0, 0.5))
+def test_spikes_are_cut_by_what_came_before_alone(seed: int, size: float, gaps: float) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.uniform(1, 3, 120)
+    y[rng.random(120) < gaps] = np.nan
+    assert np.array_equal(without_spikes(y), y, equal_nan=True)
+    y[90] = size * 3
+    cut = without_spikes(y)
+    assert cut[90] <= 90
+    assert np.array_equal(np.delete(cut, 90), np.delete(y, 90), equal_nan=True)
+    y[90:] = size * 3
+    assert without_spikes(y)[-1] == size * 3, "a level that stays up is reached"
+    assert np.array_equal(without_spikes(y)[:95], without_spikes(y[:95]), equal_nan=True)
 
 
 def test_ten_years_of_hours_cost_no_more_than_their_newest_part() -> None:
