@@ -164,12 +164,17 @@ def thinned(paths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
-    """USD/hour that is paid whatever is decided: commitments, reservations, load balancer."""
+    """USD/hour that is paid whatever is decided: own hosts, commitments, reservations, load balancer."""
     return cost.hourly(
         cost.Fleet(
             commitments=fleet.tiers.warm.commitments,
             reservations=fleet.tiers.warm.reservations,
-            load_balancers=int(fleet.routing is not None),
+            hypervisors=tuple(
+                (tier, host.name)
+                for tier, hosts in ((Tier.HOT, fleet.tiers.hot.hypervisors), (Tier.COLD, fleet.tiers.cold.hosts))
+                for host in hosts
+            ),
+            load_balancers=int(fleet.routing is not None and bool(fleet.routing.vpc)),
         ),
         catalogue,
     ).usd_per_hour
