@@ -212,6 +212,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing, guards: tuple
         models=dict(zip(it.forecast.applications, it.forecast.models, strict=True)),
         skipped=tuple(sorted(it.unreachable)),
         demoted=it.demoted,
+        prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, it.fleet.config),
     ).identified()
     config = config.model_copy(update={"plan": draft.model_copy(update={"id": plan.id})})
