@@ -84,7 +84,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--host", "127.0.0.1", "--nthreads", "1"]
     worker += ["--local-directory", str(folder), *quiet]
     commands = [scheduler, *([*worker, "--name", f"w{k}"] for k in range(2))]
-    running = []
+    running: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:
             with (folder / f"log{len(running)}").open("wb") as log:
