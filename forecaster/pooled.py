@@ -24,7 +24,7 @@ from forecaster.tail import PRIOR_SHAPE, TailShape, exceedances, shape_by_moment
 Floats = NDArray[np.float64]
 #: The model whose errors are pooled, and how many steps ahead: it carries most mixes.
 EXPERT, AHEAD = Expert(model=Direct(), power=0.5), 2
-#: Series that are looked at, evenly spread over the panel: forty give a thousand exceedances in 0.2 s.
+#: Series that are looked at, evenly spread over the panel: forty give a thousand exceedances in half a second at most.
 MOST_SERIES = 40
 #: Shapes that are believed: below, a tail would end; above, timetables whose errors are mostly none reach any shape.
 BELIEVED = (0.0, 0.3)
