@@ -3,11 +3,11 @@
     python -m benchmarks.joint [--data FOLDER] [--half tune|judge] [--only routes] [--json OUT]
 
 Walks the second part of each series origin by origin with `pipeline.prequential`, whose rows read nothing newer than
-their cutoff, and draws the paths as `forecaster.joint` does, from errors that were known at the origin and scaled to the
-forecast of the whole. Sizing reads two
-things off the paths: the largest step while instances boot (here of the next 2, 3 and 6), and the sum over applications.
-Each is printed with the coverage of its central 50, 80 and 90 % intervals, and beside it what the same marginals give
-when steps and applications are drawn independently. Counts are judged at a random point of their own step of the
+their cutoff, and draws the paths as `forecaster.joint` does, from errors that were known at the origin (walked in
+strides where a forecast walks fine series so) and scaled to the forecast of the whole. Sizing reads two things off
+the paths: the largest step while instances boot (here of the next 2, 3 and 6), and the sum over applications. Each is
+printed with the coverage of its central 50, 80 and 90 % intervals, and beside it what the same marginals give when
+steps and applications are drawn independently. Counts are judged at a random point of their own step of the
 distribution function, so that a sparse series is not covered by its granularity alone.
 """
 
@@ -17,7 +17,7 @@ import argparse
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,9 +105,9 @@ def judged(panel: Panel, *, seed: int = 0) -> dict[str, dict[str, Floats]]:
     horizon = max(SPANS)
     values = panel.values if len(panel.values) == 1 else np.concatenate((panel.values, panel.values.sum(axis=0)[None]))
     kinds, parts = range(len(values)), slice(0, len(panel.values))
-    forecasts = [_forecasts(panel, row) for row in values]
-    errors = [error_levels(values[k], forecasts[k], horizon, np.asarray(LEVELS)) for k in kinds]
     n = panel.values.shape[1]
+    walked = [_walked(panel, row) for row in values]
+    forecasts, errors, ends = [one[0] for one in walked], [one[1] for one in walked], walked[0][2]
     origins = np.unique(np.linspace(panel.cut, n - horizon - 1, ORIGINS).astype(int))
     rng = np.random.default_rng(seed)
     out: dict[str, dict[str, list[float]]] = {"joint": {}, "independent": {}}
@@ -117,7 +117,7 @@ def judged(panel: Panel, *, seed: int = 0) -> dict[str, dict[str, Floats]]:
         if not np.isfinite(truth).all() or not np.isfinite(marginals).all():
             continue
         # An origin's errors are known once its last step has ended.
-        known = [e[: max(0, origin - horizon + 1)][-KEPT_ORIGINS:] for e in errors]
+        known = [e[: np.searchsorted(ends, origin, side="right")][-KEPT_ORIGINS:] for e in errors]
         drawn = {
             "joint": draw_ranks(known, PATHS, horizon, rng),
             "independent": rng.random((PATHS, len(known), horizon)),
@@ -131,10 +131,19 @@ def judged(panel: Panel, *, seed: int = 0) -> dict[str, dict[str, Floats]]:
     return {how: {name: np.array(levels) for name, levels in found.items()} for how, found in out.items()}
 
 
-def _forecasts(panel: Panel, row: Floats) -> list[tuple[int, Floats]]:
+def _walked(panel: Panel, row: Floats) -> tuple[list[tuple[int, Floats]], Floats, NDArray[np.int64]]:
+    """Quantiles of every row by horizon; error levels of the origins that a forecast would look back at, and the last
+    rows that those needed."""
+    horizon, nets = max(SPANS), (pretrained(),)
     stretch = stretch_of(row, start=panel.start, step=panel.step, seasons=seasons_of(panel.step), trained=panel.cut)
-    nets = (pretrained(),)
-    return [(h, prequential(stretch, h, quantile_models=nets, settings=STRIDES).quantiles) for h in knots(max(SPANS))]
+    strided = replace(stretch, horizons=knots(horizon))
+    every, some = (
+        [(h, prequential(one, h, quantile_models=nets, settings=STRIDES).quantiles) for h in knots(horizon)]
+        for one in (stretch, strided)
+    )
+    n, stride = len(row), strided.stride(1)
+    ends = np.arange((n - 1) % stride, n - horizon, stride) + horizon
+    return every, error_levels(row, some, horizon, np.asarray(LEVELS), stride=stride), ends
 
 
 def _row(forecasts: Sequence[tuple[int, Floats]], origin: int, h: int) -> Floats:

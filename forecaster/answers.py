@@ -33,11 +33,16 @@ def steps_ahead(history: History, timestamp: datetime) -> int:
     steps = int((timestamp.astimezone(UTC) - history.end) // history.step) + 1
     if steps < 1:
         raise ForecastError(f"{said} lies in the history, which ends at {end}; ask for a later time.")
-    if steps * history.step > FARTHEST:
+    if too_far(steps, history.step):
         raise ForecastError(
             f"{said} is more than eight weeks after the history's end ({end}); bring the history up to date."
         )
     return steps
+
+
+def too_far(steps: int, step: timedelta) -> bool:
+    """Whether so many steps ahead is farther than anything is said about."""
+    return steps * step > FARTHEST
 
 
 def answer(made: Joint, state: State, node: int, steps: int, base: dict[str, Any]) -> Prediction:

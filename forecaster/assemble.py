@@ -145,13 +145,16 @@ def series_history(
     *,
     step: timedelta | None,
     until: datetime | None,
+    now: datetime | None = None,
     absent_is_zero: bool = False,
     counters: bool = False,
     mean: bool = False,
     quality: Quality | None = None,
 ) -> History:
     """A history from rows of the series format, cleaned as `clean_series` says."""
-    cells = clean_series(rows, step=step, until=until, absent_is_zero=absent_is_zero, counters=counters, mean=mean)
+    cells = clean_series(
+        rows, step=step, until=until, now=now, absent_is_zero=absent_is_zero, counters=counters, mean=mean
+    )
     base = quality or Quality()
     base = replace(base, rows=max(base.rows, len(rows.micros)))
     return cells_history(

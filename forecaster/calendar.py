@@ -7,6 +7,7 @@ models (`features`) and windows whose effect is a factor, declared or learned (`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -55,9 +56,9 @@ class Calendar:
         for event in self.events:
             if event.end <= event.start:
                 raise ForecastError(f"the event {event.name!r} ends at {event.end}, not after its start {event.start}.")
-            if event.effect is not None and not event.effect > 0:
+            if event.effect is not None and not 0 < event.effect < math.inf:
                 raise ForecastError(
-                    f"the event {event.name!r} has the effect {event.effect}; it must be a factor over 0."
+                    f"the event {event.name!r} has the effect {event.effect}; it must be a finite factor over 0."
                 )
         for start, end in self.excluded:
             if end <= start:

@@ -78,16 +78,18 @@ def clean_series(
     *,
     step: timedelta | None,
     until: datetime | None,
+    now: datetime | None = None,
     absent_is_zero: bool = False,
     counters: bool = False,
     mean: bool = False,
 ) -> Cells:
     """Cells of `step` (None: the source's own) from `rows`, at most up to `until`; see the module's rule.
 
-    `mean` averages finer rows instead of adding them (utilisation taken as demand). Raises `HistoryError`.
+    Rows at or after `now` are left out too, but the history ends where the rest of the source does. `mean` averages
+    finer rows instead of adding them (utilisation taken as demand). Raises `HistoryError`.
     """
     found: list[Finding] = []
-    rows = _in_time_order(_before(rows, until, found), found)
+    rows = _in_time_order(_before(_before(rows, until, found), now, found), found)
     rows = _last_of_same_time(_without_negatives(rows, found), found)
     if counters:
         rows = _differences(rows, found)
@@ -99,6 +101,8 @@ def clean_series(
     micros, moved = on_own_grid(times, native, size)
     found.append(_finding("jitter", moved, "times off the source's own grid, moved to its nearest point."))
     rows = replace(rows, micros=micros)
+    if now is not None:  # the step that is running now is not over
+        rows = rows.take(rows.micros // size < int((now - EPOCH) / MICROSECOND) // size)
     return _binned(rows, native, size, until, absent_is_zero, mean, found)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecaster.features import blocks, ewma, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.base import Stretch
 from forecaster.models.ridge import normal_equations
-from forecaster.tail import tail_quantiles
+from forecaster.tail import PRIOR_SHAPE, tail_quantiles
 
 Floats = NDArray[np.float64]
 #: Residuals that a quantile is taken from at most: the newest ones.
@@ -27,11 +27,12 @@ FEWEST = 20
 ON_IT = 0.005
 
 
-def order_statistics(residuals: Floats, levels: Floats) -> Floats:
+def order_statistics(residuals: Floats, levels: Floats, usual: float = PRIOR_SHAPE) -> Floats:
     """Quantiles (levels,) of `residuals` (n,), in any order, with the finite-sample correction, away from the median on both sides.
 
     Upper levels read the order statistic (n + 1)·q, lower ones by symmetry; between two the value is interpolated.
-    Levels that n cannot support come from the tail distribution.
+    Levels that n cannot support come from the tail distribution; the upper one's shape is shrunk to the `usual` one, the
+    lower one's to the declared one.
     """
     n = len(residuals)
     ordered = np.sort(residuals)
@@ -43,7 +44,7 @@ def order_statistics(residuals: Floats, levels: Floats) -> Floats:
         short = (far > 0.95 + 1e-9) & (n < 1 / (1 - far) - 1)
         if short.any():
             outwards = ordered if sign > 0 else -ordered[::-1]
-            tail = sign * tail_quantiles(outwards, far[short])
+            tail = sign * tail_quantiles(outwards, far[short], usual if sign > 0 else PRIOR_SHAPE)
             out[short] = np.maximum(out[short], tail) if sign > 0 else np.minimum(out[short], tail)
     return np.asarray(np.maximum.accumulate(out))
 
@@ -86,16 +87,22 @@ def _carried(values: Floats, start: float) -> Floats:
     return np.where(last >= 0, values[np.maximum(last, 0)], start)
 
 
-def dress(point: Floats, stretch: Stretch, h: int, levels: Floats) -> Floats:
-    """Quantiles (k, levels) of `stretch.asked(h)` around prequential forecasts `point` (n + h,), in the stretch's scale.
-
-    Rows are NaN until FEWEST residuals are known.
-    """
+def normalised(point: Floats, stretch: Stretch, h: int) -> tuple[Floats, Floats]:
+    """Past errors over their predicted scale (asked past rows,), NaN where unknown, and that scale (asked rows,)."""
     rows, n = stretch.asked(h), len(stretch)
     errors = np.where(stretch.observed, stretch.values - point[:n], np.nan)
     scale = predicted_scale(errors, stretch, h)
     past = rows[rows < n]
-    normal = errors[past] / scale[: len(past)]
+    return errors[past] / scale[: len(past)], scale
+
+
+def dress(point: Floats, stretch: Stretch, h: int, levels: Floats, usual: float = PRIOR_SHAPE) -> Floats:
+    """Quantiles (k, levels) of `stretch.asked(h)` around prequential forecasts `point` (n + h,), in the stretch's scale.
+
+    Rows are NaN until FEWEST residuals are known; `usual` is the shape that far upper tails are shrunk to.
+    """
+    rows, n = stretch.asked(h), len(stretch)
+    normal, scale = normalised(point, stretch, h)
     fine = np.isfinite(normal)
     counted, kept = np.concatenate([[0], np.cumsum(fine)]), normal[fine]
     out = np.full((len(rows), len(levels)), np.nan)
@@ -103,7 +110,7 @@ def dress(point: Floats, stretch: Stretch, h: int, levels: Floats) -> Floats:
         last = int(counted[known])
         if last < FEWEST:
             continue
-        unit = order_statistics(kept[max(0, last - WINDOW) : last], levels)
+        unit = order_statistics(kept[max(0, last - WINDOW) : last], levels, usual)
         out[part] = point[rows[part], None] + scale[part, None] * unit[None, :]
     return out
 

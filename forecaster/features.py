@@ -13,6 +13,27 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 Floats = NDArray[np.float64]
+#: A value more than this many times the largest before it is cut to that, once so many values are known.
+SPIKE, SPIKE_AFTER = 30.0, 24
+
+
+def without_spikes(values: Floats) -> Floats:
+    """(n,) with values over thirty times everything before them cut to that; NaN stays. Reads no later value.
+
+    A misplaced decimal point or a flood would else own every square, mean and scale for weeks. A level that stays up is
+    reached within a few steps, since each cut value raises the limit for the next.
+    """
+    kept = values.copy()
+    known = np.isfinite(kept)
+    enough = np.cumsum(known) - known >= SPIKE_AFTER
+    most = np.maximum.accumulate(np.concatenate(([0.0], np.where(known, kept, 0.0))))
+    while True:
+        over = enough & known & (most[:-1] > 0) & (np.where(known, kept, 0.0) > SPIKE * most[:-1])
+        if not over.any():
+            return kept
+        first = int(np.argmax(over))
+        kept[first] = SPIKE * most[first]
+        most[first:] = np.maximum.accumulate(np.concatenate(([most[first]], np.where(known, kept, 0.0)[first:])))
 
 
 def causal_fill(values: Floats, day: int) -> Floats:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from forecaster.demand import LEVELS
 from forecaster.history import Floats, History
+from forecaster.nodes import on_one_thread
 from forecaster.plbm_state import PlbmSettings
+from forecaster.pooled import pooled_tail
 from forecaster.prior import Prior, priors
 from forecaster.structure import Structure, pair_values, series_values, whole_values
+from forecaster.tail import TailShape
 from forecaster.warm import Net, warmed
 
 
@@ -85,6 +88,14 @@ def net_of(known: Net, history: History, structure: Structure, settings: PlbmSet
         rules=settings.warm,
         seed=settings.seed,
     )
+
+
+def tail_of(known: TailShape, history: History, settings: PlbmSettings, values: Floats) -> TailShape:
+    """The shape that far tails are shrunk to, read anew off the series' `values` where it is older than a fit may be."""
+    if known.until is not None and history.end - known.until < settings.refit.every:
+        return known
+    with on_one_thread():
+        return pooled_tail(list(values), start=history.start, step=history.step)
 
 
 def _priors(rows: Floats, structure: Structure, settings: PlbmSettings) -> dict[str, Prior]:

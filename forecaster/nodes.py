@@ -7,6 +7,7 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -22,6 +23,7 @@ from forecaster.effects import Effect, applied, effect_of, factors, learned
 from forecaster.models.lstm import QuantileLstm, pretrained
 from forecaster.paths import KEPT_ORIGINS, error_levels
 from forecaster.pipeline import Prequential, SeriesForecast
+from forecaster.tail import DECLARED, TailShape
 from forecaster.tuned import Choices, Laid, chosen, forecast
 from forecaster.tuner import DEFAULT, Tuner, shipped_tuner
 
@@ -48,6 +50,7 @@ class Task:
         fitted: end of the history of the last refit; None: never.
         lstm: whether the global net is asked as well.
         net: the one trained on the panel; None: the pretrained one.
+        tail: the shape that far tails are shrunk to.
         tune: whether the tuner may choose other settings for a refit.
         tuner: its policy; None: the one that ships with the package.
         seed: of the random numbers.
@@ -66,6 +69,7 @@ class Task:
     fitted: datetime | None = None
     lstm: bool = True
     net: QuantileLstm | None = None
+    tail: TailShape = DECLARED
     tune: bool = False
     tuner: Tuner | None = None
     seed: int = 0
@@ -112,13 +116,19 @@ def _threads() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def on_one_thread() -> AbstractContextManager[object]:
+    """Matrix operations on one thread; see `node_forecast`."""
+    limited: AbstractContextManager[object] = _threads().limit(limits=1)
+    return limited
+
+
 def node_forecast(task: Task) -> NodeForecast:
     """The forecast of `task`'s node; see the module's rule.
 
     Runs on one thread: matrices are small, so more threads only wait for each other (ten times slower on busy machines),
     and one thread adds up in the same order everywhere.
     """
-    with _threads().limit(limits=1):
+    with on_one_thread():
         return _node_forecast(task)
 
 
@@ -175,6 +185,7 @@ def _on_local_clock(task: Task, usual: Floats, index: pd.DatetimeIndex) -> tuple
         prior=task.prior,
         net=(task.net or pretrained()) if task.lstm else None,
         experts=task.experts,
+        tail=task.tail,
     )
     return series, picked.astype(np.int64)
 
@@ -196,7 +207,8 @@ def _errors(laid: Laid, made: SeriesForecast) -> Floats:
     """(origins, horizon) levels at which past steps came in under the forecasts made `1…horizon` steps before."""
     truth = np.where(laid.values >= 0, laid.values, np.nan)
     history = [(one.h, one.quantiles) for one in made.history]
-    return error_levels(truth, history, len(made.quantiles), np.asarray(LEVELS), newest=KEPT_ORIGINS)
+    levels = np.asarray(LEVELS)
+    return error_levels(truth, history, len(made.quantiles), levels, stride=laid.origin_stride, newest=KEPT_ORIGINS)
 
 
 def _weights(history: Sequence[Prequential]) -> tuple[tuple[str, float], ...]:

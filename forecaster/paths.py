@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 #: Newest origins whose errors tie the steps of joint paths together: forty days of hours are plenty, memory stays flat.
+#: Of series in fine steps only every few origins count, so the same number reaches back weeks.
 KEPT_ORIGINS = 1000
 
 
@@ -32,10 +33,17 @@ def levels_of(values: Floats, quantiles: Floats, levels: Floats) -> Floats:
 
 
 def error_levels(
-    truth: Floats, forecasts: Sequence[tuple[int, Floats]], horizon: int, levels: Floats, *, newest: int | None = None
+    truth: Floats,
+    forecasts: Sequence[tuple[int, Floats]],
+    horizon: int,
+    levels: Floats,
+    *,
+    stride: int = 1,
+    newest: int | None = None,
 ) -> Floats:
     """(origins, horizon): at which level of its forecast each step after an origin came in, newest origin last.
 
+    Origins are every `stride`-th, counted back from the last row: those that near forecasts were really made from.
     `truth` (n,) with NaN where unknown; `forecasts` by ascending h are (h, quantiles of the newest rows and the h after
     them); a step is judged by the forecast of the next longer h. NaN where a step was not forecast. `newest`: so many
     origins at most; None: all.
@@ -43,8 +51,9 @@ def error_levels(
     n = max((len(quantiles) - h for h, quantiles in forecasts), default=0)
     if n <= horizon + 1:
         return np.empty((0, horizon))
-    n = n if newest is None else min(n, newest + horizon)
-    out = np.full((n - horizon, horizon), np.nan)
+    n = n if newest is None else min(n, newest * stride + horizon)
+    origins = np.arange((n - 1) % stride, n - horizon, stride)
+    out = np.full((len(origins), horizon), np.nan)
     first = 0
     for h, quantiles in forecasts:
         last = len(quantiles) - h
@@ -52,7 +61,7 @@ def error_levels(
         hit = np.full(n, np.nan)
         hit[n - rows :] = levels_of(truth[len(truth) - rows :], quantiles[last - rows : last], levels)
         for ahead in range(first + 1, h + 1):
-            out[:, ahead - 1] = hit[ahead : n - horizon + ahead]
+            out[:, ahead - 1] = hit[origins + ahead]
         first = h
     return out
 

@@ -24,7 +24,9 @@ from forecaster.features import seasons_of
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
 from forecaster.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
+from forecaster.reasons import reason, recent_coverage, spoken
 from forecaster.scale import PowerScale, unit_of
+from forecaster.tail import DECLARED, TailShape
 
 Floats = NDArray[np.float64]
 #: Rows that a forecast reads at most, and weeks: older ones cost time and say little.
@@ -38,6 +40,7 @@ class Settings:
 
     `forget_days` half-life of the mixing regrets; `blocks_per_day` how often weights and levels move; `rate` of the
     recalibration per step; `smooth` share of the regrets that is common to all levels; `refit_days` between refits.
+    `tail` is not moved: the shape that far tails are shrunk to, read off the panel.
     """
 
     forget_days: float = 14.0
@@ -45,6 +48,7 @@ class Settings:
     rate: float = 0.005
     smooth: float = 0.3
     refit_days: float = 1.0
+    tail: TailShape = DECLARED
 
 
 #: For a forecast from one origin: its past is only there to weigh and calibrate, so it is walked in larger strides.
@@ -53,9 +57,13 @@ STRIDES = Settings(refit_days=5.0, blocks_per_day=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Prequential:
-    """Quantiles (n + h, levels) in requests that would have been forecast h steps before; `weights` of the experts."""
+    """Quantiles (n + h, levels) in requests that would have been forecast h steps before; `weights` of the experts.
+
+    Every `stride`-th past row was asked, counted back from the last origin; those between hold the one before them.
+    """
 
     h: int
+    stride: int
     quantiles: Floats
     names: tuple[str, ...]
     weights: Floats
@@ -99,8 +107,8 @@ def prequential(
     grid, rows, stride = np.asarray(levels), stretch.asked(h), stretch.stride(h)
     parts = []
     for expert in experts:
-        scale, here = stretch.once(("scale", expert.power), partial(_scaled, stretch, expert.power))
-        quantiles = dress(expert.model.ahead(here, h), here, h, grid)
+        scale, here = stretch.once(("scale", expert.power), partial(scaled, stretch, expert.power))
+        quantiles = dress(expert.model.ahead(here, h), here, h, grid, chosen.tail.shape)
         parts.append(scale.backward(quantiles))
     parts += [model.quantiles_ahead(stretch, h, levels) for model in quantile_models]
     names = tuple(e.name for e in experts) + tuple(m.name for m in quantile_models)
@@ -122,30 +130,27 @@ def prequential(
     rate = min(chosen.rate, 0.02 * stride / h)
     steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, rows, h, grid, rate=rate, block=block)
     bounded = np.minimum(np.sort(steady, axis=1), ceiling(stretch, h)[rows, None])
-    quantiles = _between(np.maximum(bounded, 0.0), rows, len(stretch) + h)
-    return Prequential(h=h, quantiles=quantiles, names=names, weights=mix.weights)
+    quantiles = _held(np.maximum(bounded, 0.0), rows, len(stretch) + h)
+    return Prequential(h=h, stride=stride, quantiles=quantiles, names=names, weights=mix.weights)
 
 
-def _scaled(stretch: Stretch, power: float) -> tuple[PowerScale, Stretch]:
+def scaled(stretch: Stretch, power: float) -> tuple[PowerScale, Stretch]:
     """The scale of a power and the stretch in it."""
     unit = unit_of(stretch.values[: stretch.trained][stretch.observed[: stretch.trained]])
     scale = PowerScale(power=power, unit=unit)
     return scale, stretch.scaled(scale.forward(stretch.values))
 
 
-def _between(quantiles: Floats, rows: NDArray[np.int64], m: int) -> Floats:
-    """Quantiles (m, levels) of all rows from those of the asked `rows`: in between linear, before the first unknown.
+def _held(quantiles: Floats, rows: NDArray[np.int64], m: int) -> Floats:
+    """Quantiles (m, levels) of all rows from those of the asked `rows`: each holds until the next, before the first unknown.
 
-    Only past rows lie in between; they serve ranks of errors and no forecast.
+    Only past rows lie in between; they serve ranks of errors and no forecast. Drawing a line to the next asked row
+    would let them read values up to it, which are newer than a forecast made h steps before them may know.
     """
     if len(rows) == m:
         return quantiles
-    every = np.arange(rows[0], m)
-    right = np.searchsorted(rows, every)
-    left = np.maximum(right - 1, 0)
-    share = (every - rows[left]) / np.maximum(rows[right] - rows[left], 1)
-    filled = quantiles[left] + share[:, None] * (quantiles[right] - quantiles[left])
-    return np.concatenate([np.full((int(rows[0]), quantiles.shape[1]), np.nan), filled])
+    held = np.searchsorted(rows, np.arange(rows[0], m), side="right") - 1
+    return np.concatenate([np.full((int(rows[0]), quantiles.shape[1]), np.nan), quantiles[held]])
 
 
 def knots(horizon: int) -> tuple[int, ...]:
@@ -207,8 +212,10 @@ def forecast_series(
         prior: (levels,) quantiles of a step for a history that is too short.
         horizons: steps ahead that are modelled, ascending up to `horizon`; None: `knots`.
     """
-    one = _prepare(y, times=times, step=step, seasons=seasons, covariates=covariates, settings=settings)
-    one = replace(one, horizons=tuple(horizons or knots(horizon)))
+    asked = tuple(horizons or knots(horizon))
+    one = read_stretch(
+        y, times=times, step=step, horizons=asked, seasons=seasons, covariates=covariates, settings=settings
+    )
     known = one.values[one.observed]
     history: list[Prequential] = []
     quantiles = np.full((horizon, len(levels)), np.nan)
@@ -227,45 +234,40 @@ def forecast_series(
     quantiles = np.maximum(np.maximum.accumulate(quantiles, axis=1), 0.0)
     ranks = draw_ranks([_normal_scores(one, history, horizon, levels)], n_paths, horizon, rng)[:, 0]
     paths = paths_from_ranks(ranks, quantiles, np.asarray(levels))
-    coverage = recent_coverage(one, history, levels)
+    ready = bool(history) and not mute.all()
+    coverage = recent_coverage(one, history[0].h, history[0].quantiles, levels) if history else None
+    weights = dict(zip(history[0].names, _weight(history).tolist(), strict=True)) if ready else {}
     return SeriesForecast(
         quantiles=quantiles,
         paths=paths,
-        model=_spoken(history, mute),
-        reason=_reason(one, history, mute, coverage),
-        calibrated=bool(history) and not mute.any() and coverage is not None and coverage >= 0.8,
+        model=spoken(weights),
+        reason=reason(
+            one, weights, coverage, residuals=_fewest_residuals(one, history), tail=(settings or STRIDES).tail
+        ),
+        calibrated=ready and not mute.any() and coverage is not None and coverage >= 0.8,
         history=tuple(history),
     )
 
 
-def recent_coverage(stretch: Stretch, history: Sequence[Prequential], levels: tuple[float, ...]) -> float | None:
-    """Share of the last 200 known steps inside the central 90 % interval of the shortest horizon; None with fewer than 30."""
-    if not history:
-        return None
-    low, high = levels.index(0.05), levels.index(0.95)
-    n = len(stretch)
-    made = history[0].quantiles[:n]
-    rows = np.flatnonzero(stretch.observed & np.isfinite(made[:, low]))[-200:]
-    if len(rows) < 30:
-        return None
-    value = stretch.values[rows]
-    return float(np.mean((value >= made[rows, low] - 1e-9) & (value <= made[rows, high] + 1e-9)))
+def most_rows(seasons: tuple[int, ...]) -> int:
+    """Rows that a forecast reads at most, by the season lengths in steps."""
+    return min(LONGEST_ROWS, LONGEST_WEEKS * seasons[1]) if len(seasons) > 1 else LONGEST_ROWS
 
 
-def _prepare(
+def read_stretch(
     y: Floats,
     *,
     times: NDArray[np.datetime64],
     step: timedelta,
-    seasons: tuple[int, ...] | None,
-    covariates: Floats | None,
-    settings: Settings | None,
+    horizons: tuple[int, ...],
+    seasons: tuple[int, ...] | None = None,
+    covariates: Floats | None = None,
+    settings: Settings | None = None,
 ) -> Stretch:
-    """The stretch of the newest rows, cut to what a forecast reads at most."""
+    """The stretch of the newest rows of `y` (n,), cut to what a forecast reads at most; as `forecast_series` asks it."""
     length = round(step.total_seconds())
     spans = seasons_of(length) if seasons is None else seasons
-    most = min(LONGEST_ROWS, LONGEST_WEEKS * spans[1]) if len(spans) > 1 else LONGEST_ROWS
-    first = max(0, len(y) - most)
+    first = max(0, len(y) - most_rows(spans))
     stretch = stretch_of(
         np.asarray(y, dtype=float)[first:],
         start=int(seconds_of(times)[first]) if len(times) else 0,
@@ -275,40 +277,28 @@ def _prepare(
         known=None if covariates is None else covariates[first:],
     )
     refit = (settings or STRIDES).refit_days
-    return replace(stretch, refit=max(1, min(round(stretch.refit * refit), len(stretch) // 12)))
+    refit_steps = max(1, min(round(stretch.refit * refit), len(stretch) // 12))
+    return replace(stretch, refit=refit_steps, horizons=horizons)
 
 
 def _normal_scores(stretch: Stretch, history: Sequence[Prequential], horizon: int, levels: tuple[float, ...]) -> Floats:
     """Past error levels (origins, horizon) of one series, for the newest origins."""
     truth = np.where(stretch.observed, stretch.values, np.nan)
     past = [(made.h, made.quantiles) for made in history]
-    return error_levels(truth, past, horizon, np.asarray(levels), newest=KEPT_ORIGINS)
+    stride = history[0].stride if history else 1
+    return error_levels(truth, past, horizon, np.asarray(levels), stride=stride, newest=KEPT_ORIGINS)
 
 
-def _spoken(history: Sequence[Prequential], mute: NDArray[np.bool_]) -> str:
-    """Names of the models that carry the mix, largest weight first."""
-    if not history or mute.all():
-        return "prior"
-    weight = np.mean([made.weights.mean(axis=1) for made in history], axis=0)
-    order = np.argsort(-weight)
-    top = [i for i in order[:3] if weight[i] > 0.1] or [int(order[0])]
-    return " + ".join(history[0].names[i] for i in top)
+def _weight(history: Sequence[Prequential]) -> Floats:
+    """Mean weight (experts,) over horizons and levels."""
+    return np.asarray(np.mean([made.weights.mean(axis=1) for made in history], axis=0))
 
 
-def _reason(stretch: Stretch, history: Sequence[Prequential], mute: NDArray[np.bool_], coverage: float | None) -> str:
-    """One sentence for people."""
-    known = int(stretch.observed.sum())
-    if not history or mute.all():
-        return f"only {known} known steps: no model could be checked, wide default intervals"
-    season = "weekly and daily" if stretch.week else "daily" if stretch.day else "no"
-    weight = np.mean([made.weights.mean(axis=1) for made in history], axis=0)
-    shares = ", ".join(f"{history[0].names[i]} {weight[i]:.0%}" for i in np.argsort(-weight)[:3])
-    tail = (
-        "empirical to 0.999"
-        if known >= 999
-        else "empirical to 0.95, generalised Pareto beyond"
-        if known < 99
-        else ("empirical to 0.99, generalised Pareto beyond")
-    )
-    said = "not enough checked steps" if coverage is None else f"90 % interval held {coverage:.0%} of the last steps"
-    return f"{known} known steps, {season} season; mix of {shares}; {said}; tail {tail}"
+def _fewest_residuals(stretch: Stretch, history: Sequence[Prequential]) -> int:
+    """How many past forecasts the intervals of the horizon with the fewest rest on."""
+    counts = []
+    for made in history:
+        past = stretch.asked(made.h)
+        past = past[past < len(stretch)]
+        counts.append(int((stretch.observed[past] & np.isfinite(made.quantiles[past, 0])).sum()))
+    return min(counts, default=0)

@@ -20,14 +20,14 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from forecaster.answers import answer, steps_ahead
+from forecaster.answers import answer, steps_ahead, too_far
 from forecaster.assemble import extended, history_from_frame
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.errors import ForecastError
 from forecaster.history import Floats, History, aligned
 from forecaster.joint import Joint, joint
 from forecaster.levels import at_level
-from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of
+from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
@@ -115,10 +115,11 @@ class PLBM:
         kept = history.tail(max(1, int(self._settings.keep / history.step)))
         events = measurements if measurements is not None else history.measurements
         workload = learn_workload(events)
+        quality = kept.quality.with_findings(() if workload is None else workload.findings())
         self._take(
             State(
                 settings=self._settings,
-                history=replace(kept, measurements=pd.DataFrame()),
+                history=replace(kept, measurements=pd.DataFrame(), quality=quality),
                 workload=workload,
                 declared=without_measurement(kept, units or Units(), workload, declared or {}),
             )
@@ -164,7 +165,9 @@ class PLBM:
             state = self.state
             if values is None:
                 values = series_values(state.history, self.structure, state.settings.calendar)
-            self._state = replace(state, net=net_of(state.net, state.history, self.structure, state.settings, values))
+            net = net_of(state.net, state.history, self.structure, state.settings, values)
+            tail = tail_of(state.tail, state.history, state.settings, values)
+            self._state = replace(state, net=net, tail=tail)
         made = self._forecasts(due, refit=True, values=values)
         fitted = dict(self.state.fitted)
         for name, one in made.items():
@@ -206,15 +209,21 @@ class PLBM:
             fitted=None if known is None else known.fitted,
             lstm=state.settings.lstm,
             net=state.net.net,
+            tail=state.tail,
             tune=refit and state.settings.tune,
             tuner=self._tuner,
             seed=state.settings.seed,
         )
 
     def joint_forecast(self, horizon: int | None = None) -> Joint:
-        """Joint paths of everything over `horizon` steps (default: the settings'), made once per history."""
+        """Joint paths of everything over `horizon` steps (default: the settings'), made once per history.
+
+        Raises `ForecastError` for a horizon of more than eight weeks beyond the settings'.
+        """
         state = self.state
         steps = horizon or state.settings.horizon
+        if steps > state.settings.horizon and too_far(steps, state.history.step):
+            raise ForecastError(f"a horizon of {steps} steps of {state.history.step} is more than eight weeks.")
         if self._joint is not None and self._joint.paths.shape[2] >= steps:
             return self._joint
         names = self._names()
@@ -242,7 +251,8 @@ class PLBM:
 
     def forecast(self, *, level: str = "node", horizon: int | None = None) -> DemandForecast:
         """Joint forecast of one level: "node" (applications, or what `node_of` says), "application", "user", "label"
-        (tier or class) or "total". All levels are sums of the same paths. Raises `ForecastError` without any history.
+        (tier or class) or "total". All levels are sums of the same paths. Raises `ForecastError` without any history
+        or for too far a horizon.
         """
         state = self.state
         if not self.structure.nodes:

@@ -17,6 +17,7 @@ from forecaster.demand import LEVELS, RequestCost
 from forecaster.effects import Effect
 from forecaster.history import History
 from forecaster.nodes import NodeForecast
+from forecaster.tail import DECLARED, TailShape
 from forecaster.tuned import Choices
 from forecaster.warm import Net, WarmStart
 from forecaster.workload import Workload
@@ -138,7 +139,7 @@ class Fitted:
 @dataclass(frozen=True, kw_only=True)
 class State:
     """All of a trained PLBM. `fresh` holds forecasts from the history's last step, by series, where already made;
-    `net` is the global net where it was trained on the panel."""
+    `net` is the global net where it was trained on the panel, `tail` the shape that far tails are shrunk to."""
 
     settings: PlbmSettings
     history: History
@@ -147,3 +148,4 @@ class State:
     workload: Workload | None = None
     declared: Mapping[str, RequestCost] = field(default_factory=dict)
     net: Net = field(default_factory=Net)
+    tail: TailShape = DECLARED

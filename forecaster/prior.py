@@ -74,8 +74,9 @@ def _mixed(own: Sequence[Floats | None], levels: Sequence[float], source: str) -
 def unknown_user(parts: Floats, levels: Sequence[float], rng: np.random.Generator) -> Floats:
     """(horizon, levels) demand of a user never seen: that of a known one chosen at random in every path.
 
-    `parts` (users, paths, horizon) are the paths of known users of the application. The upper half is widened,
-    since the new user may be larger than all of them.
+    `parts` (users, paths, horizon) are the paths of known users of the application. Both halves are widened, since the
+    new user may be larger or smaller than all of them; and k users say no more of how users differ than the default
+    prior's spread over k does, however steady they are themselves.
     """
     users, count, horizon = parts.shape
     chosen = parts[rng.integers(users, size=count), np.arange(count)]
@@ -83,4 +84,6 @@ def unknown_user(parts: Floats, levels: Sequence[float], rng: np.random.Generato
     quantiles = np.quantile(chosen, grid, axis=0).T
     middle = quantiles[:, [int(np.argmin(np.abs(grid - 0.5)))]]
     wide = middle + (quantiles - middle) * (1.0 + 2.0 / users)
+    least = np.maximum(middle, DEFAULT_LEVEL / users) * np.exp(DEFAULT_SPREAD / users * norm.ppf(grid))
+    wide = np.where(grid < 0.5, np.minimum(wide, least), np.where(grid > 0.5, np.maximum(wide, least), middle))
     return np.maximum(np.maximum.accumulate(wide.reshape(horizon, len(grid)), axis=1), 0.0)

@@ -24,11 +24,12 @@ from forecaster.nodes import NodeForecast, NodeSummary
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm_state import Fitted, PlbmSettings, State
 from forecaster.quality import Quality
+from forecaster.tail import TailShape
 from forecaster.warm import Net
 from forecaster.workload import Workload
 
 #: Version of the files' meaning.
-FORMAT = 3
+FORMAT = 4
 STATE, HISTORY, FRESH = "state.json", "history.npz", "forecasts.npz"
 #: Kept only where the net was trained on the panel.
 NET = "net.npz"
@@ -58,6 +59,7 @@ class _Head:
     declared: Mapping[str, RequestCost]
     net_said: str
     net_until: datetime | None
+    tail: TailShape
 
 
 def to_files(state: State) -> dict[str, bytes]:
@@ -83,6 +85,7 @@ def to_files(state: State) -> dict[str, bytes]:
         declared=state.declared,
         net_said=state.net.said,
         net_until=state.net.until,
+        tail=state.tail,
     )
     cells: dict[str, NDArray[Any]] = {
         "offsets": history.offsets,
@@ -153,6 +156,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
         workload=head.workload,
         declared=head.declared,
         net=net,
+        tail=head.tail,
     )
 
 

@@ -134,7 +134,7 @@ def pair_values(history: History, pairs: Sequence[int], calendar: Calendar) -> F
 
 def _usable(history: History, codes: Ints, count: int, calendar: Calendar) -> Floats:
     values = history.grouped(codes, count)
-    if history.censored.any():
+    if count and history.censored.any():
         owner = np.repeat(np.arange(len(history.pairs)), np.diff(history.offsets))
         marks = np.zeros((count, history.length), dtype=bool)
         hit = history.censored & (codes[owner] >= 0)

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from forecaster.demand import LEVELS
 from forecaster.features import seasons_of
 from forecaster.models import MODELS
-from forecaster.models.base import stretch_of
+from forecaster.models.base import near_stride, stretch_of
 from forecaster.models.lstm import QuantileLstm
-from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series, knots, seconds_of
+from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series, knots, most_rows, seconds_of
+from forecaster.tail import DECLARED, TailShape
 from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Tuner, distance, refined
 
 Floats = NDArray[np.float64]
@@ -40,6 +41,7 @@ class Laid:
         prior: (levels,) quantiles for too short a history.
         net: the global net, None to do without.
         experts: names of the experts to ask (the net included); empty: all.
+        tail: the shape that far tails are shrunk to.
     """
 
     name: str
@@ -52,11 +54,21 @@ class Laid:
     prior: Floats | None
     net: QuantileLstm | None
     experts: tuple[str, ...] = ()
+    tail: TailShape = DECLARED
 
     @property
     def step_seconds(self) -> int:
         """Seconds per step."""
         return round(self.step.total_seconds())
+
+    @property
+    def origin_stride(self) -> int:
+        """Steps between the origins whose errors tie series together: equal for all series of one history, whatever
+        window of it their settings read."""
+        seasons = seasons_of(self.step_seconds)
+        n = min(len(self.values), most_rows(seasons))
+        day = seasons[0] if seasons and 2 * seasons[0] <= n else 0
+        return near_stride(n, day)
 
     def parts(self) -> dict[str, tuple[int, ...]]:
         """Modelled horizons by distance, ascending; a distance beyond the horizon is left out."""
@@ -152,7 +164,7 @@ def _arguments(laid: Laid, settings: PipelineSettings) -> dict[str, Any]:
         (MODELS, nets, settings),
         (MODELS, nets, replace(settings, model_set="all")),
     ):
-        arguments = how.arguments(models, experts=experts, base=STRIDES)
+        arguments = how.arguments(models, experts=experts, base=replace(STRIDES, tail=laid.tail))
         if arguments["experts"] or arguments["quantile_models"]:
             break
     return arguments

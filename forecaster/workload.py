@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from forecaster.demand import RequestCost
+from forecaster.quality import Finding
 
 Floats = NDArray[np.float64]
 MIB = 1024.0**2
@@ -69,6 +70,11 @@ class Workload:
     pool: Level | None
     mix: Mapping[str, Mapping[str, float]]
     unreadable: int = 0
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What the data-quality summary says about the events that were learned from."""
+        treatment = "parameters that are no JSON object, ignored; the cost of such a request is its program's mean."
+        return (Finding(kind="parameters", count=self.unreadable, where="measured events", treatment=treatment),)
 
     def cost(self, application: str, program: str = "", parameters: str | None = None) -> RequestCost | None:
         """What one request costs; None where no event was ever measured. `parameters` is JSON text."""

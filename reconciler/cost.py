@@ -23,6 +23,7 @@ from reconciler.losses import HOURS_PER_MONTH
 from stacks.contract import ColdGroup, Commitment, Metal, ReadyPool, Reservation, StackConfig, Tier
 
 SizeOf = Literal["min", "desired", "max"]
+PoolState = Literal["Stopped", "Running", "Hibernated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Prepared:
     tier: Tier
     group: str
     instance_type: str
-    state: Literal["Stopped", "Running", "Hibernated"]
+    state: PoolState
     count: int
     root_gib: int = 0
 
@@ -189,17 +190,29 @@ def _reservations(fleet: Fleet, catalogue: Catalogue) -> list[Line]:
 
 
 def _pools(pools: Iterable[Prepared], catalogue: Catalogue) -> list[Line]:
-    """Running pool instances at the on-demand price, the memory of hibernated ones as storage."""
-    lines = []
-    for p in pools:
-        item = f"{p.group} pool {p.instance_type}"
-        if p.count and p.state == "Running":
-            price = catalogue.price(p.instance_type, "on_demand")
-            lines.append(Line(tier=p.tier, item=item, count=p.count, unit_usd=price, note="running pool"))
-        elif p.count and p.state == "Hibernated":
-            price = catalogue.type(p.instance_type).memory_mib / 1024 * _gib_hour(catalogue)
-            lines.append(Line(tier=p.tier, item=item, count=p.count, unit_usd=price, note="hibernated memory"))
-    return lines
+    return [
+        Line(
+            tier=p.tier,
+            item=f"{p.group} pool {p.instance_type}",
+            count=p.count,
+            unit_usd=waiting_usd(p.instance_type, p.state, catalogue),
+            note="running pool" if p.state == "Running" else "hibernated memory",
+        )
+        for p in pools
+        if p.count and p.state != "Stopped"
+    ]
+
+
+def waiting_usd(instance_type: str, state: PoolState, catalogue: Catalogue) -> float:
+    """USD/hour of one pooled instance without its volume: the price of a running one, a hibernated one's memory."""
+    if state == "Running":
+        return catalogue.price(instance_type, "on_demand")
+    return catalogue.type(instance_type).memory_mib / 1024 * _gib_hour(catalogue) if state == "Hibernated" else 0.0
+
+
+def root_volume_usd(root_gib: int, catalogue: Catalogue) -> float:
+    """USD/hour of one instance's root volume; 0 GiB: the image's own."""
+    return (root_gib or catalogue.default_root_gib) * _gib_hour(catalogue)
 
 
 def _volumes(fleet: Fleet, catalogue: Catalogue) -> list[Line]:
@@ -271,10 +284,15 @@ def pool_count(pool: ReadyPool, running: int) -> int:
     return max(pool.max_group_prepared_capacity - running, pool.min_size, 0)
 
 
+def on_demand_part(count: int, base: int, share: float) -> int:
+    """How many of a mixed group's instances are on demand: the base, and its share above, which AWS rounds up."""
+    sure = min(base, count)
+    return sure + math.ceil((count - sure) * share - 1e-9)
+
+
 def mixed(group: ColdGroup, count: int, catalogue: Catalogue, root_gib: int = 0) -> list[Running]:
-    """A mixed group's instances by market, each at its dearest type; AWS rounds the on-demand share up."""
-    base = min(group.on_demand_base, count)
-    on_demand = base + math.ceil((count - base) * group.on_demand_share_above_base - 1e-9)
+    """A mixed group's instances by market, each at its dearest type."""
+    on_demand = on_demand_part(count, group.on_demand_base, group.on_demand_share_above_base)
     parts: tuple[tuple[Literal["on_demand", "spot"], int], ...] = (
         ("on_demand", on_demand),
         ("spot", count - on_demand),

@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
-from reconciler.fleet_base import Count, Duration, Part, Positive, Share
+from reconciler.fleet_base import Count, Duration, Part, PositiveDuration, Zone
+from reconciler.fleet_faults import faults
+from reconciler.fleet_guards import Guards
 from reconciler.fleet_tiers import Tiers
 from stacks.contract import Flavour, Routing, Tier
 
@@ -33,14 +35,14 @@ class History(Part):
     paths: tuple[str, ...] = Field(
         (), description="CSV, CSV.gz, Parquet or folders of them, relative to the fleet file."
     )
-    window: Duration = Field(timedelta(weeks=12), description="How much of the history's end is used.")
+    window: PositiveDuration = Field(timedelta(weeks=12), description="How much of the history's end is used.")
     max_age: Duration = Field(
         timedelta(hours=3), description="Older than this the plan falls back and never scales down."
     )
     requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests that one event stands for.")
     series: Count = Field(30, description="Busiest applications forecast one by one; the rest per class together.")
     kind: Literal["auto", "series", "events"] = Field("auto", description="auto: series where there are counts.")
-    timezone: str = Field("UTC", description="IANA zone of times that name none.")
+    timezone: Zone = Field("UTC", description="IANA zone of times that name none.")
     absent: Literal["auto", "zero", "missing"] = Field("auto", description="What no row means; auto: events zero.")
     counters: bool = Field(False, description="The counts are counters that only grow.")
     demand: str = Field("requests", description="Column that is the demand; utilisation is averaged.")
@@ -62,7 +64,7 @@ class Event(Part):
     name: str
     start: AwareDatetime
     end: AwareDatetime
-    effect: Annotated[float, Field(gt=0)] | Literal["learn"] = "learn"
+    effect: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["learn"] = "learn"
 
 
 class Excluded(Part):
@@ -76,7 +78,7 @@ class Excluded(Part):
 class Calendar(Part):
     """What is known about time."""
 
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     country: str = Field("", description="ISO 3166 code of the holidays to use; empty: none.")
     events: tuple[Event, ...] = ()
     exclude: tuple[Excluded, ...] = ()
@@ -85,10 +87,10 @@ class Calendar(Part):
 class QosClass(Part):
     """A promise: latency at a percentile, and the share of requests that may miss it."""
 
-    latency: Duration
+    latency: PositiveDuration
     percentile: Annotated[float, Field(gt=0, lt=1)] = 0.99
     violating_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    tiers: tuple[Tier, ...] = (Tier.HOT, Tier.WARM, Tier.COLD)
+    tiers: tuple[Tier, ...] = Field((Tier.HOT, Tier.WARM, Tier.COLD), min_length=1)
     usd_per_hour: float | None = Field(None, gt=0, description="Ceiling of the class's share of the cost.")
 
 
@@ -98,7 +100,9 @@ class Application(Part):
     match: str = Field(description="Application name or shell pattern; the first rule that fits is used.")
     user: str = Field("*", description="User name or shell pattern.")
     qos: str
-    service_time: Duration | None = Field(None, description="Mean on one vCPU slot; absent: learned, else 50 ms.")
+    service_time: PositiveDuration | None = Field(
+        None, description="Mean on one vCPU slot; absent: learned, else 50 ms."
+    )
     scv: Annotated[float, Field(ge=0)] = 1.0
     arrival_scv: Annotated[float, Field(ge=0)] = 1.0
     concurrency_per_vcpu: Annotated[float, Field(gt=0)] = 1.0
@@ -106,30 +110,6 @@ class Application(Part):
     network_bytes: Annotated[float, Field(ge=0)] = Field(0.0, description="Moved per request; 0: learned, else none.")
     peak_factor: Annotated[float, Field(ge=1)] = 1.0
     team: str = ""
-
-
-class Freeze(Part):
-    """A time in which nothing is changed."""
-
-    start: AwareDatetime
-    end: AwareDatetime
-    why: str
-
-
-class Guards(Part):
-    """Bounds on change; each that binds leaves a reason in the plan."""
-
-    usd_per_hour: float | None = Field(
-        None, gt=0, description="Budget of the whole stack; sizing keeps it or says why not."
-    )
-    step_limit: Positive | None = Field(None, description="Most instances a tier may change by in one plan.")
-    churn_share: Share | None = Field(
-        None, description="Share of a tier that may be replaced or removed per churn window."
-    )
-    churn_window: Duration = timedelta(hours=1)
-    cooldown_up: Duration = timedelta(0)
-    cooldown_down: Duration = timedelta(minutes=10)
-    freeze: tuple[Freeze, ...] = ()
 
 
 class PriceSource(StrEnum):
@@ -165,9 +145,9 @@ class Fleet(Part):
 
     version: Literal[1] = 1
     name: str = "service"
-    step: Duration
+    step: PositiveDuration
     horizon: Duration = timedelta(hours=24)
-    validity: Duration = Field(timedelta(hours=1), description="How long a plan may be applied.")
+    validity: PositiveDuration = Field(timedelta(hours=1), description="How long a plan may be applied.")
     history: History
     calendar: Calendar = Calendar()
     qos: dict[str, QosClass] = Field(min_length=1, description="Classes in order of priority.")
@@ -197,11 +177,32 @@ class Fleet(Part):
                 raise ValueError(
                     f"tiers.{name} has `instance_types` but no `launch`: give an image and subnets or zones"
                 )
-        if not (tiers.hot.hypervisors or tiers.warm.instance_types or tiers.cold.instance_types or tiers.cold.hosts):
+        if not self.declared:
             raise ValueError("tiers: all three are empty; give at least one of them hypervisors or instance types")
+        there = self.declared
+        for name, promise in self.qos.items():
+            if not there & set(promise.tiers):
+                raise ValueError(
+                    f"qos.{name} may only use {', '.join(promise.tiers)}, which `tiers` does not declare; declare one of "
+                    f"them, or let the class use {' or '.join(tier for tier in Tier if tier in there)}"
+                )
+        for name, kinds in (("warm", tiers.warm.instance_types), ("cold", tiers.cold.instance_types)):
+            if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+                raise ValueError(f"tiers.{name}.instance_types names {', '.join(twice)} twice; name each once")
         if self.horizon < self.step:
             raise ValueError(f"horizon {self.horizon} is shorter than one step ({self.step})")
         return self
+
+    @property
+    def declared(self) -> frozenset[Tier]:
+        """Tiers that have hosts or instance types."""
+        tiers = self.tiers
+        there = {
+            Tier.HOT: tiers.hot.hypervisors,
+            Tier.WARM: tiers.warm.instance_types,
+            Tier.COLD: tiers.cold.instance_types or tiers.cold.hosts,
+        }
+        return frozenset(tier for tier, what in there.items() if what)
 
     @property
     def metal_flavours(self) -> tuple[Flavour, ...]:
@@ -227,8 +228,4 @@ def parse_fleet(raw: Any, location: str) -> Fleet:
     try:
         return Fleet.model_validate(raw)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, e['loc'])) or 'fleet'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
-        raise InputError(location, "; ".join(faults) + ".", "`tiercast init` writes a commented example.") from None
+        raise InputError(location, faults(error, raw) + ".", "`tiercast init` writes a commented example.") from None

@@ -34,22 +34,6 @@ def floor_demand(demand: Demand, load_now: Mapping[str, float]) -> Demand:
     return demand.model_copy(update={"classes": classes})
 
 
-def below_floor(
-    demand: Demand,
-    load_now: Mapping[str, float],
-    supply: Sequence[Supply],
-) -> tuple[str, ...]:
-    """One sentence per class whose measured load the supply would not carry within its promise; empty where it does."""
-    whole = [replace(s, loss=0.0) for s in supply]
-    judged = assess(floor_demand(demand, load_now), whole, fine=1, latency=False)
-    return tuple(
-        f"QoS class {c.name} has {c.demand_rps:.6g} requests/s now and would be served {c.safe_rps:.6g} within "
-        f"{c.target_ms:g} ms: this would go below the safety floor."
-        for c in judged.classes
-        if not c.holds
-    )
-
-
 def felt_load(
     demand: Demand,
     load_now: Mapping[str, float],

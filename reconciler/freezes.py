@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from reconciler.errors import UserError
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+#: Names of the days, Monday first.
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class Weekly:
 
     def describe(self) -> str:
         """For a reason: the window and why."""
-        start, end = f"{_DAYS[self.start_day]} {self.start:%H:%M}", f"{_DAYS[self.end_day]} {self.end:%H:%M}"
+        start, end = f"{DAYS[self.start_day]} {self.start:%H:%M}", f"{DAYS[self.end_day]} {self.end:%H:%M}"
         return f"{start} to {end} {self.timezone} ({self.why})"
 
 

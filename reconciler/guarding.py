@@ -9,7 +9,6 @@ from typing import Any
 
 from reconciler.assess import assess
 from reconciler.fleet import Fleet
-from reconciler.freezes import Once
 from reconciler.guards import GuardRules, Item, PastChange, Reason, guard
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor
@@ -39,7 +38,7 @@ def rules_of(fleet: Fleet) -> GuardRules:
         churn_window=declared.churn_window,
         cooldown_up=declared.cooldown_up,
         cooldown_down=declared.cooldown_down,
-        freezes=tuple(Once(start=f.start, end=f.end, why=f.why) for f in declared.freeze),
+        freezes=tuple(f.window() for f in declared.freeze),
         bounds={
             Tier.HOT: (tiers.hot.min, tiers.hot.max),
             Tier.WARM: (tiers.warm.min, tiers.warm.max),

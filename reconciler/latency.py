@@ -233,6 +233,12 @@ class SafeLoads:
 
     def slots(self, rate: ArrayLike) -> Floats:
         """Fewest whole slots that carry the rate; infinite where no number of slots does."""
+        found = np.ceil(self.needed(rate) - 1e-9)
+        # A pool too small for any load has a flat table: the searched step is where it starts to carry.
+        return np.where(np.asarray(rate, float) <= 0, 0.0, np.maximum(found, 1.0))
+
+    def needed(self, rate: ArrayLike) -> Floats:
+        """Slots that carry the rate, linear between whole ones: what is missing of them is in proportion to the load."""
         # The last float digits must not cost a slot: what `load` returned must map back to the same slots.
         wanted = np.asarray(rate, float) * (1 - 1e-12)
         table = self._table()
@@ -242,9 +248,7 @@ class SafeLoads:
         step = np.maximum(table[above] - table[above - 1], 1e-300)
         inside = _GRID[above - 1] + (_GRID[above] - _GRID[above - 1]) * (wanted - table[above - 1]) / step
         beyond = wanted / table[-1] * _LARGEST_POOL
-        found = np.ceil(np.where(wanted <= table[-1], inside, beyond) - 1e-9)
-        # A pool too small for any load has a flat table: the searched step is where it starts to carry.
-        return np.where(wanted <= 0, 0.0, np.maximum(found, 1.0))
+        return np.where(wanted <= 0, 0.0, np.where(wanted <= table[-1], inside, beyond))
 
     def _table(self) -> Floats:
         return _safe_load_table(self.service, self.target_ms, self.percentile, self.round_trip_ms)

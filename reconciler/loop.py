@@ -32,6 +32,7 @@ from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide, problem_of
 from reconciler.render import render
 from reconciler.report.summary import Summary
+from reconciler.sizing import SizingProblem
 
 
 class Mode(StrEnum):
@@ -67,8 +68,9 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         Unavailable: a hypervisor does not answer and the fleet says to stop then.
     """
     it = situation(project, as_of=as_of, now=now, seed=seed)
-    plan = keep_plan(project, decide(it), now=now)
-    remember(project, it, plan)
+    problem = problem_of(it)
+    plan = keep_plan(project, decide(it, problem), now=now)
+    remember(project, it, problem, plan)
     return plan
 
 
@@ -79,11 +81,11 @@ def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
     return plan
 
 
-def remember(project: Project, it: Situation, plan: PlanFile) -> None:
+def remember(project: Project, it: Situation, problem: SizingProblem, plan: PlanFile) -> None:
     """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
     if it.memory is not None:
         planned = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
-        write_memory(project.memory_file, with_carried(it.memory, problem_of(it), planned))
+        write_memory(project.memory_file, with_carried(it.memory, problem, planned))
 
 
 def _sizes(plan: PlanFile) -> dict[str, list[int]]:
@@ -113,8 +115,9 @@ def reconcile_once(
         As `make_plan`, `preview_plan` and `apply_plan`.
     """
     it = situation(project, as_of=as_of, now=now, seed=seed)
-    plan = decide(it)
-    remember(project, it, plan)
+    problem = problem_of(it)
+    plan = decide(it, problem)
+    remember(project, it, problem, plan)
     if mode is Mode.SHADOW:
         ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
         return Outcome(plan=plan)
@@ -191,7 +194,7 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
     memory, said = read_memory(project.memory_file)
     base = project.fleet_path.parent
     try:
-        history = read_demand(fleet, base=base, as_of=as_of)
+        history = read_demand(fleet, base=base, as_of=as_of, now=now)
     except SourceSilent as silent:
         if memory is None or not usable_alone(fleet, memory, as_of=as_of):
             raise

@@ -10,11 +10,13 @@ from collections import Counter
 from datetime import timedelta
 
 from reconciler.catalogue import Catalogue
+from reconciler.cost import root_volume_usd, waiting_usd
 from reconciler.errors import InputError
 from reconciler.fleet import Fleet
-from reconciler.fleet_tiers import ColdTier, HotTier, WarmTier
+from reconciler.fleet_tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
 from reconciler.losses import lost_within
 from reconciler.observe import Observed
+from reconciler.sizing.price import Mixed, Waiting
 from reconciler.sizing.problem import Host, Option
 from stacks.contract import Flavour, Hypervisor, Ownership, Tier
 
@@ -92,6 +94,7 @@ def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: f
 
 def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
     pool = warm.ready_pool
+    volume = root_volume_usd(warm.launch.root_volume_gib if warm.launch else 0, catalogue)
     # Within a step only a reactive policy starts what waits.
     reactive = warm.ownership is Ownership.FLOOR and warm.target_tracking is not None
     return [
@@ -111,6 +114,8 @@ def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
             observed=seen.desired(Tier.WARM, label(name)),
             boot_seconds=catalogue.boot(name).p95_seconds,
             boot_mean_seconds=catalogue.boot(name).mean_seconds,
+            upkeep_usd_per_hour=volume,
+            waiting=_waiting(pool, name, volume, catalogue),
             ready_share=pool.share if pool is not None and reactive else 0.0,
             ready_seconds=warm.boot_time.total_seconds(),
         )
@@ -118,10 +123,26 @@ def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
     ]
 
 
+def _waiting(pool: ReadyPoolRule | None, name: str, volume: float, catalogue: Catalogue) -> Waiting | None:
+    """The pool of a warm type with what one of it costs, `volume` USD/hour of it for its root volume."""
+    if pool is None:
+        return None
+    return Waiting(
+        share=pool.share, least=pool.min_size, usd_per_hour=volume + waiting_usd(name, pool.state, catalogue)
+    )
+
+
 def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta) -> Option:
     types = [catalogue.type(name) for name in cold.instance_types]
+    needs_both = cold.spot_share < 1 or cold.on_demand_base > 0
     spot = max(catalogue.price(name, "spot") for name in cold.instance_types) if cold.spot_share > 0 else 0.0
-    on_demand = max(catalogue.price(name, "on_demand") for name in cold.instance_types) if cold.spot_share < 1 else 0.0
+    on_demand = max(catalogue.price(name, "on_demand") for name in cold.instance_types) if needs_both else spot
+    mixed = Mixed(
+        base=cold.on_demand_base,
+        on_demand_share=round(1 - cold.spot_share, 6),
+        on_demand_usd_per_hour=on_demand,
+        spot_usd_per_hour=spot,
+    )
     zones = len(cold.launch.zones or cold.launch.subnets) if cold.launch is not None else 1
     monthly = max(catalogue.interruption(name) for name in cold.instance_types) if cold.spot_share > 0 else 0.0
     networks = [t.network_mbps for t in types if t.network_mbps is not None]
@@ -132,7 +153,9 @@ def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta)
         vcpu=min(t.vcpu for t in types),
         memory_mib=min(t.memory_mib for t in types),
         network_mbps=min(networks) if networks else None,
-        usd_per_hour=cold.spot_share * spot + (1 - cold.spot_share) * on_demand,
+        usd_per_hour=mixed.mean_usd,
+        mixed=mixed,
+        upkeep_usd_per_hour=root_volume_usd(cold.launch.root_volume_gib if cold.launch else 0, catalogue),
         observed=seen.desired(Tier.COLD, COLD_GROUP),
         boot_seconds=max(catalogue.boot(name).p95_seconds for name in cold.instance_types),
         boot_mean_seconds=max(catalogue.boot(name).mean_seconds for name in cold.instance_types),

@@ -81,9 +81,12 @@ class Situation:
     memory: Memory | None = None
 
 
-def decide(it: Situation) -> PlanFile:
-    """The plan. Always one: where a promise or the budget cannot be kept it is the best to be had, and says so."""
-    problem = problem_of(it)
+def decide(it: Situation, problem: SizingProblem | None = None) -> PlanFile:
+    """The plan. Always one: where a promise or the budget cannot be kept it is the best to be had, and says so.
+
+    `problem` is the situation's own (`problem_of`), for callers that need it too; None states it here.
+    """
+    problem = problem or problem_of(it)
     held = sized(it, problem)
     return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem)))
 
@@ -161,12 +164,17 @@ def thinned(paths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
-    """USD/hour that is paid whatever is decided: commitments, reservations, load balancer."""
+    """USD/hour that is paid whatever is decided: own hosts, commitments, reservations, load balancer."""
     return cost.hourly(
         cost.Fleet(
             commitments=fleet.tiers.warm.commitments,
             reservations=fleet.tiers.warm.reservations,
-            load_balancers=int(fleet.routing is not None),
+            hypervisors=tuple(
+                (tier, host.name)
+                for tier, hosts in ((Tier.HOT, fleet.tiers.hot.hypervisors), (Tier.COLD, fleet.tiers.cold.hosts))
+                for host in hosts
+            ),
+            load_balancers=int(fleet.routing is not None and bool(fleet.routing.vpc)),
         ),
         catalogue,
     ).usd_per_hour
@@ -196,7 +204,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing, guards: tuple
         created_at=it.now,
         valid_until=until,
         cutoff=it.forecast.cutoff,
-        tiers=tuple(_tier_line(tier, it, sizing, before, after) for tier in _used(it.fleet)),
+        tiers=tuple(_tier_line(tier, it, sizing, before, after) for tier in Tier if tier in it.fleet.declared),
         classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
         usd_per_hour_before=before.usd_per_hour,
         usd_per_hour_after=after.usd_per_hour,
@@ -204,6 +212,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing, guards: tuple
         models=dict(zip(it.forecast.applications, it.forecast.models, strict=True)),
         skipped=tuple(sorted(it.unreachable)),
         demoted=it.demoted,
+        prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, it.fleet.config),
     ).identified()
     config = config.model_copy(update={"plan": draft.model_copy(update={"id": plan.id})})
@@ -237,16 +246,6 @@ def _placement_notes(places: Mapping[Tier, Placement]) -> list[str]:
         if found.moved:
             notes.append(f"{tier.value}: {len(found.moved)} VMs change hosts to make room")
     return notes
-
-
-def _used(fleet: Fleet) -> list[Tier]:
-    tiers = fleet.tiers
-    there = {
-        Tier.HOT: bool(tiers.hot.hypervisors),
-        Tier.WARM: bool(tiers.warm.instance_types),
-        Tier.COLD: bool(tiers.cold.instance_types or tiers.cold.hosts),
-    }
-    return [tier for tier in Tier if there[tier]]
 
 
 def _bill(config: StackConfig, catalogue: Catalogue) -> cost.Bill:

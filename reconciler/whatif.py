@@ -62,10 +62,17 @@ def price_times(factor: float, what: str = "") -> Change:
             raise UsageError(
                 f"--what-if price.{what}: no option is meant by it; use spot, hot, warm, cold or one of {', '.join(known)}."
             )
-        options = tuple(replace(o, usd_per_hour=o.usd_per_hour * factor) if meant(o) else o for o in problem.options)
+        options = tuple(_priced(o, factor, spot_only=what == "spot") if meant(o) else o for o in problem.options)
         return replace(problem, options=options)
 
     return change
+
+
+def _priced(option: Option, factor: float, *, spot_only: bool) -> Option:
+    if option.mixed is None:
+        return replace(option, usd_per_hour=option.usd_per_hour * factor)
+    mixed = option.mixed.times(factor, spot_only=spot_only)
+    return replace(option, mixed=mixed, usd_per_hour=mixed.mean_usd)
 
 
 def without_host(name: str) -> Change:
@@ -104,7 +111,7 @@ def without_spot() -> Change:
                 return option
             if option.on_demand_usd_per_hour is None:
                 return replace(option, observed=0, minimum=0, maximum=0)
-            return replace(option, usd_per_hour=option.on_demand_usd_per_hour, loss=0.0, spot=False)
+            return replace(option, usd_per_hour=option.on_demand_usd_per_hour, mixed=None, loss=0.0, spot=False)
 
         return replace(problem, options=tuple(dear(o) for o in problem.options))
 

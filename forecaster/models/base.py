@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import causal_fill
+from forecaster.features import causal_fill, without_spikes
 
 Floats = NDArray[np.float64]
 Made = TypeVar("Made")
@@ -69,7 +69,7 @@ class Stretch:
         if not self.horizons:
             return 1
         n, day = len(self), self.day or 1
-        near = max(d for d in range(1, max(1, n // NEAR_ROWS) + 1) if day % d == 0)
+        near = near_stride(n, self.day)
         most = max(near, min(h // 8, n // FAR_ROWS))
         return max(d for d in range(near, most + 1, near) if day % d == 0)
 
@@ -125,6 +125,11 @@ class QuantileModel(Protocol):
         ...
 
 
+def near_stride(n: int, day: int) -> int:
+    """Steps between the past rows that are asked at near horizons, of n rows with `day` steps in a day (0: no day)."""
+    return max(d for d in range(1, max(1, n // NEAR_ROWS) + 1) if (day or 1) % d == 0)
+
+
 def stretch_of(
     y: Floats,
     *,
@@ -135,7 +140,7 @@ def stretch_of(
     refit: int | None = None,
     known: Floats | None = None,
 ) -> Stretch:
-    """A stretch in requests from raw values (n,) with NaN where unknown; negative values count as unknown.
+    """A stretch in requests from raw values (n,) with NaN where unknown; negative values count as unknown, spikes are cut.
 
     `seasons` ascending in steps (day, week): a day counts once the training holds two, a week once it holds one and a day.
     """
@@ -144,7 +149,7 @@ def stretch_of(
     day = seasons[0] if seasons and seasons[0] >= 2 and 2 * seasons[0] <= trained else 0
     # A week is of use to the naive models once it has been seen and there is a day to check them on.
     week = seasons[1] if day and len(seasons) > 1 and seasons[1] + day <= trained else 0
-    filled = causal_fill(np.where(observed, values, np.nan), day or (seasons[0] if seasons else 0))
+    filled = causal_fill(without_spikes(np.where(observed, values, np.nan)), day or (seasons[0] if seasons else 0))
     every = refit or max(1, day or len(values) // 20 or 1)
     return Stretch(
         values=filled,

@@ -66,7 +66,7 @@ def refined(
         run: makes the same under other settings, at the same horizon.
         net: the global net's own quantiles {"lstm": (n + h, levels)}, or nothing; asked only where the agent decides.
         new_rows: rows since the last refit, 0 at the first.
-        asked: rows whose forecasts were made; those between are read off them, some of which knew more.
+        asked: rows whose forecasts were made; those between hold the one before and are no forecast of their own.
         rng: of the exploration.
     """
     h = default.h

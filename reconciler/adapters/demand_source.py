@@ -17,13 +17,17 @@ class SourceSilent(HistoryError):
     """The source is not there at all: a lost mount, a removed file. Not a mistake in what it holds."""
 
 
-def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None) -> History:
+def read_demand(
+    fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None, replay: bool = False
+) -> History:
     """The fleet's history in requests, cut to its window.
 
     Args:
         fleet: source, step, window, excluded stretches.
         base: folder that relative paths start from.
         as_of: leave out what was not known at this time (replay); None: all of it.
+        now: the wall clock, where it is known: rows that claim to be newer are left out.
+        replay: it will be cut and walked; see `read_history`.
 
     Raises:
         HistoryError: it cannot be read; the message names file and row.
@@ -32,13 +36,21 @@ def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None) -> History:
     """
     source = fleet.history
     try:
-        found = read_history(source_names(fleet, base), step=fleet.step, until=as_of, rules=history_rules(fleet))
+        found = read_history(
+            source_names(fleet, base),
+            step=fleet.step,
+            until=as_of,
+            now=now,
+            rules=history_rules(fleet),
+            replay=replay,
+        )
     except (HistoryError, OSError) as problem:
         if isinstance(problem, OSError) or _gone(fleet, base):
             raise SourceSilent(str(problem)) from None
         raise
     if not found.length or not found.pairs:
-        when = "" if as_of is None else f" before {as_of.isoformat()}"
+        ends = [moment for moment in (as_of, now) if moment is not None]
+        when = f" before {min(ends).isoformat()}" if ends else ""
         raise InputError("history", f"there is no demand{when}.", "Check the paths, the times and --as-of.")
     kept = found.tail(max(int(source.window / fleet.step), 1))
     if fleet.calendar.exclude:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import duckdb
 import pandas as pd
@@ -53,17 +54,28 @@ class HistoryRules:
     bad_share: float = 0.001
 
 
+class Ends(TypedDict):
+    """Where a history ends: `until` the run's time, `now` the wall clock; see `read_history`."""
+
+    until: datetime | None
+    now: datetime | None
+
+
 def read_history(
     sources: Sequence[str | Path],
     *,
     step: timedelta | None,
     until: datetime | None = None,
+    now: datetime | None = None,
     rules: HistoryRules | None = None,
+    replay: bool = False,
 ) -> History:
     """The offered demand in `sources`, on steps of `step` (None: the source's own step; events: 1 h).
 
     `until` is the run's time: steps that have not ended by then, and rows after it, are left out. Without it the
-    history ends with the step of the last row. Raises `HistoryError` with one sentence for what can't be read.
+    history ends with the step of the last row. `now` is the wall clock: rows that claim to be newer are left out and
+    don't lengthen the history. `replay`: it will be cut and walked, so that an outage of a log is one only from the step
+    on in which that was known. Raises `HistoryError` with one sentence for what can't be read.
     """
     rules = rules or HistoryRules()
     if not sources:
@@ -74,7 +86,9 @@ def read_history(
         raise HistoryError(f"the run's time {until.isoformat()} has no zone; write it with Z or an offset.")
     base = connection(rules.timezone)
     try:
-        parts = [part for source in sources for part in _read_source(base, source, step, until, rules)]
+        parts = [
+            part for source in sources for part in _read_source(base, source, step, Ends(until=until, now=now), rules)
+        ]
     finally:
         base.close()
     history = parts[0]
@@ -82,45 +96,45 @@ def read_history(
         history = extended(history, part)
     if not history.quality.rows:
         raise HistoryError(f"{sources[0]}: holds no rows; expected a header and at least one row.")
-    return with_outages(history)
+    return with_outages(history, as_it_came=replay)
 
 
 def _read_source(
     base: duckdb.DuckDBPyConnection,
     source: str | Path,
     step: timedelta | None,
-    until: datetime | None,
+    ends: Ends,
     rules: HistoryRules,
 ) -> list[History]:
     if str(source) == FLIGHTS:
         scan, recorded = flights_relation(base)
-        return [read_events(base, scan, step=step or timedelta(hours=1), until=until, rules=rules, recorded=recorded)]
+        return [read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules, recorded=recorded)]
     files = files_of(source)
     try:
         scans = scans_of(base, files, rules.columns, timezone=rules.timezone)
-        return [_read_scan(base, scan, step, until, rules) for scan in scans]
+        return [_read_scan(base, scan, step, ends, rules) for scan in scans]
     except duckdb.Error:
         # Rows past DuckDB's sample are written differently from those in it: read the times as text and look again.
         scans = scans_of(base, files, rules.columns, timezone=rules.timezone, text_times=True)
         try:
-            return [_read_scan(base, scan, step, until, rules) for scan in scans]
+            return [_read_scan(base, scan, step, ends, rules) for scan in scans]
         except duckdb.Error as problem:
             raise unreadable(scans[0].label, problem) from None
 
 
 def _read_scan(
-    base: duckdb.DuckDBPyConnection, scan: Scan, step: timedelta | None, until: datetime | None, rules: HistoryRules
+    base: duckdb.DuckDBPyConnection, scan: Scan, step: timedelta | None, ends: Ends, rules: HistoryRules
 ) -> History:
     series = rules.kind == "series" or (rules.kind == "auto" and scan.has(rules.demand, "requests", "requests_total"))
     if series:
-        return read_series(base, scan, step=step, until=until, rules=rules)
+        return read_series(base, scan, step=step, **ends, rules=rules)
     utilisation = [name for name in ("cpu", "memory", "network_in", "network_out") if scan.has(name)]
     if rules.kind == "auto" and utilisation and not scan.has("program", "parameters", "cpu_seconds"):
         raise HistoryError(
             f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts, or "
             f"set `history.demand: {utilisation[0]}` in fleet.yaml to forecast the utilisation itself."
         )
-    return read_events(base, scan, step=step or timedelta(hours=1), until=until, rules=rules)
+    return read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
 
 
 def read_measurements(

@@ -32,6 +32,7 @@ def read_events(
     *,
     step: timedelta,
     until: datetime | None,
+    now: datetime | None = None,
     rules: HistoryRules,
     recorded: tuple[datetime, datetime] | None = None,
 ) -> History:
@@ -65,7 +66,8 @@ def read_events(
     findings += _order(base, scan)
     if first is None or last is None:
         return empty_history(step, until or EPOCH)
-    first, last, late = _span(base, first, last, size, until, recorded)
+    first, last = _span(base, first, last, size, until, now, recorded)
+    late = _later(base, size, [moment for moment in (until, now) if moment is not None])
     findings.append(Finding(kind="future", count=late, where=label, treatment="events after the run's time, left out."))
     length = max(0, last - first + 1)
     pairs, cells = _cells(base, first, last)
@@ -178,17 +180,29 @@ def _span(
     last: int,
     size: int,
     until: datetime | None,
+    now: datetime | None,
     recorded: tuple[datetime, datetime] | None,
-) -> tuple[int, int, int]:
-    """First and last step of the history, and how many events lie after it."""
+) -> tuple[int, int]:
+    """First and last step of the history. `until` ends it; `now` only leaves out what can't have happened yet."""
+    if now is not None and last >= _micros(now) // size:
+        row = base.execute(f"SELECT max(step) FROM steps WHERE step < {_micros(now) // size}").fetchone()
+        last = int(row[0]) if row and row[0] is not None else first - 1
     if recorded is not None:
         first = min(first, _micros(recorded[0]) // size)
         last = max(last, (_micros(recorded[1]) - 1) // size)
     if until is not None:
         last = _micros(until) // size - 1 if recorded is None else min(last, _micros(until) // size - 1)
         first = min(first, last + 1)
-    row = base.execute(f"SELECT coalesce(sum(requests), 0)::BIGINT FROM steps WHERE step > {last}").fetchone()
-    return first, last, int(row[0]) if row else 0
+    return first, last
+
+
+def _later(base: duckdb.DuckDBPyConnection, size: int, ends: list[datetime]) -> int:
+    """How many events lie in or after the step that is running at the earliest of `ends`."""
+    if not ends:
+        return 0
+    step = min(_micros(end) for end in ends) // size
+    row = base.execute(f"SELECT coalesce(sum(requests), 0)::BIGINT FROM steps WHERE step >= {step}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _micros(moment: datetime) -> int:

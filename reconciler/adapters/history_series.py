@@ -33,6 +33,7 @@ def read_series(
     *,
     step: timedelta | None,
     until: datetime | None,
+    now: datetime | None = None,
     rules: HistoryRules,
 ) -> History:
     """The series in `scan` on steps of `step` (None: their own). Raises `HistoryError` where they can't be used."""
@@ -73,6 +74,7 @@ def read_series(
             series,
             step=step,
             until=until,
+            now=now,
             absent_is_zero=rules.absent == "zero",
             counters=counter,
             mean=demand in GAUGES[:2],

@@ -19,7 +19,7 @@ from forecaster.plbm import PLBM, Update
 from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.demand_source import history_rules, read_demand, source_names
 from reconciler.adapters.history import read_measurements
-from reconciler.adapters.model_store import load_state, save_state
+from reconciler.adapters.model_store import current_version, load_state, save_state
 from reconciler.fleet import Fleet
 from reconciler.forecast_setup import declared_costs, nodes_of, settings_of, units_of
 
@@ -43,25 +43,36 @@ def runner(jobs: int, cluster: str | None) -> Iterator[Runner]:
         yield run
 
 
-def train(fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, run: Runner, seed: int) -> Kept:
-    """Fit the forecaster on the fleet's history up to `as_of` and keep it in `models`.
+def train(
+    fleet: Fleet,
+    *,
+    base: Path,
+    models: Path,
+    as_of: datetime | None,
+    run: Runner,
+    seed: int,
+    now: datetime | None = None,
+) -> Kept:
+    """Fit the forecaster on the fleet's history up to `as_of` and keep it in `models`; nothing newer than `now` is read.
 
     Raises HistoryError, InputError or ForecastError for what can't be read or kept.
     """
-    history = read_demand(fleet, base=base, as_of=as_of)
-    events = read_measurements(source_names(fleet, base), until=as_of, rules=history_rules(fleet))
+    history = read_demand(fleet, base=base, as_of=as_of, now=now)
+    events = read_measurements(source_names(fleet, base), until=as_of or now, rules=history_rules(fleet))
     plbm = PLBM(settings_of(fleet, seed=seed), node_of=nodes_of(fleet, history.pairs), run=run)
     plbm.train(history, measurements=events, declared=declared_costs(fleet, history.pairs), units=units_of(fleet))
     return Kept(plbm=plbm, version=save_state(models, plbm.state))
 
 
-def resume(fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, run: Runner) -> Kept:
+def resume(
+    fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, run: Runner, now: datetime | None = None
+) -> Kept:
     """The kept forecaster, updated with what the history holds beyond it (and kept again where there was anything).
 
     Raises `ModelStoreError` where none is kept or it can't be read, `ForecastError` where it knows more than `as_of`.
     """
     state = load_state(models)
-    history = read_demand(fleet, base=base, as_of=as_of)
+    history = read_demand(fleet, base=base, as_of=as_of, now=now)
     known = state.history
     if history.step != known.step:
         raise ForecastError(
@@ -76,7 +87,7 @@ def resume(fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, ru
     plbm = PLBM.resumed(state, node_of=nodes_of(fleet, sorted(pairs)), run=run)
     newer = _newer(history, known)
     if newer is None:
-        return Kept(plbm=plbm, version=(models / "current").read_text().strip())
+        return Kept(plbm=plbm, version=current_version(models))
     plbm.forecast()
     done = plbm.update(newer)
     plbm.forecast()  # kept too, so that the next run can score it

@@ -55,10 +55,7 @@ def save_state(folder: Path, state: State) -> str:
 
 def load_state(folder: Path) -> State:
     """The current version's state. Raises `ModelStoreError` where there is none, or it is old or damaged."""
-    pointer = folder / POINTER
-    if not pointer.exists():
-        raise ModelStoreError(f"{folder} holds no kept model; run `tiercast train` first.")
-    target = folder / pointer.read_text(encoding="utf-8", errors="replace").strip()
+    target = folder / current_version(folder)
     try:
         manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
         digests = manifest["files"]
@@ -77,6 +74,20 @@ def load_state(folder: Path) -> State:
             raise ModelStoreError(f"{target / name} is cut short or was changed (its digest differs); {REMEDY}.")
         files[name] = content
     return from_files(files)
+
+
+def current_version(folder: Path) -> str:
+    """Name of the current version. Raises `ModelStoreError` where there is none or the pointer names none."""
+    pointer = folder / POINTER
+    if not pointer.exists():
+        raise ModelStoreError(f"{folder} holds no kept model; run `tiercast train` first.")
+    try:
+        name = pointer.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        name = ""
+    if not name.isdecimal():
+        raise ModelStoreError(f"{pointer} is damaged: it should name a version, such as 000007; {REMEDY}.")
+    return name
 
 
 def _digest(content: bytes) -> str:

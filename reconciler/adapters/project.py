@@ -20,7 +20,8 @@ from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet import Fleet, parse_fleet
 
-#: Pulumi's own variable for the policy pack's configuration.
+#: Pulumi's own variables for policy packs and their configuration.
+POLICY_PACK = "PULUMI_OPTION_POLICY_PACK"
 POLICY_CONFIG = "PULUMI_OPTION_POLICY_PACK_CONFIG"
 
 
@@ -91,9 +92,17 @@ class Project:
         names (CI and the lab set it), else `policies/config.<stack>.json`, else the pack's defaults.
 
         Raises:
-            InputError: the variable names a file that is not there; the pack's defaults may be more lenient.
+            InputError: a variable names a file that is not there (the pack's defaults may be more lenient), or another
+                pack than the project's, which would be ignored.
         """
         pack = self.root / "policies"
+        for name in filter(None, os.environ.get(POLICY_PACK, "").split(",")):
+            if pack.resolve() not in (Path(name).resolve(), (self.root / name).resolve()):
+                raise InputError(
+                    name,
+                    f"{POLICY_PACK} names it, but tiercast judges by the project's own pack alone, {pack}.",
+                    "Move its policies there, or unset the variable and run `pulumi preview --policy-pack` beside.",
+                )
         given = os.environ.get(POLICY_CONFIG, "")
         config = Path(given).absolute() if given else pack / f"config.{self.stack}.json"
         if given and not config.exists():

@@ -27,6 +27,7 @@ from reconciler.outlook import Outlook
 from reconciler.planning import Situation, places_of, problem_of, sized
 from reconciler.promise import Record, after_step
 from reconciler.sizing import Option, SizingProblem
+from reconciler.sizing.result import usd_of
 from stacks.contract import Slot, Tier
 
 #: What was known at a time: the outlook on the steps that had ended by then.
@@ -156,10 +157,13 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
 
 
 def usd(problem: SizingProblem, ready: Mapping[str, int], boots: Mapping[str, float]) -> float:
-    """USD of one step: what is sunk, and the running and booting instances beyond what is committed."""
+    """USD of one step: the bill of what is ready, and what boots, by its share of the step, beyond what is committed."""
     hours = problem.demand.step_seconds / 3600
-    billed = ((o, ready[o.name] + boots.get(o.name, 0.0)) for o in problem.options)
-    return hours * (problem.sunk_usd_per_hour + sum(max(n - o.committed, 0.0) * o.usd_per_hour for o, n in billed))
+    booting = 0.0
+    for o in problem.options:
+        together = max(ready[o.name] + boots.get(o.name, 0.0) - o.committed, 0.0)
+        booting += o.usd_per_hour * (together - max(ready[o.name] - o.committed, 0))
+    return hours * (usd_of(problem, ready) + booting)
 
 
 def _losses(state: _State, choices: tuple[Option, ...], it: Stretch, k: int) -> int:

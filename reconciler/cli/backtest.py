@@ -13,6 +13,7 @@ from forecaster.demand import LEVELS
 from forecaster.models.lstm import pretrained
 from forecaster.onepool import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
+from reconciler.adapters.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history import read_history
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
@@ -94,6 +95,7 @@ def command(
             raise UsageError(
                 "with --fleet give --to, and neither --unit nor --ask nor --risk: the fleet file says them."
             )
+        _there(histories)
         return backtest_fleet(
             Wanted(
                 histories=histories,
@@ -115,6 +117,15 @@ def command(
     return _pool(histories, unit, lead, asks, risks, since, allocations, forecasts, summary)
 
 
+def _there(histories: tuple[Path, ...]) -> None:
+    """Refuse a history that is not there in the words of the command line: no fleet file names it."""
+    for path in histories:
+        if str(path) != FLIGHTS and not path.exists() and not any(path.parent.glob(path.name)):
+            raise InputError(
+                f"--history {path}", "no such file or folder; expected CSV, CSV.gz or Parquet.", "Mend the path."
+            )
+
+
 def _pool(
     histories: tuple[Path, ...],
     unit: float,
@@ -133,7 +144,8 @@ def _pool(
     fixed = [_share(text, "--risk") for text in risks]
     labels = [*asks, *(f"risk-{text}" for text in risks)]
     first = _moment(since, "--from")
-    history = read_history(list(histories), step=None)
+    _there(histories)
+    history = read_history(list(histories), step=None, replay=True)
     start = round((first - history.start) / history.step)
     if not 2 <= start <= history.length:
         raise UsageError(

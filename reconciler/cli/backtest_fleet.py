@@ -18,9 +18,9 @@ from reconciler.backtest.measures import Measures, allowed, measured
 from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
-from reconciler.catalogue import builtin, load_catalogue
+from reconciler.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.errors import UsageError
-from reconciler.fleet import Fleet, HistorySource, parse_fleet
+from reconciler.fleet import Fleet, HistorySource, PriceSource, parse_fleet
 from reconciler.outlook import Outlook, outlook
 from reconciler.report.frontier import Point, frontier_html
 
@@ -64,6 +64,7 @@ def backtest_fleet(it: Wanted) -> int:
         if fleet.prices.catalogue
         else builtin()
     )
+    said = _not_asked(fleet, catalogue)
     longer = fleet.history.model_copy(update={"window": fleet.history.window + (it.until - it.since)})
     all_of_it = read_demand(fleet.model_copy(update={"history": longer}), base=base, as_of=it.until)
     demand = realised(all_of_it, fleet, it.since, steps)
@@ -90,17 +91,33 @@ def backtest_fleet(it: Wanted) -> int:
     if it.summary is not None:
         tolerance = (stored.tolerance if stored is not None else Tolerance()).model_dump()
         head = {"fleet": fleet.name, "from": it.since.isoformat(), "to": it.until.isoformat(), "seed": it.seed}
-        write_json(it.summary, {**head, **found.to_json(), "tolerance": tolerance, "notes": list(walked.notes)})
+        write_json(it.summary, {**head, **found.to_json(), "tolerance": tolerance, "notes": [*said, *walked.notes]})
     if it.plot is not None:
         points = [_point(f, found if f == 1.0 else run(f)[1]) for f in FACTORS]
         title = f"{fleet.name}, {it.since.isoformat()} to {it.until.isoformat()}: violating shares asked × factor"
         write_text(it.plot, frontier_html(points, title))
-    for line in _lines(found):
+    for line in (*_lines(found), *said):
         click.echo(line)
-    said = worse(found, stored) if stored is not None else ""
-    if said:
-        raise GateFailed(said)
+    failed = worse(found, stored) if stored is not None else ""
+    if failed:
+        raise GateFailed(failed)
     return 0
+
+
+def _not_asked(fleet: Fleet, catalogue: Catalogue) -> tuple[str, ...]:
+    """What a replay, which asks no cloud, does other than the fleet file says."""
+    notes = []
+    if fleet.prices.source is PriceSource.AWS:
+        notes.append(
+            f"prices: a replay asks no API; it is priced by {catalogue.source} of {catalogue.taken_on.isoformat()} in place "
+            "of AWS's (give `prices.catalogue` for others)"
+        )
+    if fleet.tiers.warm.commitments_from == "aws":
+        notes.append(
+            "commitments: a replay does not ask what the account holds and counts none; list them under "
+            "`tiers.warm.commitments` to count them"
+        )
+    return tuple(notes)
 
 
 def _fleet(it: Wanted) -> Fleet:

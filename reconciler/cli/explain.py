@@ -55,13 +55,13 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, seed:
 
 
 def _last_basis(project: Project) -> Basis | None:
-    """What the plan on disk was made from; None where there is none yet. Plans keep no prices, only their digest."""
+    """What the plan on disk was made from; None where there is none yet."""
     if not project.plan_file.exists():
         return None
     plan = parse_plan(read_json(project.plan_file, "a plan file"), str(project.plan_file))
     config = parse({k.removeprefix("tiercast:"): v for k, v in plan.config.items() if k.startswith("tiercast:")})
     counts = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
-    return Basis(demand=config.demand, counts=counts, prices={})
+    return Basis(demand=config.demand, counts=counts, prices=plan.prices)
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from forecaster.modelled import names_of
 from forecaster.plbm import PLBM
 from reconciler.adapters.model_store import load_state
 from reconciler.cli import options
 from reconciler.errors import InputError
 from reconciler.forecast_setup import nodes_of
+from reconciler.grouping import REST
 from reconciler.report.forecast import iso
 
 
@@ -23,17 +26,13 @@ from reconciler.report.forecast import iso
 @click.argument("name", required=False)
 @options.as_json
 def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bool) -> int:
-    """Say for every series, or for the application or series NAME, which models are mixed and why, what the calendar
-    does, how its intervals did lately, what a request costs and where that was learned, and what the data lacked."""
+    """Say for every series, or for NAME (an application, a user, a class or a series), which models are mixed and why,
+    what the calendar does, how its intervals did lately, what a request costs and where that was learned, and what the
+    data lacked."""
     project = options.open_project(stack, fleet)
     state = load_state(project.models)
     plbm = PLBM.resumed(state, node_of=nodes_of(project.read_fleet(), state.history.pairs))
-    rows = _rows(plbm)
-    if name is not None:
-        rows = [row for row in rows if name in (row["series"], *row["holds"])]
-        if not rows:
-            known = ", ".join(plbm.structure.nodes[:10])
-            raise InputError("explain-forecast", f"nothing is called {name!r}.", f"Known are {known} …")
+    rows = _rows(plbm, _series_of(plbm, name))
     document = {
         "trained_until": iso(state.history.end),
         "series": rows,
@@ -48,17 +47,47 @@ def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bo
     return 0
 
 
-def _rows(plbm: PLBM) -> list[dict[str, Any]]:
-    state, structure, costs = plbm.state, plbm.structure, plbm.costs()
+def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
+    """What is modelled under a name → the nodes it stands for; without a name, of everything.
+
+    A name may be any that a forecast shows: of a series, a node, an application, a user, a class or "total"; and "rest
+    of CLASS", which is what a plan calls the applications of a class that are too small to be forecast alone.
+    """
+    structure, pairs = plbm.structure, plbm.state.history.pairs
+    nodes = structure.nodes
+    series = [tuple(nodes[int(node)] for node in structure.members(k)) for k in range(len(structure.series))]
+    big = [(nodes[int(structure.codes[pair])],) for pair in structure.big]
+    wholes = [tuple(n for n, own in zip(nodes, structure.labels, strict=True) if own == w) for w in structure.wholes]
+    holds = dict(zip(names_of(plbm.state.history, structure), (*series, *big, *wholes), strict=True))
+    if name is None or name == "total":
+        return holds
+    if name.startswith(REST) and f"others of {name.removeprefix(REST)}" in holds:
+        name = f"others of {name.removeprefix(REST)}"
+    if name in holds:
+        return {known: inside for known, inside in holds.items() if name == known or name in inside}
+    named = {nodes[int(code)] for pair, code in zip(pairs, structure.codes, strict=True) if name in pair}
+    named |= {node for node, label in zip(nodes, structure.labels, strict=True) if name in (node, label)}
+    found = {known: inside for known, inside in holds.items() if named.intersection(inside)}
+    if not found:
+        some = ", ".join(dict.fromkeys((*structure.labels[:3], *list(holds)[:10])))
+        raise InputError(
+            "explain-forecast",
+            f"nothing is called {name!r}.",
+            f"Name an application, a user, a class or a series; known are {some} …",
+        )
+    return found
+
+
+def _rows(plbm: PLBM, wanted: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    state, costs = plbm.state, plbm.costs()
     out = []
-    for k, series in enumerate(structure.series):
+    for series, holds in wanted.items():
         fitted, fresh = state.fitted.get(series), state.fresh.get(series)
-        holds = [structure.nodes[int(node)] for node in structure.members(k)]
         score = fitted.score if fitted is not None else None
         out.append(
             {
                 "series": series,
-                "holds": holds,
+                "holds": list(holds),
                 "model": fresh.model if fresh is not None else "not forecast since the last update",
                 "reason": fresh.reason if fresh is not None else "",
                 "calibrated": None if fresh is None else fresh.calibrated,

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from forecaster.levels import NAMES
 from reconciler.adapters.files import write_text
 from reconciler.adapters.kept_forecaster import Kept, resume, runner
 from reconciler.cli import options
 from reconciler.errors import UsageError
+from reconciler.recommending import Rows, recommended
 from reconciler.report.forecast import forecast_json, forecast_rows, forecast_table, pair_rows, prediction_text
 
 
@@ -26,6 +28,7 @@ from reconciler.report.forecast import forecast_json, forecast_rows, forecast_ta
 @click.option("--application", help="One application, with --user and --at.")
 @click.option("--at", type=options.Instant(), help="The time that --user and --application are predicted for.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all quantiles as CSV.")
+@click.option("--instances", is_flag=True, help="Also size it: instances per tier and type, with intervals.")
 @options.fits
 @options.as_json
 def command(
@@ -38,6 +41,7 @@ def command(
     application: str | None,
     at: datetime | None,
     out: Path | None,
+    instances: bool,
     jobs: int,
     cluster: str | None,
     as_json: bool,
@@ -49,18 +53,26 @@ def command(
         raise UsageError("--user, --application and --at belong together; give all three or none.")
     if level == "pair" and out is None:
         raise UsageError("--level pair may be very many rows; give --out FILE.csv.")
-    project = options.open_project(stack, fleet)
+    if instances and any(single):
+        raise UsageError("--instances sizes what all applications need together; leave --user out, or --instances.")
+    project, now = options.open_project(stack, fleet), options.now()
+    said, base = project.read_fleet(), project.fleet_path.parent
     with Console(stderr=True).status("bringing the forecast up to date …"), runner(jobs, cluster) as run:
-        kept = resume(project.read_fleet(), base=project.fleet_path.parent, models=project.models, as_of=as_of, run=run)
+        kept = resume(said, base=base, models=project.models, as_of=as_of, run=run, now=now)
         if user is not None and application is not None and at is not None:
             one = kept.plbm.predict(user, application, at)
             click.echo(json.dumps(one.as_json(), indent=2, ensure_ascii=False) if as_json else prediction_text(one))
             return 0
-        _print_level(kept, level, horizon, out, as_json)
+        rows = None
+        if instances:
+            rows = recommended(kept.plbm, said, project.read_catalogue(said, now=now).catalogue, now=now)
+        _print_level(kept, level, horizon, out, rows, as_json)
     return 0
 
 
-def _print_level(kept: Kept, level: str, horizon: int | None, out: Path | None, as_json: bool) -> None:
+def _print_level(
+    kept: Kept, level: str, horizon: int | None, out: Path | None, instances: Rows | None, as_json: bool
+) -> None:
     shown = "node" if level == "pair" else level
     forecast = kept.plbm.forecast(level=shown, horizon=horizon)
     if out is not None:
@@ -70,9 +82,16 @@ def _print_level(kept: Kept, level: str, horizon: int | None, out: Path | None, 
         document = forecast_json(forecast, shown)
         done = kept.update
         document["update"] = None if done is None else {"scored": done.scored, "refitted": dict(done.refitted)}
+        if instances is not None:
+            document["instances"] = instances
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     Console().print(forecast_table(forecast, shown))
+    if instances is not None:
+        table = Table("tier", "type", "instances", title="what that takes, whatever runs now", title_justify="left")
+        for row in instances:
+            table.add_row(str(row["tier"]), str(row["instance_type"]), f"{row['count']} [{row['low']}, {row['high']}]")
+        Console().print(table)
     if kept.update is not None and kept.update.refitted:
         said = "; ".join(f"{name}: {why}" for name, why in sorted(kept.update.refitted.items()))
         click.echo(f"fitted anew: {said}")

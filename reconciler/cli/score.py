@@ -36,7 +36,8 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
     project = options.open_project(stack, fleet)
     said = project.read_fleet()
     with Console(stderr=True).status("walking the history …"):
-        history = read_demand(said, base=project.fleet_path.parent, as_of=as_of)
+        base, now = project.fleet_path.parent, options.now()
+        history = read_demand(said, base=base, as_of=as_of, now=now, replay=True)
         first = history.length - round(timedelta(days=days) / history.step)
         if first < 2:
             raise InputError(
@@ -45,14 +46,17 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         settings = settings_of(said)
         structure = structure_of(history, nodes_of(said, history.pairs), settings)
         values = series_values(history, structure, settings.calendar)
+        truth = values
+        if history.zero_absent.any():  # what an outage hid is no demand of zero, also before it was known
+            truth = series_values(read_demand(said, base=base, as_of=as_of, now=now), structure, settings.calendar)
         order = np.argsort(-np.nansum(values, axis=1), kind="stable")[:most]
-        rows = [row for k in order for row in _scores(structure.series[int(k)], values[int(k)], history, first)]
+        rows = [row for k in order for row in _scores(structure.series[k], values[k], truth[k], history, first)]
     if as_json:
         click.echo(json.dumps({"days": days, "series": rows}, indent=2, ensure_ascii=False))
         return 0
     table = Table("series", "ahead", "loss", "/ naive", "50 %", "80 %", "90 %", "98 %", "SIS", "MASE")
     for row in rows:
-        cover = [f"{row['coverage'][share]:.0%}" for share in ("0.5", "0.8", "0.9", "0.98")]
+        cover = [_share(row["coverage"][share]) for share in ("0.5", "0.8", "0.9", "0.98")]
         measures = [_number(row[key]) for key in ("scaled_interval_score", "mase")]
         loss = [_number(row[key]) for key in ("weighted_quantile_loss", "against_seasonal_naive")]
         table.add_row(row["series"], row["ahead"], *loss, *cover, *measures)
@@ -63,7 +67,8 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
     return 0
 
 
-def _scores(name: str, values: Floats, history: History, first: int) -> list[dict[str, Any]]:
+def _scores(name: str, values: Floats, truth: Floats, history: History, first: int) -> list[dict[str, Any]]:
+    """Accuracy at both distances; `values` (n,) are forecast from, `truth` (n,) is what they are compared with."""
     day = max(1, round(timedelta(days=1) / history.step))
     times = history.index.tz_localize(None).to_numpy()
     made = walk(values, times, step=history.step, lead=1, start=first, quantile_models=(pretrained(),))
@@ -73,9 +78,9 @@ def _scores(name: str, values: Floats, history: History, first: int) -> list[dic
             continue
         inside = ahead.rows < history.length
         rows, quantiles = ahead.rows[inside], ahead.quantiles[inside]
-        ours = accuracy(values[rows], quantiles, 7 * day, values[:first])
+        ours = accuracy(truth[rows], quantiles, 7 * day, values[:first])
         naive_rows = seasonal_naive(values, first, ahead.h, day)[rows[rows >= first] - first]
-        naive = accuracy(values[rows[rows >= first]], naive_rows, 7 * day, values[:first])
+        naive = accuracy(truth[rows[rows >= first]], naive_rows, 7 * day, values[:first])
         out.append(
             {
                 "series": name,
@@ -104,3 +109,7 @@ def _finite(value: float) -> float | None:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"

@@ -43,6 +43,7 @@ def command(
             as_of=as_of,
             run=run,
             seed=seed,
+            now=options.now(),
         )
     state = kept.plbm.state
     document: dict[str, Any] = {

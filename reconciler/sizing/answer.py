@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -75,7 +76,14 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         stated = _state(problem, needs, None, 0.5 * gap)
         solution = stated.program.solve(gap=stated.gap, time_limit_s=problem.time_limit_s)
     if solution.found:
-        counts = {o.name: round(solution.values[stated.layout.counts[i][0]]) for i, o in enumerate(problem.options)}
+        counts = _counts(problem, stated, solution)
+        over = usd_of(problem, counts) - (problem.budget_usd_per_hour or math.inf)
+        if budget is not None and over > 1e-9:
+            # Pools come in whole instances, which the program leaves out: with so much less it keeps the budget.
+            tighter = _state(problem, needs, max(budget - over, 0.0), 0.5 * gap)
+            within = tighter.program.solve(gap=tighter.gap, time_limit_s=problem.time_limit_s)
+            if within.found and usd_of(problem, less := _counts(problem, tighter, within)) < usd_of(problem, counts):
+                stated, solution, counts = tighter, within, less
     else:
         counts = {o.name: max(o.observed, problem.floor_of(o)) for o in problem.options}
     counts, final, kept = _settle(problem, needs, stated, solution, counts)
@@ -106,6 +114,10 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         quantiles={name: 1 - tail for name, tail in stated.tails.items()},
         trajectory=trajectory,
     )
+
+
+def _counts(problem: SizingProblem, stated: _Stated, solution: Solution) -> Counts:
+    return {o.name: round(solution.values[stated.layout.counts[i][0]]) for i, o in enumerate(problem.options)}
 
 
 def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: float) -> _Stated:

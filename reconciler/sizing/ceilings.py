@@ -15,10 +15,7 @@ from stacks.contract import Tier
 
 def class_usd(problem: SizingProblem, counts: Counts, judged: Assessment) -> dict[str, float]:
     """USD/hour of each class: its share of the instances in use of every tier, of what that tier costs beyond sunk."""
-    usd = {
-        tier: sum(max(counts[o.name] - o.committed, 0) * o.usd_per_hour for o in problem.options if o.tier is tier)
-        for tier in Tier
-    }
+    usd = {tier: sum(o.usd(counts[o.name]) for o in problem.options if o.tier is tier) for tier in Tier}
     in_use = {tier: sum(c.used.get(tier, 0.0) for c in judged.classes) for tier in Tier}
     return {
         c.name: sum(usd[tier] * share / in_use[tier] for tier, share in c.used.items() if in_use[tier] > 0)

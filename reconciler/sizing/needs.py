@@ -1,10 +1,12 @@
 """Demand in the program's currency: vCPU of a class's best tier, and who competes for which tiers.
 
-A class with demand d needs slots(d) / concurrency vCPU. An option gives it `usable` vCPU per instance: its slots for
-the class (the scarcest of vCPU, memory and network) over concurrency, scaled by how well the option's tier serves it (a
-longer round trip leaves less of the target). Whether routed demand fits is Hall's condition: for every set A of tiers,
-the classes that may only use A must fit into A's capacity. With priorities it is enough to look at prefixes: one
-`Group` per class k and set A ⊇ its tiers, holding the classes up to k whose tiers lie in A.
+A class with demand d needs slots(d) / concurrency vCPU, slots being linear between whole ones: were they rounded up, a
+load a hair above an instance would count as one slot short, and the smallest fleets would double. An option gives it
+`usable` vCPU per instance: its slots for the class (the scarcest of vCPU, memory and network) over concurrency, scaled
+by how well the option's tier serves it (a longer round trip leaves less of the target). Whether routed demand fits is
+Hall's condition: for every set A of tiers, the classes that may only use A must fit into A's capacity. With priorities
+it is enough to look at prefixes: one `Group` per class k and set A ⊇ its tiers, holding the classes up to k whose tiers
+lie in A.
 """
 
 from __future__ import annotations
@@ -119,9 +121,9 @@ def needs_of(problem: SizingProblem, rates: Floats, mass: Floats) -> Needs:
                 each = slots_per_instance(option.supply(1), service)
                 usable[i, k] = each / service.concurrency_per_vcpu * slots[best] / slots[option.tier]
         if np.isfinite(slots[best]) and usable[:, k].max(initial=0) > 0:
-            window[:, k] = tables[best].slots(rates[:, k]) / service.concurrency_per_vcpu
-            paths[:, k] = tables[best].slots(problem.paths[:, k]) / service.concurrency_per_vcpu
-            now[k] = float(tables[best].slots(problem.load_now.get(name, 0.0))) / service.concurrency_per_vcpu
+            window[:, k] = tables[best].needed(rates[:, k]) / service.concurrency_per_vcpu
+            paths[:, k] = tables[best].needed(problem.paths[:, k]) / service.concurrency_per_vcpu
+            now[k] = float(tables[best].needed(problem.load_now.get(name, 0.0))) / service.concurrency_per_vcpu
     served = tuple(k for k in range(len(names)) if usable[:, k].max(initial=0) > 0)
     return Needs(
         usable=usable,

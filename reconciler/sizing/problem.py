@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reconciler.assess import Supply
 from reconciler.errors import UserError
 from reconciler.latency import Service
+from reconciler.sizing.price import Mixed, Waiting
 from stacks.contract import Demand, Tier
 
 
@@ -24,6 +25,9 @@ class Option:
         instance_type: type, flavour, or group of types that stand for one another (then the smallest's size).
         vcpu, memory_mib, network_mbps: of one instance; network None: not a constraint.
         usd_per_hour: price of one more instance; 0 where it is owned.
+        mixed: both prices of a group that is bought at two markets; then `usd_per_hour` is the mean of many.
+        upkeep_usd_per_hour: what each instance costs beside its price, committed or not: its volume.
+        waiting: the pool that is paid beside what runs, whether a reactive policy starts it or not.
         committed: instances paid for whether used or not: free up to this count.
         minimum, maximum: bounds on the count (guards, quotas).
         observed: instances that run now.
@@ -55,6 +59,20 @@ class Option:
     on_demand_usd_per_hour: float | None = None
     ready_share: float = 0.0
     ready_seconds: float = 30.0
+    mixed: Mixed | None = None
+    upkeep_usd_per_hour: float = 0.0
+    waiting: Waiting | None = None
+
+    def usd(self, count: int) -> float:
+        """USD/hour of so many, exactly as the bill has it, without what is paid anyway."""
+        running = self.mixed.usd(count) if self.mixed else max(count - self.committed, 0) * self.usd_per_hour
+        return running + count * self.upkeep_usd_per_hour + (self.waiting.usd(count) if self.waiting else 0.0)
+
+    @property
+    def beside_usd(self) -> float:
+        """USD/hour that one more instance costs beside its price, pool included; a pool's rounding is left out."""
+        pool = self.waiting.share * self.waiting.usd_per_hour if self.waiting else 0.0
+        return self.upkeep_usd_per_hour + pool
 
     def pooled(self, count: int) -> int:
         """Instances that wait beside `count`, as the group's ready pool is made."""

@@ -25,6 +25,7 @@ from reconciler.sizing.cuts import Shortage
 from reconciler.sizing.milp import INFINITY, Program
 from reconciler.sizing.needs import Group, Needs
 from reconciler.sizing.packing import counted_share, host_limits
+from reconciler.sizing.paying import paid
 from reconciler.sizing.problem import Option, SizingProblem
 from stacks.contract import Tier
 
@@ -65,10 +66,11 @@ class _Builder:
         self.program = Program()
         self.hours = problem.demand.step_seconds / 3600
         self.count: list[list[int]] = []
-        self.paid: list[list[int]] = []
-        paid = [o.usd_per_hour for o in problem.options if o.usd_per_hour > 0]
+        #: Per option what the window pays: column → USD/hour.
+        self.paid: list[dict[int, float]] = []
+        prices_known = [o.usd_per_hour for o in problem.options if o.usd_per_hour > 0]
         #: What a start or stop of an owned instance is weighed with: it has no price, and must not churn for nothing.
-        self.nominal = min(paid, default=0.01)
+        self.nominal = min(prices_known, default=0.01)
 
     def build(self, budget: float | None) -> tuple[Program, Layout]:
         self._counts()
@@ -101,18 +103,10 @@ class _Builder:
             columns = [first] * problem.window + later
             self.count.append(columns)
             spans = [problem.window * self.hours, *[self.hours] * len(later)]
-            self.paid.append([self._paid(option, c, span) for c, span in zip([first, *later], spans, strict=True)])
+            self.paid.append(paid(p, option, first, spans[0], whole=True))
+            for column, span in zip(later, spans[1:], strict=True):
+                paid(p, option, column, span)
             self._switches(option, [first, *later])
-
-    def _paid(self, option: Option, count: int, hours: float) -> int:
-        """Column of instances beyond the commitment, with their cost; the count itself where there is none."""
-        cost = option.usd_per_hour * hours
-        if option.committed == 0:
-            self.program.cost[count] += cost
-            return count
-        paid = self.program.column(cost)
-        self.program.row([paid, count], [1, -1], low=-option.committed)
-        return paid
 
     def _switches(self, option: Option, columns: list[int]) -> None:
         """Starts cost the billed boot and the churn, stops the churn; near the horizon a start pays its part."""
@@ -151,8 +145,8 @@ class _Builder:
                     for column in set(self.count[i]):
                         p.high[column] = max(min(p.high[column], limits.slots(options[i].name)), p.low[column])
         if budget is not None:
-            priced = [i for i, o in enumerate(options) if o.usd_per_hour > 0]
-            p.row([self.paid[i][0] for i in priced], [options[i].usd_per_hour for i in priced], high=budget)
+            priced = {c: usd for parts in self.paid for c, usd in parts.items() if usd > 0}
+            p.row(list(priced), list(priced.values()), high=budget)
 
     # -- promises and floor ------------------------------------------------------------------------------------
 

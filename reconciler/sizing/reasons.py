@@ -46,7 +46,7 @@ def _reason(
     if kept and total == observed:
         return f"kept at {total}: any change would save less than {100 * problem.hysteresis:g} % of the cost."
     if total == 0:
-        return _why_none(problem, needs, tier)
+        return _why_none(problem, needs, counts, tier)
     removable = [o for o in mine if counts[o.name] > problem.floor_of(o)]
     if not removable:
         held = any(problem.floor_of(o) > o.minimum for o in mine)
@@ -60,12 +60,21 @@ def _reason(
     return _why_now(problem, counts, option, fewer) or _why_later(problem, counts, option, trajectory)
 
 
-def _why_none(problem: SizingProblem, needs: Needs, tier: Tier) -> str:
+def _why_none(problem: SizingProblem, needs: Needs, counts: Counts, tier: Tier) -> str:
     names = list(problem.demand.classes)
     users = [names[k] for k in needs.served if tier in problem.demand.classes[names[k]].tiers]
     if not users:
         return "0: no QoS class may use it or is served by its types."
-    return f"0: the tiers before it carry {', '.join(users)} within every promise at less cost."
+    if all(max(problem.demand.classes[name].requests_per_second) <= 0 for name in users):
+        return f"0: no demand of {', '.join(users)} is expected."
+    if not any(fits(problem, {**counts, o.name: counts[o.name] + 1}) for o in problem.options if o.tier is tier):
+        return "0 because no more may be had: its maximum is 0, or its hosts are full or do not answer."
+    carriers = [t.value for t in Tier if any(counts[o.name] for o in problem.options if o.tier is t)]
+    judged = promises(problem, counts)
+    if not carriers or not all(judged.of(name).holds for name in users):
+        return "0, as other bounds allow (see the problems)."
+    verb = "carries" if len(carriers) == 1 else "carry"
+    return f"0: {' and '.join(carriers)} {verb} {', '.join(users)} within every promise without it."
 
 
 def _full(problem: SizingProblem, counts: Counts, tier: Tier) -> str | None:

@@ -15,7 +15,7 @@ Status = Literal["optimal", "within gap", "time limit", "infeasible"]
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """Count of one option before and after; prices are USD/hour of one instance beyond what is committed."""
+    """Count of one option before and after, and USD/hour of each that is not paid anyway."""
 
     option: str
     tier: Tier
@@ -23,18 +23,8 @@ class Count:
     zone: str
     before: int
     after: int
-    usd_per_hour: float
-    committed: int = 0
-
-    @property
-    def usd_after(self) -> float:
-        """USD/hour of the planned count that is not paid anyway."""
-        return max(self.after - self.committed, 0) * self.usd_per_hour
-
-    @property
-    def usd_before(self) -> float:
-        """The same of the observed count."""
-        return max(self.before - self.committed, 0) * self.usd_per_hour
+    usd_before: float
+    usd_after: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +69,7 @@ class Sizing:
 
 def usd_of(problem: SizingProblem, counts: Mapping[str, int]) -> float:
     """USD/hour of counts by option, including what is sunk."""
-    variable = sum(max(counts[o.name] - o.committed, 0) * o.usd_per_hour for o in problem.options)
-    return problem.sunk_usd_per_hour + variable
+    return problem.sunk_usd_per_hour + sum(o.usd(counts[o.name]) for o in problem.options)
 
 
 def supply_of(problem: SizingProblem, counts: Mapping[str, int]) -> list[Supply]:
@@ -97,6 +86,6 @@ def counted(option: Option, after: int) -> Count:
         zone=option.zone,
         before=option.observed,
         after=after,
-        usd_per_hour=option.usd_per_hour,
-        committed=option.committed,
+        usd_before=option.usd(option.observed),
+        usd_after=option.usd(after),
     )

@@ -86,7 +86,20 @@ def test_features_mark_holidays_their_neighbours_and_events_to_learn() -> None:
                     ),
                 )
             ),
-            "must be a factor over 0",
+            "must be a finite factor over 0",
+        ),
+        (
+            lambda: Calendar(
+                events=(
+                    Event(
+                        name="x",
+                        start=datetime(2024, 1, 1, tzinfo=UTC),
+                        end=datetime(2024, 1, 2, tzinfo=UTC),
+                        effect=float("inf"),
+                    ),
+                )
+            ),
+            "must be a finite factor over 0",
         ),
     ],
 )

@@ -146,7 +146,8 @@ def test_an_explanation_names_models_calendar_and_costs(project: Path, capsys: p
     said = capsys.readouterr().out
     assert "known steps" in said
     assert "0.1 vCPU-s" in said
-    (row,) = document(capsys, "explain-forecast", "shop")["series"]
+    row, *users = document(capsys, "explain-forecast", "shop")["series"]
+    assert [user["series"] for user in users] == ["ann × shop", "bob × shop"], "large enough to be modelled themselves"
     assert (row["series"], row["settings"]) == ("shop", {"near": "default"})
     assert run("explain-forecast", "nothing") == 1
     assert "nothing is called 'nothing'" in capsys.readouterr().err

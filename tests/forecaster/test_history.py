@@ -134,6 +134,21 @@ def test_silence_where_thirty_events_were_certain_is_an_outage_and_a_quiet_night
     assert np.flatnonzero(outages(down, HOUR)).tolist() == list(range(8 * 24 + 9, 8 * 24 + 14))
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), level=st.sampled_from([1.0, 4.0, 20.0, 100.0]))
+def test_as_it_came_no_step_is_an_outage_because_of_later_ones(seed: int, level: float) -> None:
+    rng = np.random.default_rng(seed)
+    total = rng.poisson(level, 24 * 16).astype(float)
+    for begin in rng.integers(48, len(total), size=3):
+        total[begin : begin + int(rng.integers(1, 60))] = 0
+    marked = outages(total, HOUR, as_it_came=True)
+    whole = outages(total, HOUR)
+    assert not (marked & ~whole).any()
+    for cut in rng.integers(2, len(total), size=12):
+        assert (outages(total[:cut], HOUR, as_it_came=True) == marked[:cut]).all()
+        assert (marked[cut - 1] == outages(total[:cut], HOUR)[-1]).all(), "known as soon as a run would know it"
+
+
 def test_an_outage_of_the_log_is_missing_not_zero_and_is_reported() -> None:
     busy = [k + j / 50 for k in range(72) if not 60 <= k < 64 for j in range(50)]
     history = with_outages(history_from_frame(events(*busy), step=HOUR))

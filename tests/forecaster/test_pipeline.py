@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from forecaster.aggregation import aggregate
 from forecaster.conformal import order_statistics
 from forecaster.demand import LEVELS
+from forecaster.features import without_spikes
 from forecaster.models import MODELS
 from forecaster.models.arima import HarmonicArima
+from forecaster.models.base import stretch_of
 from forecaster.onepool import walk
-from forecaster.paths import levels_of, paths_from_ranks
-from forecaster.pipeline import forecast_series, knots
+from forecaster.paths import error_levels, levels_of, paths_from_ranks
+from forecaster.pipeline import STRIDES, forecast_series, knots, prequential
 from forecaster.tail import shape_by_moments, tail_quantiles
 
 HOUR = timedelta(hours=1)
@@ -81,6 +84,34 @@ def test_a_level_shift_of_thirty_times_is_followed() -> None:
     assert quantiles[0, LEVELS.index(0.5)] > 10 * 200 * 0.4
 
 
+@pytest.mark.parametrize("at", [100, 200])
+def test_a_spike_of_a_millionfold_leaves_the_median_where_it_was(at: int) -> None:
+    y = seasonal(420)
+    usual, _ = forecast(y)
+    y[at] = 1e8
+    quantiles, _ = forecast(y)
+    middle, high = LEVELS.index(0.5), LEVELS.index(0.99)
+    assert quantiles[:, middle] == pytest.approx(usual[:, middle], rel=0.2)
+    assert (quantiles[:, high] > 0.95 * usual[:, high]).all()
+    assert quantiles[:, high].max() > 1.5 * usual[:, high].max(), "it may come again, and the tail knows"
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), size=st.floats(31, 1e9), gaps=st.floats(0, 0.5))
+def test_spikes_are_cut_by_what_came_before_alone(seed: int, size: float, gaps: float) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.uniform(1, 3, 120)
+    y[rng.random(120) < gaps] = np.nan
+    assert np.array_equal(without_spikes(y), y, equal_nan=True)
+    y[90] = size * 3
+    cut = without_spikes(y)
+    assert cut[90] <= 90
+    assert np.array_equal(np.delete(cut, 90), np.delete(y, 90), equal_nan=True)
+    y[90:] = size * 3
+    assert without_spikes(y)[-1] == size * 3, "a level that stays up is reached"
+    assert np.array_equal(without_spikes(y)[:95], without_spikes(y[:95]), equal_nan=True)
+
+
 def test_ten_years_of_hours_cost_no_more_than_their_newest_part() -> None:
     y = seasonal(24 * 365 * 10)
     long, _ = forecast(y)
@@ -125,10 +156,52 @@ def test_no_forecast_moves_when_later_rows_are_corrupted(cut: int, harm: str) ->
             assert np.array_equal(mine[row], good.quantiles[list(good.rows).index(row)], equal_nan=True)
 
 
+@pytest.mark.parametrize("h", [1, 3, 288])
+def test_no_past_row_of_a_five_minute_series_walked_in_strides_knows_later_values(h: int) -> None:
+    n, cut = 14 * 288, 11 * 288 + 5
+    y = np.random.default_rng(3).poisson(60 * (1.5 + np.sin(2 * np.pi * np.arange(n) / 288))).astype(float)
+
+    def strided(values: Floats) -> Floats:
+        one = stretch_of(values, start=0, step=300, seasons=(288, 2016), trained=9 * 288)
+        one = replace(one, horizons=(1, 3, 288))
+        assert one.stride(h) > 1
+        return prequential(one, h, experts=(MODELS[0], MODELS[2], MODELS[7]), settings=STRIDES).quantiles
+
+    spoiled = np.where(np.arange(n) < cut, y, 7 * y)
+    clean, other = strided(y), strided(spoiled)
+    assert np.isfinite(clean[9 * 288 : cut + h]).all()
+    assert np.array_equal(clean[: cut + h], other[: cut + h], equal_nan=True)
+    assert not np.array_equal(clean[cut + h :], other[cut + h :], equal_nan=True)
+
+
+def test_only_rows_that_were_asked_count_in_the_coverage_that_is_reported() -> None:
+    rng = np.random.default_rng(4)
+    steep = 1000.0 * (2 + np.sin(2 * np.pi * np.arange(14 * 288) / 288))
+    made = forecast_series(
+        rng.normal(steep, 3.0),
+        times=np.datetime64("2026-01-05T00:00", "m") + 5 * np.arange(14 * 288),
+        step=timedelta(minutes=5),
+        horizon=2,
+        n_paths=10,
+        rng=rng,
+        experts=(MODELS[1], MODELS[7]),
+    )
+    assert made.history[0].stride == 2
+    assert made.calibrated
+
+
+def test_the_steps_of_fine_paths_are_tied_by_errors_from_the_origins_that_were_asked() -> None:
+    truth = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    # One step ahead every second origin is asked, back from the last row (6): the targets 7, 5, 3, 1; between it holds.
+    near = np.column_stack([np.array([0.0, 1, 1, 3, 3, 5, 5, 7]) + shift for shift in (-2.0, 2.0)])
+    far = np.column_stack([np.array([0.0, 0, 2, 2, 4, 4, 6, 6, 8]) + shift for shift in (-2.0, 2.0)])
+    errors = error_levels(truth, [(1, near), (2, far)], 2, np.array([0.1, 0.9]), stride=2)
+    # Origins 0, 2 and 4; step 1 came in one above the middle of -2…2, step 2 too.
+    assert errors == pytest.approx(np.full((3, 2), 0.7))
+
+
 @pytest.mark.parametrize("expert", MODELS, ids=[e.name for e in MODELS])
 def test_every_model_speaks_about_every_later_step_of_a_seasonal_series(expert: object) -> None:
-    from forecaster.models.base import stretch_of
-
     y = seasonal(24 * 7 * 4)
     one = stretch_of(y, start=0, step=3600, seasons=(24, 168), trained=len(y))
     ahead = expert.model.ahead(one, 2)  # type: ignore[attr-defined]
@@ -137,8 +210,6 @@ def test_every_model_speaks_about_every_later_step_of_a_seasonal_series(expert: 
 
 
 def test_arima_with_fourier_terms_beats_the_mean_on_a_seasonal_series() -> None:
-    from forecaster.models.base import stretch_of
-
     y = seasonal(24 * 7 * 5)
     one = stretch_of(y, start=0, step=3600, seasons=(24, 168), trained=len(y))
     ahead = HarmonicArima(refits=2).ahead(one, 2)[: len(y)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from forecaster.demand import LEVELS
 from forecaster.prior import default_prior, priors, unknown_user
@@ -48,3 +49,15 @@ def test_an_unknown_user_may_be_any_known_one_or_larger() -> None:
     assert quantiles[0, LOW] <= 2.0
     assert quantiles[0, HIGH] >= 50.0
     assert (np.diff(quantiles, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 7.0])
+def test_an_unknown_user_is_uncertain_however_steady_the_known_ones_are(level: float) -> None:
+    spans = []
+    for users in (1, 4, 40):
+        rows = unknown_user(np.full((users, 100, 3), level), LEVELS, np.random.default_rng(2))
+        assert (np.diff(rows, axis=1) >= 0).all()
+        assert rows[0, LOW] <= level < rows[0, HIGH]
+        spans.append(rows[0, HIGH] - rows[0, LOW])
+    assert spans == sorted(spans, reverse=True), "the more users are known, the more is known of another one"
+    assert spans[0] > 10 * spans[2]

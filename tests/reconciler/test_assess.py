@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.assess import Supply, assess, slots_per_instance
-from reconciler.floor import below_floor
 from reconciler.latency import Service, latency_percentile, safe_load
 from reconciler.losses import loss_states
 from reconciler.scenarios import aligned_scenarios, demand_scenarios
@@ -140,15 +139,6 @@ def test_zone_shocks_take_all_groups_of_the_zone_together() -> None:
     assert found.probability == pytest.approx([0.7, 0.1, 0.2])
     assert found.left[1] == pytest.approx([0.5, 0.0, 1.0, 1.0])
     assert found.left[2] == pytest.approx([1.0, 1.0, 0.0, 1.0])
-
-
-def test_the_floor_names_the_class_that_would_run_short() -> None:
-    asked = demand(gold=klass(FLAT))
-    assert below_floor(asked, {"gold": 60.0}, [supply(Tier.WARM, 4)]) == ()
-    (sentence,) = below_floor(asked, {"gold": 160.0}, [supply(Tier.WARM, 4)])
-    assert "gold has 160 requests/s now" in sentence
-    # What might be lost is there now.
-    assert below_floor(asked, {"gold": 60.0}, [supply(Tier.COLD, 4, zone="a", loss=0.5)]) == ()
 
 
 @settings(max_examples=60, deadline=None)

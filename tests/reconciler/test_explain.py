@@ -15,10 +15,14 @@ from reconciler.cli.plan import command as plan_command
 from reconciler.demotion import Rung
 from reconciler.explain import basis_of, binding_floor, changes, explain
 from reconciler.feedback import Standing
+from reconciler.plan import parse_plan
+from reconciler.planning import decide, problem_of
 from reconciler.report.explanation import tables
 from reconciler.sizing import SizingProblem, size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem
+from tests.reconciler.test_bad_input import prices
+from tests.reconciler.test_planning import situation
 
 
 def asked(rate: float = 100.0) -> SizingProblem:
@@ -131,3 +135,25 @@ def test_the_plan_command_answers_what_if_without_writing(project: Path) -> None
     assert [row["scenario"] for row in data] == ["as planned", "demand=2"]
     assert data[1]["usd_difference"] > 0
     assert sorted(project.rglob("*")) == before
+
+
+def test_the_command_names_the_price_that_changed_since_the_plan_on_disk(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = situation(20.0, running=2)
+    plan = decide(planned)
+    kept = project / ".tiercast" / "dev" / "plan.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps(plan.model_dump(mode="json")), encoding="utf-8")
+    now = replace(planned, catalogue=prices(m5_large={"on_demand": 0.12, "spot": 0.04}))
+    monkeypatch.setattr("reconciler.cli.explain.situation", lambda *a, **k: now)
+    monkeypatch.setattr("reconciler.cli.explain.problem_of", problem_of)
+    shown = CliRunner().invoke(explain_command, ["--json"])
+    assert shown.exit_code == 0, shown.output
+    assert "price of warm/m5.large: 0.096 → 0.12 USD/h (+25.0 %)." in json.loads(shown.stdout)["changes"]
+
+
+def test_a_plan_of_before_prices_were_kept_is_still_read() -> None:
+    raw = decide(situation(20.0, running=2)).model_copy(update={"prices": {}}).identified().model_dump(mode="json")
+    del raw["prices"]
+    assert parse_plan(raw, "plan.json").prices == {}

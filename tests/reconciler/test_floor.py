@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reconciler.assess import Supply, assess
-from reconciler.floor import below_floor, felt_load, floor_demand
+from reconciler.floor import felt_load, floor_demand
 from reconciler.sizing import size
+from reconciler.sizing.repair import floor
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import option, problem
 
@@ -23,10 +24,12 @@ def test_the_floor_replaces_the_quantiles_by_the_measured_load() -> None:
     assert found.classes["bronze"].requests_per_second == (0.0,)
 
 
-def test_a_supply_that_carries_the_load_is_not_below_the_floor() -> None:
-    assert below_floor(ASKED.demand, {"gold": 60.0, "bronze": 20.0}, warm(4)) == ()
-    (short,) = below_floor(ASKED.demand, {"gold": 60.0, "bronze": 80.0}, warm(4))
-    assert "bronze" in short
+def test_what_might_be_lost_counts_for_the_floor_because_it_is_there_now() -> None:
+    risky = option(Tier.COLD, zone="a", loss=0.5)
+    asked = problem({"gold": 60.0}, [risky], load_now={"gold": 60.0})
+    assert floor(asked, {risky.name: 4}).holds
+    busy = problem({"gold": 60.0}, [risky], load_now={"gold": 160.0})
+    assert [c.name for c in floor(busy, {risky.name: 4}).classes if not c.holds] == ["gold"]
 
 
 def test_latency_within_the_target_leaves_the_load_as_measured() -> None:

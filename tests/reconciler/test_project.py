@@ -25,6 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     pack.mkdir()
     (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
     (pack / "config.lab.json").write_text("{}")
+    monkeypatch.delenv("PULUMI_OPTION_POLICY_PACK", raising=False)
     monkeypatch.delenv("PULUMI_OPTION_POLICY_PACK_CONFIG", raising=False)
     return find_project(tmp_path, stack="lab", fleet=None)
 
@@ -60,4 +61,14 @@ def test_a_named_configuration_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK_CONFIG", str(tmp_path / "gone.json"))
     with pytest.raises(InputError, match=r"gone.json: PULUMI_OPTION_POLICY_PACK_CONFIG names it"):
+        project.engine()
+
+
+def test_another_pack_than_the_project_s_is_refused_rather_than_ignored(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK", str(project.root / "policies"))
+    assert project.engine().policy_pack == project.root / "policies"
+    monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK", f"policies,{tmp_path / 'company'}")
+    with pytest.raises(InputError, match=r"company: PULUMI_OPTION_POLICY_PACK names it, but tiercast judges by"):
         project.engine()

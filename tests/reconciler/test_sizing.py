@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.assess import assess
-from reconciler.floor import below_floor
 from reconciler.latency import Service
 from reconciler.sizing import Host, Option, SizingProblem, size
 from reconciler.sizing.problem import ContradictoryBounds
@@ -79,7 +78,7 @@ def test_every_plan_holds_or_is_explained_and_never_goes_below_the_floor(
     counts = {c.option: c.after for c in answer.counts}
     assert fits(asked, counts)
     assert answer.assessment.holds or answer.problems
-    assert not below_floor(asked.demand, asked.load_now, supply_of(asked, counts)) or answer.problems
+    assert floor(asked, counts).holds or answer.problems
     assert budget is None or answer.usd_after <= budget + 1e-6 or answer.problems
     assert set(answer.reasons) == set(ALL)
 
@@ -221,7 +220,7 @@ def test_the_floor_passes_the_budget() -> None:
     asked = problem({"gold": 100.0}, [option(WARM)], budget_usd_per_hour=0.15, load_now={"gold": 90.0})
     answer = size(asked)
     counts = {c.option: c.after for c in answer.counts}
-    assert not below_floor(asked.demand, asked.load_now, supply_of(asked, counts))
+    assert floor(asked, counts).holds
     assert any("over the budget" in p for p in answer.problems)
 
 

@@ -13,13 +13,13 @@ from tests.reconciler.sizing_cases import lognormal_paths, option, problem
 
 def asked() -> SizingProblem:
     return problem(
-        {"gold": 120.0},
+        {"gold": 150.0},
         [
             option(Tier.HOT),
             option(Tier.WARM),
             option(Tier.COLD, spot=True, on_demand_usd_per_hour=0.12),
         ],
-        paths=lognormal_paths([120.0]),
+        paths=lognormal_paths([150.0]),
         hosts=tuple(Host(name=f"hv{i}", tier=Tier.HOT, cores=4, memory_mib=32768) for i in range(2)),
     )
 

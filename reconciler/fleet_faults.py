@@ -1,0 +1,69 @@
+"""Words for what is wrong with a fleet file: the key as it is written in the file, and what was expected there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+#: What the library says, and what a person is told.
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a key that is known here",
+    "too_short": "is empty; name at least one",
+    "timezone_aware": "names no zone; end the time with Z or an offset such as +01:00",
+    "tuple_type": "expected a list",
+    "list_type": "expected a list",
+    "dict_type": "expected keys with values",
+    "model_type": "expected keys with values",
+}
+
+
+def faults(error: ValidationError, raw: Any) -> str:
+    """One clause per fault, `key: what is wrong`, joined by semicolons; `raw` is the file's value."""
+    return "; ".join(dict.fromkeys(f"{key or 'fleet'}: {words}" for key, words in _clauses(error, raw)))
+
+
+def _clauses(error: ValidationError, raw: Any) -> list[tuple[str, str]]:
+    """(key, words) of the faults. Of a part that may have several forms only the form that fits best is spoken of."""
+    forms: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    plain: list[tuple[str, str]] = []
+    for one in error.errors():
+        key, form, parent = _key(one["loc"], raw)
+        said = (key, _WORDS.get(one["type"], one["msg"].removeprefix("Value error, ").removeprefix("Input ")))
+        if form:
+            forms.setdefault(parent, {}).setdefault(form, []).append(said)
+        else:
+            plain.append(said)
+    for parent, by_form in forms.items():
+        if all(key == parent for found in by_form.values() for key, _ in found):
+            plain.append((parent, " or ".join(dict.fromkeys(words for f in by_form.values() for _, words in f))))
+        else:
+            fewest = min(len(found) for found in by_form.values())
+            plain += next(found for found in by_form.values() if len(found) == fewest)
+    # A list whose members are wrong also counts as empty.
+    return [f for f in plain if f[1] != _WORDS["too_short"] or not any(k.startswith(f"{f[0]}[") for k, _ in plain)]
+
+
+def _key(location: Sequence[int | str], raw: Any) -> tuple[str, str, str]:
+    """The dotted key in the file, the form tried there ("" where there is one only), and the key that has the forms.
+
+    Locations also hold the names of our models where a value may have several forms; nobody wrote those.
+    """
+    key, form, parent, node = "", "", "", raw
+    for part in location:
+        if isinstance(part, int):
+            key += f"[{part}]"
+            node = node[part] if isinstance(node, Sequence) and part < len(node) else None
+        elif isinstance(node, dict) and (part in node or _plain_word(part)):
+            key += f".{part}" if key else part
+            node = node.get(part)
+        else:
+            form, parent = part, key
+    return key, form, parent
+
+
+def _plain_word(part: str) -> bool:
+    """Whether it could be a key that is missing: models are capitalised, the library's own words have signs."""
+    return part.replace("_", "").isalnum() and part[:1].islower()

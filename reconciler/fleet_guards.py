@@ -1,0 +1,71 @@
+"""Bounds on change as the fleet file declares them: budget, limits, cooldowns and freezes."""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+from typing import Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from reconciler.fleet_base import Duration, Part, Positive, Share, Zone
+from reconciler.freezes import DAYS, FreezeWindow, Once, Weekly
+
+_DAY = "|".join(DAYS)
+_WEEKLY = re.compile(rf"({_DAY}) (\d\d):(\d\d) to ({_DAY}) (\d\d):(\d\d)")
+
+
+class Freeze(Part):
+    """A time in which nothing is changed: once from `start` to `end`, or every week by a zone's wall clock."""
+
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+    weekly: str = Field("", description="Such as `Fri 18:00 to Mon 06:00`, in place of start and end.")
+    timezone: Zone | None = Field(None, description="IANA zone of `weekly`.")
+    why: str
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        once, weekly = (self.start, self.end), (self.weekly or None, self.timezone)
+        if not ((None not in once and weekly == (None, None)) or (once == (None, None) and None not in weekly)):
+            raise ValueError("give either `start` and `end`, or `weekly` and `timezone`")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError(
+                f"the end, {self.end.isoformat()}, is not after the start, {self.start.isoformat()}; swap or mend them"
+            )
+        if self.weekly:
+            self.window()
+        return self
+
+    def window(self) -> FreezeWindow:
+        """The freeze as the guards take it; ValueError where the weekly text is none."""
+        if self.start is not None and self.end is not None:
+            return Once(start=self.start, end=self.end, why=self.why)
+        found = _WEEKLY.fullmatch(self.weekly)
+        if found is None:
+            raise ValueError(f"`weekly` is {self.weekly!r}; expected two times such as `Fri 18:00 to Mon 06:00`")
+        day, hour, minute, end_day, end_hour, end_minute = found.groups()
+        return Weekly(
+            start_day=DAYS.index(day),
+            start=time(int(hour), int(minute)),
+            end_day=DAYS.index(end_day),
+            end=time(int(end_hour), int(end_minute)),
+            timezone=self.timezone or "UTC",
+            why=self.why,
+        )
+
+
+class Guards(Part):
+    """Bounds on change; each that binds leaves a reason in the plan."""
+
+    usd_per_hour: float | None = Field(
+        None, gt=0, description="Budget of the whole stack; sizing keeps it or says why not."
+    )
+    step_limit: Positive | None = Field(None, description="Most instances a tier may change by in one plan.")
+    churn_share: Share | None = Field(
+        None, description="Share of a tier that may be replaced or removed per churn window."
+    )
+    churn_window: Duration = timedelta(hours=1)
+    cooldown_up: Duration = timedelta(0)
+    cooldown_down: Duration = timedelta(minutes=10)
+    freeze: tuple[Freeze, ...] = ()

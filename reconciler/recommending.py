@@ -1,0 +1,63 @@
+"""The sizing as a function of a forecast, for `PLBM.get_recommendations`: instances per tier and type. Pure.
+
+The rule: it says what the demand takes, whatever runs now. What runs, guards, commitments of the account and the record
+of past promises belong to a plan (`tiercast plan`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from forecaster.demand import DemandForecast
+from forecaster.history import History
+from forecaster.plbm import PLBM
+from reconciler.catalogue import Catalogue
+from reconciler.demand import load_now
+from reconciler.fleet import Fleet
+from reconciler.grouping import group
+from reconciler.observe import Observed
+from reconciler.planning import Situation, problem_of
+from reconciler.sizing import size
+
+Rows = list[dict[str, str | int]]
+Sizer = Callable[[DemandForecast], Mapping[tuple[str, str], int]]
+
+
+def sizer(fleet: Fleet, catalogue: Catalogue, history: History, *, now: datetime) -> Sizer:
+    """What `PLBM.get_recommendations` asks for: forecast → (tier, instance type) → count.
+
+    The forecast must be one by node of a PLBM whose `node_of` is the fleet's (`forecast_setup.nodes_of`), on `history`;
+    `now` dates what is decided. Raises `InputError` where no rule of the fleet fits a pair of the history.
+    """
+    grouping = group(history, fleet, keep=len(history.pairs))
+    felt = load_now(history, grouping, fleet)
+
+    def sized(forecast: DemandForecast) -> Mapping[tuple[str, str], int]:
+        situation = Situation(
+            fleet=fleet,
+            catalogue=catalogue,
+            forecast=forecast,
+            grouping=grouping,
+            observed=Observed(),
+            load_now=felt,
+            as_of=history.end,
+            now=now,
+            stack="",
+        )
+        counts: Counter[tuple[str, str]] = Counter()
+        for count in size(problem_of(situation)).counts:
+            counts[count.tier.value, count.instance_type] += count.after
+        return counts
+
+    return sized
+
+
+def recommended(plbm: PLBM, fleet: Fleet, catalogue: Catalogue, *, now: datetime) -> Rows:
+    """`plbm.get_recommendations` with the sizing, as JSON-ready rows: tier, instance_type, count, low, high."""
+    found = plbm.get_recommendations(sizer(fleet, catalogue, plbm.state.history, now=now))
+    return [
+        {"tier": one.tier, "instance_type": one.instance_type, "count": one.count, "low": one.low, "high": one.high}
+        for one in found
+    ]

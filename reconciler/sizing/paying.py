@@ -1,0 +1,43 @@
+"""How the integer program pays for a count: commitments, volumes and pools, and a mixed group's two markets."""
+
+from __future__ import annotations
+
+from reconciler.sizing.milp import Program
+from reconciler.sizing.price import Mixed
+from reconciler.sizing.problem import Option
+
+
+def paid(program: Program, option: Option, count: int, hours: float, *, whole: bool = False) -> dict[int, float]:
+    """State what the column `count` of an option costs over `hours`; returns its columns with their USD/hour.
+
+    `whole` prices a mixed group's on-demand share in whole instances, as the bill does. Counts that later plans decide
+    again pay the mean of both markets, which is never more, so that the bound stays one; so does a pool's share.
+    """
+    parts = {count: option.beside_usd}
+    mixed = option.mixed
+    if whole and mixed and mixed.on_demand_usd_per_hour > mixed.spot_usd_per_hour:
+        parts[count] += mixed.spot_usd_per_hour
+        parts[_on_demand(program, mixed, count)] = mixed.on_demand_usd_per_hour - mixed.spot_usd_per_hour
+    elif option.committed == 0:
+        parts[count] += option.usd_per_hour
+    else:
+        beyond = program.column()
+        program.row([beyond, count], [1, -1], low=-option.committed)
+        parts[beyond] = option.usd_per_hour
+    for column, usd in parts.items():
+        program.cost[column] += usd * hours
+    return parts
+
+
+def _on_demand(program: Program, mixed: Mixed, count: int) -> int:
+    """A whole number of a mixed group's instances on demand: at least the base (or all), and the share above it."""
+    share, most = mixed.on_demand_share, program.high[count]
+    column = program.column(0.0, 0, most, integer=True)
+    if mixed.base == 0:
+        program.row([column, count], [1, -share], low=0)
+        return column
+    above = program.column(0.0, 0, 1, integer=True)  # whether there are at least as many as the base
+    program.row([count, above], [1, -mixed.base], low=0)
+    program.row([column, count, above], [1, -1, most], low=0)
+    program.row([column, count, above], [1, -share, -(1 - share) * mixed.base], low=0)
+    return column

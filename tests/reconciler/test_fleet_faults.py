@@ -1,0 +1,87 @@
+"""What is contradictory or out of place in a fleet file is told in the file's own words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reconciler.errors import InputError
+from reconciler.fleet import parse_fleet
+from tests.reconciler.test_fleet import small
+
+LAUNCH = {"image_id": "ami-1", "zones": ["us-east-1a"]}
+HOST = {"name": "a", "uri": "qemu:///system", "cores": 4, "memory_mib": 8192}
+
+
+def hot(**changes: Any) -> dict[str, Any]:
+    return {"hot": {"hypervisors": [HOST], "flavours": [{"name": "s", "vcpu": 1, "memory_mib": 512}], **changes}}
+
+
+def freeze(**keys: str) -> dict[str, Any]:
+    return {"guards": {"freeze": [{"why": "holidays", **keys}]}}
+
+
+def told(changes: dict[str, Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_fleet(small(**changes), "fleet.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            freeze(start="2026-02-01T00:00Z", end="2026-01-01T00:00Z"),
+            "guards.freeze[0]: the end, 2026-01-01T00:00:00+00:00, is not after the start",
+        ),
+        (freeze(start="2026-02-01T00:00", end="2026-03-01T00:00Z"), "guards.freeze[0].start: names no zone"),
+        (freeze(start="2026-02-01T00:00Z"), "guards.freeze[0]: give either `start` and `end`, or `weekly`"),
+        (freeze(weekly="Fri 18:00 to Mon 06:00"), "guards.freeze[0]: give either"),
+        (freeze(weekly="weekends", timezone="UTC"), "`weekly` is 'weekends'; expected two times such as"),
+        (freeze(weekly="Fri 18:00 to Mon 06:00", timezone="Mars"), "timezone: 'Mars' is no time zone"),
+        ({"validity": "0s"}, "validity: expected a duration above 0"),
+        ({"step": "0m"}, "step: expected a duration above 0"),
+        ({"horizon": "999999999999w"}, "horizon: 999999999999w is longer than time itself"),
+        ({"calendar": {"timezone": "Mars"}}, "calendar.timezone: 'Mars' is no time zone"),
+        (
+            {"qos": {"gold": {"latency": "1s", "tiers": ["hot", "warm"]}, "rest": {"latency": "1s"}}},
+            "qos.gold may only use hot, warm, which `tiers` does not declare; declare one of them, or let the class "
+            "use cold",
+        ),
+        ({"qos": {"gold": {"latency": "1s", "tiers": []}, "rest": {"latency": "1s"}}}, "qos.gold.tiers: is empty"),
+        (
+            {"tiers": {"warm": {"instance_types": ["m5.large", "m5.large"], "launch": LAUNCH}}},
+            "tiers.warm.instance_types names m5.large twice",
+        ),
+    ],
+)
+def test_a_contradiction_is_one_sentence_that_names_the_key(changes: dict[str, Any], words: str) -> None:
+    assert words in told(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"tiers": hot(boot={"kernel": "vmlinuz"})}, "tiers.hot.boot.initrd: is missing"),
+        ({"tiers": hot(hypervisors="a")}, "tiers.hot.hypervisors: expected a list"),
+        (
+            {"calendar": {"events": [{"name": "a", "start": "2026-01-01T00:00Z", "end": "2026-01-02T00:00Z",
+                                      "effect": "lern"}]}},
+            "calendar.events[0].effect: ",
+        ),
+    ],
+)  # fmt: skip
+def test_keys_are_the_file_s_own_and_no_names_of_ours(changes: dict[str, Any], key: str) -> None:
+    text = told(changes)
+    assert key in text
+    assert not any(word in text for word in ("function-after", "BaseVolume", "DirectKernel", "constrained", "Tuple"))
+
+
+def test_a_weekly_freeze_follows_the_wall_clock_of_its_zone() -> None:
+    fleet = parse_fleet(small(**freeze(weekly="Fri 18:00 to Mon 06:00", timezone="Europe/Berlin")), "fleet.yaml")
+    window = fleet.guards.freeze[0].window()
+    assert window.covers(datetime(2026, 7, 3, 16, 30, tzinfo=UTC))  # Friday 18:30 in summer
+    assert not window.covers(datetime(2026, 1, 2, 16, 30, tzinfo=UTC))  # Friday 17:30 in winter
+    assert window.covers(datetime(2026, 7, 6, 3, 30, tzinfo=UTC))  # Monday 05:30
