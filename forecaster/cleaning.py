@@ -24,6 +24,8 @@ MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Above this share of negative counts the column is no count at all.
 NEGATIVE_SHARE = 0.05
+#: More requests than this in a step are no count (and their squares no number).
+MOST = 1e18
 #: Share of a step's finer rows that must be there for the step to be known.
 COMPLETE_SHARE = 0.9
 
@@ -128,15 +130,15 @@ def _in_time_order(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
 
 def _without_negatives(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
     with np.errstate(invalid="ignore"):
-        negative = (rows.requests < 0) | np.isinf(rows.requests)
+        negative = (rows.requests < 0) | (rows.requests > MOST)
     bad = int(negative.sum())
     if bad > max(1, NEGATIVE_SHARE * len(negative)):
         k = int(np.flatnonzero(negative)[0])
         raise HistoryError(
-            f"{bad} of {len(negative)} counts are negative or infinite, the first for {rows.name(int(rows.pair[k]))} "
+            f"{bad} of {len(negative)} counts are negative or over {MOST:g}, the first for {rows.name(int(rows.pair[k]))} "
             f"at {_iso(int(rows.micros[k]))} ({rows.requests[k]:g}); `requests` must be counts per step, at least 0."
         )
-    found.append(_finding("negative", bad, "negative or infinite counts, taken as missing."))
+    found.append(_finding("negative", bad, f"counts that are negative or over {MOST:g}, taken as missing."))
     return replace(rows, requests=np.where(negative, np.nan, rows.requests)) if bad else rows
 
 

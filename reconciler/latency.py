@@ -83,7 +83,8 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     """
     rho = np.minimum(rate * service.mean_s / servers, 1 - 1e-12)
     mean = service.mean_s * (service.arrival_scv + service.scv) / 2 / (servers * (1 - rho))
-    mean = np.maximum(mean, 1e-15)
+    more_often, longer = _other_arrivals(servers, rho, service)
+    mean = np.maximum(mean * longer / more_often, 1e-15)
     single = 2 * rho - 1 + 4 * (1 - rho) * third_moment(service) / (3 * (service.scv + 1) ** 2)
     v = np.maximum(1 + (single - 1) / np.maximum(servers, 1.0), 0.51)
     spread = np.sqrt(np.abs(v - 1) / (v + 1))
@@ -92,12 +93,32 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     w1 = np.where(over, (1 + spread) / 2, (1 + in_row) / np.where(over, 1.0, 2 * in_row))
     m1 = np.where(over, mean / (1 + spread), mean * (1 + in_row) / 2)
     m2 = np.where(over, mean / np.maximum(1 - spread, 1e-9), np.maximum(mean * (1 - in_row) / 2, 1e-15))
-    if service.scv > 1 and service.arrival_scv == 1 and np.any(servers < 2):
+    if service.scv > 1 and np.any(servers < 2):
         one = servers < 2
-        fast, slow = _one_server_phases(rate, service, rho)
+        # Other arrivals stretch both phases of M/H₂/1 alike, so that nothing jumps at c_a² = 1.
+        stretch = mean / (service.mean_s * (1 + service.scv) / 2 / (servers * (1 - rho)))
+        fast, slow = (phase * stretch for phase in _one_server_phases(rate, service, rho))
         share = np.clip((mean - fast) / np.maximum(slow - fast, 1e-15), 0.0, 1.0)
         w1, m1, m2 = np.where(one, share, w1), np.where(one, slow, m1), np.where(one, fast, m2)
     return w1, 1 - w1, m1, m2
+
+
+def _other_arrivals(servers: Floats, rho: Floats, service: Service) -> tuple[Floats, Floats]:
+    """What arrivals that are not Poisson change: factors on the probability to wait and on the mean wait of all.
+
+    Of one server by Kraemer and Langenbach-Belz (Whitt, "The Queueing Network Analyzer", 1983, eqs. 45 and 48-49); both
+    are 1 at c_a² = 1. With more servers they fade as the power 1/c, as simulation shows.
+    """
+    a, s = service.arrival_scv, service.scv
+    if a == 1:
+        return np.ones_like(rho), np.ones_like(rho)
+    rho = np.maximum(rho, 1e-12)
+    below = 1 + rho * (s - 1) + rho**2 * (4 * a + s)
+    often = (1 + a + rho * s) / below if a < 1 else 4 * rho / (a + rho**2 * (4 * a + s))
+    waits = np.clip(1 + (a - 1) * (1 - rho) * often, 1e-6, 1 / rho)
+    spread = (1 - a) ** 2 * 2 / (3 * rho * (a + s)) if a < 1 else (a - 1) / (a + 4 * s)
+    fade = 1 / np.maximum(servers, 1.0)
+    return waits**fade, np.exp(-(1 - rho) * spread) ** fade
 
 
 def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Floats, Floats]:
@@ -108,12 +129,19 @@ def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Flo
     return 1 / (half + root), 1 / np.maximum(half - root, 1e-12)
 
 
+def _waiting(servers: Floats, rate: Floats, service: Service) -> Floats:
+    """P(W > 0): Erlang C, corrected for arrivals that are not Poisson."""
+    rho = np.minimum(rate * service.mean_s / servers, 1 - 1e-12)
+    more_often, _ = _other_arrivals(servers, rho, service)
+    return np.minimum(erlang_c(servers, rate * service.mean_s) * more_often, 1.0)
+
+
 def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: ArrayLike) -> Floats:
     """P(W > seconds) of the wait alone, G/G/c; 1 where the pool is saturated."""
     c, r, t = np.broadcast_arrays(*(np.asarray(x, float) for x in (servers, rate, seconds)))
     w1, w2, m1, m2 = _wait_phases(c, r, service)
     decay = np.where(t >= 0, w1 * np.exp(-np.maximum(t, 0) / m1) + w2 * np.exp(-np.maximum(t, 0) / m2), 1.0)
-    return np.where(r * service.mean_s >= c, 1.0, erlang_c(c, r * service.mean_s) * decay)
+    return np.where(r * service.mean_s >= c, 1.0, _waiting(c, r, service) * decay)
 
 
 def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: float) -> Floats:
@@ -130,7 +158,7 @@ def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds:
     left = np.maximum(seconds - points, 0.0)
     w1, w2, m1, m2 = _wait_phases(c, r, service)
     waited = w1 * (np.exp(-left / m1[..., None]) @ masses) + w2 * (np.exp(-left / m2[..., None]) @ masses)
-    total = service_tail(service, seconds) + erlang_c(c, r * service.mean_s) * waited
+    total = service_tail(service, seconds) + _waiting(c, r, service) * waited
     return np.where(saturated, 1.0, np.minimum(total, 1.0))
 
 

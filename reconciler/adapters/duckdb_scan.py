@@ -14,6 +14,7 @@ import duckdb
 
 from forecaster.errors import HistoryError
 from forecaster.quality import Finding
+from reconciler.adapters.ragged import refuse_ragged
 
 #: User of rows that name none.
 UNKNOWN_USER = "unknown"
@@ -131,7 +132,11 @@ def _described(
     try:
         rows = base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except (duckdb.Error, UnicodeDecodeError) as problem:
+        if not parquet:
+            refuse_ragged(files[0])
         raise unreadable(files[0], problem) from None
+    if len(rows) == 1 and not parquet:
+        refuse_ragged(files[0])
     return tuple((str(row[0]), str(row[1])) for row in rows)
 
 

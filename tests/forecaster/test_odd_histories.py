@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -211,6 +212,28 @@ def test_a_horizon_of_years_is_refused_in_one_sentence(project: Path, capsys: py
     assert run("train") == 0
     assert run("forecast", "--horizon", "100000") == 1
     assert "a horizon of 100000 steps of 1:00:00 is more than eight weeks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["2024-01-03T05:00Z,ann", "2024-01-03T05:00Z,ann,shop,4,9"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_line_with_another_number_of_fields_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str], line: str, suffix: str
+) -> None:
+    known = rows(daily(96))
+    text = "\n".join([HEADER, *known[:50], line, *known[50:]]) + "\n"
+    (project / f"odd{suffix}").write_bytes(gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode())
+    (project / "fleet.yaml").write_text(FLEET.replace("demand.csv", f"odd{suffix}"))
+    assert run("train") == 1
+    fields = line.count(",") + 1
+    assert f"odd{suffix}: line 52 has {fields} fields where the header has 4; mend" in capsys.readouterr().err
+
+
+def test_a_count_beyond_all_counts_is_missing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(project, rows(np.where(np.arange(120) == 60, 1e300, daily(120))))
+    assert findings(document(capsys, "train")) == {"negative": 1, "gap": 1}
+    write(project, rows(daily(120) * 1e300))
+    assert run("train") == 1
+    assert "counts are negative or over 1e+18, the first for user ann" in capsys.readouterr().err
 
 
 def test_ten_years_of_hours_are_read_whole_and_fitted_on_the_window_in_seconds(

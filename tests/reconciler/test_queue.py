@@ -141,3 +141,27 @@ def test_the_safe_load_is_within_ten_percent_of_a_simulation(servers: int, scv: 
     case = Case(servers=servers, scv=scv, percentile=0.95, stretch=2.0 if servers < 20 else 1.2)
     found = verdict(case, requests=40_000 if servers < 20 else 60_000, seed=3)
     assert found["within_10_percent"], found
+
+
+@pytest.mark.parametrize(
+    ("servers", "scv", "arrival_scv", "stretch"),
+    [(1, 0.5, 0.25, 1.2), (1, 1.0, 0.25, 1.2), (1, 2.0, 4.0, 2.0), (2, 1.0, 4.0, 1.2)],
+)
+def test_arrivals_that_are_not_poisson_are_within_ten_percent_too(
+    servers: int, scv: float, arrival_scv: float, stretch: float
+) -> None:
+    pytest.importorskip("simpy")
+    from benchmarks.latency import Case, verdict
+
+    case = Case(servers=servers, scv=scv, percentile=0.95, stretch=stretch, arrival_scv=arrival_scv)
+    found = verdict(case, requests=60_000)
+    assert found["within_10_percent"], found
+
+
+@pytest.mark.parametrize("scv", [0.5, 2.0, 4.0])
+@pytest.mark.parametrize("servers", [1, 2, 20])
+def test_the_safe_load_does_not_jump_where_arrivals_become_poisson(servers: int, scv: float) -> None:
+    loads = [
+        float(safe_load(servers, Service(mean_s=1.0, scv=scv, arrival_scv=a), 6_000, 0.95)) for a in (0.99, 1.0, 1.01)
+    ]
+    assert loads == pytest.approx([loads[1]] * 3, rel=0.02)
