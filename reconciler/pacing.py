@@ -3,7 +3,8 @@
 The rule: the risk p (what the last instance bought is expected to be used for, see `onepool.count`) is as large as
 lets the elapsed stretch and the window ahead together stay within the promise, as far as the walked past tells. This is
 online control of a risk as in conformal risk control (Angelopoulos et al. 2022), on the realised unserved volume.
-Looking a whole window ahead at every step means that there is no end to spend up to; old credit expires.
+Looking a whole window ahead at every step means that there is no end to spend up to; old credit expires. A debt is looked
+at over a short window instead: events come in bursts, and one spread over weeks meets the next before it is paid back.
 
 What a risk misses is learned from what it would have missed and, where that is too rare to tell, from what the forecast
 expected. One step counts up to a bound, in both alike: what no fleet of sane size could have served is not insured,
@@ -13,6 +14,7 @@ Nothing younger than the decision's cutoff is read.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,25 +28,28 @@ Ints = NDArray[np.int64]
 class Pace:
     """How the promise is kept; defaults chosen on training stretches and other series (docs/backtest.md).
 
-    `ahead_days` window that the promise must hold over from now on; `back_days` how long credit and debt live;
+    `ahead_days` window that the promise must hold over from now on, `debt_days` where more is spent than was promised;
+    `back_days` how long credit and debt live;
     `half_days` half-life of the past's weight; `model_weight` the forecast's own expectation weighs as much as that many
     violating steps of the past; `caution` share of the promise kept in reserve; `one_event` the most that one step counts
-    for, in days of what the promise allows to be missed; `least` and `most` bound the expected rate as shares of the asked one:
-    debt is paid back no faster, credit spent no faster.
+    for, in mean days' volume at an ask of 100 %, falling with the root of the ask: a rarer violation may be larger beside
+    its budget; `least` and `most` bound the expected rate as shares of the asked one: debt is paid back no faster, credit
+    spent no faster.
     """
 
     ahead_days: float = 21.0
+    debt_days: float = 1.0
     back_days: float = 28.0
     half_days: float = 28.0
-    model_weight: float = 10.0
+    model_weight: float = 30.0
     caution: float = 0.15
-    one_event: float = 6.0
-    least: float = 0.3
+    one_event: float = 0.21
+    least: float = 0.25
     most: float = 1.5
 
     def event_bound(self, ask: float, day: float, mean: float) -> float:
         """The most that one step counts for, at `mean` demand a step and `day` steps a day."""
-        return self.one_event * ask * day * mean
+        return self.one_event * math.sqrt(ask) * day * mean
 
 
 def paced(
@@ -66,7 +71,7 @@ def paced(
     Rows before `warm` are not used.
     """
     chosen = pace or Pace()
-    window, back = chosen.ahead_days * day, round(chosen.back_days * day)
+    ahead, soon, back = chosen.ahead_days * day, chosen.debt_days * day, round(chosen.back_days * day)
     forget, promise = 0.5 ** (1 / (chosen.half_days * day)), (1 - chosen.caution) * ask
     n, risks = counts.shape
     known = np.isfinite(demand)
@@ -89,6 +94,7 @@ def paced(
             rate, level = expected_rate(missed, hits, foreseen, chosen.model_weight) / weight, total / weight
             first = max(start, seen + 1 - back)
             used, had = spent[max(seen + 1, first)] - spent[first], asked[max(seen + 1, first)] - asked[first]
+            window = ahead if used <= promise * had else soon
             holds = (used + rate * window <= promise * (had + window * level)) & (rate <= chosen.most * ask * level)
             column[t] = max(last_holding(holds), last_holding(rate <= chosen.least * ask * level))
         lost = max(volume[t] - counts[t, column[t]], 0.0) if known[t] else 0.0

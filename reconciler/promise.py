@@ -6,8 +6,9 @@ so one risk p is chosen for all steps: the largest with which what was missed so
 ahead, stay within ε. The forecast speaks for its horizon; for the rest the record does, in which each past step counts at
 every risk by what it would have missed and, where that is too rare to tell, by what its forecast expected. A plan's share
 follows from p: more than ε in a quiet hour with a far tail, less in a busy and certain one, never more than `MOST_SHARE`
-× ε, and p never above `MOST_RISK`. It is the rule of `pacing`, with its constants (online control of a risk, Angelopoulos
-et al. 2022): no end to spend up to, nothing read that is younger than the decision.
+× ε, and p never above `MOST_RISK`. It is the rule of `pacing` (online control of a risk, Angelopoulos et al. 2022): no end
+to spend up to, nothing read that is younger than the decision. A debt of a fleet, of which an event counts up to a bound, is
+paid back over the same weeks as credit.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ Floats = NDArray[np.float64]
 #: A plan's share is at most this many times the promised one, and the risk of a step at most `MOST_RISK`: below the
 #: policies' bound on risk, so that they never refuse what the sizing makes.
 MOST_SHARE, MOST_RISK = 4.0, 0.2
+#: How a fleet's promise is kept, as its figures were measured (docs/sizing.md); what one pool was tuned to since is not taken.
+FLEET = Pace(model_weight=50.0, least=0.3)
 #: Risks that are compared, ascending.
 RISKS: Floats = np.geomspace(5e-4, MOST_RISK, 40)
 _NONE = (0.0,) * len(RISKS)
@@ -77,7 +80,7 @@ def after_step(
         levels, forecast: quantiles of the step's demand as they were forecast, ascending.
         ask: the promised share.
     """
-    pace = pace or Pace()
+    pace = pace or FLEET
     forget = 0.5 ** (1 / (pace.half_days * steps_per_day))
     weight, volume = forget * record.weight + 1, forget * record.volume + demand
     # One catastrophe of the past counts up to a bound: no sane fleet would have served it.
@@ -106,7 +109,7 @@ def allowance(
             the largest of them.
         ask: the promised share.
     """
-    pace = pace or Pace()
+    pace = pace or FLEET
     volume = float(paths.mean(axis=0).sum())
     if volume <= 0:
         return Allowance(risk=MOST_RISK, window=ask, horizon=ask)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.onepool.count import RISKS, counts_at
-from reconciler.pacing import paced
+from reconciler.pacing import Pace, paced
 
 DAY, TRAIN, H = 24, 24 * 28, 2
 
@@ -52,6 +52,19 @@ def test_debt_is_paid_back_with_more_capacity() -> None:
     hit[TRAIN + 50 : TRAIN + 56] *= 4
     calm, after = (paced(d, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY) for d in (demand, hit))
     assert after[60:150].mean() < calm[60:150].mean()
+
+
+def test_a_debt_is_paid_back_before_the_next_burst() -> None:
+    demand, counts, expected = _world(2)
+    for burst in (200, 220):
+        demand[TRAIN + burst : TRAIN + burst + 3] *= 1.5
+    soon, late = (
+        paced(demand, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY, pace=Pace(debt_days=days))
+        for days in (Pace().debt_days, Pace().ahead_days)
+    )
+    rows = np.arange(TRAIN, len(demand))
+    missed = [np.maximum(demand[rows] - counts[rows, c], 0.0)[220:223].sum() for c in (soon, late)]
+    assert missed[0] < 0.75 * missed[1]
 
 
 def test_unknown_steps_cost_nothing_and_break_nothing() -> None:

@@ -118,7 +118,7 @@ def test_one_catastrophe_counts_up_to_a_bound_only() -> None:
         Record(), demand=10.0, levels=LEVELS, forecast=[10.0] * 8, missed=0.0, ask=0.01, steps_per_day=DAY
     )
     hit = after_step(calm, demand=1000.0, levels=LEVELS, forecast=[10.0] * 8, missed=990.0, ask=0.01, steps_per_day=DAY)
-    assert hit.used == pytest.approx(Pace().one_event * 0.01 * DAY * hit.volume / hit.weight)
+    assert hit.used == pytest.approx(Pace().one_event * 0.1 * DAY * hit.volume / hit.weight)
     assert max(hit.missed) <= hit.used * (1 + 1e-9)
 
 
