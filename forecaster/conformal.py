@@ -25,9 +25,9 @@ WINDOW = 4000
 FEWEST = 20
 #: Share of the width of its 90 % interval within which a value counts as lying on a quantile.
 ON_IT = 0.005
-#: What any row moves the levels of all loads by, beside its own third's; rows that thirds of the load are told by, and the
-#: fewest that tell them.
-COMMON, LOADS, FEWEST_LOADS = 0.5, 3000, 50
+#: What any row moves the levels of all loads by, beside its own third's; the newest rows that thirds of the load are told by,
+#: and the fewest, after which they are told again.
+COMMON, LOADS, FEW_LOADS = 0.5, 3000, 50
 
 
 def order_statistics(residuals: Floats, levels: Floats, usual: float = PRIOR_SHAPE) -> Floats:
@@ -143,7 +143,7 @@ def recalibrate(
     load = quantiles[:, int(np.argmin(np.abs(levels - 0.5)))]
     edges = np.array([-np.inf, np.inf])
     out = np.array(quantiles)
-    taken = 0
+    taken, due = 0, FEW_LOADS
     for part, upto in blocks(rows, len(values), h, block):
         if upto > taken:
             new = rows[taken:upto]
@@ -154,19 +154,22 @@ def recalibrate(
                 near = ON_IT * (made[:, inner[1]] - made[:, inner[0]])[:, None] + 1e-9
                 moves = levels - np.where(np.abs(above) <= near, levels, above > 0)
                 third = np.searchsorted(edges, load[taken:upto][fine])
-                own = np.stack([moves[third == k].sum(axis=0) for k in range(3)])
+                own = np.zeros((3, len(levels)))
+                np.add.at(own, third, moves)
                 read = np.clip(read + rate * (own + COMMON * own.sum(axis=0)), low, high)
             taken = upto
-            past = load[max(0, taken - LOADS) : taken]
-            past = past[np.isfinite(past)]
-            if len(past) >= FEWEST_LOADS:
-                edges = np.quantile(past, [1 / 3, 2 / 3])
+            if taken >= due:
+                past = load[max(0, taken - LOADS) : taken]
+                past = past[np.isfinite(past)]
+                edges = np.quantile(past, [1 / 3, 2 / 3]) if len(past) >= FEW_LOADS else edges
+                due = taken + FEW_LOADS
         if bool((np.abs(read - levels) < 1e-9).all()):
             continue
         third = np.searchsorted(edges, load[part])
         made = quantiles[part].copy()
-        for k in range(3):
-            made[third == k] = _read_at(made[third == k], levels, np.maximum.accumulate(read[k]))
+        for k in set(third.tolist()):
+            here = third == k
+            made[here] = _read_at(made[here], levels, np.maximum.accumulate(read[k]))
         out[part] = made
     return out
 
