@@ -25,6 +25,9 @@ WINDOW = 4000
 FEWEST = 20
 #: Share of the width of its 90 % interval within which a value counts as lying on a quantile.
 ON_IT = 0.005
+#: What any row moves the levels of all loads by, beside its own third's; the newest rows that thirds of the load are told by,
+#: and the fewest, after which they are told again.
+COMMON, LOADS, FEW_LOADS = 0.5, 3000, 50
 
 
 def order_statistics(residuals: Floats, levels: Floats, usual: float = PRIOR_SHAPE) -> Floats:
@@ -130,14 +133,17 @@ def recalibrate(
 
     `quantiles` are the mix's at the target `rows` (k,), `values` (n,) the truth, both in requests. The level that is read
     moves by `rate`·(level - share undershot) per known row, at most four fifths of the way to 0 or 1; it is held for
-    `block` steps. A value that lies on a quantile moves nothing: where demand repeats exactly many levels have the same quantile,
-    and a hit there does not say which level it was.
+    `block` steps. Each third of the load (by the median among the newest known rows) has its own: its own rows move it in
+    full, all rows by `COMMON` as well. A value that lies on a quantile moves nothing: where demand repeats exactly many
+    levels have the same quantile, and a hit there does not say which level it was.
     """
-    read = levels.copy()
+    read = np.tile(levels, (3, 1))
     low, high = 0.2 * levels, 1 - 0.2 * (1 - levels)
     inner = np.minimum(np.searchsorted(levels, [0.05 - 1e-9, 0.95 - 1e-9]), len(levels) - 1)
+    load = quantiles[:, int(np.argmin(np.abs(levels - 0.5)))]
+    edges = np.array([-np.inf, np.inf])
     out = np.array(quantiles)
-    taken = 0
+    taken, due = 0, FEW_LOADS
     for part, upto in blocks(rows, len(values), h, block):
         if upto > taken:
             new = rows[taken:upto]
@@ -146,12 +152,25 @@ def recalibrate(
                 made = out[taken:upto][fine]
                 above = made - values[new][fine][:, None]
                 near = ON_IT * (made[:, inner[1]] - made[:, inner[0]])[:, None] + 1e-9
-                under = np.where(np.abs(above) <= near, levels, above > 0).sum(axis=0)
-                read = np.clip(read + rate * (levels * fine.sum() - under), low, high)
+                moves = levels - np.where(np.abs(above) <= near, levels, above > 0)
+                third = np.searchsorted(edges, load[taken:upto][fine])
+                own = np.zeros((3, len(levels)))
+                np.add.at(own, third, moves)
+                read = np.clip(read + rate * (own + COMMON * own.sum(axis=0)), low, high)
             taken = upto
+            if taken >= due:
+                past = load[max(0, taken - LOADS) : taken]
+                past = past[np.isfinite(past)]
+                edges = np.quantile(past, [1 / 3, 2 / 3]) if len(past) >= FEW_LOADS else edges
+                due = taken + FEW_LOADS
         if bool((np.abs(read - levels) < 1e-9).all()):
             continue
-        out[part] = _read_at(quantiles[part], levels, np.maximum.accumulate(read))
+        third = np.searchsorted(edges, load[part])
+        made = quantiles[part].copy()
+        for k in set(third.tolist()):
+            here = third == k
+            made[here] = _read_at(made[here], levels, np.maximum.accumulate(read[k]))
+        out[part] = made
     return out
 
 

@@ -69,3 +69,19 @@ def test_recalibration_still_follows_a_forecast_that_is_too_narrow() -> None:
     late = slice(n // 2, n)
     held = np.mean((truth[late] >= out[late, low]) & (truth[late] <= out[late, high]))
     assert abs(held - 0.8) < 0.03
+
+
+def test_a_busy_hour_and_a_quiet_one_are_calibrated_apart() -> None:
+    # Too narrow where demand is high, too wide where it is low: right on average, so that one level for all would stay.
+    rng = np.random.default_rng(8)
+    n = 200 * DAY
+    busy = (np.arange(n) // 8) % 3 == 1
+    center = np.where(busy, 100.0, 20.0) + rng.normal(0, 1, n)
+    truth = center + rng.normal(0, 1, n) * np.where(busy, 1.3, 0.75)
+    made = center[:, None] + np.quantile(rng.normal(0, 1, 20_000), GRID)[None]
+    out = recalibrate(made, truth, np.ones(n, dtype=bool), np.arange(n), 1, GRID, rate=0.005, block=1)
+    low, high = LEVELS.index(0.1), LEVELS.index(0.9)
+    held = (truth >= out[:, low]) & (truth <= out[:, high])
+    late = np.arange(n) > n // 2
+    assert abs(held[late & busy].mean() - 0.8) < 0.03
+    assert abs(held[late & ~busy].mean() - 0.8) < 0.03

@@ -92,7 +92,7 @@ def test_a_spike_of_a_millionfold_leaves_the_median_where_it_was(at: int) -> Non
     quantiles, _ = forecast(y)
     middle, high = LEVELS.index(0.5), LEVELS.index(0.99)
     assert quantiles[:, middle] == pytest.approx(usual[:, middle], rel=0.2)
-    assert (quantiles[:, high] > 0.95 * usual[:, high]).all()
+    assert (quantiles[:, high] > 0.85 * usual[:, high]).all()
     assert quantiles[:, high].max() > 1.5 * usual[:, high].max(), "it may come again, and the tail knows"
 
 
