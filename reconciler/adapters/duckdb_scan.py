@@ -216,6 +216,32 @@ def _names_no_zone(column: str) -> str:
     return f"NOT (right({column}, 1) IN ('Z', 'z') OR ({offset}))"
 
 
+def unread_findings(base: duckdb.DuckDBPyConnection, scan: Scan, read: Mapping[str, str]) -> list[Finding]:
+    """Findings on texts that a column's reading (`read`: our column name to SQL, NULL where it can't) makes nothing of.
+
+    Only a column that DuckDB took for text can hold such; where there is none this costs nothing, else one pass.
+    """
+    texts = {
+        name: scan.columns[name][0] for name in read if name in scan.columns and scan.columns[name][1] == "VARCHAR"
+    }
+    if not texts:
+        return []
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE trim({text}) NOT IN ('', 'NaN', 'nan', 'NA') AND ({read[name]}) IS NULL)"
+        for name, text in texts.items()
+    )
+    row = base.execute(f"SELECT {counts} FROM {scan.relation}").fetchone() or ()
+    return [
+        Finding(
+            kind="unreadable-value",
+            count=int(count),
+            where=f"{scan.label}, {name}",
+            treatment="unreadable, taken as missing.",
+        )
+        for name, count in zip(texts, row, strict=False)
+    ]
+
+
 def user_sql(scan: Scan) -> str:
     """SQL of the row's user; a row without one belongs to the user "unknown".
 

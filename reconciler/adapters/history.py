@@ -22,7 +22,7 @@ from forecaster.outages import with_outages
 from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.flights import SOURCE as FLIGHTS
 from reconciler.adapters.flights import flights_relation
-from reconciler.adapters.history_events import read_events
+from reconciler.adapters.history_events import MEASURED, read_events
 from reconciler.adapters.history_series import read_series
 
 #: Events measured beyond this many are sampled for the workload model.
@@ -156,7 +156,7 @@ def read_measurements(
                 else scans_of(base, files_of(source), rules.columns, timezone=rules.timezone)
             )
             for scan in scans:
-                if not scan.has("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms", "program"):
+                if not scan.has(*MEASURED, "program"):
                     continue
                 frames.append(_sample(base, scan, until))
     except duckdb.Error as problem:
@@ -168,10 +168,7 @@ def read_measurements(
 
 def _sample(base: duckdb.DuckDBPyConnection, scan: Scan, until: datetime | None) -> pd.DataFrame:
     text = [f"{scan.sql(name, 'VARCHAR')} AS {name}" for name in ("application_id", "program", "parameters")]
-    numbers = [
-        f"{scan.sql(name, 'DOUBLE')} AS {name}"
-        for name in ("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms")
-    ]
+    numbers = [f"{scan.sql(name, 'DOUBLE')} AS {name}" for name in MEASURED]
     limit = "true" if until is None else f"{micros_sql(scan)} < {int(until.timestamp() * 1e6)}"
     rows = base.execute(f"SELECT count(*) FROM {scan.relation} WHERE {limit}").fetchone()
     every = max(1, -(-int(rows[0] if rows else 0) // SAMPLE))

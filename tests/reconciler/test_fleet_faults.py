@@ -55,6 +55,15 @@ def told(changes: dict[str, Any]) -> str:
             {"tiers": {"warm": {"instance_types": ["m5.large", "m5.large"], "launch": LAUNCH}}},
             "tiers.warm.instance_types names m5.large twice",
         ),
+        (
+            {"tiers": {"warm": {"instance_types": ["m5.large"], "launch": LAUNCH, "min": 5, "max": 2}}},
+            "tiers.warm: `min` 5 is above `max` 2; lower the one or raise the other",
+        ),
+        ({"tiers": hot(min=101)}, "tiers.hot: `min` 101 is above `max` 100"),
+        (
+            {"tiers": hot(spare_hosts=1)},
+            "tiers.hot: `spare_hosts` is 1 of 1 hypervisor, which leaves none to count on; expected at most 0",
+        ),
     ],
 )
 def test_a_contradiction_is_one_sentence_that_names_the_key(changes: dict[str, Any], words: str) -> None:
