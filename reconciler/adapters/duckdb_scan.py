@@ -91,9 +91,11 @@ def scans_of(
     names: Mapping[str, str],
     *,
     timezone: str,
+    said_in: str,
     text_times: bool = False,
 ) -> list[Scan]:
-    """One scan per set of files with the same columns and format; `names` maps our column names to the files' own.
+    """One scan per set of files with the same columns and format; `names` maps our column names to the files' own, as
+    the file `said_in` says ("": no file could).
 
     `text_times` reads CSV times as text, for files whose times are written in more than one way.
     """
@@ -110,7 +112,7 @@ def scans_of(
             described = _described(base, [file], parquet, True, timestamp) if text else described
         groups.setdefault((parquet, text, described), []).append(file)
     return [
-        _scan(members, parquet, described, names, timezone, text)
+        _scan(members, parquet, described, names, timezone, said_in, text)
         for (parquet, text, described), members in groups.items()
     ]
 
@@ -161,6 +163,7 @@ def _scan(
     described: tuple[tuple[str, str], ...],
     names: Mapping[str, str],
     timezone: str,
+    said_in: str,
     text_times: bool,
 ) -> Scan:
     own = dict(described)
@@ -168,15 +171,13 @@ def _scan(
     for ours, theirs in names.items():
         if theirs not in own:
             raise HistoryError(
-                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); mend `history.columns` in fleet.yaml."
+                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); mend `history.columns` in {said_in}."
             )
         columns[ours] = (_identifier(theirs), own[theirs])
     lacking = [name for name in ("timestamp", "user_id", "application_id") if name not in columns]
     if lacking:
-        raise HistoryError(
-            f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it, or name the column "
-            "that holds it under `history.columns` in fleet.yaml."
-        )
+        mapped = f", or name the column that holds it under `history.columns` in {said_in}" if said_in else ""
+        raise HistoryError(f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it{mapped}.")
     text = names.get("timestamp", "timestamp") if text_times else None
     label = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     return Scan(timezone=timezone, relation=_relation(files, parquet, text), columns=columns, label=label)

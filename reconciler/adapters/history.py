@@ -42,6 +42,7 @@ class HistoryRules:
         retry_window: an event equal to a rejected one at most this long before is a retry of it, counted once.
         columns: our column name → the file's.
         bad_share: share of unreadable rows up to which they are left out and reported; above it they are an error.
+        said_in: file in which a person says all this, "" where there is none: then only the history itself can be mended.
     """
 
     kind: str = "auto"
@@ -52,6 +53,7 @@ class HistoryRules:
     retry_window: timedelta = timedelta(seconds=30)
     columns: Mapping[str, str] = field(default_factory=dict)
     bad_share: float = 0.001
+    said_in: str = "fleet.yaml"
 
 
 class Ends(TypedDict):
@@ -111,11 +113,11 @@ def _read_source(
         return [read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules, recorded=recorded)]
     files = files_of(source)
     try:
-        scans = scans_of(base, files, rules.columns, timezone=rules.timezone)
+        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, said_in=rules.said_in)
         return [_read_scan(base, scan, step, ends, rules) for scan in scans]
     except duckdb.Error:
         # Rows past DuckDB's sample are written differently from those in it: read the times as text and look again.
-        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, text_times=True)
+        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, said_in=rules.said_in, text_times=True)
         try:
             return [_read_scan(base, scan, step, ends, rules) for scan in scans]
         except duckdb.Error as problem:
@@ -130,9 +132,10 @@ def _read_scan(
         return read_series(base, scan, step=step, **ends, rules=rules)
     utilisation = [name for name in ("cpu", "memory", "network_in", "network_out") if scan.has(name)]
     if rules.kind == "auto" and utilisation and not scan.has("program", "parameters", "cpu_seconds"):
+        instead = f", or set `history.demand: {utilisation[0]}` in {rules.said_in} to forecast the utilisation itself"
         raise HistoryError(
-            f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts, or "
-            f"set `history.demand: {utilisation[0]}` in fleet.yaml to forecast the utilisation itself."
+            f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts"
+            f"{instead if rules.said_in else ''}."
         )
     return read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
 
@@ -153,7 +156,7 @@ def read_measurements(
             scans = (
                 [flights_relation(base)[0]]
                 if str(source) == FLIGHTS
-                else scans_of(base, files_of(source), rules.columns, timezone=rules.timezone)
+                else scans_of(base, files_of(source), rules.columns, timezone=rules.timezone, said_in=rules.said_in)
             )
             for scan in scans:
                 if not scan.has(*MEASURED, "program"):
