@@ -75,6 +75,7 @@ def test_a_contradiction_is_one_sentence_that_names_the_key(changes: dict[str, A
     [
         ({"tiers": hot(boot={"kernel": "vmlinuz"})}, "tiers.hot.boot.initrd: is missing"),
         ({"tiers": hot(hypervisors="a")}, "tiers.hot.hypervisors: expected a list"),
+        ({"tiers": hot(boot={"source": "a.qcow2"})}, "tiers.hot.boot.cloud_init: is missing"),
         (
             {"calendar": {"events": [{"name": "a", "start": "2026-01-01T00:00Z", "end": "2026-01-02T00:00Z",
                                       "effect": "lern"}]}},
