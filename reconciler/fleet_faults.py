@@ -23,7 +23,7 @@ _WORDS = {
 
 def faults(error: ValidationError, raw: Any) -> str:
     """One clause per fault, `key: what is wrong`, joined by semicolons; `raw` is the file's value."""
-    return "; ".join(dict.fromkeys(f"{key or 'fleet'}: {words}" for key, words in _clauses(error, raw)))
+    return "; ".join(dict.fromkeys(f"{key}: {words}" if key else words for key, words in _clauses(error, raw)))
 
 
 def _clauses(error: ValidationError, raw: Any) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +15,11 @@ from tests.reconciler.test_fleet import small
 LAUNCH = {"image_id": "ami-1", "zones": ["us-east-1a"]}
 HOST = {"name": "a", "uri": "qemu:///system", "cores": 4, "memory_mib": 8192}
 
+FLAVOUR = {"name": "s", "vcpu": 1, "memory_mib": 512}
+
 
 def hot(**changes: Any) -> dict[str, Any]:
-    return {"hot": {"hypervisors": [HOST], "flavours": [{"name": "s", "vcpu": 1, "memory_mib": 512}], **changes}}
+    return {"hot": {"hypervisors": [HOST], "flavours": [FLAVOUR], **changes}}
 
 
 def freeze(**keys: str) -> dict[str, Any]:
@@ -59,6 +62,10 @@ def told(changes: dict[str, Any]) -> str:
             {"tiers": {"warm": {"instance_types": ["m5.large"], "launch": LAUNCH, "min": 5, "max": 2}}},
             "tiers.warm: `min` 5 is above `max` 2; lower the one or raise the other",
         ),
+        ({"tiers": hot(hypervisors=[HOST, HOST])}, "tiers.hot.hypervisors names a twice; name each once"),
+        ({"tiers": hot(flavours=2 * [FLAVOUR])}, "tiers.hot.flavours names s twice; name each once"),
+        ({"guards": {"usd_per_hour": math.inf}}, "guards.usd_per_hour: should be a finite number"),
+        ({"tiers": {"cold": {"headroom": math.inf}}}, "tiers.cold.headroom: should be a finite number"),
         ({"tiers": hot(min=101)}, "tiers.hot: `min` 101 is above `max` 100"),
         (
             {"tiers": hot(spare_hosts=1)},
