@@ -30,7 +30,7 @@ from forecaster.levels import at_level
 from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
-from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application
+from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application, due_of
 from forecaster.prediction import Prediction, Recommendation, recommendations
 from forecaster.scoring import scored
 from forecaster.structure import Structure, node_shares, pair_shares, series_values, structure_of
@@ -139,22 +139,9 @@ class PLBM:
         values = series_values(history, structure_of(history, self._node_of, before.settings), before.settings.calendar)
         fitted, count = scored(before, self.structure, history)
         self._take(replace(before, history=history, fitted=fitted, fresh={}))
-        due = self._due() if refit else {}
+        due = due_of(self.state, self._names()) if refit else {}
         self._fit(due, values)
         return Update(rows=newer.quality.rows, scored=count, refitted=due)
-
-    def _due(self) -> dict[str, str]:
-        rules, now = self.state.settings.refit, self.state.history.end
-        due: dict[str, str] = {}
-        for name in self._names():
-            known = self.state.fitted.get(name)
-            if known is None:
-                due[name] = "new series"
-            elif said := known.score.verdict(rules):
-                due[name] = said
-            elif now - known.fitted >= rules.every:
-                due[name] = f"fitted {(now - known.fitted).days} days ago"
-        return due
 
     def _names(self) -> tuple[str, ...]:
         return names_of(self.state.history, self.structure)
@@ -169,15 +156,8 @@ class PLBM:
             tail = tail_of(state.tail, state.history, state.settings, values)
             self._state = replace(state, net=net, tail=tail)
         made = self._forecasts(due, refit=True, values=values)
-        fitted = dict(self.state.fitted)
-        for name, one in made.items():
-            fitted[name] = Fitted(
-                experts=one.experts,
-                weights=one.weights,
-                effects=one.effects,
-                choices=one.choices,
-                fitted=self.state.history.end,
-            )
+        now = self.state.history.end
+        fitted = {**self.state.fitted, **{name: Fitted.by(one, now) for name, one in made.items()}}
         alive = set(self._names())
         kept = {name: known for name, known in fitted.items() if name in alive}
         self._state = replace(self.state, fitted=kept, fresh={**self.state.fresh, **made})

@@ -5,7 +5,7 @@ The rule: everything that a forecast depends on is in here, so a saved state giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -135,6 +135,13 @@ class Fitted:
     fitted: datetime
     score: Score = field(default_factory=Score)
 
+    @classmethod
+    def by(cls, made: NodeForecast, fitted: datetime) -> Fitted:
+        """What a forecast that asked all experts leaves for the next."""
+        return cls(
+            experts=made.experts, weights=made.weights, effects=made.effects, choices=made.choices, fitted=fitted
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class State:
@@ -149,3 +156,18 @@ class State:
     declared: Mapping[str, RequestCost] = field(default_factory=dict)
     net: Net = field(default_factory=Net)
     tail: TailShape = DECLARED
+
+
+def due_of(state: State, names: Iterable[str]) -> dict[str, str]:
+    """Which of the series `names` are to be fitted anew, and why: new, failed by their score, or due by schedule."""
+    rules, now = state.settings.refit, state.history.end
+    due: dict[str, str] = {}
+    for name in names:
+        known = state.fitted.get(name)
+        if known is None:
+            due[name] = "new series"
+        elif said := known.score.verdict(rules):
+            due[name] = said
+        elif now - known.fitted >= rules.every:
+            due[name] = f"fitted {(now - known.fitted).days} days ago"
+    return due

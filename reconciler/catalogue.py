@@ -15,13 +15,20 @@ from importlib import resources
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.alias_generators import to_snake
 
 from reconciler.errors import InputError, UserError
 from stacks.contract_base import Model, Positive
 
-Usd = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+def _no_truth_value(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected a price, not true or false")
+    return value
+
+
+Usd = Annotated[float, BeforeValidator(_no_truth_value), Field(gt=0)]
 Market = Literal["on_demand", "spot", "committed_1yr", "committed_3yr"]
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from pydantic import ValidationError
+
+from reconciler.errors import InputError
 from reconciler.fleet import Fleet
 from reconciler.fleet_tiers import ColdTier, HotTier, WarmTier
 from reconciler.options import COLD_GROUP, label
@@ -36,16 +40,30 @@ def compose(
         counts: option name (`warm/m6i.large`, `cold/burst`) → instances.
         slots: places of the VMs on our own metal, by tier.
         demand, plan: what the sizes answer, and where they come from.
+
+    Raises:
+        InputError: the fleet file lacks or contradicts what the stack needs; names the part of it.
     """
-    return StackConfig(
-        plan=plan,
-        demand=demand,
-        hot=_metal(fleet.tiers.hot, fleet.tiers.hot.hypervisors, slots.get(Tier.HOT, ())),
-        warm=_warm(fleet.tiers.warm, counts),
-        cold=_cold(fleet.tiers.cold, counts, slots.get(Tier.COLD, ())),
-        routing=fleet.routing,
-        tags=fleet.tags,
-    )
+    with _said_of("tiers.hot"):
+        hot = _metal(fleet.tiers.hot, fleet.tiers.hot.hypervisors, slots.get(Tier.HOT, ()))
+    with _said_of("tiers.warm"):
+        warm = _warm(fleet.tiers.warm, counts)
+    with _said_of("tiers.cold"):
+        cold = _cold(fleet.tiers.cold, counts, slots.get(Tier.COLD, ()))
+    with _said_of("tags and tiers"):
+        return StackConfig(
+            plan=plan, demand=demand, hot=hot, warm=warm, cold=cold, routing=fleet.routing, tags=fleet.tags
+        )
+
+
+@contextmanager
+def _said_of(part: str) -> Iterator[None]:
+    """What the contract refuses, said of the part of the fleet file that it comes from."""
+    try:
+        yield
+    except ValidationError as error:
+        said = "; ".join(dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in error.errors()))
+        raise InputError(f"fleet.yaml, {part}", f"{said}.", "Mend it and plan again.") from None
 
 
 def bounds(count: int, ownership: Ownership, headroom: float, limit: int) -> Size:

@@ -64,7 +64,7 @@ class Event(Part):
     name: str
     start: AwareDatetime
     end: AwareDatetime
-    effect: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["learn"] = "learn"
+    effect: Annotated[float, Field(gt=0)] | Literal["learn"] = "learn"
 
 
 class Excluded(Part):
@@ -186,9 +186,16 @@ class Fleet(Part):
                     f"qos.{name} may only use {', '.join(promise.tiers)}, which `tiers` does not declare; declare one of "
                     f"them, or let the class use {' or '.join(tier for tier in Tier if tier in there)}"
                 )
-        for name, kinds in (("warm", tiers.warm.instance_types), ("cold", tiers.cold.instance_types)):
-            if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
-                raise ValueError(f"tiers.{name}.instance_types names {', '.join(twice)} twice; name each once")
+        for key, names in {
+            "hot.hypervisors": [host.name for host in tiers.hot.hypervisors],
+            "hot.flavours": [flavour.name for flavour in tiers.hot.flavours],
+            "warm.instance_types": list(tiers.warm.instance_types),
+            "cold.instance_types": list(tiers.cold.instance_types),
+            "cold.hosts": [host.name for host in tiers.cold.hosts],
+            "cold.flavours": [flavour.name for flavour in tiers.cold.flavours],
+        }.items():
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"tiers.{key} names {', '.join(twice)} twice; name each once")
         if self.horizon < self.step:
             raise ValueError(f"horizon {self.horizon} is shorter than one step ({self.step})")
         return self

@@ -48,6 +48,6 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Part(BaseModel):
-    """Base of all parts: frozen, no unknown keys."""
+    """Base of all parts: frozen, no unknown keys, numbers that are numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ _WORDS = {
 
 def faults(error: ValidationError, raw: Any) -> str:
     """One clause per fault, `key: what is wrong`, joined by semicolons; `raw` is the file's value."""
-    return "; ".join(dict.fromkeys(f"{key or 'fleet'}: {words}" for key, words in _clauses(error, raw)))
+    return "; ".join(dict.fromkeys(f"{key}: {words}" if key else words for key, words in _clauses(error, raw)))
 
 
 def _clauses(error: ValidationError, raw: Any) -> list[tuple[str, str]]:
@@ -57,7 +58,9 @@ def _key(location: Sequence[int | str], raw: Any) -> tuple[str, str, str]:
             key += f"[{part}]"
             node = node[part] if isinstance(node, Sequence) and part < len(node) else None
         elif isinstance(node, dict) and (part in node or _plain_word(part)):
-            key += f".{part}" if key else part
+            # A key that is missing is told as the example writes it: words joined by underscores.
+            said = part if part in node else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()
+            key += f".{said}" if key else said
             node = node.get(part)
         else:
             form, parent = part, key

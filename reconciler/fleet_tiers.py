@@ -22,7 +22,20 @@ from stacks.contract import (
 )
 
 
-class HotTier(Part):
+class BoundedTier(Part):
+    """What every tier may be told: the least and the most instances it has."""
+
+    min: Count = 0
+    max: Positive = 1000
+
+    @model_validator(mode="after")
+    def _min_below_max(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"`min` {self.min} is above `max` {self.max}; lower the one or raise the other")
+        return self
+
+
+class HotTier(BoundedTier):
     """Our own metal."""
 
     hypervisors: tuple[Hypervisor, ...] = ()
@@ -38,8 +51,17 @@ class HotTier(Part):
     overlay: str = ""
     boot_time: Duration = timedelta(minutes=3)
     round_trip: Duration = timedelta(milliseconds=1)
-    min: Count = 0
     max: Positive = 100
+
+    @model_validator(mode="after")
+    def _some_host_is_not_spare(self) -> Self:
+        hosts = len(self.hypervisors)
+        if hosts and self.spare_hosts >= hosts:
+            raise ValueError(
+                f"`spare_hosts` is {self.spare_hosts} of {hosts} hypervisor{'s' * (hosts > 1)}, which leaves none to count "
+                f"on; expected at most {hosts - 1}"
+            )
+        return self
 
 
 class ReadyPoolRule(Part):
@@ -50,7 +72,7 @@ class ReadyPoolRule(Part):
     min_size: Count = 0
 
 
-class WarmTier(Part):
+class WarmTier(BoundedTier):
     """Committed cloud capacity."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -68,8 +90,6 @@ class WarmTier(Part):
     )
     boot_time: Duration = timedelta(seconds=30)
     round_trip: Duration = timedelta(milliseconds=10)
-    min: Count = 0
-    max: Positive = 1000
 
     @model_validator(mode="after")
     def _one_source_of_commitments(self) -> Self:
@@ -78,7 +98,7 @@ class WarmTier(Part):
         return self
 
 
-class ColdTier(Part):
+class ColdTier(BoundedTier):
     """Cheap capacity that can vanish."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -99,8 +119,6 @@ class ColdTier(Part):
     headroom: Annotated[float, Field(ge=1)] = 1.5
     boot_time: Duration = timedelta(minutes=3)
     round_trip: Duration = timedelta(milliseconds=20)
-    min: Count = 0
-    max: Positive = 1000
 
 
 class Tiers(Part):

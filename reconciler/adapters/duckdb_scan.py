@@ -91,9 +91,11 @@ def scans_of(
     names: Mapping[str, str],
     *,
     timezone: str,
+    said_in: str,
     text_times: bool = False,
 ) -> list[Scan]:
-    """One scan per set of files with the same columns and format; `names` maps our column names to the files' own.
+    """One scan per set of files with the same columns and format; `names` maps our column names to the files' own, as
+    the file `said_in` says ("": no file could).
 
     `text_times` reads CSV times as text, for files whose times are written in more than one way.
     """
@@ -110,7 +112,7 @@ def scans_of(
             described = _described(base, [file], parquet, True, timestamp) if text else described
         groups.setdefault((parquet, text, described), []).append(file)
     return [
-        _scan(members, parquet, described, names, timezone, text)
+        _scan(members, parquet, described, names, timezone, said_in, text)
         for (parquet, text, described), members in groups.items()
     ]
 
@@ -161,6 +163,7 @@ def _scan(
     described: tuple[tuple[str, str], ...],
     names: Mapping[str, str],
     timezone: str,
+    said_in: str,
     text_times: bool,
 ) -> Scan:
     own = dict(described)
@@ -168,15 +171,13 @@ def _scan(
     for ours, theirs in names.items():
         if theirs not in own:
             raise HistoryError(
-                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); mend `history.columns` in fleet.yaml."
+                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); mend `history.columns` in {said_in}."
             )
         columns[ours] = (_identifier(theirs), own[theirs])
     lacking = [name for name in ("timestamp", "user_id", "application_id") if name not in columns]
     if lacking:
-        raise HistoryError(
-            f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it, or name the column "
-            "that holds it under `history.columns` in fleet.yaml."
-        )
+        mapped = f", or name the column that holds it under `history.columns` in {said_in}" if said_in else ""
+        raise HistoryError(f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it{mapped}.")
     text = names.get("timestamp", "timestamp") if text_times else None
     label = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     return Scan(timezone=timezone, relation=_relation(files, parquet, text), columns=columns, label=label)
@@ -214,6 +215,32 @@ def naive_sql(scan: Scan) -> str:
 def _names_no_zone(column: str) -> str:
     offset = f"length({column}) > 11 AND regexp_matches({column}, '[+-][0-9]{{2}}(:?[0-9]{{2}})?$')"
     return f"NOT (right({column}, 1) IN ('Z', 'z') OR ({offset}))"
+
+
+def unread_findings(base: duckdb.DuckDBPyConnection, scan: Scan, read: Mapping[str, str]) -> list[Finding]:
+    """Findings on texts that a column's reading (`read`: our column name to SQL, NULL where it can't) makes nothing of.
+
+    Only a column that DuckDB took for text can hold such; where there is none this costs nothing, else one pass.
+    """
+    texts = {
+        name: scan.columns[name][0] for name in read if name in scan.columns and scan.columns[name][1] == "VARCHAR"
+    }
+    if not texts:
+        return []
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE trim({text}) NOT IN ('', 'NaN', 'nan', 'NA') AND ({read[name]}) IS NULL)"
+        for name, text in texts.items()
+    )
+    row = base.execute(f"SELECT {counts} FROM {scan.relation}").fetchone() or ()
+    return [
+        Finding(
+            kind="unreadable-value",
+            count=int(count),
+            where=f"{scan.label}, {name}",
+            treatment="unreadable, taken as missing.",
+        )
+        for name, count in zip(texts, row, strict=False)
+    ]
 
 
 def user_sql(scan: Scan) -> str:

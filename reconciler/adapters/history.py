@@ -22,7 +22,7 @@ from forecaster.outages import with_outages
 from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.flights import SOURCE as FLIGHTS
 from reconciler.adapters.flights import flights_relation
-from reconciler.adapters.history_events import read_events
+from reconciler.adapters.history_events import MEASURED, read_events
 from reconciler.adapters.history_series import read_series
 
 #: Events measured beyond this many are sampled for the workload model.
@@ -42,6 +42,7 @@ class HistoryRules:
         retry_window: an event equal to a rejected one at most this long before is a retry of it, counted once.
         columns: our column name → the file's.
         bad_share: share of unreadable rows up to which they are left out and reported; above it they are an error.
+        said_in: file in which a person says all this, "" where there is none: then only the history itself can be mended.
     """
 
     kind: str = "auto"
@@ -52,6 +53,7 @@ class HistoryRules:
     retry_window: timedelta = timedelta(seconds=30)
     columns: Mapping[str, str] = field(default_factory=dict)
     bad_share: float = 0.001
+    said_in: str = "fleet.yaml"
 
 
 class Ends(TypedDict):
@@ -111,11 +113,11 @@ def _read_source(
         return [read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules, recorded=recorded)]
     files = files_of(source)
     try:
-        scans = scans_of(base, files, rules.columns, timezone=rules.timezone)
+        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, said_in=rules.said_in)
         return [_read_scan(base, scan, step, ends, rules) for scan in scans]
     except duckdb.Error:
         # Rows past DuckDB's sample are written differently from those in it: read the times as text and look again.
-        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, text_times=True)
+        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, said_in=rules.said_in, text_times=True)
         try:
             return [_read_scan(base, scan, step, ends, rules) for scan in scans]
         except duckdb.Error as problem:
@@ -130,9 +132,10 @@ def _read_scan(
         return read_series(base, scan, step=step, **ends, rules=rules)
     utilisation = [name for name in ("cpu", "memory", "network_in", "network_out") if scan.has(name)]
     if rules.kind == "auto" and utilisation and not scan.has("program", "parameters", "cpu_seconds"):
+        instead = f", or set `history.demand: {utilisation[0]}` in {rules.said_in} to forecast the utilisation itself"
         raise HistoryError(
-            f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts, or "
-            f"set `history.demand: {utilisation[0]}` in fleet.yaml to forecast the utilisation itself."
+            f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts"
+            f"{instead if rules.said_in else ''}."
         )
     return read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
 
@@ -153,10 +156,10 @@ def read_measurements(
             scans = (
                 [flights_relation(base)[0]]
                 if str(source) == FLIGHTS
-                else scans_of(base, files_of(source), rules.columns, timezone=rules.timezone)
+                else scans_of(base, files_of(source), rules.columns, timezone=rules.timezone, said_in=rules.said_in)
             )
             for scan in scans:
-                if not scan.has("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms", "program"):
+                if not scan.has(*MEASURED, "program"):
                     continue
                 frames.append(_sample(base, scan, until))
     except duckdb.Error as problem:
@@ -168,10 +171,7 @@ def read_measurements(
 
 def _sample(base: duckdb.DuckDBPyConnection, scan: Scan, until: datetime | None) -> pd.DataFrame:
     text = [f"{scan.sql(name, 'VARCHAR')} AS {name}" for name in ("application_id", "program", "parameters")]
-    numbers = [
-        f"{scan.sql(name, 'DOUBLE')} AS {name}"
-        for name in ("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms")
-    ]
+    numbers = [f"{scan.sql(name, 'DOUBLE')} AS {name}" for name in MEASURED]
     limit = "true" if until is None else f"{micros_sql(scan)} < {int(until.timestamp() * 1e6)}"
     rows = base.execute(f"SELECT count(*) FROM {scan.relation} WHERE {limit}").fetchone()
     every = max(1, -(-int(rows[0] if rows else 0) // SAMPLE))

@@ -17,13 +17,15 @@ from forecaster.assemble import EPOCH, cells_history, empty_history
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.quality import Finding, Quality
-from reconciler.adapters.duckdb_scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, zone_finding
+from reconciler.adapters.duckdb_scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
 
 if TYPE_CHECKING:
     from reconciler.adapters.history import HistoryRules
 
 #: Rows looked at for the order of times; the order of a log changes no count, so this is for the summary only.
 ORDER_ROWS = 100_000
+#: What an event may have measurably cost.
+MEASURED = ("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms")
 
 
 def read_events(
@@ -64,6 +66,8 @@ def read_events(
     if naive > 0:
         findings.append(zone_finding(naive, rows - bad, label, rules.timezone))
     findings += _order(base, scan)
+    numbers = {name: scan.sql(name, "DOUBLE") for name in MEASURED}
+    findings += unread_findings(base, scan, {"rejected": scan.sql("rejected", "BOOLEAN"), **numbers})
     if first is None or last is None:
         return empty_history(step, until or EPOCH)
     first, last = _span(base, first, last, size, until, now, recorded)

@@ -6,6 +6,7 @@ goes back are told apart by their order in the file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from forecaster.cleaning import SeriesRows
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.quality import Finding, Quality
-from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql, user_sql, zone_finding
+from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
 
 if TYPE_CHECKING:
     from reconciler.adapters.history import HistoryRules
@@ -42,7 +43,8 @@ def read_series(
     if not scan.has(demand):
         raise HistoryError(f"{scan.label}: has no column {demand!r} (it has {', '.join(scan.columns)}).")
     wanted = [name for name in ("rejected", "shed", *GAUGES) if scan.has(name) and name != demand]
-    rows = _fetch(base, scan, demand, wanted)
+    read = {name: _shed_sql(scan) if name == "shed" else scan.sql(name, "DOUBLE") for name in wanted}
+    rows = _fetch(base, scan, demand, read)
     count = len(rows["us"])
     bad = ~np.isfinite(rows["good"].astype(float)) | (rows["good"] == 0)
     quality = Quality(rows=count)
@@ -55,6 +57,7 @@ def read_series(
     naive = rows["naive"][keep].astype(bool)
     pair = rows["pair"][keep].astype(np.int64)
     findings = [Finding(kind="bad-row", count=int(bad.sum()), where=scan.label, treatment="unreadable rows, left out.")]
+    findings += unread_findings(base, scan, read)
     if naive.any():
         findings.append(zone_finding(int(naive.sum()), len(naive), scan.label, rules.timezone))
         micros, moved = _clock_changes(micros, pair, naive, rules.timezone)
@@ -84,17 +87,13 @@ def read_series(
         raise HistoryError(f"{scan.label}: {problem}") from None
 
 
-def _fetch(base: duckdb.DuckDBPyConnection, scan: Scan, demand: str, wanted: list[str]) -> dict[str, NDArray[Any]]:
-    """Rows in file order: us, pair, value, naive, good and the wanted columns; NaN where there is nothing."""
+def _fetch(
+    base: duckdb.DuckDBPyConnection, scan: Scan, demand: str, read: Mapping[str, str]
+) -> dict[str, NDArray[Any]]:
+    """Rows in file order: us, pair, value, naive, good and what `read` names; NaN where there is nothing."""
     value, kind = scan.columns[demand]
     number = scan.sql(demand, "DOUBLE")
     blank = f"{value} IS NULL OR trim({value}) IN ('', 'NaN', 'nan', 'NA')" if kind == "VARCHAR" else "true"
-    extra = [
-        f"try_cast({scan.sql(name)}::VARCHAR AS BOOLEAN)::DOUBLE AS {name}"
-        if name == "shed"
-        else f"{scan.sql(name, 'DOUBLE')} AS {name}"
-        for name in wanted
-    ]
     columns = [
         f"{micros_sql(scan)} AS us",
         f"{user_sql(scan)} AS u",
@@ -102,7 +101,7 @@ def _fetch(base: duckdb.DuckDBPyConnection, scan: Scan, demand: str, wanted: lis
         f"{number} AS value",
         f"{naive_sql(scan)} AS naive",
         f"({number} IS NOT NULL OR {blank}) AS readable",
-        *extra,
+        *(f"{sql} AS {name}" for name, sql in read.items()),
     ]
     base.execute(f"CREATE OR REPLACE TEMP TABLE series_rows AS SELECT {', '.join(columns)} FROM {scan.relation}")
     base.execute(
@@ -111,10 +110,16 @@ def _fetch(base: duckdb.DuckDBPyConnection, scan: Scan, demand: str, wanted: lis
     )
     rows = base.execute(
         "SELECT coalesce(us, 0) AS us, coalesce(pair, 0) AS pair, value, coalesce(naive, true) AS naive, "
-        f"(us IS NOT NULL AND pair IS NOT NULL AND readable)::INTEGER AS good{''.join(f', {n}' for n in wanted)} "
+        f"(us IS NOT NULL AND pair IS NOT NULL AND readable)::INTEGER AS good{''.join(f', {n}' for n in read)} "
         "FROM (SELECT *, row_number() OVER () AS place FROM series_rows) LEFT JOIN pairs USING (u, a) ORDER BY place"
     ).fetchnumpy()
     return {name: _plain(values) for name, values in rows.items()}
+
+
+def _shed_sql(scan: Scan) -> str:
+    """SQL of whether load was shed: a truth value or a count, above 0 where some was."""
+    text = f"{scan.sql('shed')}::VARCHAR"
+    return f"coalesce(try_cast({text} AS DOUBLE), try_cast({text} AS BOOLEAN)::DOUBLE)"
 
 
 def _plain(values: Any) -> NDArray[Any]:

@@ -63,7 +63,14 @@ def _read(fleet: Fleet, sources: list[str | Path], history: History, *, text_tim
     database = connection(rules.timezone)
     try:
         for source in sources:
-            scans = scans_of(database, files_of(source), rules.columns, timezone=rules.timezone, text_times=text_times)
+            scans = scans_of(
+                database,
+                files_of(source),
+                rules.columns,
+                timezone=rules.timezone,
+                said_in=rules.said_in,
+                text_times=text_times,
+            )
             for scan in scans:
                 if scan.has("latency_ms"):
                     rows += _rows(database, scan, history)

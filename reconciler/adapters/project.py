@@ -7,6 +7,7 @@ time; only the ledger is history, and without the memory the tests of the foreca
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from reconciler.fleet import Fleet, parse_fleet
 #: Pulumi's own variables for policy packs and their configuration.
 POLICY_PACK = "PULUMI_OPTION_POLICY_PACK"
 POLICY_CONFIG = "PULUMI_OPTION_POLICY_PACK_CONFIG"
+#: Pulumi's rule for names of stacks; dots alone are folders.
+_PART = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +41,17 @@ class Project:
     @property
     def stack_file(self) -> Path:
         """`Pulumi.<stack>.yaml`."""
-        return self.config_dir / f"Pulumi.{self.stack}.yaml"
+        return self.config_dir / f"Pulumi.{self._stack_name}.yaml"
+
+    @property
+    def _stack_name(self) -> str:
+        """The stack's name without organisation and project, which Pulumi leaves out of names of files and policies."""
+        return self.stack.rpartition("/")[2]
 
     @property
     def work(self) -> Path:
         """Folder of this stack's plan, demand, models, ledger and reports."""
-        return self.root / ".tiercast" / self.stack
+        return self.root / ".tiercast" / self._stack_name
 
     @property
     def plan_file(self) -> Path:
@@ -82,7 +90,7 @@ class Project:
 
     def with_held(self, fleet: Fleet, catalogue: Catalogue, *, now: datetime) -> Held:
         """The fleet with what its account has committed to, where it leaves that to AWS."""
-        ask = account(fleet, project=self.name, stack=self.stack)
+        ask = account(fleet, project=self.name, stack=self._stack_name)
         return with_held(fleet, catalogue, ask=ask, kept=self.work / "commitments.json", now=now)
 
     def engine(self) -> Engine:
@@ -104,7 +112,7 @@ class Project:
                     "Move its policies there, or unset the variable and run `pulumi preview --policy-pack` beside.",
                 )
         given = os.environ.get(POLICY_CONFIG, "")
-        config = Path(given).absolute() if given else pack / f"config.{self.stack}.json"
+        config = Path(given).absolute() if given else pack / f"config.{self._stack_name}.json"
         if given and not config.exists():
             raise InputError(
                 str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Mend the path, or unset it."
@@ -128,7 +136,7 @@ def find_project(start: Path, *, stack: str | None, fleet: Path | None) -> Proje
 
     Raises:
         InputError: there is no Pulumi.yaml, or it has no name.
-        UsageError: no stack was named.
+        UsageError: no stack was named, or what was named is no name of one.
     """
     root = next((p for p in (start, *start.parents) if (p / "Pulumi.yaml").exists()), None)
     if root is None:
@@ -141,6 +149,11 @@ def find_project(start: Path, *, stack: str | None, fleet: Path | None) -> Proje
     chosen = stack or os.environ.get("PULUMI_STACK", "")
     if not chosen:
         raise UsageError("No stack is named: give --stack NAME or set PULUMI_STACK.")
+    if not all(_PART.fullmatch(part) for part in chosen.split("/")) or chosen.count("/") > 2:
+        raise UsageError(
+            f"'{chosen}' is no stack's name: expected at most 100 letters, digits, `-`, `_` and `.`, and before it at most "
+            "organisation/project/; give --stack or set PULUMI_STACK."
+        )
     path = fleet or Path(os.environ.get("TIERCAST_FLEET", "") or root / "fleet.yaml")
     return Project(
         root=root,

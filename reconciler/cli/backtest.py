@@ -14,7 +14,7 @@ from forecaster.models.lstm import pretrained
 from forecaster.onepool import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.flights import SOURCE as FLIGHTS
-from reconciler.adapters.history import read_history
+from reconciler.adapters.history import HistoryRules, read_history
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled
@@ -145,7 +145,7 @@ def _pool(
     labels = [*asks, *(f"risk-{text}" for text in risks)]
     first = _moment(since, "--from")
     _there(histories)
-    history = read_history(list(histories), step=None, replay=True)
+    history = read_history(list(histories), step=None, replay=True, rules=HistoryRules(said_in=""))
     start = round((first - history.start) / history.step)
     if not 2 <= start <= history.length:
         raise UsageError(

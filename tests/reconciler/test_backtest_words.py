@@ -25,6 +25,20 @@ def test_a_history_that_is_gone_is_told_as_the_option_that_named_it(
     assert "`history` in fleet.yaml" not in said
 
 
+@pytest.mark.parametrize("columns", ["time,user_id,application_id,requests", "timestamp,user_id,application_id,cpu"])
+def test_a_pool_has_no_fleet_file_to_mend_columns_in(
+    columns: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "h.csv").write_text(f"{columns}\n2024-01-01T00:00:00Z,u,a,1\n")
+    arguments = f"backtest --pool --unit 5 --ask 1% --from 2024-01-02T00:00Z --history {tmp_path}/h.csv"
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments.split(), "--allocations", str(tmp_path / "A.csv")])
+    assert stop.value.code == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/h.csv: has " in said
+    assert "fleet.yaml" not in said
+
+
 def test_a_replay_says_that_it_asks_no_cloud_for_prices_and_commitments(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,9 +104,23 @@ def test_a_hypervisor_smaller_than_every_flavour_is_refused_by_the_flavour_s_nam
         decide(refits(it, tiers__hot__hypervisors=hosts, tiers__hot__flavours=flavours))
 
 
-def test_contradictory_bounds_are_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"minimum of 5 is above the maximum of 2"):
-        decide(refits(situation(20.0, running=2), tiers__warm__min=5, tiers__warm__max=2))
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {
+                "tiers__hot__hypervisors": ({"name": "a", "uri": "qemu:///system", "cores": 8, "memory_mib": 32768},),
+                "tiers__hot__flavours": ({"name": "s", "vcpu": 2, "memory_mib": 2048},),
+                "qos__gold__tiers": ("hot", "warm"),
+            },
+            "fleet.yaml, tiers.hot: slots need `boot`",
+        ),
+        ({"tags": {"tier": "mine"}}, "fleet.yaml, tags and tiers: tags ['tier'] are set by tiercast itself"),
+    ],
+)
+def test_what_the_stack_lacks_is_said_of_the_fleet_file_that_left_it_out(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=re.escape(words)):
+        decide(refits(situation(20.0, running=2), **changes))
 
 
 def test_a_solver_without_time_leaves_the_observed_fleet_raised_until_it_holds() -> None:

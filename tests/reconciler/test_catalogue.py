@@ -52,10 +52,16 @@ def test_an_unknown_type_is_named_with_its_relatives() -> None:
         builtin().price("m5.mega", "spot")
 
 
-@pytest.mark.parametrize(("market", "price"), [("on_demand", 0), ("spot", -0.1), ("spot", "cheap")])
+@pytest.mark.parametrize(("market", "price"), [("on_demand", 0), ("spot", -0.1), ("spot", "cheap"), ("spot", True)])
 def test_a_price_that_is_no_price_names_file_and_key(raw: dict[str, Any], market: str, price: object) -> None:
     raw["types"]["m5.large"]["usd_per_hour"][market] = price
     with pytest.raises(InputError, match=rf"prices.yaml: types.m5.large.usd_per_hour.{market}"):
+        parse_catalogue(raw, "prices.yaml")
+
+
+def test_a_boot_time_without_end_is_refused(raw: dict[str, Any]) -> None:
+    raw["default_boot"]["mean_seconds"] = float("inf")
+    with pytest.raises(InputError, match=r"prices.yaml: default_boot.mean_seconds"):
         parse_catalogue(raw, "prices.yaml")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +15,11 @@ from tests.reconciler.test_fleet import small
 LAUNCH = {"image_id": "ami-1", "zones": ["us-east-1a"]}
 HOST = {"name": "a", "uri": "qemu:///system", "cores": 4, "memory_mib": 8192}
 
+FLAVOUR = {"name": "s", "vcpu": 1, "memory_mib": 512}
+
 
 def hot(**changes: Any) -> dict[str, Any]:
-    return {"hot": {"hypervisors": [HOST], "flavours": [{"name": "s", "vcpu": 1, "memory_mib": 512}], **changes}}
+    return {"hot": {"hypervisors": [HOST], "flavours": [FLAVOUR], **changes}}
 
 
 def freeze(**keys: str) -> dict[str, Any]:
@@ -55,6 +58,19 @@ def told(changes: dict[str, Any]) -> str:
             {"tiers": {"warm": {"instance_types": ["m5.large", "m5.large"], "launch": LAUNCH}}},
             "tiers.warm.instance_types names m5.large twice",
         ),
+        (
+            {"tiers": {"warm": {"instance_types": ["m5.large"], "launch": LAUNCH, "min": 5, "max": 2}}},
+            "tiers.warm: `min` 5 is above `max` 2; lower the one or raise the other",
+        ),
+        ({"tiers": hot(hypervisors=[HOST, HOST])}, "tiers.hot.hypervisors names a twice; name each once"),
+        ({"tiers": hot(flavours=2 * [FLAVOUR])}, "tiers.hot.flavours names s twice; name each once"),
+        ({"guards": {"usd_per_hour": math.inf}}, "guards.usd_per_hour: should be a finite number"),
+        ({"tiers": {"cold": {"headroom": math.inf}}}, "tiers.cold.headroom: should be a finite number"),
+        ({"tiers": hot(min=101)}, "tiers.hot: `min` 101 is above `max` 100"),
+        (
+            {"tiers": hot(spare_hosts=1)},
+            "tiers.hot: `spare_hosts` is 1 of 1 hypervisor, which leaves none to count on; expected at most 0",
+        ),
     ],
 )
 def test_a_contradiction_is_one_sentence_that_names_the_key(changes: dict[str, Any], words: str) -> None:
@@ -66,6 +82,7 @@ def test_a_contradiction_is_one_sentence_that_names_the_key(changes: dict[str, A
     [
         ({"tiers": hot(boot={"kernel": "vmlinuz"})}, "tiers.hot.boot.initrd: is missing"),
         ({"tiers": hot(hypervisors="a")}, "tiers.hot.hypervisors: expected a list"),
+        ({"tiers": hot(boot={"source": "a.qcow2"})}, "tiers.hot.boot.cloud_init: is missing"),
         (
             {"calendar": {"events": [{"name": "a", "start": "2026-01-01T00:00Z", "end": "2026-01-02T00:00Z",
                                       "effect": "lern"}]}},

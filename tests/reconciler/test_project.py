@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.project import Project, find_project
-from reconciler.errors import InputError
+from reconciler.errors import InputError, UsageError
 
 #: Stands in for the CLI: notes the policy variables that it was started with, and knows every stack.
 CLI = """\
@@ -72,3 +72,16 @@ def test_another_pack_than_the_project_s_is_refused_rather_than_ignored(
     monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK", f"policies,{tmp_path / 'company'}")
     with pytest.raises(InputError, match=r"company: PULUMI_OPTION_POLICY_PACK names it, but tiercast judges by"):
         project.engine()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../x", "..", "a b", "x" * 101, "lab/", "/lab", "a/b/c/d", "läb", "lab\n"])
+def test_what_is_no_name_of_a_stack_is_refused_before_anything_is_read_or_written(project: Project, name: str) -> None:
+    with pytest.raises(UsageError, match="is no stack's name: expected at most 100 letters"):
+        find_project(project.root, stack=name, fleet=None)
+
+
+def test_a_stack_may_be_named_with_its_organisation_and_project(project: Project) -> None:
+    full = find_project(project.root, stack="acme/shop/lab", fleet=None)
+    assert (full.stack_file, full.work) == (project.stack_file, project.work)
+    assert full.engine().stack == "acme/shop/lab"
+    assert full.engine().policy_config == project.engine().policy_config
