@@ -39,7 +39,7 @@ def fleet(rules: list[dict[str, Any]]) -> Fleet:
         {
             "step": "1h",
             "history": {"paths": ["h.csv"]},
-            "qos": {"gold": {"latency": "200ms", "tiers": ["hot"]}, "rest": {"latency": "2s"}},
+            "qos": {"gold": {"latency": "200ms", "tiers": ["cold"]}, "rest": {"latency": "2s"}},
             "applications": rules,
             "tiers": {"cold": {"instance_types": ["m"], "launch": {"image_id": "a", "zones": ["z"]}}},
         },
