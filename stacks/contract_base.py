@@ -17,7 +17,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Model(BaseModel):
     """Base of all parts: frozen, camelCase in files, no unknown keys, numbers that are numbers."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
 
 class Ownership(StrEnum):
