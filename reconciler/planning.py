@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast
 from reconciler import cost
@@ -34,9 +33,7 @@ from reconciler.promise import Record, allowance
 from reconciler.sizing import Sizing, SizingProblem, size
 from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
 
-#: Joint paths that the integer program looks at; the demand section uses all of them.
-PROGRAM_PATHS = 50
-#: Steps that it looks ahead.
+#: Steps that the integer program looks ahead.
 PROGRAM_STEPS = 12
 #: Quantile levels that people are shown.
 SHOWN = ("0.5", "0.95", "0.99")
@@ -128,7 +125,7 @@ def problem_of(it: Situation) -> SizingProblem:
     running = [option.supply(option.observed) for option in choices]
     return SizingProblem(
         demand=demand,
-        paths=thinned(paths[:, :, : max(PROGRAM_STEPS, length)]),
+        paths=paths[:, :, : max(PROGRAM_STEPS, length)],
         options=choices,
         window=length,
         hosts=hosts(fleet, frozenset(it.unreachable)),
@@ -153,14 +150,6 @@ def latency_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:
         for name, wanted in problem.demand.classes.items()
         if problem.load_now.get(name, 0.0) > it.load_now.get(name, 0.0)
     )
-
-
-def thinned(paths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every k-th path in order of total demand, so that few stand for many."""
-    if len(paths) <= PROGRAM_PATHS:
-        return paths
-    order = np.argsort(paths.sum(axis=(1, 2)), kind="stable")
-    return np.asarray(paths[order[np.linspace(0, len(paths) - 1, PROGRAM_PATHS).round().astype(int)]])
 
 
 def sunk(fleet: Fleet, catalogue: Catalogue) -> float:

@@ -15,6 +15,7 @@ from reconciler.grouping import Grouping
 from reconciler.guards import PastChange
 from reconciler.observe import Observed
 from reconciler.planning import Situation, decide, problem_of
+from reconciler.sizing import size
 from reconciler.whatif import what_if
 from stacks.contract import Tier
 
@@ -100,3 +101,18 @@ def test_no_spot_is_answered_at_the_on_demand_price() -> None:
     base, without = what_if(problem_of(situation(200.0, running=0)), ["no-spot"])
     assert without.usd_per_hour > base.usd_per_hour
     assert sum(n for _, n in without.counts) > 0
+
+
+def test_one_extreme_path_of_a_thousand_weighs_as_one_of_a_thousand() -> None:
+    # A few paths picked to stand for all, the largest among them, would weigh it twenty times as much.
+    it = situation(400.0, 0)
+    rng = np.random.default_rng(2)
+    calm = 400.0 * 3600 * np.exp(rng.normal(0, 0.1, (1000, 1, 12)))
+    wild = calm.copy()
+    wild[-1] *= 3
+    counts = []
+    for paths in (calm, wild):
+        quantiles = np.quantile(calm, LEVELS, axis=0).transpose(1, 2, 0)
+        problem = problem_of(replace(it, forecast=replace(it.forecast, paths=paths, quantiles=quantiles)))
+        counts.append(sum(count.after for count in size(problem).counts))
+    assert counts[1] <= 1.2 * counts[0]
