@@ -22,8 +22,7 @@ from forecaster.demand import LEVELS
 from forecaster.features import seasons_of
 from forecaster.models import MODELS
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
-from forecaster.pipeline import Settings, prequential, seconds_of, short_history
-from forecaster.scale import PowerScale, unit_of
+from forecaster.pipeline import Settings, prequential, scaled, seconds_of, short_history
 
 Floats = NDArray[np.float64]
 PLAIN, SHIPPED = "ours without LSTM", "ours"
@@ -52,11 +51,9 @@ def stretch_from(trace: Trace, last: int | None = None) -> Stretch:
 
 def parts_of(stretch: Stretch, h: int, net: QuantileModel | None) -> dict[str, Floats]:
     """Calibrated quantiles (n + h, levels) in requests of every model alone, as `prequential` would make them."""
-    unit = unit_of(stretch.values[: stretch.trained][stretch.observed[: stretch.trained]])
     made = {}
     for expert in MODELS:
-        scale = PowerScale(power=expert.power, unit=unit)
-        here = stretch.scaled(scale.forward(stretch.values))
+        scale, here = scaled(stretch, expert.power)
         made[expert.name] = scale.backward(dress(expert.model.ahead(here, h), here, h, np.asarray(LEVELS)))
     if net is not None:
         made[net.name] = net.quantiles_ahead(stretch, h, LEVELS)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from reconciler.cli import main
+from tests.forecaster.command_cases import document, run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FLEET = """
@@ -57,22 +55,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PULUMI_STACK", "dev")
     monkeypatch.setenv("COLUMNS", "140")
     return tmp_path
-
-
-def run(*words: str) -> int:
-    """The exit code of a command."""
-    with pytest.raises(SystemExit) as done:
-        main(list(words))
-    return int(done.value.code or 0)
-
-
-def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """What a command prints with --json."""
-    capsys.readouterr()
-    assert run(*words, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert isinstance(found, dict)
-    return found
 
 
 def test_train_keeps_a_model_and_forecast_uses_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

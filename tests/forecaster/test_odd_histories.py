@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from reconciler.adapters.history import read_history
-from reconciler.cli import main
+from tests.forecaster.command_cases import document, run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -56,22 +55,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(project: Path, lines: list[str], header: str = HEADER) -> None:
     """The history file."""
     (project / "demand.csv").write_text("\n".join([header, *lines]) + "\n")
-
-
-def run(*words: str) -> int:
-    """The exit code of a command."""
-    with pytest.raises(SystemExit) as done:
-        main(list(words))
-    return int(done.value.code or 0)
-
-
-def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """What a command prints with --json."""
-    capsys.readouterr()
-    assert run(*words, "--json") == 0
-    found = json.loads(capsys.readouterr().out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
-    assert isinstance(found, dict)
-    return found
 
 
 def findings(trained: dict[str, Any]) -> dict[str, int]:
