@@ -106,8 +106,10 @@ def solved(
     span = HORIZON - question.lead
     p.row([*shorts, excess], [1 / n] * len(shorts) + [-float(span)], high=question.allowed * span)
     first = columns[0][0]
-    fixed = {} if held is None else dict(zip(first, held, strict=True))
-    found = p.solve(gap=1e-6, time_limit_s=20.0, fixed=fixed)
+    if held is not None:
+        for column, count in zip(first, held, strict=True):
+            p.low[column] = p.high[column] = count
+    found = p.solve(gap=1e-6, time_limit_s=20.0)
     return found.objective, (float(round(found.values[first[0]])), float(round(found.values[first[1]])))
 
 

@@ -124,127 +124,146 @@ def assess(
     Returns:
         One assessment per class in the same order.
     """
-    losses = loss_states([(s.zone, s.loss, s.lost_share) for s in supply])
-    routing = _Routing(supply, losses)
-    rates, mass = aligned_scenarios(demand, fine)
-    found = []
-    for index, (name, wanted) in enumerate(demand.classes.items()):
-        service = Service.of(wanted.service)
-        level = 1 - wanted.allowed_share
-        at_level = float(np.interp(level, wanted.levels, wanted.requests_per_second))
-        found.append(_ClassRoute(name, wanted, service, np.append(rates[:, index], at_level), mass, level))
-        routing.take(found[-1])
-    return Assessment(
-        classes=tuple(f.assessment(routing, losses, latency) for f in found),
-        utilisation={t: float(1 - routing.free[t][-1, 0]) if t in routing.free else 0.0 for t in routing.tiers},
-    )
+    return Judge(demand, supply, fine=fine).of([s.count for s in supply], latency=latency)
+
+
+class Judge:
+    """`assess` for many fleets of the same kinds of instances: what does not depend on their counts is prepared once."""
+
+    def __init__(self, demand: Demand, kinds: Sequence[Supply], *, fine: int = 4) -> None:
+        self.tiers = [s.tier for s in kinds]
+        self.losses = loss_states([(s.zone, s.loss, s.lost_share) for s in kinds])
+        rates, self.mass = aligned_scenarios(demand, fine)
+        self.wanted = [
+            _Wanted(name, wanted, kinds, rates[:, index]) for index, (name, wanted) in enumerate(demand.classes.items())
+        ]
+
+    def of(self, counts: Sequence[int], *, latency: bool = False) -> Assessment:
+        """Judge so many of each kind, in the kinds' order."""
+        routing = _Routing(self.tiers, self.losses, np.asarray(counts, float))
+        routes = [_ClassRoute(wanted, routing) for wanted in self.wanted]
+        return Assessment(
+            classes=tuple(r.assessment(self.mass, latency) for r in routes),
+            utilisation={t: float(1 - routing.free[t][-1, 0]) if t in routing.free else 0.0 for t in routing.tiers},
+        )
+
+
+class _Wanted:
+    """One class's demand and what each kind of instance gives it; the last rate is its demand at `level`."""
+
+    def __init__(self, name: str, demand: ClassDemand, kinds: Sequence[Supply], rates: Floats) -> None:
+        self.name, self.demand, self.service = name, demand, Service.of(demand.service)
+        self.level = 1 - demand.allowed_share
+        self.rates = np.append(rates, float(np.interp(self.level, demand.levels, demand.requests_per_second)))
+        self.slots = {
+            t: np.array([slots_per_instance(s, self.service) if s.tier is t else 0 for s in kinds], float)
+            for t in demand.tiers
+        }
+        self.safe_loads = {
+            t: SafeLoads(
+                service=self.service,
+                target_ms=demand.latency_ms,
+                percentile=demand.percentile,
+                round_trip_ms=demand.round_trip_ms.get(t, 0.0),
+            )
+            for t in demand.tiers
+        }
 
 
 class _Routing:
     """Free share of every tier's instances, by demand scenario (axis 0) and loss state (axis 1)."""
 
-    def __init__(self, supply: Sequence[Supply], losses: Losses) -> None:
-        self.supply = supply
-        self.left = losses.left
-        self.tiers = [t for t in Tier if any(s.tier is t and s.count for s in supply)]
+    def __init__(self, tiers: Sequence[Tier], losses: Losses, counts: Floats) -> None:
+        self.losses, self.counts = losses, counts
+        present = {t for t, count in zip(tiers, counts, strict=True) if count}
+        self.tiers = [t for t in Tier if t in present]
         self.free: dict[Tier, Floats] = {}
 
-    def slots(self, tier: Tier, service: Service) -> Floats:
-        """(loss states,) slots that the class would have with the whole tier to itself."""
-        each = np.array([s.count * slots_per_instance(s, service) if s.tier is tier else 0 for s in self.supply], float)
-        return self.left @ each if len(each) else np.zeros(len(self.left))
-
-    def take(self, route: _ClassRoute) -> None:
-        """Serve a class from what the classes before it left."""
-        rest = np.repeat(route.rates[:, None], len(self.left), axis=1)
-        for tier in route.demand.tiers:
-            if tier not in self.tiers:
-                continue
-            free = self.free.setdefault(tier, np.ones_like(rest))
-            total = self.slots(tier, route.service)
-            table = route.safe_loads(tier)
-            taken = np.minimum(table.load(free * total), rest)
-            used = np.minimum(table.slots(taken), total)
-            share = np.divide(used, total, out=np.zeros_like(free), where=total > 0)
-            self.free[tier] = np.maximum(free - np.minimum(share, free), 0.0)
-            route.served[tier], route.share[tier] = taken, np.minimum(share, free)
-            rest = np.maximum(rest - taken, 0.0)
-        route.unserved = rest
+    def slots(self, each: Floats) -> Floats:
+        """(loss states,) slots of the whole tier, at so many per instance of each kind."""
+        return self.losses.left @ (self.counts * each) if len(each) else np.zeros(len(self.losses.left))
 
 
 class _ClassRoute:
-    """How one class is served in every scenario; the last scenario is its demand at `level`."""
+    """How one class is served in every scenario, from what the classes before it left."""
 
-    def __init__(
-        self, name: str, demand: ClassDemand, service: Service, rates: Floats, mass: Floats, level: float
-    ) -> None:
-        self.name, self.demand, self.service = name, demand, service
-        self.rates, self.mass, self.level = rates, mass, level
+    def __init__(self, wanted: _Wanted, routing: _Routing) -> None:
+        self.wanted, self.routing = wanted, routing
         self.served: dict[Tier, Floats] = {}
         self.share: dict[Tier, Floats] = {}
-        self.unserved: Floats = np.zeros((0, 0))
+        self.total: dict[Tier, Floats] = {}
+        rest = np.repeat(wanted.rates[:, None], len(routing.losses.left), axis=1)
+        for tier in wanted.demand.tiers:
+            if tier not in routing.tiers:
+                continue
+            free = routing.free.setdefault(tier, np.ones_like(rest))
+            total = self.total[tier] = routing.slots(wanted.slots[tier])
+            table = wanted.safe_loads[tier]
+            taken = np.minimum(table.load(free * total), rest)
+            used = np.minimum(table.slots(taken), total)
+            share = np.minimum(np.divide(used, total, out=np.zeros_like(free), where=total > 0), free)
+            routing.free[tier] = np.maximum(free - share, 0.0)
+            self.served[tier], self.share[tier] = taken, share
+            rest = np.maximum(rest - taken, 0.0)
+        self.unserved = rest
 
-    def safe_loads(self, tier: Tier) -> SafeLoads:
-        return SafeLoads(
-            service=self.service,
-            target_ms=self.demand.latency_ms,
-            percentile=self.demand.percentile,
-            round_trip_ms=self.demand.round_trip_ms.get(tier, 0.0),
-        )
-
-    def assessment(self, routing: _Routing, losses: Losses, latency: bool) -> ClassAssessment:
-        weights = self.mass[:, None] * losses.probability
-        missed = np.where(self.unserved[:-1] > 1e-9 * np.maximum(self.rates[:-1, None], 1e-9), self.unserved[:-1], 0.0)
-        volume = float(self.mass @ self.rates[:-1])
-        usable = [t for t in self.served if self.safe_loads(t).load(routing.slots(t, self.service)).max() > 0]
+    def assessment(self, mass: Floats, latency: bool) -> ClassAssessment:
+        """The class's lot, once every class has taken its part; `mass` is the scenarios' probability."""
+        wanted, routing = self.wanted, self.routing
+        rates = wanted.rates[:-1]
+        weights = mass[:, None] * routing.losses.probability
+        missed = np.where(self.unserved[:-1] > 1e-9 * np.maximum(rates[:, None], 1e-9), self.unserved[:-1], 0.0)
+        volume = float(mass @ rates)
+        usable = any(wanted.safe_loads[t].load(self.total[t]).max() > 0 for t in self.served)
         return ClassAssessment(
-            name=self.name,
-            target_ms=self.demand.latency_ms,
-            percentile=self.demand.percentile,
-            level=self.level,
-            demand_rps=float(self.rates[-1]),
-            safe_rps=self._safe(routing),
-            latency_ms=self._latency(routing) if latency else float("nan"),
+            name=wanted.name,
+            target_ms=wanted.demand.latency_ms,
+            percentile=wanted.demand.percentile,
+            level=wanted.level,
+            demand_rps=float(wanted.rates[-1]),
+            safe_rps=self._safe(),
+            latency_ms=self._latency() if latency else float("nan"),
             violating_share=float((weights * missed).sum()) / volume if volume > 0 else 0.0,
-            asked_share=self.demand.allowed_share,
+            asked_share=wanted.demand.allowed_share,
             risk=float(weights[missed > 0].sum()),
             served={t: float(x[-1, 0]) for t, x in self.served.items()},
             used={t: float(x[-1, 0]) for t, x in self.share.items()},
-            reachable=bool(usable) or not any(t in routing.tiers for t in self.demand.tiers),
+            reachable=usable or not self.served,
         )
 
-    def _safe(self, routing: _Routing) -> float:
+    def _safe(self) -> float:
         """What the class could carry beside the others: what it is served plus what the tiers' free shares carry."""
         total = 0.0
-        for tier in self.share:
-            slots = routing.slots(tier, self.service)[0]
-            total += float(self.safe_loads(tier).load((self.share[tier] + routing.free[tier])[-1, 0] * slots))
+        for tier, share in self.share.items():
+            part = (share + self.routing.free[tier])[-1, 0]
+            total += float(self.wanted.safe_loads[tier].load(part * self.total[tier][0]))
         return total
 
-    def _latency(self, routing: _Routing) -> float:
+    def _latency(self) -> float:
         """Percentile of the mixture over tiers at `level`, with no loss, at the peak of the step.
 
         Free instances are not idle: every class in a tier has its share stretched to the whole. Demand beyond the safe
         load is spread over the class's slots, as a balancer without admission would.
         """
+        service, demand, rate = self.wanted.service, self.wanted.demand, self.wanted.rates[-1]
         slots, loads = [], []
         for tier, share in self.share.items():
-            mine, free = float(share[-1, 0]), float(routing.free[tier][-1, 0])
+            mine, free = float(share[-1, 0]), float(self.routing.free[tier][-1, 0])
             stretched = mine / max(1 - free, 1e-12)
-            slots.append(min(stretched, 1.0) * float(routing.slots(tier, self.service)[0]))
+            slots.append(min(stretched, 1.0) * float(self.total[tier][0]))
             loads.append(float(self.served[tier][-1, 0]))
-        if self.rates[-1] <= 0:
+        if rate <= 0:
             return 0.0
         extra = float(self.unserved[-1, 0])
         if sum(slots) <= 0:
             return float("inf")
         busy = [load + extra * slot / sum(slots) for load, slot in zip(loads, slots, strict=True)]
         parts = [
-            (b / sum(busy), s, b * self.service.peak_factor, self.demand.round_trip_ms.get(t, 0.0))
+            (b / sum(busy), s, b * service.peak_factor, demand.round_trip_ms.get(t, 0.0))
             for t, s, b in zip(self.share, slots, busy, strict=True)
             if b > 0
         ]
-        return _mixture_percentile(parts, self.service, self.demand.percentile)
+        return _mixture_percentile(parts, service, demand.percentile)
 
 
 def _mixture_percentile(

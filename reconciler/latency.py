@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -233,13 +233,18 @@ def safe_load(
     if not reachable(service, target_ms, percentile, round_trip_ms):
         return np.zeros_like(c)
     inside = np.clip(c, 0.0, _LARGEST_POOL)
+    asked = 1 - percentile
     low, high = np.zeros_like(c), inside / service.mean_s
     slots = np.maximum(inside, 1e-9)
-    # 34 halvings: the bracket shrinks to 1e-10 of its width, far below the approximation's own error.
-    for _ in range(34):
-        middle = (low + high) / 2
-        holds = latency_tail(slots, middle, service, seconds) <= 1 - percentile
+    below, above = np.full_like(c, service_tail(service, seconds) - asked), np.full_like(c, percentile)
+    # Halving until the tail is nearly straight within the bracket (4e-6 of its width), then two secants: to about 1e-9,
+    # far below the approximation's own error.
+    for turn in range(20):
+        middle = (low + high) / 2 if turn < 18 else (low * above - high * below) / (above - below)
+        excess = latency_tail(slots, middle, service, seconds) - asked
+        holds = excess <= 0
         low, high = np.where(holds, middle, low), np.where(holds, high, middle)
+        below, above = np.where(holds, excess, below), np.where(holds, above, excess)
     return low * np.maximum(c / _LARGEST_POOL, 1.0) / service.peak_factor
 
 
@@ -255,7 +260,7 @@ class SafeLoads:
     def load(self, slots: ArrayLike) -> Floats:
         """requests/s that so many whole slots (rounded down) carry within the promise."""
         whole = np.floor(np.maximum(np.asarray(slots, float), 0) + 1e-9)
-        table = self._table()
+        table = self._table
         inside: Floats = np.interp(whole, _GRID, table) * np.maximum(whole / _LARGEST_POOL, 1.0)
         return inside
 
@@ -269,7 +274,7 @@ class SafeLoads:
         """Slots that carry the rate, linear between whole ones: what is missing of them is in proportion to the load."""
         # The last float digits must not cost a slot: what `load` returned must map back to the same slots.
         wanted = np.asarray(rate, float) * (1 - 1e-12)
-        table = self._table()
+        table = self._table
         if table[-1] <= 0:
             return np.where(wanted > 0, np.inf, 0.0)
         above = np.clip(np.searchsorted(table, wanted, side="left"), 1, len(table) - 1)
@@ -278,6 +283,7 @@ class SafeLoads:
         beyond = wanted / table[-1] * _LARGEST_POOL
         return np.where(wanted <= 0, 0.0, np.where(wanted <= table[-1], inside, beyond))
 
+    @cached_property
     def _table(self) -> Floats:
         return _safe_load_table(self.service, self.target_ms, self.percentile, self.round_trip_ms)
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reconciler.assess import assess
 from reconciler.scenarios import aligned_scenarios
 from reconciler.sizing.ceilings import over_ceiling, within_ceilings
-from reconciler.sizing.milp import Program, Solution
+from reconciler.sizing.milp import Program, Relaxation, Solution
 from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
 from reconciler.sizing.problem import SizingProblem
 from reconciler.sizing.program import Layout, Prices, build
 from reconciler.sizing.reasons import explain_obstacles, tier_reasons
 from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, less_idle_growth, promises, repaired
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
-
-Floats = NDArray[np.float64]
 
 #: Penalties in units of the dearest vCPU-hour: of volume beyond the promise in steps to come (worth some capacity, to
 #: be re-decided), of a broken promise and a broken floor of this plan (far above any cost that they could save).
@@ -32,6 +29,7 @@ class _Stated:
     """The program as stated, with what is needed to evaluate other counts in it."""
 
     program: Program
+    relaxation: Relaxation
     layout: Layout
     tails: Mapping[str, float]
     shortage: Mapping[str, float]
@@ -40,8 +38,42 @@ class _Stated:
 
     def fixed(self, problem: SizingProblem, counts: Mapping[str, int]) -> Solution:
         """Best completion of the horizon with the window's counts given: a linear program."""
-        held = {self.layout.counts[i][0]: float(counts[o.name]) for i, o in enumerate(problem.options)}
-        return self.program.solve(gap=self.gap, time_limit_s=self.time_limit_s, fixed=held)
+        held: dict[int, float] = {}
+        for option, columns, paid in zip(problem.options, self.layout.counts, self.layout.paid, strict=True):
+            held |= {columns[0]: float(counts[option.name]), **paid.implied(option, counts[option.name])}
+        return self.relaxation.solve(held)
+
+    def solved(self, problem: SizingProblem, warm: Sizing | None) -> Solution:
+        """The program to its gap, from the best of two starts; where one is near enough to the bound already, that one.
+
+        Starts are the relaxation's counts rounded up, which often are near enough, and the former plan's.
+        """
+        bound = self.relaxation.solve({})
+        starts = [self._rounded_up(problem, bound)] if bound.found else []
+        if warm is not None:
+            starts.append(self._former(problem, warm))
+        best = min((self.fixed(problem, counts) for counts in starts), key=lambda s: s.objective, default=None)
+        if best is None or not best.found:
+            return self.program.solve(gap=self.gap, time_limit_s=self.time_limit_s)
+        if bound.found and best.objective - bound.objective <= self.gap * abs(best.objective):
+            return replace(best, bound=bound.objective)
+        return self.program.solve(gap=self.gap, time_limit_s=self.time_limit_s, start=best.values)
+
+    def _rounded_up(self, problem: SizingProblem, relaxed: Solution) -> Counts:
+        values = {o.name: relaxed.values[c[0]] for o, c in zip(problem.options, self.layout.counts, strict=True)}
+        return self._within(problem, {name: math.ceil(value - 1e-6) for name, value in values.items()})
+
+    def _former(self, problem: SizingProblem, warm: Sizing) -> Counts:
+        known = {c.option: c.after for c in warm.counts}
+        return self._within(problem, {o.name: known.get(o.name, o.observed) for o in problem.options})
+
+    def _within(self, problem: SizingProblem, counts: Counts) -> Counts:
+        """Counts within the columns' bounds."""
+        low, high = self.program.low, self.program.high
+        return {
+            o.name: round(min(max(counts[o.name], low[c[0]]), high[c[0]]))
+            for o, c in zip(problem.options, self.layout.counts, strict=True)
+        }
 
 
 def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = None) -> Sizing:
@@ -68,20 +100,18 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         budget = max(problem.budget_usd_per_hour - problem.sunk_usd_per_hour, 0.0)
     # Making the counts exact costs a little more: leave it a part of the gap.
     stated = _state(problem, needs, budget, 0.5 * gap)
-    solution = stated.program.solve(
-        gap=stated.gap, time_limit_s=problem.time_limit_s, start=_start(problem, stated, warm)
-    )
+    solution = stated.solved(problem, warm)
     if not solution.found and budget is not None:
         # What must run (floor, minimum, what may not shrink) is dearer than the budget: it runs, and the plan says so.
         stated = _state(problem, needs, None, 0.5 * gap)
-        solution = stated.program.solve(gap=stated.gap, time_limit_s=problem.time_limit_s)
+        solution = stated.solved(problem, warm)
     if solution.found:
         counts = _counts(problem, stated, solution)
         over = usd_of(problem, counts) - (problem.budget_usd_per_hour or math.inf)
         if budget is not None and over > 1e-9:
             # Pools come in whole instances, which the program leaves out: with so much less it keeps the budget.
             tighter = _state(problem, needs, max(budget - over, 0.0), 0.5 * gap)
-            within = tighter.program.solve(gap=tighter.gap, time_limit_s=problem.time_limit_s)
+            within = tighter.solved(problem, warm)
             if within.found and usd_of(problem, less := _counts(problem, tighter, within)) < usd_of(problem, counts):
                 stated, solution, counts = tighter, within, less
     else:
@@ -135,26 +165,13 @@ def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: floa
     per_rps = np.divide((needs.mass @ needs.window), np.maximum(needs.mass @ needs.rates, 1e-12))
     return _Stated(
         program=program,
+        relaxation=program.relaxed(problem.time_limit_s),
         layout=layout,
         tails={names[k]: float(tails[k]) for k in needs.served},
         shortage={names[k]: float(shortage[k] * per_rps[k]) for k in needs.served},
         gap=gap,
         time_limit_s=problem.time_limit_s,
     )
-
-
-def _start(problem: SizingProblem, stated: _Stated, warm: Sizing | None) -> Floats | None:
-    """The former plan's counts, clipped into today's bounds and completed: a point to start from, if it is feasible."""
-    if warm is None:
-        return None
-    known = {c.option: c.after for c in warm.counts}
-    program, counts = stated.program, {}
-    for i, option in enumerate(problem.options):
-        column = stated.layout.counts[i][0]
-        value = known.get(option.name, option.observed)
-        counts[option.name] = round(min(max(value, program.low[column]), program.high[column]))
-    completed = stated.fixed(problem, counts)
-    return completed.values if completed.found else None
 
 
 def _settle(

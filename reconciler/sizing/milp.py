@@ -73,7 +73,6 @@ class Program:
         gap: float,
         time_limit_s: float,
         start: NDArray[np.float64] | None = None,
-        fixed: dict[int, float] | None = None,
     ) -> Solution:
         """Minimise to a relative gap.
 
@@ -81,32 +80,18 @@ class Program:
             gap: relative distance to the bound at which to stop.
             time_limit_s: wall-clock limit; what was found by then is returned.
             start: a feasible point of all columns (warm start).
-            fixed: columns held at a value.
         """
-        found = self._run(gap, time_limit_s, start, fixed or {})
+        found = self._run(gap, time_limit_s, start)
         if start is not None and found.found:
             # HiGHS 1.16 may report a wrong optimum when presolve empties a model that was given a start: check it.
             true = float(np.array(self.cost) @ found.values)
             if abs(true - found.objective) > 1e-6 * max(abs(true), 1e-9):
-                return self._run(gap, time_limit_s, None, fixed or {})
+                return self._run(gap, time_limit_s, None)
         return found
 
-    def _run(
-        self, gap: float, time_limit_s: float, start: NDArray[np.float64] | None, fixed: dict[int, float]
-    ) -> Solution:
-        highs = _silent_solver()
-        for option, setting in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("random_seed", 0),
-            ("mip_rel_gap", gap),
-            ("time_limit", time_limit_s),
-        ):
-            highs.setOptionValue(option, setting)
-        # Prices per step are tiny against the solver's tolerances: solve in units of the median cost.
-        positive = [c for c in self.cost if c > 0]
-        unit = float(np.median(positive)) if positive else 1.0
-        highs.passModel(self._lp(fixed, unit))
+    def _run(self, gap: float, time_limit_s: float, start: NDArray[np.float64] | None) -> Solution:
+        highs, unit = _solver(mip_rel_gap=gap, time_limit=time_limit_s), self.unit()
+        highs.passModel(self.lp(unit))
         if start is not None and any(self.integer):
             point = highspy.HighsSolution()
             point.col_value = start.tolist()
@@ -122,14 +107,21 @@ class Program:
             optimal=highs.getModelStatus() == highspy.HighsModelStatus.kOptimal,
         )
 
-    def _lp(self, fixed: dict[int, float], unit: float) -> highspy.HighsLp:
-        low, high = np.array(self.low), np.array(self.high)
-        for column, value in fixed.items():
-            low[column] = high[column] = value
+    def unit(self) -> float:
+        """Prices per step are tiny against the solver's tolerances: it solves in units of the median cost."""
+        positive = [c for c in self.cost if c > 0]
+        return float(np.median(positive)) if positive else 1.0
+
+    def relaxed(self, time_limit_s: float) -> Relaxation:
+        """The program without whole numbers, to be solved for many fixed columns in turn."""
+        return Relaxation(self, time_limit_s)
+
+    def lp(self, unit: float) -> highspy.HighsLp:
+        """The solver's model, costs in `unit`."""
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = len(self.cost), len(self.row_low)
         lp.col_cost_ = np.array(self.cost) / unit
-        lp.col_lower_, lp.col_upper_ = low, high
+        lp.col_lower_, lp.col_upper_ = np.array(self.low), np.array(self.high)
         lp.row_lower_, lp.row_upper_ = np.array(self.row_low), np.array(self.row_high)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         lp.a_matrix_.start_ = np.array(self.starts, dtype=np.int32)
@@ -138,6 +130,49 @@ class Program:
         kinds = highspy.HighsVarType
         lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in self.integer]
         return lp
+
+
+class Relaxation:
+    """A program without whole numbers that stays in the solver: each solution starts from the basis of the one before.
+
+    Other fixed columns leave that basis dual feasible, so that a few dual simplex steps do in place of a solution from
+    nothing.
+    """
+
+    def __init__(self, program: Program, time_limit_s: float) -> None:
+        self.low, self.high = np.array(program.low), np.array(program.high)
+        self.unit = program.unit()
+        self.highs, self.time_limit_s = _solver(), time_limit_s
+        lp = program.lp(self.unit)
+        lp.integrality_ = []
+        self.highs.passModel(lp)
+
+    def solve(self, fixed: dict[int, float]) -> Solution:
+        """Minimise with columns held at a value; all others have their own bounds."""
+        low, high = self.low.copy(), self.high.copy()
+        for column, value in fixed.items():
+            low[column] = high[column] = value
+        # The solver's clock runs on over all its runs.
+        self.highs.setOptionValue("time_limit", self.highs.getRunTime() + self.time_limit_s)
+        self.highs.changeColsBounds(len(low), np.arange(len(low), dtype=np.int32), low, high)
+        self.highs.run()
+        info = self.highs.getInfo()
+        optimal = self.highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        objective = float(info.objective_function_value) * self.unit if optimal else INFINITY
+        return Solution(
+            values=np.asarray(self.highs.getSolution().col_value) if optimal else np.zeros(0),
+            objective=objective,
+            bound=objective,
+            optimal=optimal,
+        )
+
+
+def _solver(**settings: float) -> highspy.Highs:
+    """A silent solver on one thread with the same seed every time."""
+    highs = _silent_solver()
+    for option, setting in (("output_flag", False), ("threads", 1), ("random_seed", 0), *settings.items()):
+        highs.setOptionValue(option, setting)
+    return highs
 
 
 def _silent_solver() -> highspy.Highs:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.assess import Supply
+from reconciler.assess import Judge, Supply
 from reconciler.errors import UserError
+from reconciler.floor import floor_demand
 from reconciler.latency import Service
 from reconciler.sizing.price import Mixed, Waiting
 from stacks.contract import Demand, Tier
@@ -171,6 +173,24 @@ class SizingProblem:
 
     def _hosted(self, tier: Tier) -> bool:
         return any(h.tier is tier for h in self.hosts)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """`assess` of the demand section for counts in the options' order."""
+        return Judge(self.demand, [o.supply(1, self.window) for o in self.options])
+
+    @cached_property
+    def judge_unlost(self) -> Judge:
+        """The same with nothing lost to shocks."""
+        return Judge(self.demand, self._unlost())
+
+    @cached_property
+    def judge_now(self) -> Judge:
+        """The load measured now in place of the quantiles, with nothing lost: the safety floor."""
+        return Judge(floor_demand(self.demand, self.load_now), self._unlost(), fine=1)
+
+    def _unlost(self) -> list[Supply]:
+        return [replace(o.supply(1), loss=0.0) for o in self.options]
 
     @property
     def horizon(self) -> int:

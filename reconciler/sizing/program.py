@@ -25,7 +25,7 @@ from reconciler.sizing.cuts import Shortage
 from reconciler.sizing.milp import INFINITY, Program
 from reconciler.sizing.needs import Group, Needs
 from reconciler.sizing.packing import counted_share, host_limits
-from reconciler.sizing.paying import paid
+from reconciler.sizing.paying import Paid, paid
 from reconciler.sizing.problem import Option, SizingProblem
 from stacks.contract import Tier
 
@@ -37,9 +37,11 @@ STEP_TANGENTS, LOSS_TANGENTS = 12, 24
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where to find things among the columns: counts[i][h] (the window's repeat), and slack per promise and floor."""
+    """Where to find things among the columns: counts[i][h] (the window's repeat), what the window's are paid by, and slack
+    per promise and floor."""
 
     counts: tuple[tuple[int, ...], ...]
+    paid: tuple[Paid, ...]
     promise_slack: Mapping[int, int]
     floor_slack: Mapping[int, int]
 
@@ -66,8 +68,8 @@ class _Builder:
         self.program = Program()
         self.hours = problem.demand.step_seconds / 3600
         self.count: list[list[int]] = []
-        #: Per option what the window pays: column → USD/hour.
-        self.paid: list[dict[int, float]] = []
+        #: Per option what the window pays by.
+        self.paid: list[Paid] = []
         prices_known = [o.usd_per_hour for o in problem.options if o.usd_per_hour > 0]
         #: What a start or stop of an owned instance is weighed with: it has no price, and must not churn for nothing.
         self.nominal = min(prices_known, default=0.01)
@@ -82,8 +84,8 @@ class _Builder:
             self._window(group, weights, promise[group.last])
             self._floor(group, weights, floor[group.last])
         self._steps()
-        layout = Layout(counts=tuple(map(tuple, self.count)), promise_slack=promise, floor_slack=floor)
-        return self.program, layout
+        counts, paid_by = tuple(map(tuple, self.count)), tuple(self.paid)
+        return self.program, Layout(counts=counts, paid=paid_by, promise_slack=promise, floor_slack=floor)
 
     def _rank(self, k: int) -> float:
         """Classes of higher priority keep their promise first."""
@@ -145,7 +147,7 @@ class _Builder:
                     for column in set(self.count[i]):
                         p.high[column] = max(min(p.high[column], limits.slots(options[i].name)), p.low[column])
         if budget is not None:
-            priced = {c: usd for parts in self.paid for c, usd in parts.items() if usd > 0}
+            priced = {c: usd for parts in self.paid for c, usd in parts.usd.items() if usd > 0}
             p.row(list(priced), list(priced.values()), high=budget)
 
     # -- promises and floor ------------------------------------------------------------------------------------

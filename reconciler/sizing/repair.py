@@ -15,11 +15,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.assess import Assessment, assess
-from reconciler.floor import floor_demand
+from reconciler.assess import Assessment
 from reconciler.sizing.packing import host_limits, without_spare_hosts
 from reconciler.sizing.problem import Option, SizingProblem
-from reconciler.sizing.result import supply_of, usd_of
+from reconciler.sizing.result import usd_of
 from stacks.contract import Tier
 
 Counts = dict[str, int]
@@ -34,21 +33,22 @@ def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the losses of spot, and
     the fullest hosts gone.
     """
-    demand = problem.demand
-    whole = assess(demand, supply_of(problem, counts), latency=False)
+    whole = problem.judge.of(_in_order(problem, counts))
     left = without_spare_hosts(problem, counts)
     if left is None:
         return whole
-    parted = assess(demand, [replace(s, loss=0.0) for s in supply_of(problem, left)], latency=False)
+    parted = problem.judge_unlost.of(_in_order(problem, left))
     worse = (max(pair, key=lambda c: c.violating_share) for pair in zip(whole.classes, parted.classes, strict=True))
     return replace(whole, classes=tuple(worse))
 
 
 def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     """The counts against the load measured now, with nothing lost."""
-    supply = [replace(s, loss=0.0) for s in supply_of(problem, counts)]
-    wanted = floor_demand(problem.demand, problem.load_now)
-    return assess(wanted, supply, fine=1, latency=False)
+    return problem.judge_now.of(_in_order(problem, counts))
+
+
+def _in_order(problem: SizingProblem, counts: Mapping[str, int]) -> list[int]:
+    return [counts[o.name] for o in problem.options]
 
 
 def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:
