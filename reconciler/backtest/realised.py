@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -52,8 +53,33 @@ class Served:
     pooled: Mapping[str, float]
 
 
-def served(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[str, float]) -> Served:
+def served(
+    problem: SizingProblem,
+    counts: Mapping[str, int],
+    rates: Mapping[str, float],
+    coming: Mapping[str, Sequence[float]] | None = None,
+) -> Served:
     """How ready `counts` (by option) serve a step's demand, with the ready pool as recourse.
+
+    `coming`: by option when more instances become ready, as shares of the step. Demand is even within it.
+    """
+    late = coming or {}
+    moments = [0.0, *sorted({moment for each in late.values() for moment in each}), 1.0]
+    parts = []
+    for begin, end in itertools.pairwise(moments):
+        there = {name: n + sum(moment <= begin for moment in late.get(name, ())) for name, n in counts.items()}
+        parts.append((end - begin, _served(problem, there, rates)))
+    return Served(
+        unserved={name: sum(span * one.unserved[name] for span, one in parts) for name in parts[0][1].unserved},
+        pooled={
+            name: sum(span * one.pooled.get(name, 0.0) for span, one in parts)
+            for name in dict.fromkeys(name for _, one in parts for name in one.pooled)
+        },
+    )
+
+
+def _served(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[str, float]) -> Served:
+    """The same for counts that stay.
 
     Where anything is short the reactive policy starts the pool: what it would have served is short only for the time in
     which pooled instances start, and they are billed for the rest of the step.

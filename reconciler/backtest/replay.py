@@ -3,7 +3,8 @@
 For the plan of a window that starts at w the decision falls in the step before, at w − step, from the steps that had ended
 then: outlook → problem → sizes → guards, the very functions of `tiercast plan`. What it orders is ready in step w at the
 earliest (see `stock`), so a change of history after T moves nothing at or before T + 2 steps. Before the first window
-as many plans are made as the longest boot takes. Losses of spot zones are drawn per step and zone from the seed alone.
+as many plans are made as the longest boot takes. Losses of spot zones are drawn per step and zone from the seed alone; how
+long a boot takes is drawn per option from the seed, in the order of launches.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ from stacks.contract import Slot, Tier
 
 #: What was known at a time: the outlook on the steps that had ended by then.
 OutlookAt = Callable[[datetime], Outlook]
+#: Keeps the draws of boot times apart from those of losses.
+_BOOTS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """What is replayed: `steps` steps from `start` on, a plan every `window` of them; `seed` of the losses."""
+    """What is replayed: `steps` steps from `start` on, a plan every `window` of them; `seed` of losses and boot times."""
 
     fleet: Fleet
     catalogue: Catalogue
@@ -52,7 +55,7 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step: ready counts and billed boots (instance-steps) by option, what was lost and moved, and unserved rates."""
+    """One step: counts ready in all of it, billed boots (instance-steps), what was lost and moved, and unserved rates."""
 
     ready: Mapping[str, int]
     boots: Mapping[str, float]
@@ -110,7 +113,12 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
     """
     choices = options(it.fleet, it.catalogue, Observed())
     seconds = it.fleet.step.total_seconds()
-    state = _State(stocks={o.name: Stock(boot_seconds=o.boot_seconds, step_seconds=seconds) for o in choices})
+    state = _State(
+        stocks={
+            o.name: Stock(boot=o.boot, step_seconds=seconds, luck=np.random.default_rng([it.seed, place, _BOOTS]))
+            for place, o in enumerate(choices)
+        }
+    )
     longest = max((s.lead for s in state.stocks.values()), default=1)
     early = -(-(longest - 1) // it.window) * it.window + 1
     walked: list[Step] = []
@@ -123,6 +131,7 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
             stock.begin(k)
         lost = _losses(state, choices, it, k)
         ready = {name: stock.ready for name, stock in state.stocks.items()}
+        coming = {name: stock.coming(k) for name, stock in state.stocks.items()}
         serving, state.moved = problem, {}
         if (k + 1) % it.window == 0 and (k + 1 < it.steps):
             at = it.start + k * it.fleet.step
@@ -135,7 +144,7 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
             assert serving is not None
             boots = {name: stock.boot_steps() for name, stock in state.stocks.items()}
             rates = demand.at(k)
-            lot = served(serving, ready, rates)
+            lot = served(serving, ready, rates, coming)
             walked.append(
                 Step(
                     ready=ready,

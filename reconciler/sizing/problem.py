@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.assess import Judge, Supply
+from reconciler.boots import BootTime
 from reconciler.errors import UserError
 from reconciler.floor import floor_demand
 from reconciler.latency import Service
@@ -64,6 +65,11 @@ class Option:
     mixed: Mixed | None = None
     upkeep_usd_per_hour: float = 0.0
     waiting: Waiting | None = None
+
+    @property
+    def boot(self) -> BootTime:
+        """How long one of it boots."""
+        return BootTime(p95_s=self.boot_seconds, mean_s=self.boot_mean_seconds)
 
     def usd(self, count: int) -> float:
         """USD/hour of so many, exactly as the bill has it, without what is paid anyway."""

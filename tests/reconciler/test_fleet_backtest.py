@@ -18,6 +18,7 @@ from reconciler.backtest.measures import elasticity, measured, obtained
 from reconciler.backtest.realised import Realised, longest_run, served
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.stock import Stock, taken
+from reconciler.boots import BootTime
 from reconciler.catalogue import builtin
 from reconciler.cli import main
 from reconciler.errors import InputError
@@ -161,8 +162,14 @@ def test_a_wrong_mix_of_options_is_one_sentence(options: str, said: str, capsys:
     assert said in capsys.readouterr().err
 
 
+def stock_of(p95: float, *, mean: float | None = None, ready: int = 0) -> Stock:
+    """Instances that boot for `p95` seconds, for certain where no mean is given, in steps of five minutes."""
+    boot = BootTime(p95_s=p95, mean_s=p95 if mean is None else mean)
+    return Stock(boot=boot, step_seconds=300, luck=np.random.default_rng(1), ready=ready)
+
+
 def test_an_instance_is_ready_only_after_its_boot_and_billed_from_launch() -> None:
-    stock = Stock(boot_seconds=600, step_seconds=300)
+    stock = stock_of(600)
     assert stock.order(0, 3) == 3
     stock.begin(1)
     assert (stock.ready, stock.desired) == (0, 3)
@@ -173,18 +180,41 @@ def test_an_instance_is_ready_only_after_its_boot_and_billed_from_launch() -> No
 
 
 def test_what_boots_is_called_off_before_what_serves_is_removed() -> None:
-    stock = Stock(boot_seconds=30, step_seconds=300, ready=4)
+    stock = stock_of(30, ready=4)
     stock.order(0, 6)
     stock.order(0, 3)
     assert (stock.ready, stock.booting) == (3, [])
 
 
 def test_a_lost_instance_is_replaced_after_its_boot_and_stays_desired() -> None:
-    stock = Stock(boot_seconds=180, step_seconds=300, ready=5)
+    stock = stock_of(180, ready=5)
     assert stock.lose(7, 2) == 2
     assert (stock.ready, stock.desired) == (3, 5)
     stock.begin(8)
     assert stock.ready == 5
+
+
+def test_one_start_in_twenty_is_late_and_billed_while_it_is() -> None:
+    stock = stock_of(180, mean=90)
+    stock.order(0, 2_000)
+    stock.begin(1)
+    late = [due - 1 for due in stock.booting]
+    assert stock.ready + len(late) == stock.desired == 2_000
+    assert 60 < len(late) < 140
+    assert stock.coming(1) == tuple(each for each in late if each < 1)
+    assert stock.boot_steps() == pytest.approx(2_000 * 180 / 300 + sum(late))
+    stock.begin(2)
+    assert stock.ready == 2_000 - sum(each > 1 for each in late)
+
+
+def test_what_comes_late_serves_the_rest_of_the_step() -> None:
+    asked = problem({"gold": 20.0}, [option(Tier.WARM)])
+    none, one, half = (
+        served(asked, {"warm/m": ready}, {"gold": 20.0}, {"warm/m": coming}).unserved["gold"]
+        for ready, coming in ((0, ()), (1, ()), (0, (0.25,)))
+    )
+    assert half == pytest.approx(0.25 * none + 0.75 * one)
+    assert none > half > one
 
 
 def test_a_shock_takes_the_options_share_and_spares_what_does_not_vanish() -> None:
