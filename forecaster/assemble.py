@@ -15,6 +15,7 @@ import pandas as pd
 from forecaster.cleaning import SeriesRows, clean_series
 from forecaster.errors import HistoryError
 from forecaster.history import Bools, Floats, History, Ints, Pair, aligned
+from forecaster.measured import MEASURED, numbers, read_measurements, unreadable
 from forecaster.quality import Finding, Quality
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -123,11 +124,11 @@ def history_from_frame(
     events = "requests" not in frame.columns
     if events:
         return _event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until)
-    column = {
-        name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
-        for name in ("requests", "rejected", "shed", "cpu", "memory", "network_in", "network_out")
-        if name in frame.columns
-    }
+    column, findings = {}, []
+    for name in ("requests", "rejected", "shed", "cpu", "memory", "network_in", "network_out"):
+        if name in frame.columns:
+            column[name], odd = numbers(frame[name])
+            findings.append(unreadable(odd, "series", name))
     rows = SeriesRows(
         pairs=pairs,
         pair=codes.astype(np.int64),
@@ -137,7 +138,14 @@ def history_from_frame(
         shed=column.pop("shed") > 0 if "shed" in column else None,
         utilisation=column,
     )
-    return series_history(rows, step=step, until=until, absent_is_zero=absent == "zero", counters=counters)
+    return series_history(
+        rows,
+        step=step,
+        until=until,
+        absent_is_zero=absent == "zero",
+        counters=counters,
+        quality=Quality().with_findings(findings),
+    )
 
 
 def series_history(
@@ -200,7 +208,7 @@ def _event_history(
     inside = bins <= last
     length = max(0, last - first + 1)
     key, counts = np.unique(codes[keep][inside] * max(length, 1) + (bins[inside] - first), return_counts=True)
-    measured = [c for c in MEASURED if c in frame.columns]
+    events, odd = read_measurements(frame[[c for c in SAMPLED if c in frame.columns]], "events")
     return cells_history(
         step=step,
         start=EPOCH + first * step,
@@ -210,22 +218,13 @@ def _event_history(
         position=key % max(length, 1),
         requests=counts.astype(np.float64),
         zero_absent=np.ones(len(pairs), dtype=bool),
-        measurements=frame.loc[keep, measured].reset_index(drop=True) if len(measured) > 2 else pd.DataFrame(),
-        quality=Quality(rows=len(frame)).with_findings(findings),
+        measurements=events[keep].reset_index(drop=True) if len(events.columns) > 2 else pd.DataFrame(),
+        quality=Quality(rows=len(frame)).with_findings([*findings, *odd]),
     )
 
 
 #: Columns of the sample of events that the workload model learns from.
-MEASURED = (
-    "user_id",
-    "application_id",
-    "program",
-    "parameters",
-    "cpu_seconds",
-    "memory_bytes",
-    "network_bytes",
-    "latency_ms",
-)
+SAMPLED = ("user_id", "application_id", "program", "parameters", *MEASURED)
 
 
 def extended(older: History, newer: History) -> History:

@@ -1,8 +1,8 @@
 """From rows of a series source to one value per pair and step, with a finding for everything that was mended.
 
-The rule, in this order: rows after the run's time are left out; negative counts are missing (more than 5 % of them is
-an error); of rows with the same time the last holds; counters become differences; times that jitter are moved to the
-source's own grid (forecaster.grid); sources finer than the step are added up where at least 90 % of it was reported.
+The rule, in this order: rows after the run's time are left out; negative counts (more than 5 % of them is an error) and
+utilisation are missing; of rows with the same time the last holds; counters become differences; times that jitter are
+moved to the source's own grid (forecaster.grid); sources finer than the step are added up where at least 90 % of it was reported.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from forecaster.errors import HistoryError
 from forecaster.grid import Times, on_own_grid, own_steps, refuse_coarser
 from forecaster.history import Bools, Floats, Ints, Pair
+from forecaster.measured import negative as negative_values
+from forecaster.measured import without_negatives
 from forecaster.quality import Finding
 
 HOUR = 3_600_000_000
@@ -139,7 +141,16 @@ def _without_negatives(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
             f"at {_iso(int(rows.micros[k]))} ({rows.requests[k]:g}); `requests` must be counts per step, at least 0."
         )
     found.append(_finding("negative", bad, f"counts that are negative or over {MOST:g}, taken as missing."))
-    return replace(rows, requests=np.where(negative, np.nan, rows.requests)) if bad else rows
+    return _measured(replace(rows, requests=np.where(negative, np.nan, rows.requests)) if bad else rows, found)
+
+
+def _measured(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
+    """What stands beside the counts, where it can have been measured."""
+    beside = dict(rows.utilisation) if rows.rejected is None else {**rows.utilisation, "rejected": rows.rejected}
+    for name, values in beside.items():
+        beside[name], below = without_negatives(values)
+        found.append(negative_values(below, "series", name))
+    return replace(rows, rejected=beside.pop("rejected", None), utilisation=beside)
 
 
 def _last_of_same_time(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
@@ -223,7 +234,7 @@ def _offered(rows: SeriesRows, cell: Ints, value: Floats, found: list[Finding]) 
     count = len(value)
     censored = np.zeros(count, dtype=bool)
     if rows.rejected is not None:
-        turned_away = np.nan_to_num(np.maximum(rows.rejected, 0.0))
+        turned_away = np.nan_to_num(rows.rejected)
         value = value + np.bincount(cell, weights=turned_away, minlength=count)
         found.append(_finding("rejected", int(turned_away.sum()), "rejected requests, counted as demand."))
     if rows.shed is not None:

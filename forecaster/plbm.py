@@ -27,6 +27,7 @@ from forecaster.errors import ForecastError
 from forecaster.history import Floats, History, aligned
 from forecaster.joint import Joint, joint
 from forecaster.levels import at_level
+from forecaster.measured import read_measurements
 from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
@@ -113,9 +114,11 @@ class PLBM:
         """
         history = _history(historical_data, None)
         kept = history.tail(max(1, int(self._settings.keep / history.step)))
-        events = measurements if measurements is not None else history.measurements
+        events, odd = read_measurements(
+            measurements if measurements is not None else history.measurements, "measured events"
+        )
         workload = learn_workload(events)
-        quality = kept.quality.with_findings(() if workload is None else workload.findings())
+        quality = kept.quality.with_findings([*odd, *(() if workload is None else workload.findings())])
         self._take(
             State(
                 settings=self._settings,

@@ -176,9 +176,10 @@ def _columns(events: pd.DataFrame) -> pd.DataFrame:
     for name, column in MEASURES.items():
         values = events[column] if column in events.columns else pd.Series(np.nan, index=events.index)
         number = pd.to_numeric(values, errors="coerce").astype(float)
-        frame[name] = number.where(number >= 0) / (MIB if name == "memory_mib" else 1.0)
+        frame[name] = number.where((number >= 0) & np.isfinite(number)) / (MIB if name == "memory_mib" else 1.0)
     latency = events["latency_ms"] if "latency_ms" in events.columns else pd.Series(np.nan, index=events.index)
-    frame["latency"] = pd.to_numeric(latency, errors="coerce").astype(float)
+    number = pd.to_numeric(latency, errors="coerce").astype(float)
+    frame["latency"] = number.where((number >= 0) & np.isfinite(number))
     return frame
 
 

@@ -120,6 +120,14 @@ class ColdTier(BoundedTier):
     boot_time: Duration = timedelta(minutes=3)
     round_trip: Duration = timedelta(milliseconds=20)
 
+    @model_validator(mode="after")
+    def _base_within_max(self) -> Self:
+        if self.on_demand_base > self.max:
+            raise ValueError(
+                f"`on_demand_base` {self.on_demand_base} is above `max` {self.max}; lower the one or raise the other"
+            )
+        return self
+
 
 class Tiers(Part):
     """The three tiers; an absent one has no capacity."""

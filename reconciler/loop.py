@@ -21,7 +21,7 @@ from reconciler.applying import apply_plan, preview_plan, read_plan
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.feedback import Judged, judge, usable_alone, without_history
-from reconciler.fitness import price_notes
+from reconciler.fitness import commitment_notes, price_notes
 from reconciler.fleet import Fleet
 from reconciler.grouping import Grouping
 from reconciler.guarding import past_changes
@@ -164,6 +164,7 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
             *prices.notes,
             *held.notes,
             *price_notes(fleet, prices.catalogue, now),
+            *commitment_notes(fleet),
         ),
         past=past_changes(ledger.entries(project.ledger_file)),
         demoted=known.unfit or known.judged.demoted,

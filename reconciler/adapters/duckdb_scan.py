@@ -13,6 +13,8 @@ from pathlib import Path
 import duckdb
 
 from forecaster.errors import HistoryError
+from forecaster.measured import BLANK
+from forecaster.measured import unreadable as unreadable_values
 from forecaster.quality import Finding
 from reconciler.adapters.ragged import refuse_ragged
 
@@ -41,7 +43,10 @@ class Scan:
         if name not in self.columns:
             return f"NULL::{cast}" if cast else "NULL"
         column, kind = self.columns[name]
-        return column if cast is None or kind == cast else f"try_cast({column} AS {cast})"
+        if cast is None or kind == cast:
+            return column
+        # DuckDB 2.0 moves a bare cast of text into its CSV reader, which then stops at what try_cast would make NULL.
+        return f"try_cast({f'trim({column})' if kind == 'VARCHAR' else column} AS {cast})"
 
     def has(self, *names: str) -> bool:
         """Whether the source has any of these columns."""
@@ -227,20 +232,13 @@ def unread_findings(base: duckdb.DuckDBPyConnection, scan: Scan, read: Mapping[s
     }
     if not texts:
         return []
+    blank = ", ".join(quoted(word) for word in BLANK)
     counts = ", ".join(
-        f"count(*) FILTER (WHERE trim({text}) NOT IN ('', 'NaN', 'nan', 'NA') AND ({read[name]}) IS NULL)"
+        f"count(*) FILTER (WHERE trim({text}) NOT IN ({blank}) AND ({read[name]}) IS NULL)"
         for name, text in texts.items()
     )
     row = base.execute(f"SELECT {counts} FROM {scan.relation}").fetchone() or ()
-    return [
-        Finding(
-            kind="unreadable-value",
-            count=int(count),
-            where=f"{scan.label}, {name}",
-            treatment="unreadable, taken as missing.",
-        )
-        for name, count in zip(texts, row, strict=False)
-    ]
+    return [unreadable_values(int(count), scan.label, name) for name, count in zip(texts, row, strict=False)]
 
 
 def user_sql(scan: Scan) -> str:

@@ -18,11 +18,12 @@ import pandas as pd
 from forecaster.assemble import extended
 from forecaster.errors import HistoryError
 from forecaster.history import History
+from forecaster.measured import MEASURED
 from forecaster.outages import with_outages
 from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.flights import SOURCE as FLIGHTS
 from reconciler.adapters.flights import flights_relation
-from reconciler.adapters.history_events import MEASURED, read_events
+from reconciler.adapters.history_events import read_events
 from reconciler.adapters.history_series import read_series
 
 #: Events measured beyond this many are sampled for the workload model.
@@ -171,7 +172,8 @@ def read_measurements(
 
 def _sample(base: duckdb.DuckDBPyConnection, scan: Scan, until: datetime | None) -> pd.DataFrame:
     text = [f"{scan.sql(name, 'VARCHAR')} AS {name}" for name in ("application_id", "program", "parameters")]
-    numbers = [f"{scan.sql(name, 'DOUBLE')} AS {name}" for name in MEASURED]
+    read = {name: scan.sql(name, "DOUBLE") for name in MEASURED}
+    numbers = [f"CASE WHEN {sql} >= 0 AND isfinite({sql}) THEN {sql} END AS {name}" for name, sql in read.items()]
     limit = "true" if until is None else f"{micros_sql(scan)} < {int(until.timestamp() * 1e6)}"
     rows = base.execute(f"SELECT count(*) FROM {scan.relation} WHERE {limit}").fetchone()
     every = max(1, -(-int(rows[0] if rows else 0) // SAMPLE))

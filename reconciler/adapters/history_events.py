@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from forecaster.assemble import EPOCH, cells_history, empty_history
 from forecaster.errors import HistoryError
 from forecaster.history import History
+from forecaster.measured import MEASURED, negative
 from forecaster.quality import Finding, Quality
 from reconciler.adapters.duckdb_scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Rows looked at for the order of times; the order of a log changes no count, so this is for the summary only.
 ORDER_ROWS = 100_000
-#: What an event may have measurably cost.
-MEASURED = ("cpu_seconds", "memory_bytes", "network_bytes", "latency_ms")
 
 
 def read_events(
@@ -68,6 +67,7 @@ def read_events(
     findings += _order(base, scan)
     numbers = {name: scan.sql(name, "DOUBLE") for name in MEASURED}
     findings += unread_findings(base, scan, {"rejected": scan.sql("rejected", "BOOLEAN"), **numbers})
+    findings += _negatives(base, scan)
     if first is None or last is None:
         return empty_history(step, until or EPOCH)
     first, last = _span(base, first, last, size, until, now, recorded)
@@ -89,23 +89,42 @@ def read_events(
     )
 
 
+def _negatives(base: duckdb.DuckDBPyConnection, scan: Scan) -> list[Finding]:
+    """Findings on measurements that nothing can have measured, which the aggregation counted."""
+    names = list(_off(scan))
+    if not names:
+        return []
+    sums = ", ".join(f"coalesce(sum(off_{name}), 0)::BIGINT" for name in names)
+    counts = base.execute(f"SELECT {sums} FROM steps").fetchone() or ()
+    return [negative(int(count), scan.label, name) for name, count in zip(names, counts, strict=True)]
+
+
+def _off(scan: Scan) -> dict[str, str]:
+    """Measured column → SQL that is true for a value that is below 0 or infinite."""
+    there = {name: scan.sql(name, "DOUBLE") for name in MEASURED if scan.has(name)}
+    return {name: f"({number} < 0 OR isinf({number}))" for name, number in there.items()}
+
+
 def _aggregation(scan: Scan, size: int, rules: HistoryRules) -> str:
     micros = micros_sql(scan)
     user, application = scan.sql("user_id", "VARCHAR"), scan.sql("application_id", "VARCHAR")
     rejected = f"coalesce({scan.sql('rejected', 'BOOLEAN')}, false)" if scan.has("rejected") else None
     naive = naive_sql(scan)
     naive_count = {"true": "count(*)", "false": "0"}.get(naive, f"count(*) FILTER (WHERE {naive})")
+    off = "".join(f", count(*) FILTER (WHERE {sql}) AS off_{name}" for name, sql in _off(scan).items())
+    off_sums = "".join(f", sum(off_{name})::BIGINT AS off_{name}" for name in _off(scan))
     if scan.has("request_id"):
         # The first attempt decides the step; a request is rejected in the summary if any attempt was.
         request = scan.sql("request_id", "VARCHAR")
         turned_away = f"bool_or({rejected})" if rejected else "false"
         once = (
             f"SELECT min({micros}) AS us, {user} AS u, {application} AS a, {turned_away} AS r, count(*) AS n, "
-            f"{naive_count} AS z FROM {scan.relation} GROUP BY u, a, coalesce({request}, gen_random_uuid()::VARCHAR)"
+            f"{naive_count} AS z{off} FROM {scan.relation} GROUP BY u, a, "
+            f"coalesce({request}, gen_random_uuid()::VARCHAR)"
         )
         return (
             f"SELECT us // {size} AS step, u AS user_id, a AS application_id, count(*) AS requests, "
-            "sum(n)::BIGINT AS attempts, count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive "
+            f"sum(n)::BIGINT AS attempts, count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive{off_sums} "
             f"FROM ({once}) GROUP BY ALL"
         )
     if rejected is not None:
@@ -113,9 +132,10 @@ def _aggregation(scan: Scan, size: int, rules: HistoryRules) -> str:
     counted = "" if naive in ("true", "false") else f", {naive_count} AS naive"
     naive_later = {"true": "requests", "false": "0"}.get(naive, "naive")
     return (
-        f"SELECT step, user_id, application_id, requests, requests AS attempts, 0 AS rejected, {naive_later} AS naive "
+        f"SELECT step, user_id, application_id, requests, requests AS attempts, 0 AS rejected, {naive_later} AS naive"
+        f"{''.join(f', off_{name}' for name in _off(scan))} "
         f"FROM (SELECT {micros} // {size} AS step, {user} AS user_id, {application} AS application_id, "
-        f"count(*) AS requests{counted} FROM {scan.relation} GROUP BY ALL)"
+        f"count(*) AS requests{counted}{off} FROM {scan.relation} GROUP BY ALL)"
     )
 
 
@@ -127,13 +147,15 @@ def _aggregation_with_retries(
     program, parameters = scan.sql("program", "VARCHAR"), scan.sql("parameters", "VARCHAR")
     window = int(rules.retry_window / timedelta(microseconds=1))
     call = "PARTITION BY u, a, p, q ORDER BY us, r DESC"
+    off = "".join(f", coalesce({sql}, false)::INTEGER AS off_{name}" for name, sql in _off(scan).items())
+    off_sums = "".join(f", sum(off_{name})::BIGINT AS off_{name}" for name in _off(scan))
     return (
         f"WITH raw AS (SELECT {micros} AS us, {user} AS u, {application} AS a, {program} AS p, {parameters} AS q, "
-        f"{rejected} AS r, {'1' if naive == 'count(*)' else '0'} AS z FROM {scan.relation}), "
+        f"{rejected} AS r, {'1' if naive == 'count(*)' else '0'} AS z{off} FROM {scan.relation}), "
         f"seen AS (SELECT *, coalesce(lag(r) OVER ({call}) AND us - lag(us) OVER ({call}) <= {window}, false) "
         f"AS again FROM raw) SELECT us // {size} AS step, u AS user_id, a AS application_id, "
         "count(*) FILTER (WHERE NOT again) AS requests, count(*) AS attempts, "
-        "count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive FROM seen GROUP BY ALL"
+        f"count(*) FILTER (WHERE r) AS rejected, sum(z)::BIGINT AS naive{off_sums} FROM seen GROUP BY ALL"
     )
 
 

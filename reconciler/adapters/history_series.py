@@ -19,6 +19,7 @@ from forecaster.assemble import empty_history, series_history
 from forecaster.cleaning import SeriesRows
 from forecaster.errors import HistoryError
 from forecaster.history import History
+from forecaster.measured import negative, without_negatives
 from forecaster.quality import Finding, Quality
 from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
 
@@ -42,7 +43,7 @@ def read_series(
     demand = rules.demand if scan.has(rules.demand) else "requests_total" if scan.has("requests_total") else "requests"
     if not scan.has(demand):
         raise HistoryError(f"{scan.label}: has no column {demand!r} (it has {', '.join(scan.columns)}).")
-    wanted = [name for name in ("rejected", "shed", *GAUGES) if scan.has(name) and name != demand]
+    wanted = [name for name in ("rejected", "shed", *GAUGES, "latency_ms") if scan.has(name) and name != demand]
     read = {name: _shed_sql(scan) if name == "shed" else scan.sql(name, "DOUBLE") for name in wanted}
     rows = _fetch(base, scan, demand, read)
     count = len(rows["us"])
@@ -58,6 +59,9 @@ def read_series(
     pair = rows["pair"][keep].astype(np.int64)
     findings = [Finding(kind="bad-row", count=int(bad.sum()), where=scan.label, treatment="unreadable rows, left out.")]
     findings += unread_findings(base, scan, read)
+    if "latency_ms" in rows:  # read where it is used, in the last step alone; here only to say what is wrong with it
+        _, below = without_negatives(_numbers(rows["latency_ms"]))
+        findings.append(negative(below, scan.label, "latency_ms"))
     if naive.any():
         findings.append(zone_finding(int(naive.sum()), len(naive), scan.label, rules.timezone))
         micros, moved = _clock_changes(micros, pair, naive, rules.timezone)

@@ -46,7 +46,7 @@ def priced(fleet: Fleet, *, base: Path, kept: Path, now: datetime) -> Priced:
     )
     unpriced = [name for name in types if not found.catalogue.types[name].usd_per_hour.model_dump(exclude_none=True)]
     notes = (f"AWS has no price in {region} for {', '.join(unpriced)}",) if unpriced else ()
-    return Priced(catalogue=found.catalogue, notes=(*found.notes, *notes))
+    return Priced(catalogue=found.catalogue, notes=(*found.notes, *notes, *_beside(fleet, base, now)))
 
 
 def priced_types(fleet: Fleet) -> tuple[str, ...]:
@@ -54,6 +54,19 @@ def priced_types(fleet: Fleet) -> tuple[str, ...]:
     warm, cold = fleet.tiers.warm, fleet.tiers.cold
     committed = {c.instance_type for c in warm.commitments} | {r.instance_type for r in warm.reservations}
     return tuple(sorted({*warm.instance_types, *cold.instance_types, *committed}))
+
+
+def _beside(fleet: Fleet, base: Path, now: datetime) -> tuple[str, ...]:
+    """A sentence where what no API tells (volumes, balancers, boot times) is older than the fleet allows."""
+    table = _declared(fleet, base)
+    days = table.age_days(now.date())
+    if 0 <= days <= fleet.prices.max_age.days:
+        return ()
+    rates = "" if fleet.prices.advisor else ", interruption rates"
+    return (
+        f"volume and balancer prices, boot times{rates} are not AWS's answers but of {table.taken_on.isoformat()} "
+        f"({table.source}): `prices.catalogue` may name a newer file",
+    )
 
 
 def _declared(fleet: Fleet, base: Path) -> Catalogue:

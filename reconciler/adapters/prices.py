@@ -12,8 +12,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.adapters.files import read_text, write_text
-from reconciler.catalogue import Catalogue, load_catalogue, parse_catalogue
+from reconciler.catalogue import Catalogue, parse_catalogue
 from reconciler.errors import InputError, Unavailable
+
+#: Clocks of the run that kept the prices and of the one that reads them may differ by so much.
+_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,7 @@ def cached_catalogue(
 ) -> Priced:
     """The kept catalogue while it is younger than `max_age`, else a fetched one, which is then kept.
 
-    A kept one that lacks a `wanted` instance type counts as none.
+    A kept one that lacks a `wanted` instance type counts as none; one from a time to come is not young but of unknown age.
 
     Raises:
         Unavailable: the source does not answer and nothing is kept.
@@ -38,7 +41,7 @@ def cached_catalogue(
     kept, fetched_at, fault = _read(path)
     if kept is not None and not set(wanted) <= set(kept.types):
         kept, fetched_at = None, None
-    if kept is not None and fetched_at is not None and now - fetched_at <= max_age:
+    if kept is not None and fetched_at is not None and -_SKEW <= now - fetched_at <= max_age:
         return Priced(catalogue=kept)
     try:
         fresh = fetch()
@@ -49,28 +52,12 @@ def cached_catalogue(
             raise
         return Priced(
             catalogue=kept,
-            notes=(f"prices are {_age(now - fetched_at)} old ({kept.source}): {error}.".replace("..", "."),),
+            notes=(f"{_age(fetched_at, now)} ({kept.source}): {error}.".replace("..", "."),),
         )
     document = {"fetched_at": now.isoformat(), "catalogue": fresh.model_dump(mode="json", exclude_none=True)}
     write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
     notes = (f"the kept prices were not readable and were fetched anew: {fault}",) if fault is not None else ()
     return Priced(catalogue=fresh, notes=notes)
-
-
-def read_catalogue(path: Path, *, now: datetime, max_age: timedelta) -> Priced:
-    """A catalogue file that a person keeps, with a note where its prices are older than `max_age`."""
-    catalogue = load_catalogue(read_text(path, "a price catalogue"), str(path))
-    return Priced(catalogue=catalogue, notes=stale_note(catalogue, now, max_age))
-
-
-def stale_note(catalogue: Catalogue, now: datetime, max_age: timedelta) -> tuple[str, ...]:
-    """The sentence on old prices, or nothing."""
-    age = timedelta(days=catalogue.age_days(now.date()))
-    if age <= max_age:
-        return ()
-    return (
-        f"prices are {_age(age)} old ({catalogue.source}); at most {_age(max_age)} is asked: refresh the catalogue.",
-    )
 
 
 def _read(path: Path) -> tuple[Catalogue | None, datetime | None, InputError | None]:
@@ -80,13 +67,18 @@ def _read(path: Path) -> tuple[Catalogue | None, datetime | None, InputError | N
     try:
         document = json.loads(read_text(path, "kept prices"))
         catalogue = parse_catalogue(document["catalogue"], str(path))
-        return catalogue, datetime.fromisoformat(document["fetched_at"]), None
+        fetched_at = datetime.fromisoformat(document["fetched_at"])
+        if fetched_at.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return catalogue, fetched_at, None
     except InputError as error:
         return None, None, error
     except (ValueError, KeyError, TypeError):
         return None, None, InputError(str(path), "not the kept prices of tiercast.", "Delete it.")
 
 
-def _age(age: timedelta) -> str:
-    hours = age.total_seconds() / 3600
-    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"
+def _age(fetched_at: datetime, now: datetime) -> str:
+    if now - fetched_at < -_SKEW:
+        return f"prices were kept at {fetched_at.isoformat()}, which is still to come, so their age is not known"
+    hours = (now - fetched_at).total_seconds() / 3600
+    return f"prices are {hours / 24:.0f} days old" if hours >= 48 else f"prices are {max(hours, 0):.0f} hours old"

@@ -62,6 +62,10 @@ def told(changes: dict[str, Any]) -> str:
             {"tiers": {"warm": {"instance_types": ["m5.large"], "launch": LAUNCH, "min": 5, "max": 2}}},
             "tiers.warm: `min` 5 is above `max` 2; lower the one or raise the other",
         ),
+        (
+            {"tiers": {"cold": {"instance_types": ["m5.large"], "launch": LAUNCH, "on_demand_base": 5, "max": 4}}},
+            "tiers.cold: `on_demand_base` 5 is above `max` 4; lower the one or raise the other",
+        ),
         ({"tiers": hot(hypervisors=[HOST, HOST])}, "tiers.hot.hypervisors names a twice; name each once"),
         ({"tiers": hot(flavours=2 * [FLAVOUR])}, "tiers.hot.flavours names s twice; name each once"),
         ({"guards": {"usd_per_hour": math.inf}}, "guards.usd_per_hour: should be a finite number"),

@@ -12,7 +12,7 @@ from reconciler.adapters import price_source
 from reconciler.adapters.price_source import priced, priced_types
 from reconciler.catalogue import Catalogue, PriceMissing, builtin, parse_catalogue
 from reconciler.errors import InputError, Unavailable
-from reconciler.fitness import price_notes
+from reconciler.fitness import commitment_notes, price_notes
 from reconciler.fleet import Fleet, parse_fleet
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -155,3 +155,49 @@ def test_no_credentials_is_a_source_that_does_not_answer(tmp_path: Path, monkeyp
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(Unavailable, match="credentials"):
         priced(fleet(source="aws"), base=tmp_path, kept=tmp_path, now=NOW)
+
+
+def test_old_prices_and_prices_dated_in_the_future_are_said() -> None:
+    table = builtin()
+    (old,) = price_notes(fleet(max_age="30d"), table, NOW)
+    assert old == f"prices are 514 days old ({table.source}); more than 30 days is stale"
+    ahead = table.model_copy(update={"taken_on": NOW.date() + timedelta(days=2)})
+    (note,) = price_notes(fleet(max_age="30d"), ahead, NOW)
+    assert "are dated 2026-11-26, which is still to come: their age is not known" in note
+    tomorrow = table.model_copy(update={"taken_on": NOW.date() + timedelta(days=1)})
+    assert price_notes(fleet(max_age="30d"), tomorrow, NOW) == (), "it is tomorrow already in the east"
+
+
+def test_what_aws_does_not_tell_is_said_to_be_as_old_as_it_is(tmp_path: Path, aws: Source) -> None:
+    found = priced(fleet(source="aws", max_age="30d"), base=tmp_path, kept=tmp_path, now=NOW)
+    (note,) = found.notes
+    assert note.startswith(
+        "volume and balancer prices, boot times, interruption rates are not AWS's answers but of 2025-06"
+    )
+    text = builtin().model_copy(update={"taken_on": NOW.date()}).model_dump_json(exclude_none=True)
+    (tmp_path / "ours.json").write_text(text)
+    newer = fleet(source="aws", max_age="30d", catalogue="ours.json")
+    assert priced(newer, base=tmp_path, kept=tmp_path, now=NOW).notes == ()
+
+
+def held(**warm: Any) -> Fleet:
+    launch = {"image_id": "ami", "zones": ["us-east-1a"]}
+    raw = fleet().model_dump(mode="python")
+    raw["tiers"]["warm"] |= {"commitments": (), **warm}
+    raw["tiers"]["cold"] |= {"instance_types": ("c5.xlarge",), "launch": launch}
+    return Fleet.model_validate(raw)
+
+
+def test_a_commitment_that_no_plan_can_use_is_said() -> None:
+    assert commitment_notes(held(commitments=[{"instance_type": "m5.large", "count": 2, "usd_per_hour": 0.05}])) == ()
+    (note,) = commitment_notes(fleet())
+    assert note == (
+        "tiers.warm.commitments: 1 × c5.large are paid whether used or not, but c5.large is not among "
+        "tiers.warm.instance_types, so nothing uses them: add the type there, or leave them out"
+    )
+    (note,) = commitment_notes(held(commitments=[{"instance_type": "c5.xlarge", "count": 2, "usd_per_hour": 0.05}]))
+    assert "so only the cold tier's on-demand part can use them" in note
+    (note,) = commitment_notes(held(reservations=[{"instance_type": "c5.large", "zone": "us-east-1a", "count": 2}]))
+    assert note.startswith("tiers.warm.reservations: 2 × c5.large are paid")
+    (note,) = commitment_notes(held(commitments=[{"instance_type": "m5.large", "count": 2, "usd_per_hour": 0}]))
+    assert "2 × m5.large count as paid in advance, at 0 USD/hour" in note

@@ -19,7 +19,7 @@ from reconciler.adapters.aws_prices import (
     reservations,
     spot_prices,
 )
-from reconciler.adapters.prices import cached_catalogue, read_catalogue
+from reconciler.adapters.prices import cached_catalogue
 from reconciler.catalogue import Catalogue, PriceMissing, builtin, load_catalogue
 from reconciler.errors import InputError, Unavailable
 
@@ -224,9 +224,18 @@ def test_a_broken_cache_is_fetched_anew_and_said(tmp_path: Path) -> None:
         cached_catalogue(path, down, now=NOW, max_age=timedelta(days=1))
 
 
-def test_a_file_of_old_prices_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.json"
-    path.write_text(builtin().model_dump_json(exclude_none=True), encoding="utf-8")
-    (note,) = read_catalogue(path, now=NOW, max_age=timedelta(days=30)).notes
-    assert "days old" in note
-    assert read_catalogue(path, now=NOW, max_age=timedelta(days=3000)).notes == ()
+def test_prices_kept_at_a_time_to_come_are_fetched_anew_and_of_unknown_age_where_that_fails(tmp_path: Path) -> None:
+    path, day = tmp_path / "prices.json", timedelta(days=1)
+    cached_catalogue(path, fresh, now=NOW + 400 * day, max_age=day)
+    (note,) = cached_catalogue(path, down, now=NOW, max_age=day).notes
+    assert "kept at 2027-12-29T12:00:00+00:00, which is still to come, so their age is not known" in note
+    cached_catalogue(path, fresh, now=NOW, max_age=day)
+    assert cached_catalogue(path, down, now=NOW, max_age=day).notes == ()
+
+
+def test_kept_prices_whose_time_has_no_zone_are_not_the_kept_prices(tmp_path: Path) -> None:
+    path, day = tmp_path / "prices.json", timedelta(days=1)
+    cached_catalogue(path, fresh, now=NOW, max_age=day)
+    path.write_text(path.read_text().replace("+00:00", ""))
+    with pytest.raises(InputError, match="not the kept prices"):
+        cached_catalogue(path, down, now=NOW, max_age=day)
