@@ -91,11 +91,11 @@ def decide(it: Situation, problem: SizingProblem | None = None) -> PlanFile:
     return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem), *minimum_notes(it, problem)))
 
 
-def sized(it: Situation, problem: SizingProblem) -> GuardedSizing:
-    """The counts of a situation's problem: sized, then guarded."""
+def sized(it: Situation, problem: SizingProblem, warm: Sizing | None = None) -> GuardedSizing:
+    """The counts of a situation's problem, or of one changed by a what-if: sized (from a former answer), then guarded."""
     return guarded(
         problem,
-        size(problem),
+        size(problem, warm=warm),
         rules_of(it.fleet),
         now=it.now,
         past=it.past,

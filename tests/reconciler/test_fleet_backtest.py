@@ -143,6 +143,8 @@ def test_the_gate_passes_what_is_stored_and_refuses_what_is_worse(
     assert (tmp_path / "again" / "A.csv").exists()
     with pytest.raises(InputError, match="no summary"):
         parse_stored({"rows": []}, "S.json")
+    with pytest.raises(InputError, match="regret"):
+        parse_stored({**found, "regret": float("nan")}, "S.json")
 
 
 @pytest.mark.parametrize(
