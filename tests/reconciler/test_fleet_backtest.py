@@ -102,7 +102,7 @@ def test_the_files_are_the_fixed_ones(base: Path) -> None:
     assert 'src="http' not in page
 
 
-@pytest.mark.parametrize("known", [-2, 0, 2])
+@pytest.mark.parametrize("known", [-2, -1, 0, 1, 2])
 def test_nothing_that_was_decided_moves_when_later_rows_do(base: Path, tmp_path: Path, known: int) -> None:
     """Rows after T scaled, blanked or removed: same counts to T + 2 steps, same forecasts with a cutoff to T."""
     last = START + timedelta(hours=known)
