@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.assess import Assessment, assess
 from reconciler.feedback import Standing
+from reconciler.guarding import GuardedSizing
 from reconciler.planning import Situation
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import fits, floor
@@ -90,6 +91,7 @@ class Explanation:
     status: str
     standing: tuple[Standing, ...] = ()
     floor: tuple[FloorExplained, ...] = ()
+    guards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,13 +140,16 @@ def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = Non
     )
 
 
-def explain_plan(it: Situation, problem: SizingProblem, sizing: Sizing, previous: Basis | None = None) -> Explanation:
-    """`explain`, with which forecast is trusted per class, and the floor where it binds."""
-    counts = {c.option: c.after for c in sizing.counts}
+def explain_plan(
+    it: Situation, problem: SizingProblem, held: GuardedSizing, previous: Basis | None = None
+) -> Explanation:
+    """`explain` of the counts that the guards left, with these, which forecast is trusted, and the floor where it binds."""
+    counts = {c.option: c.after for c in held.sizing.counts}
     return replace(
-        explain(problem, sizing, previous),
+        explain(problem, held.sizing, previous),
         standing=it.standing,
         floor=binding_floor(problem, counts, it.load_now, it.latency_now_ms),
+        guards=held.notes,
     )
 
 

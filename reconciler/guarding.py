@@ -68,6 +68,18 @@ def past_changes(entries: Iterable[Mapping[str, Any]]) -> tuple[PastChange, ...]
     return tuple(found)
 
 
+def _bounds(problem: SizingProblem, rules: GuardRules) -> dict[Tier, tuple[int, int]]:
+    """The declared bounds as the sizing has them: what may not shrink stays above a maximum, and no minimum is above what
+    can be had."""
+    found = {}
+    for tier, (low, high) in rules.bounds.items():
+        mine = [o for o in problem.options if o.tier is tier]
+        if mine:
+            least = min(low, problem.tier_bounds[tier][0]) if tier in problem.tier_bounds else low
+            found[tier] = (least, max(high, sum(problem.floor_of(o) for o in mine)))
+    return found
+
+
 def guarded(
     problem: SizingProblem,
     sizing: Sizing,
@@ -84,8 +96,7 @@ def guarded(
         guard holds its sentence as the reason.
     """
     items = [Item(name=c.option, tier=c.tier, before=c.before, wanted=c.after) for c in sizing.counts]
-    used = {i.tier for i in items}
-    rules = replace(rules, bounds={tier: b for tier, b in rules.bounds.items() if tier in used})
+    rules = replace(rules, bounds=_bounds(problem, rules))
     # What even the sizing's counts cannot carry is no reason to pass a guard.
     reachable = floor(problem, {c.option: c.after for c in sizing.counts}).holds
     found = guard(

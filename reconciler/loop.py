@@ -145,6 +145,7 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
+    past = ledger.entries(project.ledger_file)
     fleet = held.fleet
     return Situation(
         fleet=fleet,
@@ -166,7 +167,8 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
             *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
         ),
-        past=past_changes(ledger.entries(project.ledger_file)),
+        past=past_changes(past),
+        first_run=not past,
         demoted=known.unfit or known.judged.demoted,
         records=known.judged.records,
         standing=known.judged.standing,

@@ -143,8 +143,9 @@ def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta)
         on_demand_usd_per_hour=on_demand,
         spot_usd_per_hour=spot,
     )
-    zones = len(cold.launch.zones or cold.launch.subnets) if cold.launch is not None else 1
-    monthly = max(catalogue.interruption(name) for name in cold.instance_types) if cold.spot_share > 0 else 0.0
+    # Which zones subnets lie in is not known here: the default rate stands for each.
+    zones = (("*",) * len(cold.launch.subnets) or cold.launch.zones) if cold.launch is not None else ("*",)
+    hours = step.total_seconds() / 3600
     networks = [t.network_mbps for t in types if t.network_mbps is not None]
     return Option(
         name=f"cold/{COLD_GROUP}",
@@ -160,12 +161,19 @@ def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta)
         boot_seconds=max(catalogue.boot(name).p95_seconds for name in cold.instance_types),
         boot_mean_seconds=max(catalogue.boot(name).mean_seconds for name in cold.instance_types),
         zone="spot" if cold.spot_share > 0 else "",
-        # An interruption in a month as a rate per step; it takes one zone's share of the spot part.
-        loss=lost_within(monthly, step.total_seconds() / 3600) * zones,
-        lost_share=cold.spot_share / zones,
+        # An interruption in a month as a rate per step, of any zone; it takes one zone's share of the spot part.
+        loss=min(sum(_interrupted(cold, catalogue, zone, hours) for zone in zones), 1.0),
+        lost_share=cold.spot_share / len(zones),
         spot=cold.spot_share > 0,
         on_demand_usd_per_hour=_on_demand(cold, catalogue),
     )
+
+
+def _interrupted(cold: ColdTier, catalogue: Catalogue, zone: str, hours: float) -> float:
+    """Probability that the zone's spot instances are taken within `hours`: of the type most often interrupted there."""
+    if cold.spot_share <= 0:
+        return 0.0
+    return lost_within(max(catalogue.interruption(name, zone) for name in cold.instance_types), hours)
 
 
 def _on_demand(cold: ColdTier, catalogue: Catalogue) -> float | None:

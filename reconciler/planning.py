@@ -5,6 +5,7 @@ forecast → demand section → sizes → guards → places → configuration �
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,11 +31,11 @@ from reconciler.options import hosts, options
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.promise import Record, allowance
-from reconciler.sizing import Sizing, SizingProblem, size
+from reconciler.sizing import Option, Sizing, SizingProblem, size
 from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
 
-#: Steps that the integer program looks ahead.
-PROGRAM_STEPS = 12
+#: Least steps that the integer program looks ahead, and the least time that a start is billed for.
+PROGRAM_STEPS, BILLED = 12, timedelta(minutes=1)
 #: Quantile levels that people are shown.
 SHOWN = ("0.5", "0.95", "0.99")
 
@@ -52,6 +53,7 @@ class Situation:
         notes: sentences about the data, prices and fallbacks, for the plan.
         past: changes that were applied before, for cooldowns and the churn window.
         demoted: the forecast fell back or is stale: nothing shrinks on it.
+        first_run: no earlier run of this stack is known: nothing shrinks in the first.
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
         records: per class what its past steps came to, which decides how much of its promise this plan may use.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
@@ -72,6 +74,7 @@ class Situation:
     notes: tuple[str, ...] = ()
     past: tuple[PastChange, ...] = ()
     demoted: bool = False
+    first_run: bool = False
     latency_now_ms: Mapping[str, float] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
@@ -85,14 +88,14 @@ def decide(it: Situation, problem: SizingProblem | None = None) -> PlanFile:
     """
     problem = problem or problem_of(it)
     held = sized(it, problem)
-    return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem)))
+    return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem), *minimum_notes(it, problem)))
 
 
-def sized(it: Situation, problem: SizingProblem) -> GuardedSizing:
-    """The counts of a situation's problem: sized, then guarded."""
+def sized(it: Situation, problem: SizingProblem, warm: Sizing | None = None) -> GuardedSizing:
+    """The counts of a situation's problem, or of one changed by a what-if: sized (from a former answer), then guarded."""
     return guarded(
         problem,
-        size(problem),
+        size(problem, warm=warm),
         rules_of(it.fleet),
         now=it.now,
         past=it.past,
@@ -109,8 +112,10 @@ def problem_of(it: Situation) -> SizingProblem:
     length = steps.stop - steps.start
     tiers = fleet.tiers
     choices = options(fleet, it.catalogue, it.observed, frozenset(it.unreachable))
+    homes = hosts(fleet, frozenset(it.unreachable))
     bounds = {Tier.HOT: (tiers.hot.min, tiers.hot.max), Tier.WARM: (tiers.warm.min, tiers.warm.max)}
     bounds[Tier.COLD] = (tiers.cold.min, tiers.cold.max)
+    bounds = {tier: (min(low, _room(tier, choices)), high) for tier, (low, high) in bounds.items()}
     allowed = {
         name: allowance(
             it.records.get(name, Record()),
@@ -125,20 +130,35 @@ def problem_of(it: Situation) -> SizingProblem:
     running = [option.supply(option.observed) for option in choices]
     return SizingProblem(
         demand=demand,
-        paths=paths[:, :, : max(PROGRAM_STEPS, length)],
+        paths=paths[:, :, : steps_ahead(fleet, choices, length)],
         options=choices,
         window=length,
-        hosts=hosts(fleet, frozenset(it.unreachable)),
+        hosts=homes,
         spare_hosts=tiers.hot.spare_hosts,
         tier_bounds={tier: b for tier, b in bounds.items() if any(o.tier is tier for o in choices)},
         budget_usd_per_hour=fleet.guards.usd_per_hour,
         class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
         sunk_usd_per_hour=sunk(fleet, it.catalogue),
         load_now=felt_load(demand, it.load_now, it.latency_now_ms, running),
-        first_run=it.observed.first_run,
+        first_run=it.first_run or it.observed.first_run,
         keep_observed=frozenset(tier.value for tier in Tier) if it.demoted else frozenset(),
         horizon_share={name: a.horizon for name, a in allowed.items()},
     )
+
+
+def steps_ahead(fleet: Fleet, choices: tuple[Option, ...], window: int) -> int:
+    """Steps that the program looks at: the plan's own, and as many as decide whether a start of now will have paid.
+
+    At least the longest boot, the longer cooldown and the least billed time; the forecast's horizon may be shorter.
+    """
+    boot = timedelta(seconds=max((o.boot_seconds for o in choices), default=0.0))
+    ahead = boot + max(fleet.guards.cooldown_up, fleet.guards.cooldown_down) + max(BILLED, fleet.step)
+    return max(PROGRAM_STEPS, window, math.ceil(ahead / fleet.step - 1e-9))
+
+
+def _room(tier: Tier, choices: tuple[Option, ...]) -> int:
+    """Most instances that a tier can have: a declared minimum above it would leave the program without any plan."""
+    return max((o.maximum for o in choices if o.tier is tier), default=0)
 
 
 def latency_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:
@@ -149,6 +169,18 @@ def latency_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:
         f"{it.load_now[name]:.4g} measured [latency]"
         for name, wanted in problem.demand.classes.items()
         if problem.load_now.get(name, 0.0) > it.load_now.get(name, 0.0)
+    )
+
+
+def minimum_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:
+    """One sentence per tier whose declared minimum is more than its hosts can carry now."""
+    tiers = it.fleet.tiers
+    declared = {Tier.HOT: tiers.hot.min, Tier.WARM: tiers.warm.min, Tier.COLD: tiers.cold.min}
+    return tuple(
+        f"{tier.value}: the declared minimum of {declared[tier]} is more than its hosts can carry now: sized with at least "
+        f"{low} [minimum]"
+        for tier, (low, _) in problem.tier_bounds.items()
+        if low < declared[tier]
     )
 
 

@@ -1,4 +1,4 @@
-"""What the plan would be if: prices, demand, a host lost, no spot; each a full sizing of a changed problem, in a table.
+"""What the plan would be if: prices, demand, a host lost, no spot; each a full plan of a changed problem, in a table.
 
 Scenarios are written as `demand=1.5`, `price=1.2`, `price.spot=2`, `price.warm=0.8`, `price.m5.large=1.1`, `lost=hv1`,
 `no-spot`; several joined by `+` happen together.
@@ -11,15 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.errors import UsageError
+from reconciler.guarding import GuardedSizing
 from reconciler.sizing import Option, Sizing, SizingProblem, size
 from stacks.contract import Tier
 
 Change = Callable[[SizingProblem], SizingProblem]
+#: The counts for a problem, from a former answer where there is one: the sizing with the guards around it.
+Settle = Callable[[SizingProblem, Sizing | None], GuardedSizing]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One scenario's plan: counts by tier, USD/hour and the difference to the base, the worst class, obstacles."""
+    """One scenario's plan: counts by tier, USD/hour and the difference to the base, the worst class, obstacles, and the
+    guards that bind."""
 
     scenario: str
     counts: tuple[tuple[Tier, int], ...]
@@ -28,6 +32,7 @@ class Outcome:
     worst_class: str
     violating_share: float
     problems: tuple[str, ...]
+    guards: tuple[str, ...] = ()
 
 
 def demand_times(factor: float) -> Change:
@@ -156,21 +161,28 @@ def _parse_one(part: str, text: str) -> Change:
     )
 
 
-def what_if(problem: SizingProblem, scenarios: Sequence[str], base: Sizing | None = None) -> tuple[Outcome, ...]:
-    """The base plan and one outcome per scenario, in the order given.
+def unguarded(problem: SizingProblem, warm: Sizing | None) -> GuardedSizing:
+    """The sizing alone."""
+    return GuardedSizing(sizing=size(problem, warm=warm), bound=())
+
+
+def what_if(problem: SizingProblem, scenarios: Sequence[str], settle: Settle = unguarded) -> tuple[Outcome, ...]:
+    """The plan and one outcome per scenario, in the order given; `settle` makes each, with a plan's guards if it has them.
 
     Raises:
         UsageError: a scenario is not understood or names what is not there.
     """
     changes = [(text, parse(text)) for text in scenarios]
-    sized = base or size(problem)
-    found = [_outcome("as planned", sized, sized.usd_after)]
+    planned = settle(problem, None)
+    usd = planned.sizing.usd_after
+    found = [_outcome("as planned", planned, usd)]
     for text, change in changes:
-        found.append(_outcome(text, size(change(problem), warm=sized), sized.usd_after))
+        found.append(_outcome(text, settle(change(problem), planned.sizing), usd))
     return tuple(found)
 
 
-def _outcome(name: str, sizing: Sizing, base_usd: float) -> Outcome:
+def _outcome(name: str, held: GuardedSizing, base_usd: float) -> Outcome:
+    sizing = held.sizing
     classes = sizing.assessment.classes
     worst = max(classes, key=lambda c: c.violating_share / c.asked_share) if classes else None
     return Outcome(
@@ -181,6 +193,7 @@ def _outcome(name: str, sizing: Sizing, base_usd: float) -> Outcome:
         worst_class=worst.name if worst else "",
         violating_share=worst.violating_share if worst else 0.0,
         problems=sizing.problems,
+        guards=held.notes,
     )
 
 
@@ -193,7 +206,7 @@ def table(outcomes: Sequence[Outcome]) -> tuple[str, tuple[str, ...], list[tuple
             f"{o.usd_per_hour:.3f}",
             f"{o.usd_difference:+.3f}",
             f"{o.worst_class} {100 * o.violating_share:.3g} %",
-            " ".join(o.problems) or "all promises hold",
+            " ".join((*o.problems, *o.guards)) or "all promises hold",
         )
         for o in outcomes
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from reconciler.backtest.measures import Measures
 from reconciler.errors import InputError, TiercastError
@@ -18,19 +18,19 @@ class Tolerance(BaseModel):
     """By how much a figure may worsen, absolute: regret as a share of cost, violations as a share of requests."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    regret: float = Field(0.02, ge=0)
-    violating_share: float = Field(0.002, ge=0)
+    regret: float = Field(0.02, ge=0, allow_inf_nan=False)
+    violating_share: float = Field(0.002, ge=0, allow_inf_nan=False)
 
 
 class _Class(BaseModel):
     name: str
-    obtained: float
+    obtained: FiniteFloat
 
 
 class Stored(BaseModel):
     """What of a summary file the gate reads."""
 
-    regret: float
+    regret: FiniteFloat
     classes: tuple[_Class, ...]
     tolerance: Tolerance = Tolerance()
 

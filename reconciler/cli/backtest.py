@@ -165,7 +165,7 @@ def _pool(
         made += [at_risk(chosen, risk, start=start) for risk in fixed]
         for label, one in zip(labels, made, strict=True):
             written[label].append(_rows(name, one, stamps[start : start + len(one.counts)]))
-            report.append({"application": name, "setting": label, **measured(y[start:], one, unit)})
+            report.append({"application": name, "setting": label, **measured(y[start:], one, unit, lead)})
         if forecasts is not None:
             ahead = walk(y, times, step=history.step, lead=lead, start=start, quantile_models=(pretrained(),))
             predicted += [_long(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]

@@ -20,10 +20,9 @@ from reconciler.demotion import Rung
 from reconciler.explain import Basis, explain_plan
 from reconciler.loop import situation
 from reconciler.plan import parse_plan
-from reconciler.planning import problem_of
+from reconciler.planning import problem_of, sized
 from reconciler.report.explanation import tables
 from reconciler.report.text import table
-from reconciler.sizing import size
 from stacks.contract import parse
 
 
@@ -41,7 +40,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, seed:
     with progress.status("reading history, forecasting, sizing …"):
         it = situation(project, as_of=as_of, now=options.now(), seed=seed)
         problem = problem_of(it)
-        told = explain_plan(it, problem, size(problem), previous)
+        told = explain_plan(it, problem, sized(it, problem), previous)
     if as_json:
         click.echo(json.dumps(_plain(asdict(told)), indent=2, sort_keys=True, ensure_ascii=False))
         return 0

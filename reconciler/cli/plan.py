@@ -13,7 +13,7 @@ from rich.console import Console
 from reconciler.change import Preview
 from reconciler.cli import options
 from reconciler.loop import make_plan, situation
-from reconciler.planning import problem_of
+from reconciler.planning import problem_of, sized
 from reconciler.report.summary import Summary
 from reconciler.report.text import plan_tables, table
 from reconciler.whatif import parse, what_if
@@ -49,7 +49,7 @@ def command(
             parse(text)  # a slip of the pen is told before the forecast is made
         with progress.status("reading history, forecasting, sizing …"):
             found = situation(project, as_of=as_of, now=options.now(), seed=seed)
-            outcomes = what_if(problem_of(found), scenarios)
+            outcomes = what_if(problem_of(found), scenarios, lambda problem, warm: sized(found, problem, warm))
         if as_json:
             body = [{**asdict(o), "counts": dict(o.counts)} for o in outcomes]
             click.echo(json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False))

@@ -43,12 +43,16 @@ def clairvoyant_cost(demand: Floats, unit: float, share: float, floor: int = 1) 
     return s + float(full.sum()) + int(np.searchsorted(got, need - full.sum() * unit - tolerance)) + 1
 
 
-def measured(demand: Floats, one: Allocation, unit: float) -> dict[str, float | None]:
-    """The measures over the steps whose demand is known; `demand` (rows,) requests from T0 on."""
+def measured(demand: Floats, one: Allocation, unit: float, lead: int) -> dict[str, float | None]:
+    """The measures over the steps whose demand is known; `demand` (rows,) requests from T0 on.
+
+    `cost` counts ready instances; `cost_with_boots` also the `lead` steps that each start is billed for before it is ready.
+    """
     known = np.isfinite(demand)
     d, s = demand[known], one.counts[: len(demand)][known].astype(float)
     if not len(d):
-        return {"asked": one.ask, "steps": 0, "violating_share": 0.0, "cost": 0.0, "regret": 0.0, "violating_steps": 0}
+        none = dict.fromkeys(("violating_share", "cost", "cost_with_boots", "regret", "violating_steps"), 0.0)
+        return {"asked": one.ask, "steps": 0, **none}
     missed = np.maximum(d - s * unit, 0.0)
     share = float(missed.sum() / d.sum()) if d.sum() > 0 else 0.0
     best = clairvoyant_cost(d, unit, share)
@@ -60,6 +64,7 @@ def measured(demand: Floats, one: Allocation, unit: float) -> dict[str, float | 
         "steps": len(d),
         "violating_share": share,
         "cost": float(s.sum()),
+        "cost_with_boots": float(s.sum() + lead * np.maximum(np.diff(one.counts[: len(demand)]), 0).sum()),
         "regret": float(s.sum() / best - 1),
         "violating_steps": int(bad.sum()),
         "longest_violating_run": int(bad.max()),

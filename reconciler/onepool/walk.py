@@ -24,6 +24,9 @@ from reconciler.pacing import Pace, paced
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+#: Parts of the count at the largest risk that are offered beyond it: there every instance is used nearly always, so that
+#: one is worth as much as another, and a promise that lets a large share go unserved is used up evenly.
+PARTS = np.arange(0.95, 0.0, -0.05)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,8 @@ class Allocation:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What a pace chooses from: `counts` and `expected` (n + h, risks) in instances; `warm` the first usable row."""
+    """What a pace chooses from: `counts` and `expected` (n + h, risks and `PARTS`) in instances; `warm` the first usable
+    row."""
 
     counts: Floats
     expected: Floats
@@ -54,7 +58,8 @@ def filled(y: Floats, day: int) -> Floats:
 
 
 def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: int, unit: float, start: int) -> Table:
-    """Counts at every risk for every row of `y` (n,) (requests, NaN unknown) and 1 + lead rows after it."""
+    """Counts at every risk, and at parts of the largest one's, for every row of `y` (n,) (requests, NaN unknown) and 1 + lead
+    rows after it."""
     h, day = 1 + lead, max(1, round(timedelta(days=1) / step))
     length = round(step.total_seconds())
     long = np.concatenate([y, np.full(h, np.nan)])
@@ -65,6 +70,7 @@ def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: in
     made = predictive(filled(long, day), day=day, h=h, trained=start, others=(mixed,))
     warm = max(h, min(2 * day, start // 4))
     counts = least_counts(made.values / unit, made.weights)
+    counts = np.hstack([counts, np.maximum(np.ceil(counts[:, -1:] * PARTS - 1e-9), 1.0)])
     believed = recalibrated(made, long, h=h, warm=warm, day=day)
     return Table(counts=counts, expected=unserved_at(made.values / unit, believed, counts), warm=warm)
 

@@ -70,6 +70,7 @@ def tables(explanation: Explanation) -> list[Table]:
             ("class", "with one less of", "requests/s now", "counted as", "latency now"),
             floor_rows,
         ),
+        ("Guards that bind", ("guard",), [(text,) for text in explanation.guards]),
         ("Since the last plan", ("change",), [(text,) for text in explanation.changes]),
         ("In the way", ("constraint",), [(text,) for text in explanation.problems]),
     ]

@@ -50,6 +50,8 @@ def test_one_pass_writes_allocations_per_ask_forecasts_and_a_summary(history: Pa
     rows = json.loads((tmp_path / "S.json").read_text())["rows"]
     assert [row["asked"] for row in rows] == [0.01, 0.001]
     assert rows[0]["cost"] == loose["count"][:96].sum()
+    # Each start is billed for the one step that it boots.
+    assert rows[0]["cost_with_boots"] == rows[0]["cost"] + loose["count"][:96].diff().clip(lower=0).sum()
 
 
 def test_a_fixed_risk_is_a_knob_without_a_promise(history: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -99,7 +98,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PULUMI_STACK", "dev")
     trust = Standing(group="gold", rung=Rung.SEASONAL_NAIVE, reason="the model forecast failed: it misses.", scored=77)
-    known = SimpleNamespace(standing=(trust,), load_now={}, latency_now_ms={})
+    known = replace(situation(20.0, running=2), standing=(trust,), load_now={})
     for module in ("explain", "plan"):
         monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: known)
         monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", lambda it: asked())
@@ -151,6 +150,26 @@ def test_the_command_names_the_price_that_changed_since_the_plan_on_disk(
     shown = CliRunner().invoke(explain_command, ["--json"])
     assert shown.exit_code == 0, shown.output
     assert "price of warm/m5.large: 0.096 → 0.12 USD/h (+25.0 %)." in json.loads(shown.stdout)["changes"]
+
+
+def test_the_commands_show_what_the_guards_leave_as_the_plan_has_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = situation(20.0, running=30, step_limit=3)
+    planned = next(t for t in decide(it).tiers if t.tier == "warm")
+    for module in ("explain", "plan"):
+        monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: it)
+        monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", problem_of)
+    told = json.loads(CliRunner().invoke(explain_command, ["--json"]).stdout)
+    warm = next(t for t in told["tiers"] if t["tier"] == "warm")
+    assert warm["after"] == planned.after == 27
+    assert warm["reason"] == planned.reason
+    assert "step limit" in warm["reason"]
+    assert "[step limit]" in told["guards"][0]
+    rows = json.loads(CliRunner().invoke(plan_command, ["--what-if", "demand=0.5", "--json"]).stdout)
+    assert [row["counts"]["warm"] for row in rows] == [27, 27]
+    assert "[step limit]" in rows[1]["guards"][0]
+    assert "step limit" in CliRunner().invoke(explain_command, []).output
 
 
 def test_a_plan_of_before_prices_were_kept_is_still_read() -> None:

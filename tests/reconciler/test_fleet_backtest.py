@@ -103,7 +103,7 @@ def test_the_files_are_the_fixed_ones(base: Path) -> None:
     assert 'src="http' not in page
 
 
-@pytest.mark.parametrize("known", [-2, 0, 2])
+@pytest.mark.parametrize("known", [-2, -1, 0, 1, 2])
 def test_nothing_that_was_decided_moves_when_later_rows_do(base: Path, tmp_path: Path, known: int) -> None:
     """Rows after T scaled, blanked or removed: same counts to T + 2 steps, same forecasts with a cutoff to T."""
     last = START + timedelta(hours=known)
@@ -144,6 +144,8 @@ def test_the_gate_passes_what_is_stored_and_refuses_what_is_worse(
     assert (tmp_path / "again" / "A.csv").exists()
     with pytest.raises(InputError, match="no summary"):
         parse_stored({"rows": []}, "S.json")
+    with pytest.raises(InputError, match="regret"):
+        parse_stored({**found, "regret": float("nan")}, "S.json")
 
 
 @pytest.mark.parametrize(

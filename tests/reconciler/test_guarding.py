@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,14 @@ def test_the_load_now_passes_a_freeze() -> None:
     held = guarded(asked, size(asked), rules, now=NOW)
     assert held.sizing.of(Tier.WARM) > 1
     assert [r.guard for r in held.bound] == ["freeze", "safety floor"]
+
+
+@pytest.mark.parametrize("held", [{"first_run": True}, {"keep_observed": frozenset({"warm"})}])
+def test_a_maximum_below_what_runs_shrinks_nothing_that_must_not_shrink(held: dict[str, Any]) -> None:
+    asked = problem({"gold": 20.0}, [option(Tier.WARM, observed=9)], tier_bounds={Tier.WARM: (0, 5)}, **held)
+    answer = size(asked)
+    rules = GuardRules(bounds={Tier.WARM: (0, 5)})
+    assert guarded(asked, answer, rules, now=NOW).sizing.of(Tier.WARM) == answer.of(Tier.WARM) == 9
 
 
 def test_past_changes_are_read_from_what_was_applied() -> None:

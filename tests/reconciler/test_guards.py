@@ -129,6 +129,23 @@ def test_every_guard_that_binds_leaves_its_reason_in_the_documented_order() -> N
     assert guards_of(result) == ["cooldown", "churn window", "step limit", "bounds"]
 
 
+def test_demotion_comes_before_the_step_limit_and_floor_and_bounds_come_last() -> None:
+    rules = GuardRules(step_limit=3, bounds={Tier.WARM: (0, 12)})
+    kinds = [warm(2, 9), warm(5, 0, "b")]
+    result = guard(kinds, rules, now=NOW, demoted="stale", enough=lambda c: c["a"] >= 8)
+    # Nothing goes; three come; the load needs what the sizing wants; no more than twelve may be.
+    assert guards_of(result) == ["demotion", "step limit", "safety floor", "bounds"]
+    assert result.counts == {"a": 9, "b": 3}
+
+
+def test_growth_that_a_cooldown_puts_off_takes_nothing_of_the_step_limit() -> None:
+    rules = GuardRules(step_limit=3, cooldown_up=5 * MINUTE, cooldown_down=timedelta(0))
+    past = [PastChange(at=NOW - MINUTE, tier=Tier.WARM, added=1)]
+    result = guard([warm(2, 6), warm(5, 2, "b")], rules, now=NOW, past=past)
+    assert guards_of(result) == ["cooldown"]
+    assert result.counts == {"a": 2, "b": 2}
+
+
 @pytest.mark.parametrize(
     "rules",
     [

@@ -16,6 +16,7 @@ from forecaster.demand import LEVELS, DemandForecast
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from reconciler import outlook
+from reconciler.adapters import ledger
 from reconciler.adapters.demand_source import read_demand
 from reconciler.adapters.latency import latency_now
 from reconciler.adapters.project import Project
@@ -92,7 +93,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project whose stack runs 30 warm instances."""
+    """A project whose stack runs 30 warm instances, and which was run before."""
     (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
     group = Resource(
         urn="urn:pulumi:dev::p::aws:autoscaling/group:Group::warm-m5-large",
@@ -103,7 +104,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     )
     engine = SimpleNamespace(ensure_stack=lambda: None, state=lambda: [group])
     monkeypatch.setattr(Project, "engine", lambda self: engine)
-    return Project(root=tmp_path, name="p", stack="dev", config_dir=tmp_path, fleet_path=tmp_path / "fleet.yaml")
+    made = Project(root=tmp_path, name="p", stack="dev", config_dir=tmp_path, fleet_path=tmp_path / "fleet.yaml")
+    ledger.append(made.ledger_file, at=START, event="shadow", detail={})
+    return made
 
 
 def plan(project: Project, length: int, *, as_of: datetime | None = None) -> PlanFile:
@@ -113,6 +116,17 @@ def plan(project: Project, length: int, *, as_of: datetime | None = None) -> Pla
 
 def warm(made: PlanFile) -> int:
     return next(t.after for t in made.tiers if t.tier == "warm")
+
+
+def test_the_first_run_on_what_runs_already_shrinks_nothing_and_the_next_one_does(
+    project: Project, model: Model
+) -> None:
+    project.ledger_file.unlink()
+    first = plan(project, WEEKS)
+    assert warm(first) == 30
+    assert not first.demoted
+    assert "a first run" in next(t.reason for t in first.tiers if t.tier == "warm")
+    assert warm(plan(project, WEEKS + 1)) < 30
 
 
 def test_a_failing_model_is_demoted_over_runs_and_nothing_shrinks(project: Project, model: Model) -> None:

@@ -81,6 +81,16 @@ def test_no_allocation_up_to_two_steps_after_the_cutoff_moves(how: str, cut: int
     assert np.array_equal(a[:upto], b[:upto])
 
 
+@pytest.mark.parametrize("ask", [0.2, 0.5])
+def test_a_promise_that_lets_much_go_unserved_is_used(ask: float) -> None:
+    y, times = _hourly()
+    (counts,) = _walked(y, times, 408, (ask,))
+    demand = y[408:]
+    share = np.maximum(demand - 10.0 * counts[: len(demand)], 0).sum() / demand.sum()
+    assert 0.7 * ask < share <= ask
+    assert counts[: len(demand)].sum() < 1.1 * clairvoyant_cost(demand, 10.0, share)
+
+
 def test_the_same_history_gives_the_same_counts_and_a_smaller_share_never_fewer_in_total() -> None:
     y, times = _hourly()
     once, twice = (_walked(y, times, 408, (0.03, 0.001)) for _ in range(2))

@@ -67,6 +67,27 @@ def test_a_debt_is_paid_back_before_the_next_burst() -> None:
     assert missed[0] < 0.75 * missed[1]
 
 
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_no_week_is_a_spending_spree_neither_the_last_nor_one_after_calm_weeks(seed: int) -> None:
+    ask, weeks = 0.01, 8
+    demand, counts, expected = _world(seed, days=7 * weeks)
+    rows = np.arange(TRAIN, len(demand))
+
+    def weekly(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values.reshape(weeks, -1).sum(axis=1))
+
+    def chosen(d: np.ndarray) -> np.ndarray:
+        return paced(d, counts, expected, ask=ask, start=TRAIN, warm=DAY, h=H, day=DAY)
+
+    usual = chosen(demand)
+    assert (weekly(expected[rows, usual]) <= 1.5 * ask * weekly(demand[rows])).all()
+    calm = demand.copy()
+    calm[rows[: 28 * DAY]] = np.minimum(calm, np.median(counts, axis=1))[rows[: 28 * DAY]]
+    missed = weekly(np.maximum(calm[rows] - counts[rows, chosen(calm)], 0.0))
+    for first in range(weeks - 4):  # credit lives for four weeks: with what was saved in them the promise still holds
+        assert missed[first : first + 5].sum() <= 1.15 * ask * weekly(calm[rows])[first : first + 5].sum()
+
+
 def test_unknown_steps_cost_nothing_and_break_nothing() -> None:
     demand, counts, expected = _world(3)
     demand[TRAIN + 10 : TRAIN + 40] = np.nan

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 
 from forecaster.demand import LEVELS, DemandForecast
-from reconciler.catalogue import builtin
+from reconciler.catalogue import builtin, parse_catalogue
 from reconciler.fleet import Fleet, parse_fleet
 from reconciler.grouping import Grouping
 from reconciler.guards import PastChange
 from reconciler.observe import Observed
 from reconciler.planning import Situation, decide, problem_of
-from reconciler.sizing import size
+from reconciler.sizing import Option, size
 from reconciler.whatif import what_if
 from stacks.contract import Tier
 
@@ -71,6 +73,92 @@ def situation(rate: float, running: int, past: tuple[PastChange, ...] = (), **gu
 def warm(it: Situation) -> tuple[int, tuple[str, ...]]:
     plan = decide(it)
     return next(t.after for t in plan.tiers if t.tier == "warm"), plan.reasons
+
+
+def on_metal(rate: float, **hot: Any) -> Situation:
+    """One application at about `rate` requests/s on three own hosts of four cores, with warm beside them; steps of 5 min."""
+    launch = {"image_id": "ami", "zones": ["us-east-1a"]}
+    made = parse_fleet(
+        {
+            "step": "5m",
+            "validity": "5m",
+            "history": {"paths": ["h.csv"]},
+            "qos": {"gold": {"latency": "250ms", "percentile": 0.95, "tiers": ["hot", "warm"]}},
+            "applications": [{"match": "*", "qos": "gold"}],
+            "guards": {"cooldown_down": "0s"},
+            "tiers": {
+                "hot": {
+                    "hypervisors": [
+                        {"name": name, "uri": f"test:///{name}", "cores": 4, "memory_mib": 65536} for name in "abc"
+                    ],
+                    "flavours": [{"name": "standard", "vcpu": 2, "memory_mib": 2048}],
+                    "boot": {"kernel": "/boot/vmlinuz", "initrd": "/boot/initrd", "cmdline": [{"console": "ttyS0"}]},
+                    "unreachable": "skip",
+                    **hot,
+                },
+                "warm": {"instance_types": ["m5.large"], "launch": launch, "ready_pool": None},
+            },
+        },
+        "fleet.yaml",
+    )
+    it = situation(rate, running=0)
+    paths = rate * 300 * np.exp(np.random.default_rng(1).normal(0, 0.1, (200, 1, 288)))
+    forecast = replace(
+        it.forecast,
+        step=made.step,
+        cutoff=NOW - made.step,
+        paths=paths,
+        quantiles=np.quantile(paths, LEVELS, axis=0).transpose(1, 2, 0),
+    )
+    grouping = replace(it.grouping, rules=({made.applications[0]: 1.0},))
+    return replace(it, fleet=made, forecast=forecast, grouping=grouping, observed=Observed())
+
+
+def test_a_minimum_that_the_hosts_left_cannot_carry_costs_no_other_tier_its_plan() -> None:
+    plan = decide(replace(on_metal(300.0, min=6), unreachable={"c": "no route"}))
+    after = {t.tier: t.after for t in plan.tiers}
+    assert after["hot"] == 4
+    assert after["warm"] > 0
+    assert any("declared minimum of 6" in n and "at least 4" in n for n in plan.reasons)
+    assert not any("integer program" in n for n in plan.reasons)
+
+
+def test_the_program_looks_as_far_as_the_longest_boot_the_cooldown_and_a_billed_step() -> None:
+    assert problem_of(on_metal(60.0)).horizon == 12
+    slow = on_metal(60.0, boot_time="50m")
+    guards = slow.fleet.guards.model_copy(update={"cooldown_down": timedelta(minutes=30)})
+    waits = replace(slow, fleet=slow.fleet.model_copy(update={"guards": guards}))
+    assert problem_of(waits).horizon == (50 + 30 + 5) / 5
+    seen = waits.forecast
+    short = replace(seen, paths=seen.paths[:, :, :14], quantiles=seen.quantiles[:, :14])
+    assert problem_of(replace(waits, forecast=short)).horizon == 14
+
+
+def test_spot_is_lost_a_zone_at_a_time_at_each_zones_own_rate_and_more_zones_lose_less_at_once() -> None:
+    raw = copy.deepcopy(builtin().model_dump(mode="json"))
+
+    def cold(zones: list[str], **rates: float) -> Option:
+        raw["types"]["c5.large"]["interruption_per_month"] = {"*": 0.05, **rates}
+        it = situation(20.0, running=1)
+        group = it.fleet.tiers.cold
+        assert group.launch is not None
+        group = group.model_copy(update={"launch": group.launch.model_copy(update={"zones": tuple(zones)})})
+        tiers = it.fleet.tiers.model_copy(update={"cold": group})
+        made = replace(it, fleet=it.fleet.model_copy(update={"tiers": tiers}), catalogue=parse_catalogue(raw, "p"))
+        return next(o for o in problem_of(made).options if o.tier is Tier.COLD)
+
+    one, two = cold(["a"]), cold(["a", "b"])
+    assert one.lost_share == 2 * two.lost_share
+    assert two.loss == pytest.approx(2 * one.loss)
+    assert cold(["a", "b"], b=0.5).loss > two.loss
+    certain = cold(["a", "b", "c"], a=1.0, b=1.0, c=1.0)
+    assert certain.loss == certain.supply(3, window=2).loss == 1.0
+
+
+def test_a_first_run_of_a_stack_shrinks_nothing_that_runs() -> None:
+    it = situation(20.0, running=30)
+    assert warm(replace(it, first_run=True))[0] == 30
+    assert warm(it)[0] < 30
 
 
 def test_what_is_too_much_shrinks_and_a_declared_guard_holds_it() -> None:
