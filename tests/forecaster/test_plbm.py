@@ -188,6 +188,19 @@ def test_an_update_scores_what_was_forecast_and_fits_nothing_anew() -> None:
     assert plbm.forecast().cutoff == START + 245 * HOUR
 
 
+def test_an_event_that_comes_late_is_added_and_a_corrected_count_replaces() -> None:
+    def log(start: datetime, count: int) -> pd.DataFrame:
+        return pd.DataFrame({"timestamp": [start] * count, "user_id": "u", "application_id": "a"})
+
+    plbm = PLBM(SETTINGS).train(pd.concat([log(START + k * HOUR, 40) for k in range(48)]))
+    plbm.update(pd.concat([log(START + 47 * HOUR, 1), log(START + 48 * HOUR, 30)]))
+    assert plbm.state.history.total()[-3:].tolist() == [40, 41, 30]
+    counts = PLBM(SETTINGS).train(series(daily(48, 60)))
+    counts.update(series(np.array([7.0, 8.0]), start=START + 47 * HOUR))
+    assert counts.state.history.total()[-2:].tolist() == [7, 8]
+    assert counts.state.history.quality.count("conflict") == 1
+
+
 def test_a_level_shift_is_noticed_and_fitted_anew() -> None:
     rules = RefitRules(seen=12.0)
     plbm = PLBM(PlbmSettings(horizon=6, paths=200, refit=rules)).train(series(daily(240, 60)))
