@@ -274,6 +274,22 @@ def test_big_users_are_modelled_themselves_and_reconciled() -> None:
     np.testing.assert_allclose(users.paths.sum(axis=1), plbm.forecast(level="total").paths[:, 0], rtol=1e-9)
 
 
+@pytest.mark.parametrize("user", ["big", "small", "tiny", "nobody"])
+def test_a_small_user_beside_big_ones_gets_their_own_share(user: str) -> None:
+    level = {"big": 60.0, "bigger": 90.0, "small": 6.0, "tiny": 1.0}
+    rows = [series(daily(240, mean, seed=k), user=name) for k, (name, mean) in enumerate(level.items())]
+    plbm = PLBM(PlbmSettings(horizon=2, paths=400, big_pairs=2, lstm=False)).train(pd.concat(rows))
+    pairs = plbm.state.history.pairs
+    assert [pairs[k][0] for k in plbm.structure.big] == ["big", "bigger"]
+    said = plbm.predict(user, "a", START + 240 * HOUR)
+    if user == "nobody":
+        assert said.requests[HIGH] > level["big"], "any of the known ones, or larger"
+        return
+    assert said.requests[MIDDLE] == pytest.approx(level[user], rel=0.25, abs=1)
+    asked = plbm.joint_forecast().pair_paths(0, [int(k) for k in plbm.structure.pairs(0)])
+    np.testing.assert_allclose(asked.mean(axis=(1, 2)), [level[name] for name, _ in pairs], rtol=0.25, atol=1)
+
+
 def test_costs_are_learned_from_measured_events_or_from_utilisation() -> None:
     events = pd.DataFrame({"application_id": ["a"] * 20, "program": "p", "cpu_seconds": 0.25})
     plbm = PLBM(SETTINGS).train(fleet_history(), measurements=events)
