@@ -17,6 +17,7 @@ from forecaster.errors import HistoryError
 from forecaster.history import Bools, Floats, History, Ints, Pair, aligned
 from forecaster.measured import MEASURED, numbers, read_measurements, unreadable
 from forecaster.quality import Finding, Quality
+from forecaster.retries import are_events, retries
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,8 +99,9 @@ def history_from_frame(
     """A history from tidy rows in memory: series (with `requests`) or events (without).
 
     `frame` has `timestamp`, `user_id`, `application_id` and, for series, `requests` (count per step) with optional
-    `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`. Naive timestamps are UTC. Events with a
-    `request_id` are counted once each. `absent` is "missing", "zero" or "auto" (series: missing, events: zero). Rows at
+    `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`. Naive timestamps are UTC. Attempts of
+    one event are counted once: of one `request_id`, or, without ids, equal to one that was `rejected` in the 30 s before.
+    `absent` is "missing", "zero" or "auto" (series: missing, events: zero). Rows at
     or after `until` are left out. Raises `HistoryError` for columns that are missing, times that can't be read, two
     steps mixed.
     """
@@ -121,8 +123,7 @@ def history_from_frame(
     names = pd.MultiIndex.from_arrays([frame["user_id"].astype(str), frame["application_id"].astype(str)])
     codes, unique = names.factorize(sort=True)
     pairs: tuple[Pair, ...] = tuple((str(user), str(application)) for user, application in unique)
-    events = "requests" not in frame.columns
-    if events:
+    if are_events(frame):
         return _event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until)
     column, findings = {}, []
     for name in ("requests", "rejected", "shed", "cpu", "memory", "network_in", "network_out"):
@@ -191,14 +192,13 @@ def _event_history(
         findings.append(
             Finding(kind="future", count=late, where="events", treatment="rows after the run's time, left out.")
         )
-    if "request_id" in frame.columns:
-        again = frame["request_id"].notna() & frame.duplicated(["user_id", "application_id", "request_id"])
-        findings.append(
-            Finding(
-                kind="retry", count=int(again.sum()), where="events", treatment="attempts of one request, counted once."
-            )
+    again = keep & retries(frame, micros)
+    findings.append(
+        Finding(
+            kind="retry", count=int(again.sum()), where="events", treatment="attempts of one request, counted once."
         )
-        keep &= ~again.to_numpy()
+    )
+    keep &= ~again
     size = int(step / timedelta(microseconds=1))
     bins = micros[keep] // size
     if not len(bins):
@@ -227,8 +227,11 @@ def _event_history(
 SAMPLED = ("user_id", "application_id", "program", "parameters", *MEASURED)
 
 
-def extended(older: History, newer: History) -> History:
-    """Both histories in one; where both have a cell, the newer one's value holds. Steps must be equal."""
+def extended(older: History, newer: History, *, add: bool = False) -> History:
+    """Both histories in one; steps must be equal. Where both have a cell, the newer one's value holds.
+
+    `add`: both are parts of one event log, so that the counts of such a cell are added.
+    """
     if older.step != newer.step:
         raise HistoryError(
             f"the kept history has steps of {older.step}, the new rows of {newer.step}; "
@@ -244,7 +247,8 @@ def extended(older: History, newer: History) -> History:
     place = {pair: k for k, pair in enumerate(pairs)}
     parts = [_loose(history, place, (history.start - start) // older.step) for history in (newer, older)]
     pair, position, requests, censored = (np.concatenate([part[k] for part in parts]) for k in range(4))
-    _, first = np.unique(pair * length + position, return_index=True)
+    _, first, cell = np.unique(pair * length + position, return_index=True, return_inverse=True)
+    values = np.bincount(cell, weights=requests, minlength=len(first)).astype(np.float64) if add else requests[first]
     zero_absent = np.zeros(len(pairs), dtype=bool)
     unrecorded = np.ones(length, dtype=bool)
     for history in (older, newer):
@@ -259,7 +263,7 @@ def extended(older: History, newer: History) -> History:
         pairs=pairs,
         pair=pair[first],
         position=position[first],
-        requests=requests[first],
+        requests=values,
         censored=censored[first].astype(bool),
         zero_absent=zero_absent,
         unrecorded=unrecorded,
@@ -273,9 +277,20 @@ def extended(older: History, newer: History) -> History:
         if len(older.measurements) and len(newer.measurements)
         else (newer.measurements if len(newer.measurements) else older.measurements),
         quality=replace(
-            older.quality.with_findings(newer.quality.findings), rows=older.quality.rows + newer.quality.rows
+            older.quality.with_findings(
+                [*newer.quality.findings, *([] if add else [_replaced(requests, first, cell)])]
+            ),
+            rows=older.quality.rows + newer.quality.rows,
         ),
     )
+
+
+def _replaced(requests: Floats, first: Ints, cell: Ints) -> Finding:
+    """The finding about values that newer ones replaced: rows at other places than the `first` of their `cell`."""
+    newer = requests[first][cell]
+    count = int((np.isfinite(requests) & np.isfinite(newer) & (requests != newer)).sum())
+    treatment = "values for one step in two sources or readings; that of the later one holds."
+    return Finding(kind="conflict", count=count, where="overlap of sources", treatment=treatment)
 
 
 def _loose(history: History, place: Mapping[Pair, int], shift: int) -> tuple[Ints, Ints, Floats, Bools]:

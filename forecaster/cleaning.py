@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import HistoryError
-from forecaster.grid import Times, on_own_grid, own_steps, refuse_coarser
+from forecaster.grid import Times, on_own_grid, own_steps, refuse_coarser, row_steps
 from forecaster.history import Bools, Floats, Ints, Pair
 from forecaster.measured import negative as negative_values
 from forecaster.measured import without_negatives
@@ -96,18 +96,32 @@ def clean_series(
     rows = _in_time_order(_before(_before(rows, until, found), now, found), found)
     rows = _last_of_same_time(_without_negatives(rows, found), found)
     if counters:
-        rows = _differences(rows, found)
-    times = Times(pair=rows.pair, micros=rows.micros, values=rows.requests, pairs=len(rows.pairs), name=rows.name)
+        rows = _differences(rows, step, absent_is_zero, found)
+    times = _times(rows)
     native = own_steps(times)
-    size = int(step / MICROSECOND) if step else int(native[native > 0].min()) if np.any(native > 0) else HOUR
+    size = _size(step, native)
+    own, coarse = native[rows.pair], 0
     if not absent_is_zero:
         refuse_coarser(times, native, size)
+        own, coarse = row_steps(times, native)
+    treatment = "rows counted over longer steps than the series' others, each taken for all of its step."
+    found.append(_finding("coarser-rows", coarse, treatment))
     micros, moved = on_own_grid(times, native, size)
     found.append(_finding("jitter", moved, "times off the source's own grid, moved to its nearest point."))
     rows = replace(rows, micros=micros)
     if now is not None:  # the step that is running now is not over
-        rows = rows.take(rows.micros // size < int((now - EPOCH) / MICROSECOND) // size)
-    return _binned(rows, native, size, until, absent_is_zero, mean, found)
+        over = rows.micros // size < int((now - EPOCH) / MICROSECOND) // size
+        rows, own = rows.take(over), own[over]
+    return _binned(rows, own, size, until, absent_is_zero, mean, found)
+
+
+def _times(rows: SeriesRows) -> Times:
+    return Times(pair=rows.pair, micros=rows.micros, values=rows.requests, pairs=len(rows.pairs), name=rows.name)
+
+
+def _size(step: timedelta | None, native: Ints) -> int:
+    """Length of a step in µs: `step`, or the shortest of the pairs' own."""
+    return int(step / MICROSECOND) if step else int(native[native > 0].min()) if np.any(native > 0) else HOUR
 
 
 def _finding(kind: str, count: int, treatment: str, where: str = "series") -> Finding:
@@ -165,29 +179,51 @@ def _last_of_same_time(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
     return rows.take(np.concatenate((~same, [True])))
 
 
-def _differences(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
+def _differences(rows: SeriesRows, step: timedelta | None, absent_is_zero: bool, found: list[Finding]) -> SeriesRows:
+    """Increases since the reading before, each in the step of its reading.
+
+    Where readings are lacking an increase is told only of all the time since the last one: within one step it is dealt out
+    to them, over more steps nobody knows when it came, so it is missing.
+    """
     known = rows.take(np.isfinite(rows.requests))
     begins = np.concatenate(([True], np.diff(known.pair) != 0)) if len(known.pair) else np.zeros(0, dtype=bool)
     gain = np.diff(known.requests, prepend=np.nan)
     reset = ~begins & (gain < 0)
     treatment = "the counter went down: it restarted, and its value is the increase since then."
     found.append(_finding("counter-reset", reset.sum(), treatment))
-    return replace(known, requests=np.where(reset, known.requests, gain)).take(~begins)
+    gain = np.where(reset, known.requests, gain)
+    native = own_steps(_times(known))
+    own, size = native[known.pair], _size(step, native)
+    apart = np.diff(known.micros, prepend=0)
+    readings = np.where(begins | (own == 0), 1, np.rint(apart / np.maximum(own, 1)).astype(np.int64))
+    readings = np.maximum(readings, 1)
+    astride = (known.micros - (readings - 1) * own) // size != known.micros // size
+    if not absent_is_zero:
+        found.append(
+            _finding("counter-gap", (astride & ~begins).sum(), "increases over several steps, taken as missing.")
+        )
+        gain = np.where(astride, np.nan, gain)
+    share = np.where(astride, 1, readings)
+    dealt = replace(known, requests=gain / share).take(np.repeat(np.flatnonzero(~begins), share[~begins]))
+    back = np.concatenate([np.arange(n)[::-1] for n in share[~begins]]) if share[~begins].max(initial=1) > 1 else 0
+    return replace(dealt, micros=dealt.micros - back * native[dealt.pair])
 
 
 def _binned(
-    rows: SeriesRows, native: Ints, size: int, until: datetime | None, zero: bool, mean: bool, found: list[Finding]
+    rows: SeriesRows, own: Ints, size: int, until: datetime | None, zero: bool, mean: bool, found: list[Finding]
 ) -> Cells:
     bins = rows.micros // size
     first, last = (int(bins.min()), int(bins.max())) if len(bins) else (0, -1)
     if until is not None:
         last = int((until - EPOCH) / timedelta(microseconds=size)) - 1
         first = min(first, last + 1) if len(bins) else last + 1
-    rows, bins = rows.take(bins <= last), bins[bins <= last]
+    rows, own, bins = rows.take(bins <= last), own[bins <= last], bins[bins <= last]
     width = max(last - first + 1, 1)
     key, cell = np.unique(rows.pair * width + (bins - first), return_inverse=True)
     pair, position = key // width, key % width
-    value, short = _values(rows.requests, cell, native[pair], size, zero, mean)
+    longest = np.zeros(len(key), dtype=np.int64)
+    np.maximum.at(longest, cell, own)
+    value, short = _values(rows.requests, cell, longest, size, zero, mean)
     if until is None and len(key) and short[position == width - 1].all():
         # The source ends within a step: that step is not over, which is not the same as missing.
         last -= 1

@@ -73,24 +73,50 @@ def refuse_coarser(times: Times, native: Ints, size: int) -> None:
         own = gaps[inside & (times.pair[1:] == pair)]
         if len(own) >= 24 and np.mean(own == native[pair]) >= 0.95:
             _refuse_mixed(times.name(int(pair)), int(native[pair]), source, size)
-    _refuse_stretches(times, native, size, inside, gaps)
+    for stretch in _coarse_stretches(times, native):
+        if stretch.step > size:
+            _refuse_mixed(times.name(stretch.pair), stretch.step, int(native[stretch.pair]), size)
 
 
-def _refuse_stretches(times: Times, native: Ints, size: int, inside: NDArray[np.bool_], gaps: Ints) -> None:
-    equal = inside[1:] & inside[:-1] & (np.diff(gaps) == 0) & (gaps[1:] > size) & (gaps[1:] < DAY)
+@dataclass(frozen=True, kw_only=True)
+class _Stretch:
+    """Rows `start` to before `end` of a pair that are counted over `step` (µs), longer than the pair's own."""
+
+    pair: int
+    start: int
+    end: int
+    step: int
+
+
+def _coarse_stretches(times: Times, native: Ints) -> list[_Stretch]:
+    """Where longer distances follow each other and counts are larger in proportion, so that these are longer steps."""
+    inside, gaps = times.same_pair, np.diff(times.micros)
+    own = native[times.pair[1:]]
+    equal = inside[1:] & inside[:-1] & (np.diff(gaps) == 0) & (own[1:] > 0) & (gaps[1:] > own[1:]) & (gaps[1:] < DAY)
     edge = np.flatnonzero(np.diff(np.concatenate(([0], equal.astype(np.int8), [0]))))
-    for start, end in zip(edge[::2], edge[1::2], strict=True):
-        pair = int(times.pair[start])
-        own, gap = int(native[pair]), int(gaps[start])
-        if end - start < STRETCH or not 0 < own <= size:
-            continue
-        mine = times.values[times.pair == pair]
+    starts, ends = edge[::2], edge[1::2]
+    long = ends - starts >= STRETCH
+    found = []
+    for start, end in zip(starts[long].tolist(), ends[long].tolist(), strict=True):
+        pair, gap = int(times.pair[start]), int(gaps[start])
+        first, last = np.searchsorted(times.pair, [pair, pair + 1]).tolist()
         stretch = times.values[start + 1 : end + 1]
         if not np.isfinite(stretch).any():
             continue
-        usual = float(np.nanmedian(mine))
-        if usual > 0 and float(np.nanmedian(stretch)) > 0.6 * gap / own * usual:
-            _refuse_mixed(times.name(pair), gap, own, size)
+        usual = float(np.nanmedian(times.values[first:last]))
+        if usual > 0 and float(np.nanmedian(stretch)) > 0.6 * gap / int(native[pair]) * usual:
+            # The row after the last equal distance begins what follows, if anything does.
+            found.append(_Stretch(pair=pair, start=start, end=end + 2 if end + 2 == last else end + 1, step=gap))
+    return found
+
+
+def row_steps(times: Times, native: Ints) -> tuple[Ints, int]:
+    """(rows,) the step (µs) that each row is counted over, 0 where unknown, and how many are not counted over their
+    pair's own."""
+    steps, found = native[times.pair], _coarse_stretches(times, native)
+    for stretch in found:
+        steps[stretch.start : stretch.end] = stretch.step
+    return steps, sum(stretch.end - stretch.start for stretch in found)
 
 
 def _refuse_mixed(name: str, coarse: int, fine: int, size: int) -> None:

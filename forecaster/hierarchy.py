@@ -25,6 +25,8 @@ HOUR_PRIOR = 4.0
 CHUNK = 4_000_000
 #: With fewer requests than one for so many parts they are dealt out one by one, which is then several times faster.
 SPARSE = 4
+#: Requests that are dealt out by chance at most.
+DRAWN = 1e18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,8 @@ def parts(paths: Floats, shares: Floats, bucket: Ints, concentration: float, rng
     k = len(shares)
     if k == 1:
         return paths[None].copy()
-    whole = np.floor(paths + rng.random(paths.shape)).astype(np.int64).ravel()
+    # What is beyond the numbers that can be drawn is drawn smaller: the scale below makes up for it.
+    whole = np.floor(np.minimum(paths, DRAWN) + rng.random(paths.shape)).astype(np.int64).ravel()
     target = paths.ravel()
     scale = np.divide(target, whole, out=np.zeros(len(target)), where=whole > 0)
     out = np.empty((k, count * horizon))
@@ -134,7 +137,7 @@ def parts(paths: Floats, shares: Floats, bucket: Ints, concentration: float, rng
     rows = max(1, CHUNK // k)
     for begin in range(0, count * horizon, rows):
         piece = slice(begin, min(begin + rows, count * horizon))
-        if whole[piece].sum() * SPARSE < k * len(whole[piece]):
+        if whole[piece].sum(dtype=np.float64) * SPARSE < k * len(whole[piece]):
             drawn = _one_by_one(whole[piece], shares, column[piece], concentration, rng)
         else:
             chance = shares[:, column[piece]].T

@@ -89,9 +89,9 @@ class Joint:
         if not len(big):
             return parts(whole, lumped(share, place.tolist()), self.bucket, spread, rng)[:-1]
         own, rest = self._reconciled(whole, mine, share, big, slice(None))
-        small = np.setdiff1d(place, big)
-        among = _renormalised(share, np.setdiff1d(np.arange(len(mine)), big))
-        drawn = parts(rest, lumped(among, small.tolist()), self.bucket, spread, rng) if len(small) else rest[None]
+        small, others = np.setdiff1d(place, big), np.setdiff1d(np.arange(len(mine)), big)
+        among = lumped(_renormalised(share, others), np.searchsorted(others, small).tolist())
+        drawn = parts(rest, among, self.bucket, spread, rng) if len(small) else rest[None]
         found = dict(zip(big.tolist(), own, strict=True)) | dict(zip(small.tolist(), drawn, strict=False))
         return np.stack([found[int(k)] for k in place])
 

@@ -33,6 +33,7 @@ from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application, due_of
 from forecaster.prediction import Prediction, Recommendation, recommendations
+from forecaster.retries import are_events
 from forecaster.scoring import scored
 from forecaster.structure import Structure, node_shares, pair_shares, series_values, structure_of
 from forecaster.tuner import Tuner
@@ -133,11 +134,13 @@ class PLBM:
     def update(self, new_rows: History | pd.DataFrame, *, refit: bool = True) -> Update:
         """Take in newer rows: score the forecasts that they tell about, refit only what schedule or score ask for.
 
-        `refit` False leaves even those for later. Costs one pass over the history and no fit where nothing is due.
+        A count for a step that is known already replaces what was known; events, which come late one by one, are added to
+        it. `refit` False leaves even those for later. Costs one pass over the history and no fit where nothing is due.
         """
         before = self.state
         newer = _history(new_rows, before.history.step)
-        history = extended(before.history, newer)
+        late = isinstance(new_rows, pd.DataFrame) and are_events(new_rows)
+        history = extended(before.history, newer, add=late)
         history = history.tail(max(1, int(before.settings.keep / history.step)))
         values = series_values(history, structure_of(history, self._node_of, before.settings), before.settings.calendar)
         fitted, count = scored(before, self.structure, history)

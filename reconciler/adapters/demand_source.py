@@ -8,7 +8,8 @@ from pathlib import Path
 
 from forecaster.errors import HistoryError
 from forecaster.history import History
-from reconciler.adapters.history import HistoryRules, read_history
+from forecaster.outages import with_outages
+from reconciler.adapters.history import HistoryRules, read_recorded
 from reconciler.errors import InputError
 from reconciler.fleet import Fleet, HistorySource
 
@@ -17,9 +18,7 @@ class SourceSilent(HistoryError):
     """The source is not there at all: a lost mount, a removed file. Not a mistake in what it holds."""
 
 
-def read_demand(
-    fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None, replay: bool = False
-) -> History:
+def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None) -> History:
     """The fleet's history in requests, cut to its window.
 
     Args:
@@ -27,22 +26,32 @@ def read_demand(
         base: folder that relative paths start from.
         as_of: leave out what was not known at this time (replay); None: all of it.
         now: the wall clock, where it is known: rows that claim to be newer are left out.
-        replay: it will be cut and walked; see `read_history`.
 
     Raises:
         HistoryError: it cannot be read; the message names file and row.
         SourceSilent: a file or folder of it is not there, or the system does not let it be read.
         InputError: nothing of it lies before `as_of`.
     """
-    source = fleet.history
+    return _demand(with_outages(_recorded(fleet, base, as_of, now)), fleet)
+
+
+def read_walk(
+    fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None
+) -> tuple[History, History]:
+    """The history as it came, to be cut and walked, and as it is known in hindsight; the source is read once.
+
+    They differ where a log was down: as it came, an outage is one only from the step on in which that was known.
+    Arguments and errors are those of `read_demand`.
+    """
+    found = _recorded(fleet, base, as_of, now)
+    return _demand(with_outages(found, as_it_came=True), fleet), _demand(with_outages(found), fleet)
+
+
+def _recorded(fleet: Fleet, base: Path, as_of: datetime | None, now: datetime | None) -> History:
+    """All that the source recorded, with the errors of `read_demand`."""
     try:
-        found = read_history(
-            source_names(fleet, base),
-            step=fleet.step,
-            until=as_of,
-            now=now,
-            rules=history_rules(fleet),
-            replay=replay,
+        found = read_recorded(
+            source_names(fleet, base), step=fleet.step, until=as_of, now=now, rules=history_rules(fleet)
         )
     except (HistoryError, OSError) as problem:
         if isinstance(problem, OSError) or _gone(fleet, base):
@@ -52,6 +61,12 @@ def read_demand(
         ends = [moment for moment in (as_of, now) if moment is not None]
         when = f" before {min(ends).isoformat()}" if ends else ""
         raise InputError("history", f"there is no demand{when}.", "Check the paths, the times and --as-of.")
+    return found
+
+
+def _demand(found: History, fleet: Fleet) -> History:
+    """The window of a history in requests, without the stretches that the calendar excludes."""
+    source = fleet.history
     kept = found.tail(max(int(source.window / fleet.step), 1))
     if fleet.calendar.exclude:
         kept = kept.without([(e.start, e.end) for e in fleet.calendar.exclude])

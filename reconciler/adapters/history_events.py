@@ -18,6 +18,7 @@ from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.measured import MEASURED, negative
 from forecaster.quality import Finding, Quality
+from reconciler.adapters.clock_back import deal_out
 from reconciler.adapters.duckdb_scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def read_events(
         findings.append(Finding(kind="no-user", count=int(nameless[0]), where=label, treatment=treatment))
     if naive > 0:
         findings.append(zone_finding(naive, rows - bad, label, rules.timezone))
+        twice = 0 if first is None or last is None else deal_out(base, size, first, last, rules.timezone)
+        treatment = "events of the local hour that comes twice when the clock goes back, half of them counted in each."
+        findings.append(Finding(kind="clock-back", count=twice, where=label, treatment=treatment))
     findings += _order(base, scan)
     numbers = {name: scan.sql(name, "DOUBLE") for name in MEASURED}
     findings += unread_findings(base, scan, {"rejected": scan.sql("rejected", "BOOLEAN"), **numbers})

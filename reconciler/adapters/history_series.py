@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
@@ -21,6 +20,7 @@ from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.measured import negative, without_negatives
 from forecaster.quality import Finding, Quality
+from reconciler.adapters.clock_back import doubled_hours
 from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _clock_changes(
 ) -> tuple[NDArray[np.int64], int]:
     """Times in which the local hour that comes twice is told apart by file order, and how many rows that moved."""
     micros, moved = micros.copy(), 0
-    for begin, end, forward in _doubled_hours(micros, timezone):
+    for begin, end, forward in doubled_hours(int(micros.min()), int(micros.max()), timezone):
         # DuckDB maps a doubled local time to one of its two instants; the other row of the pair is at the other.
         width = end - begin
         first: dict[tuple[int, int], int] = {}
@@ -175,19 +175,3 @@ def _clock_changes(
                 micros[first[key]] -= width
                 moved += 1
     return micros, moved
-
-
-def _doubled_hours(micros: NDArray[np.int64], timezone: str) -> list[tuple[int, int, bool]]:
-    """Spans of UTC (µs) whose local time comes twice: the earlier of each (True: its twin is later), then the later."""
-    zone, hour = ZoneInfo(timezone), 3600
-    first, last = int(micros.min()) // 1_000_000, int(micros.max()) // 1_000_000
-    spans: list[tuple[int, int, bool]] = []
-    before: int | None = None
-    for moment in range(first - first % hour - 24 * hour, last + 25 * hour, hour):
-        offset = datetime.fromtimestamp(moment, tz=zone).utcoffset() or timedelta(0)
-        seconds = round(offset.total_seconds())
-        if before is not None and seconds < before:
-            change, width = moment * 1_000_000, (before - seconds) * 1_000_000
-            spans += [(change - width, change, True), (change, change + width, False)]
-        before = seconds
-    return spans

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from forecaster.errors import ForecastError
-from forecaster.history import History
+from forecaster.late import news
 from forecaster.parallel import Runner, processes
 from forecaster.plbm import PLBM, Update
 from reconciler.adapters.cluster import dask_runner
@@ -67,7 +67,8 @@ def train(
 def resume(
     fleet: Fleet, *, base: Path, models: Path, as_of: datetime | None, run: Runner, now: datetime | None = None
 ) -> Kept:
-    """The kept forecaster, updated with what the history holds beyond it (and kept again where there was anything).
+    """The kept forecaster, updated with what the history holds beyond it, late rows included (and kept again where there
+    was anything).
 
     Raises `ModelStoreError` where none is kept or it can't be read, `ForecastError` where it knows more than `as_of`.
     """
@@ -85,20 +86,10 @@ def resume(
         )
     pairs = {*history.pairs, *known.pairs}
     plbm = PLBM.resumed(state, node_of=nodes_of(fleet, sorted(pairs)), run=run)
-    newer = _newer(history, known)
+    newer = news(history, known)
     if newer is None:
         return Kept(plbm=plbm, version=current_version(models))
     plbm.forecast()
     done = plbm.update(newer)
     plbm.forecast()  # kept too, so that the next run can score it
     return Kept(plbm=plbm, version=save_state(models, plbm.state), update=done)
-
-
-def _newer(history: History, known: History) -> History | None:
-    """The steps of `history` that `known` does not have."""
-    steps = int((history.end - known.end) // history.step)
-    if steps <= 0:
-        return None
-    # The whole source was read again: only what is new in it counts as new.
-    rows = max(history.quality.rows - known.quality.rows, 0)
-    return replace(history.tail(steps), quality=replace(history.quality, rows=rows, findings=()))

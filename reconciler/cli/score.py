@@ -18,7 +18,7 @@ from forecaster.history import Floats, History
 from forecaster.models.lstm import pretrained
 from forecaster.onepool import walk
 from forecaster.structure import series_values, structure_of
-from reconciler.adapters.demand_source import read_demand
+from reconciler.adapters.demand_source import read_walk
 from reconciler.cli import options
 from reconciler.errors import InputError
 from reconciler.forecast_setup import nodes_of, settings_of
@@ -37,7 +37,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
     said = project.read_fleet()
     with Console(stderr=True).status("walking the history …"):
         base, now = project.fleet_path.parent, options.now()
-        history = read_demand(said, base=base, as_of=as_of, now=now, replay=True)
+        history, hindsight = read_walk(said, base=base, as_of=as_of, now=now)
         first = history.length - round(timedelta(days=days) / history.step)
         if first < 2:
             raise InputError(
@@ -46,9 +46,8 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         settings = settings_of(said)
         structure = structure_of(history, nodes_of(said, history.pairs), settings)
         values = series_values(history, structure, settings.calendar)
-        truth = values
-        if history.zero_absent.any():  # what an outage hid is no demand of zero, also before it was known
-            truth = series_values(read_demand(said, base=base, as_of=as_of, now=now), structure, settings.calendar)
+        # What an outage hid is no demand of zero, also before it was known.
+        truth = series_values(hindsight, structure, settings.calendar)
         order = np.argsort(-np.nansum(values, axis=1), kind="stable")[:most]
         rows = [row for k in order for row in _scores(structure.series[k], values[k], truth[k], history, first)]
     if as_json:

@@ -108,3 +108,12 @@ def test_few_and_many_requests_are_dealt_out_by_the_same_distribution(concentrat
     spread = 1.0 if np.isinf(concentration) else (requests + concentration) / (1 + concentration)
     assert first.mean() == pytest.approx(0.4 * requests, rel=0.02)
     assert first.var() == pytest.approx(requests * 0.4 * 0.6 * spread, rel=0.04)
+
+
+@pytest.mark.parametrize("level", [1e16, 4e18, 1e20])
+def test_counts_beyond_all_counts_are_dealt_out_too(level: float) -> None:
+    paths = np.full((40, 2), level)
+    paths[:2] = 0
+    dealt = parts(paths, np.array([[0.75], [0.25]]), np.zeros(2, dtype=np.int64), 50.0, np.random.default_rng(0))
+    np.testing.assert_allclose(dealt.sum(axis=0), paths, rtol=1e-12)
+    assert dealt[0].mean() / paths.mean() == pytest.approx(0.75, abs=0.05)

@@ -125,6 +125,16 @@ def test_attempts_of_one_request_count_once() -> None:
     assert history.quality.count("retry") == 1
 
 
+def test_retries_without_ids_are_known_by_the_rejected_call_before() -> None:
+    seconds = [0, 5, 9, 9, 1800]
+    frame = events(*(second / 3600 for second in seconds)).assign(
+        program="p", parameters=["x", "x", "x", "y", "x"], rejected=["true", True, False, False, None]
+    )
+    history = history_from_frame(frame, step=HOUR)
+    assert history.total().tolist() == [3]
+    assert history.quality.count("retry") == 2
+
+
 def test_silence_where_thirty_events_were_certain_is_an_outage_and_a_quiet_night_is_none() -> None:
     day = np.array([0.0] * 6 + [20.0] * 18)
     quiet = np.tile(day, 10)

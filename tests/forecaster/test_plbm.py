@@ -188,6 +188,19 @@ def test_an_update_scores_what_was_forecast_and_fits_nothing_anew() -> None:
     assert plbm.forecast().cutoff == START + 245 * HOUR
 
 
+def test_an_event_that_comes_late_is_added_and_a_corrected_count_replaces() -> None:
+    def log(start: datetime, count: int) -> pd.DataFrame:
+        return pd.DataFrame({"timestamp": [start] * count, "user_id": "u", "application_id": "a"})
+
+    plbm = PLBM(SETTINGS).train(pd.concat([log(START + k * HOUR, 40) for k in range(48)]))
+    plbm.update(pd.concat([log(START + 47 * HOUR, 1), log(START + 48 * HOUR, 30)]))
+    assert plbm.state.history.total()[-3:].tolist() == [40, 41, 30]
+    counts = PLBM(SETTINGS).train(series(daily(48, 60)))
+    counts.update(series(np.array([7.0, 8.0]), start=START + 47 * HOUR))
+    assert counts.state.history.total()[-2:].tolist() == [7, 8]
+    assert counts.state.history.quality.count("conflict") == 1
+
+
 def test_a_level_shift_is_noticed_and_fitted_anew() -> None:
     rules = RefitRules(seen=12.0)
     plbm = PLBM(PlbmSettings(horizon=6, paths=200, refit=rules)).train(series(daily(240, 60)))
@@ -259,6 +272,22 @@ def test_big_users_are_modelled_themselves_and_reconciled() -> None:
     assert plbm.predict("u", "a", START + 242 * HOUR).reason.startswith("modelled itself and reconciled to a")
     users = plbm.forecast(level="user")
     np.testing.assert_allclose(users.paths.sum(axis=1), plbm.forecast(level="total").paths[:, 0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("user", ["big", "small", "tiny", "nobody"])
+def test_a_small_user_beside_big_ones_gets_their_own_share(user: str) -> None:
+    level = {"big": 60.0, "bigger": 90.0, "small": 6.0, "tiny": 1.0}
+    rows = [series(daily(240, mean, seed=k), user=name) for k, (name, mean) in enumerate(level.items())]
+    plbm = PLBM(PlbmSettings(horizon=2, paths=400, big_pairs=2, lstm=False)).train(pd.concat(rows))
+    pairs = plbm.state.history.pairs
+    assert [pairs[k][0] for k in plbm.structure.big] == ["big", "bigger"]
+    said = plbm.predict(user, "a", START + 240 * HOUR)
+    if user == "nobody":
+        assert said.requests[HIGH] > level["big"], "any of the known ones, or larger"
+        return
+    assert said.requests[MIDDLE] == pytest.approx(level[user], rel=0.25, abs=1)
+    asked = plbm.joint_forecast().pair_paths(0, [int(k) for k in plbm.structure.pairs(0)])
+    np.testing.assert_allclose(asked.mean(axis=(1, 2)), [level[name] for name, _ in pairs], rtol=0.25, atol=1)
 
 
 def test_costs_are_learned_from_measured_events_or_from_utilisation() -> None:

@@ -53,6 +53,22 @@ def test_a_counter_that_restarts_gives_the_increase_since_the_restart() -> None:
     assert history.quality.count("counter-reset") == 1
 
 
+def test_an_increase_over_several_steps_is_no_spike_after_a_gap_of_a_counter() -> None:
+    hourly = series([100.0 * k for k in range(12)], every=timedelta(hours=1)).drop(index=[4, 5, 6])
+    history = history_from_frame(hourly, counters=True)
+    assert np.nan_to_num(history.total(), nan=-1).tolist() == [100, 100, 100, -1, -1, -1, -1, 100, 100, 100, 100]
+    assert history.quality.count("counter-gap") == 1
+    calm = history_from_frame(hourly, counters=True, absent="zero")  # it only speaks when it has counted something
+    assert calm.total().tolist() == [100, 100, 100, 0, 0, 0, 400, 100, 100, 100, 100]
+
+
+def test_a_reading_that_is_lacking_within_a_step_costs_nothing() -> None:
+    minutes = series([10.0 * k for k in range(61)], every=timedelta(minutes=1)).drop(index=[17, 18, 44])
+    history = history_from_frame(minutes, step=timedelta(minutes=20), counters=True, until=START + timedelta(hours=1))
+    np.testing.assert_allclose(history.total(), [200, 200, 200])
+    assert history.quality.count("counter-gap") == 0
+
+
 def test_times_that_jitter_fall_in_one_step_each() -> None:
     rng = np.random.default_rng(5)
     frame = series([10.0] * 200, start=START + timedelta(minutes=2, seconds=29))
@@ -89,6 +105,21 @@ def test_two_steps_mixed_in_one_series_are_refused_with_both_named() -> None:
     ):
         history_from_frame(pd.concat([fine, coarse]), step=MINUTES)
     assert history_from_frame(pd.concat([fine, coarse]), step=timedelta(hours=1)).length > 40
+
+
+@pytest.mark.parametrize("first", ["coarse", "fine"])
+def test_hourly_rows_beside_finer_ones_are_hours(first: str) -> None:
+    hour = timedelta(hours=1)
+    coarse, fine = [120.0] * 30, [10.0] * 600
+    parts = (
+        [series(coarse, every=hour), series(fine, start=START + 30 * hour)]
+        if first == "coarse"
+        else [series(fine), series(coarse, every=hour, start=START + 50 * hour)]
+    )
+    history = history_from_frame(pd.concat(parts), step=hour, until=START + 80 * hour)
+    assert history.total().tolist() == [120] * 80
+    assert history.quality.count("coarser-rows") == 30
+    assert history.quality.count("incomplete-step") == 0
 
 
 def test_two_series_of_different_steps_are_refused() -> None:

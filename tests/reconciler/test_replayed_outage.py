@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from reconciler.adapters import history
+from reconciler.adapters.demand_source import read_walk
+from reconciler.adapters.history_events import read_events
 from reconciler.cli import main
+from reconciler.fleet import parse_fleet
 
 #: First silent hour, hours of the log, calls an hour.
 DOWN, HOURS, RATE = 24 * 9 + 12, 24 * 11, 8
+FLEET = """
+step: 1h
+horizon: 4h
+history: {paths: [log.csv], window: 4w}
+qos: {gold: {latency: 300ms, tiers: [cold]}}
+applications: [{match: "*", qos: gold}]
+tiers: {cold: {instance_types: [m6i.large], launch: {image_id: ami-1, zones: [us-east-1a]}}}
+"""
 
 
 def log(path: Path, hours: int) -> Path:
@@ -63,14 +77,25 @@ def test_a_score_does_not_count_an_outage_as_demand_of_zero(
 ) -> None:
     log(tmp_path / "log.csv", HOURS)
     (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
-    (tmp_path / "fleet.yaml").write_text(
-        "step: 1h\nhorizon: 4h\nhistory: {paths: [log.csv], window: 4w}\n"
-        "qos: {gold: {latency: 300ms, tiers: [cold]}}\n"
-        'applications: [{match: "*", qos: gold}]\n'
-        "tiers: {cold: {instance_types: [m6i.large], launch: {image_id: ami-1, zones: [us-east-1a]}}}\n"
-    )
+    (tmp_path / "fleet.yaml").write_text(FLEET)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PULUMI_STACK", "dev")
     assert _run(["score", "--days", "2", "--json"]) == 0
     near = json.loads(capsys.readouterr().out)["series"][0]
     assert near["steps"] == 24, "of two days one is an outage"
+
+
+def test_a_score_reads_its_log_once_for_what_was_known_and_what_is_known_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(tmp_path / "log.csv", HOURS)
+    fleet = parse_fleet(yaml.safe_load(FLEET), "fleet.yaml")
+    read = Mock(wraps=read_events)
+    monkeypatch.setattr(history, "read_events", read)
+    walked, hindsight = read_walk(fleet, base=tmp_path, as_of=None)
+    assert read.call_count == 1
+    assert hindsight.unrecorded.sum() > walked.unrecorded.sum() > 0
+    for made, replay in ((walked, True), (hindsight, False)):
+        again = history.read_history([tmp_path / "log.csv"], step=fleet.step, replay=replay)
+        np.testing.assert_array_equal(made.unrecorded, again.unrecorded)
+        np.testing.assert_array_equal(made.total(), again.total())
