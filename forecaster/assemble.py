@@ -15,6 +15,7 @@ import pandas as pd
 from forecaster.cleaning import SeriesRows, clean_series
 from forecaster.errors import HistoryError
 from forecaster.history import Bools, Floats, History, Ints, Pair, aligned
+from forecaster.outages import with_outages
 from forecaster.quality import Finding, Quality
 from forecaster.retries import are_events, retries
 
@@ -123,7 +124,7 @@ def history_from_frame(
     codes, unique = names.factorize(sort=True)
     pairs: tuple[Pair, ...] = tuple((str(user), str(application)) for user, application in unique)
     if are_events(frame):
-        return _event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until)
+        return with_outages(_event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until))
     column = {
         name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
         for name in ("requests", "rejected", "shed", "cpu", "memory", "network_in", "network_out")
