@@ -277,6 +277,17 @@ def test_many_sparse_applications_share_one_series_and_still_sum_up() -> None:
     assert one.reason.startswith("its share of others of all")
 
 
+def test_a_large_application_that_is_new_among_many_is_not_taken_for_a_sparse_one() -> None:
+    few = [series(daily(72, 0.2, seed=k), application=f"few-{k:02d}") for k in range(70)]
+    new = series(np.array([40.0, 44.0, 38.0]), application="new", start=START + 69 * HOUR)
+    once = series(np.array([3.0]), application="once", start=START + 71 * HOUR)
+    plbm = PLBM(PlbmSettings(horizon=2, paths=100, lstm=False)).train(pd.concat([*few, new, once]))
+    assert plbm.structure.series == ("new", "others of all")
+    said = plbm.predict("u", "new", START + 73 * HOUR).requests
+    assert said[LOW] < 40 < said[HIGH]
+    assert said[HIGH] > 80, "three rows say little"
+
+
 def test_big_users_are_modelled_themselves_and_reconciled() -> None:
     settings = PlbmSettings(horizon=6, paths=200, big_pairs=1)
     plbm = PLBM(settings).train(fleet_history())
