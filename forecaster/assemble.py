@@ -16,6 +16,7 @@ from forecaster.cleaning import SeriesRows, clean_series
 from forecaster.errors import HistoryError
 from forecaster.history import Bools, Floats, History, Ints, Pair, aligned
 from forecaster.measured import MEASURED, numbers, read_measurements, unreadable
+from forecaster.outages import with_outages
 from forecaster.quality import Finding, Quality
 from forecaster.retries import are_events, retries
 
@@ -124,7 +125,7 @@ def history_from_frame(
     codes, unique = names.factorize(sort=True)
     pairs: tuple[Pair, ...] = tuple((str(user), str(application)) for user, application in unique)
     if are_events(frame):
-        return _event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until)
+        return with_outages(_event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until))
     column, findings = {}, []
     for name in ("requests", "rejected", "shed", "cpu", "memory", "network_in", "network_out"):
         if name in frame.columns:

@@ -30,6 +30,7 @@ from forecaster.levels import at_level
 from forecaster.measured import read_measurements
 from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
 from forecaster.nodes import NodeForecast, Task, node_forecast
+from forecaster.outages import with_outages
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application, due_of
 from forecaster.prediction import Prediction, Recommendation, recommendations
@@ -141,6 +142,7 @@ class PLBM:
         newer = _history(new_rows, before.history.step)
         late = isinstance(new_rows, pd.DataFrame) and are_events(new_rows)
         history = extended(before.history, newer, add=late)
+        history = with_outages(history) if late else history
         history = history.tail(max(1, int(before.settings.keep / history.step)))
         values = series_values(history, structure_of(history, self._node_of, before.settings), before.settings.calendar)
         fitted, count = scored(before, self.structure, history)

@@ -57,8 +57,9 @@ class PlbmSettings:
         seed: of all random numbers.
         calendar: local clock, holidays, events, excluded stretches.
         keep: how much history is kept.
-        alone: requests per step on average from which a node is modelled by itself; sparser ones share their label's
-            series. Up to 64 (and `most`) nodes are all modelled by themselves, beyond `most` only the largest.
+        alone: requests per step, on average since the first (and over a day at least), from which a node is modelled by
+            itself; sparser ones share their label's series. Up to 64 (and `most`) nodes are all modelled by themselves,
+            beyond `most` only the largest.
         most: series that are modelled at most.
         big_pairs: pairs of user and application that are modelled by themselves at most.
         default_level: requests per step expected of a series when nothing at all is known.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> S
     nodes = tuple(sorted(label_of))
     place = {name: k for k, name in enumerate(nodes)}
     codes = np.array([place[name] for name, _ in named], dtype=np.int64)
-    volume = _mean_by(history, codes, len(nodes))
+    volume = _mean_since_begun(history, codes, len(nodes))
     alone = volume >= settings.alone if len(nodes) > min(FEW, settings.most) else np.ones(len(nodes), dtype=bool)
     if alone.sum() > settings.most:
         alone &= volume >= np.sort(volume)[-settings.most]
@@ -88,7 +89,7 @@ def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> S
         codes=codes,
         series=series,
         holder=np.array(holder, dtype=np.int64),
-        big=_big_pairs(history, codes, volume, settings),
+        big=_big_pairs(history, codes, _mean_by(history, codes, len(nodes)), settings),
         wholes=tuple(sorted(label for label, count in several.items() if count > 1)),
     )
 
@@ -97,6 +98,17 @@ def _mean_by(history: History, codes: Ints, count: int) -> Floats:
     owner = np.repeat(np.arange(len(history.pairs)), np.diff(history.offsets))
     total = np.bincount(codes[owner], weights=np.nan_to_num(history.requests), minlength=count)
     return np.asarray(total / max(history.length, 1), dtype=np.float64)
+
+
+def _mean_since_begun(history: History, codes: Ints, count: int) -> Floats:
+    """(count,) mean demand since a node's first row, or over a day where that is longer: a large one that is new must not
+    look sparse for weeks, and one that had a single request is not large."""
+    sizes = np.diff(history.offsets)
+    begun = np.full(count, history.length, dtype=np.int64)
+    np.minimum.at(begun, codes[sizes > 0], history.position[history.offsets[:-1][sizes > 0]])
+    day = min(max(1, round(timedelta(days=1) / history.step)), history.length)
+    known = np.maximum(history.length - begun, day)
+    return _mean_by(history, codes, count) * max(history.length, 1) / np.maximum(known, 1)
 
 
 def _big_pairs(history: History, codes: Ints, volume: Floats, settings: PlbmSettings) -> tuple[int, ...]:

@@ -69,6 +69,8 @@ def read_events(
         treatment = "events of the local hour that comes twice when the clock goes back, half of them counted in each."
         findings.append(Finding(kind="clock-back", count=twice, where=label, treatment=treatment))
     findings += _order(base, scan)
+    if recorded is None and not scan.has("request_id"):
+        findings += _repeated(base, scan)
     numbers = {name: scan.sql(name, "DOUBLE") for name in MEASURED}
     findings += unread_findings(base, scan, {"rejected": scan.sql("rejected", "BOOLEAN"), **numbers})
     findings += _negatives(base, scan)
@@ -202,6 +204,19 @@ def _order(base: duckdb.DuckDBPyConnection, scan: Scan) -> list[Finding]:
     count = int(row[0]) if row else 0
     treatment = f"of the first {ORDER_ROWS} events, out of time order; the order changes no count."
     return [Finding(kind="unsorted", count=count, where=scan.label, treatment=treatment)]
+
+
+def _repeated(base: duckdb.DuckDBPyConnection, scan: Scan) -> list[Finding]:
+    """Equal rows, which may be one event exported twice or two events: only a name for each could tell."""
+    row = base.execute(
+        "SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT *, count(*) AS n FROM "
+        f"(SELECT * FROM {scan.relation} LIMIT {ORDER_ROWS}) GROUP BY ALL)"
+    ).fetchone()
+    treatment = (
+        f"of the first {ORDER_ROWS} events, equal to another in every column; each was counted, since no `request_id` says "
+        "that they are one."
+    )
+    return [Finding(kind="repeated", count=int(row[0]) if row else 0, where=scan.label, treatment=treatment)]
 
 
 def _span(

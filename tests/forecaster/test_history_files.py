@@ -88,6 +88,16 @@ def test_attempts_with_one_request_id_count_in_the_step_of_the_first(tmp_path: P
     assert read_history([file], step=HOUR).total().tolist() == [1, 2]
 
 
+def test_equal_events_count_each_and_are_reported_unless_an_id_says_that_they_are_one(tmp_path: Path) -> None:
+    twice = [f"2024-01-01T0{hour}:00:00Z,u,a,p" for hour in (0, 0, 1, 1, 1, 2)]
+    history = read_history([write(tmp_path / "e.csv", HEADER + ",program", *twice)], step=HOUR)
+    assert history.total().tolist() == [2, 3, 1]
+    assert history.quality.count("repeated") == 3
+    named = read_history([write(tmp_path / "n.csv", HEADER + ",request_id", *twice)], step=HOUR)
+    assert named.total().tolist() == [1]
+    assert named.quality.count("repeated") == 0
+
+
 def test_mixed_zones_are_converted_and_naive_times_read_in_the_declared_zone(tmp_path: Path) -> None:
     file = write(
         tmp_path / "s.csv",

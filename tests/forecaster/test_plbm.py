@@ -201,6 +201,18 @@ def test_an_event_that_comes_late_is_added_and_a_corrected_count_replaces() -> N
     assert counts.state.history.quality.count("conflict") == 1
 
 
+def test_a_silence_of_a_log_is_an_outage_in_a_frame_and_across_an_update() -> None:
+    def log(first: int, last: int, rate: int = 12) -> pd.DataFrame:
+        times = [START + k * HOUR + timedelta(minutes=5 * j) for k in range(first, last) for j in range(rate)]
+        return pd.DataFrame({"timestamp": times, "user_id": "u", "application_id": "a"})
+
+    plbm = PLBM(SETTINGS).train(pd.concat([log(0, 60), log(68, 80)]))
+    assert np.flatnonzero(np.isnan(plbm.state.history.total())).tolist() == list(range(60, 68))
+    plbm.update(log(86, 90))
+    assert np.flatnonzero(np.isnan(plbm.state.history.total())).tolist() == [*range(60, 68), *range(80, 86)]
+    assert plbm.state.history.quality.count("outage") == 8, "between what is known and newer rows nothing was recorded"
+
+
 def test_a_level_shift_is_noticed_and_fitted_anew() -> None:
     rules = RefitRules(seen=12.0)
     plbm = PLBM(PlbmSettings(horizon=6, paths=200, refit=rules)).train(series(daily(240, 60)))
@@ -263,6 +275,17 @@ def test_many_sparse_applications_share_one_series_and_still_sum_up() -> None:
     one = plbm.predict("u", "s007", START + 241 * HOUR)
     assert 0 <= one.requests[MIDDLE] <= 1
     assert one.reason.startswith("its share of others of all")
+
+
+def test_a_large_application_that_is_new_among_many_is_not_taken_for_a_sparse_one() -> None:
+    few = [series(daily(72, 0.2, seed=k), application=f"few-{k:02d}") for k in range(70)]
+    new = series(np.array([40.0, 44.0, 38.0]), application="new", start=START + 69 * HOUR)
+    once = series(np.array([3.0]), application="once", start=START + 71 * HOUR)
+    plbm = PLBM(PlbmSettings(horizon=2, paths=100, lstm=False)).train(pd.concat([*few, new, once]))
+    assert plbm.structure.series == ("new", "others of all")
+    said = plbm.predict("u", "new", START + 73 * HOUR).requests
+    assert said[LOW] < 40 < said[HIGH]
+    assert said[HIGH] > 80, "three rows say little"
 
 
 def test_big_users_are_modelled_themselves_and_reconciled() -> None:
