@@ -85,7 +85,9 @@ def guarded(
     """
     items = [Item(name=c.option, tier=c.tier, before=c.before, wanted=c.after) for c in sizing.counts]
     used = {i.tier for i in items}
-    rules = replace(rules, bounds={tier: b for tier, b in rules.bounds.items() if tier in used})
+    # The problem knows which hosts answer: a minimum is not raised to what has no room.
+    bounds = {tier: problem.tier_bounds.get(tier, b) for tier, b in rules.bounds.items() if tier in used}
+    rules = replace(rules, bounds=bounds)
     # What even the sizing's counts cannot carry is no reason to pass a guard.
     reachable = floor(problem, {c.option: c.after for c in sizing.counts}).holds
     found = guard(

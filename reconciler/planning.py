@@ -26,7 +26,7 @@ from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
 from reconciler.memory import Memory
 from reconciler.observe import Observed
-from reconciler.options import hosts, options
+from reconciler.options import hosts, options, tier_bounds
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.promise import Record, allowance
@@ -109,8 +109,7 @@ def problem_of(it: Situation) -> SizingProblem:
     length = steps.stop - steps.start
     tiers = fleet.tiers
     choices = options(fleet, it.catalogue, it.observed, frozenset(it.unreachable))
-    bounds = {Tier.HOT: (tiers.hot.min, tiers.hot.max), Tier.WARM: (tiers.warm.min, tiers.warm.max)}
-    bounds[Tier.COLD] = (tiers.cold.min, tiers.cold.max)
+    bounds = tier_bounds(fleet, frozenset(it.unreachable))
     allowed = {
         name: allowance(
             it.records.get(name, Record()),
