@@ -180,6 +180,12 @@ class Fleet(Part):
         if not self.declared:
             raise ValueError("tiers: all three are empty; give at least one of them hypervisors or instance types")
         there = self.declared
+        for which, least in ((Tier.HOT, tiers.hot.min), (Tier.WARM, tiers.warm.min), (Tier.COLD, tiers.cold.min)):
+            if least and which not in there:
+                raise ValueError(
+                    f"tiers.{which.value} has `min` {least} but nothing to run; give it "
+                    f"{'hypervisors' if which is Tier.HOT else 'instance types'}, or leave `min` out"
+                )
         for name, promise in self.qos.items():
             if not there & set(promise.tiers):
                 raise ValueError(

@@ -7,7 +7,9 @@ another: it is sized by its smallest type and priced at its dearest, as the poli
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import cache
 
 from reconciler.catalogue import Catalogue
 from reconciler.cost import root_volume_usd, waiting_usd
@@ -60,6 +62,57 @@ def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[Host, ...]:
 def room(flavour: Flavour, host: Hypervisor) -> int:
     """VMs of the flavour that fit on the host alone."""
     return min(host.cores // flavour.vcpu, host.memory_mib // flavour.memory_mib)
+
+
+def tier_bounds(fleet: Fleet, unreachable: frozenset[str] = frozenset()) -> dict[Tier, tuple[int, int]]:
+    """Least and most instances of each declared tier; the least is no more than hosts that answer have room for.
+
+    Raises:
+        InputError: a tier's declared minimum does not fit on its hosts, even if all of them answer.
+    """
+    tiers, found = fleet.tiers, {}
+    for tier, part, homes in (
+        (Tier.HOT, tiers.hot, tiers.hot.hypervisors),
+        (Tier.WARM, tiers.warm, ()),
+        (Tier.COLD, tiers.cold, () if tiers.cold.instance_types else tiers.cold.hosts),
+    ):
+        low = part.min
+        if homes and not isinstance(part, WarmTier):
+            if low > (whole := _most(part.flavours, homes)):
+                raise InputError(
+                    f"fleet.yaml, tiers.{tier.value}.min",
+                    f"{low} VMs are more than fit on the hosts ({whole}).",
+                    "Lower it, add hosts, or make the flavours smaller.",
+                )
+            low = min(low, _most(part.flavours, [host for host in homes if host.name not in unreachable]))
+        if tier in fleet.declared:
+            found[tier] = (low, part.max)
+    return found
+
+
+def _most(flavours: Sequence[Flavour], homes: Iterable[Hypervisor]) -> int:
+    """Most VMs that the hosts carry together, of whichever flavours."""
+    smallest = [
+        f
+        for k, f in enumerate(flavours)
+        if not any(
+            g.vcpu <= f.vcpu
+            and g.memory_mib <= f.memory_mib
+            and ((g.vcpu, g.memory_mib) != (f.vcpu, f.memory_mib) or j < k)
+            for j, g in enumerate(flavours)
+        )
+    ]
+
+    @cache
+    def on(cores: int, memory_mib: int, first: int) -> int:
+        if first == len(smallest):
+            return 0
+        one = smallest[first]
+        room = min(cores // one.vcpu, memory_mib // one.memory_mib)
+        counts = range(room, -1, -1) if first + 1 < len(smallest) else (room,)
+        return max(n + on(cores - n * one.vcpu, memory_mib - n * one.memory_mib, first + 1) for n in counts)
+
+    return sum(on(host.cores, host.memory_mib, 0) for host in homes)
 
 
 def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: frozenset[str]) -> list[Option]:

@@ -27,7 +27,7 @@ from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
 from reconciler.memory import Memory
 from reconciler.observe import Observed
-from reconciler.options import hosts, options
+from reconciler.options import hosts, options, tier_bounds
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.promise import Record, allowance
@@ -113,9 +113,7 @@ def problem_of(it: Situation) -> SizingProblem:
     tiers = fleet.tiers
     choices = options(fleet, it.catalogue, it.observed, frozenset(it.unreachable))
     homes = hosts(fleet, frozenset(it.unreachable))
-    bounds = {Tier.HOT: (tiers.hot.min, tiers.hot.max), Tier.WARM: (tiers.warm.min, tiers.warm.max)}
-    bounds[Tier.COLD] = (tiers.cold.min, tiers.cold.max)
-    bounds = {tier: (min(low, _room(tier, choices)), high) for tier, (low, high) in bounds.items()}
+    bounds = tier_bounds(fleet, frozenset(it.unreachable))
     allowed = {
         name: allowance(
             it.records.get(name, Record()),
@@ -154,11 +152,6 @@ def steps_ahead(fleet: Fleet, choices: tuple[Option, ...], window: int) -> int:
     boot = timedelta(seconds=max((o.boot_seconds for o in choices), default=0.0))
     ahead = boot + max(fleet.guards.cooldown_up, fleet.guards.cooldown_down) + max(BILLED, fleet.step)
     return max(PROGRAM_STEPS, window, math.ceil(ahead / fleet.step - 1e-9))
-
-
-def _room(tier: Tier, choices: tuple[Option, ...]) -> int:
-    """Most instances that a tier can have: a declared minimum above it would leave the program without any plan."""
-    return max((o.maximum for o in choices if o.tier is tier), default=0)
 
 
 def latency_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:

@@ -16,7 +16,16 @@ from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage
 from reconciler.sizing.problem import SizingProblem
 from reconciler.sizing.program import Layout, Prices, build
 from reconciler.sizing.reasons import explain_obstacles, tier_reasons
-from reconciler.sizing.repair import Counts, cheaper_neighbours, fits, floor, less_idle_growth, promises, repaired
+from reconciler.sizing.repair import (
+    Counts,
+    cheaper_neighbours,
+    fits,
+    floor,
+    less_idle_growth,
+    observed_within,
+    promises,
+    repaired,
+)
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
 
 #: Penalties in units of the dearest vCPU-hour: of volume beyond the promise in steps to come (worth some capacity, to
@@ -115,18 +124,15 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
             if within.found and usd_of(problem, less := _counts(problem, tighter, within)) < usd_of(problem, counts):
                 stated, solution, counts = tighter, within, less
     else:
-        counts = {o.name: max(o.observed, problem.floor_of(o)) for o in problem.options}
+        counts = observed_within(problem)
     counts, final, kept = _settle(problem, needs, stated, solution, counts)
     trajectory = _trajectory(problem, stated, final)
     obstacles = explain_obstacles(problem, needs, counts)
     status: Status = "optimal" if solution.optimal else "time limit"
     if not solution.found:
-        problems.append(
-            f"The integer program found no plan within {problem.time_limit_s:g} s: the observed fleet was kept and "
-            "raised until every promise holds. Allow more time, or offer fewer instance types."
-        )
+        problems.append(_unanswered(problem, solution))
     if problems or obstacles:
-        status = "infeasible" if solution.found else "time limit"
+        status = "infeasible" if solution.found or solution.impossible else "time limit"
     elif solution.optimal and solution.gap > 1e-6:
         status = "within gap"
     return Sizing(
@@ -143,6 +149,18 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         multipliers=stated.shortage,
         quantiles={name: 1 - tail for name, tail in stated.tails.items()},
         trajectory=trajectory,
+    )
+
+
+def _unanswered(problem: SizingProblem, solution: Solution) -> str:
+    if solution.impossible:
+        return (
+            "No counts are within minima, maxima, hosts and what may not shrink at once: the observed fleet was kept and "
+            "raised as far as they allow. Lower a minimum, or make room on the hosts."
+        )
+    return (
+        f"The integer program found no plan within {problem.time_limit_s:g} s: the observed fleet was kept and raised until "
+        "every promise holds. Allow more time, or offer fewer instance types."
     )
 
 

@@ -44,9 +44,12 @@ class Shortage:
     def tangents(self, most: int) -> list[tuple[float, float]]:
         """At most `most` lines (a, b) with F(C) ≥ a − b·C, exact at capacities spread over the tail.
 
-        The points are dense where demand is rare, because there the marginal shortage crosses price / λ.
+        The points are dense where demand is rare, because there the marginal shortage crosses price / λ. None where all
+        mass is zero.
         """
         tail = np.cumsum(self.mass[::-1])[::-1]
+        if tail[0] <= 0:
+            return []  # nobody who counts here asks for anything: no capacity is short
         if len(self.need) <= most:
             chosen = np.arange(len(self.need))
         else:

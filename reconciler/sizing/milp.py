@@ -17,12 +17,16 @@ INFINITY = float("inf")
 
 @dataclass(frozen=True, kw_only=True)
 class Solution:
-    """Values by column, objective and proven bound; `optimal` False where the time limit ended it."""
+    """Values by column, objective and proven bound; `optimal` False where the time limit ended it.
+
+    impossible: there is no feasible point, which no time would change.
+    """
 
     values: NDArray[np.float64]
     objective: float
     bound: float
     optimal: bool
+    impossible: bool = False
 
     @property
     def found(self) -> bool:
@@ -105,6 +109,7 @@ class Program:
             objective=float(info.objective_function_value) * unit if feasible else INFINITY,
             bound=float(bound) * unit,
             optimal=highs.getModelStatus() == highspy.HighsModelStatus.kOptimal,
+            impossible=highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible,
         )
 
     def unit(self) -> float:

@@ -74,6 +74,20 @@ def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:
     return True
 
 
+def observed_within(problem: SizingProblem) -> Counts:
+    """What runs, changed no more than the declared bounds of options and tiers ask: where no program says more."""
+    counts = {o.name: max(min(o.observed, o.maximum), problem.floor_of(o)) for o in problem.options}
+    for tier, (low, high) in problem.tier_bounds.items():
+        mine = sorted((o for o in problem.options if o.tier is tier), key=lambda o: o.usd_per_hour / o.vcpu)
+        for option in mine:
+            missing = low - sum(counts[o.name] for o in mine)
+            counts[option.name] += max(min(missing, option.maximum - counts[option.name]), 0)
+        for option in reversed(mine):
+            over = sum(counts[o.name] for o in mine) - high
+            counts[option.name] -= max(min(over, counts[option.name] - problem.floor_of(option)), 0)
+    return counts
+
+
 def repaired(problem: SizingProblem, counts: Counts, usable: NDArray[np.float64], served: tuple[int, ...]) -> Counts:
     """Counts with the cheapest instances added until floor and promises hold, or nothing more helps.
 

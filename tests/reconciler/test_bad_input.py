@@ -15,7 +15,7 @@ from reconciler.errors import UserError
 from reconciler.fleet import Fleet
 from reconciler.plan import PlanFile
 from reconciler.planning import Situation, decide, problem_of
-from reconciler.sizing import size
+from reconciler.sizing import Host, size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem
 from tests.reconciler.test_planning import situation
@@ -121,6 +121,71 @@ def test_a_hypervisor_smaller_than_every_flavour_is_refused_by_the_flavour_s_nam
 def test_what_the_stack_lacks_is_said_of_the_fleet_file_that_left_it_out(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=re.escape(words)):
         decide(refits(situation(20.0, running=2), **changes))
+
+
+HOSTS = tuple({"name": n, "uri": "qemu:///system", "cores": 2, "memory_mib": 4096} for n in ("a", "b"))
+
+
+def on_metal(it: Situation, least: int) -> Situation:
+    """The situation with a hot tier on two hosts, which have room for two VMs each."""
+    return refits(
+        it,
+        tiers__hot__hypervisors=HOSTS,
+        tiers__hot__flavours=(
+            {"name": "s", "vcpu": 1, "memory_mib": 2048},
+            {"name": "l", "vcpu": 2, "memory_mib": 2048},
+        ),
+        tiers__hot__boot={"kernel": "/boot/k", "initrd": "/boot/i"},
+        tiers__hot__min=least,
+        qos__gold__tiers=("hot", "warm", "cold"),
+    )
+
+
+def test_a_minimum_beyond_the_room_on_the_hosts_is_refused() -> None:
+    words = "fleet.yaml, tiers.hot.min: 5 VMs are more than fit on the hosts (4). Lower it, add hosts"
+    with pytest.raises(UserError, match=re.escape(words)):
+        decide(on_metal(situation(20.0, running=2), 5))
+
+
+def test_a_minimum_that_a_silent_host_leaves_no_room_for_is_as_much_as_there_is_and_the_load_goes_elsewhere() -> None:
+    it = replace(on_metal(situation(200.0, running=2), 4), unreachable={"b": "no route"})
+    plan = decide(it)
+    assert of(plan, "hot") == 2
+    assert of(plan, "warm") + of(plan, "cold") > 2
+    assert all(c.violation_probability <= 0.2 for c in plan.classes)
+    assert not any("no room" in r or "found no plan" in r for r in plan.reasons)
+
+
+def test_a_class_that_nobody_asks_anything_of_is_no_obstacle() -> None:
+    kinds = [option(Tier.WARM), option(Tier.COLD, zone="spot", spot=True, loss=0.05, lost_share=0.5)]
+    rates = {"gold": 200.0, "rest": 0.0}
+    paths = lognormal_paths([200.0, 0.0], paths=400)
+    answer = size(problem(rates, kinds, paths=paths))
+    assert answer.assessment.holds
+    assert sum(c.after for c in answer.counts) > 0
+
+
+@pytest.mark.parametrize(("observed", "bounds"), [(0, (3, 40)), (9, (0, 30)), (35, (0, 30))])
+def test_a_solver_without_time_keeps_the_tiers_bounds_and_still_raises(observed: int, bounds: tuple[int, int]) -> None:
+    rates = {f"c{k}": 300.0 + k for k in range(3)}
+    kinds = [option(Tier.WARM, "w", observed=observed), option(Tier.COLD)]
+    paths = lognormal_paths(list(rates.values()), horizon=8)
+    asked = problem(rates, kinds, horizon=8, paths=paths, time_limit_s=1e-9, tier_bounds={Tier.WARM: bounds})
+    answer = size(asked)
+    assert any("found no plan within" in p for p in answer.problems)
+    assert answer.assessment.holds
+    assert bounds[0] <= sum(c.after for c in answer.counts if c.tier is Tier.WARM) <= bounds[1]
+
+
+def test_bounds_that_no_counts_keep_are_said_to_be_that_and_not_a_lack_of_time() -> None:
+    host = Host(name="a", tier=Tier.HOT, cores=2, memory_mib=8192)
+    kinds = [option(Tier.HOT, observed=3), option(Tier.WARM)]
+    answer = size(problem({"gold": 20.0}, kinds, hosts=(host,), first_run=True))
+    assert answer.status == "infeasible"
+    assert any(
+        "No counts are within minima, maxima, hosts and what may not shrink at once" in p for p in answer.problems
+    )
+    assert next(c.after for c in answer.counts if c.tier is Tier.HOT) == 3
 
 
 def test_a_solver_without_time_leaves_the_observed_fleet_raised_until_it_holds() -> None:

@@ -66,6 +66,10 @@ def told(changes: dict[str, Any]) -> str:
             {"tiers": {"cold": {"instance_types": ["m5.large"], "launch": LAUNCH, "on_demand_base": 5, "max": 4}}},
             "tiers.cold: `on_demand_base` 5 is above `max` 4; lower the one or raise the other",
         ),
+        (
+            {"tiers": {"warm": {"min": 2}, "cold": {"instance_types": ["m5.large"], "launch": LAUNCH}}},
+            "tiers.warm has `min` 2 but nothing to run; give it instance types, or leave `min` out",
+        ),
         ({"tiers": hot(hypervisors=[HOST, HOST])}, "tiers.hot.hypervisors names a twice; name each once"),
         ({"tiers": hot(flavours=2 * [FLAVOUR])}, "tiers.hot.flavours names s twice; name each once"),
         ({"guards": {"usd_per_hour": math.inf}}, "guards.usd_per_hour: should be a finite number"),
