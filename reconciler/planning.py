@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -30,12 +30,15 @@ from reconciler.observe import Observed
 from reconciler.options import hosts, options, tier_bounds
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
+from reconciler.plan_notes import latency_notes, minimum_notes, placement_notes, unreachable_notes
 from reconciler.promise import Record, allowance
 from reconciler.sizing import Option, Sizing, SizingProblem, size
 from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
 
 #: Least steps that the integer program looks ahead, and the least time that a start is billed for.
 PROGRAM_STEPS, BILLED = 12, timedelta(minutes=1)
+#: Most times that a plan is sized again because VMs found no room beside each other.
+_ROUNDS = 12
 #: Quantile levels that people are shown.
 SHOWN = ("0.5", "0.95", "0.99")
 
@@ -88,19 +91,44 @@ def decide(it: Situation, problem: SizingProblem | None = None) -> PlanFile:
     """
     problem = problem or problem_of(it)
     held = sized(it, problem)
-    return plan_of(it, problem, held.sizing, (*held.notes, *latency_notes(it, problem), *minimum_notes(it, problem)))
+    said = (*latency_notes(problem, it.load_now, it.latency_now_ms), *minimum_notes(it.fleet, problem))
+    return plan_of(it, problem, held.sizing, (*held.notes, *said))
 
 
 def sized(it: Situation, problem: SizingProblem, warm: Sizing | None = None) -> GuardedSizing:
-    """The counts of a situation's problem, or of one changed by a what-if: sized (from a former answer), then guarded."""
-    return guarded(
-        problem,
-        size(problem, warm=warm),
-        rules_of(it.fleet),
-        now=it.now,
-        past=it.past,
-        demoted="the forecast fell back or is stale" if it.demoted else "",
+    """The counts of a situation's problem, or of one changed by a what-if: sized (from a former answer), then guarded.
+
+    The program sees own hosts by their sums; where VMs of several sizes do not find room beside each other, it is asked
+    again with what does.
+    """
+    for _ in range(_ROUNDS):
+        held = guarded(
+            problem,
+            size(problem, warm=warm),
+            rules_of(it.fleet),
+            now=it.now,
+            past=it.past,
+            demoted="the forecast fell back or is stale" if it.demoted else "",
+        )
+        counts = {c.option: c.after for c in held.sizing.counts}
+        places = places_of(it, counts)
+        if not any(found.unplaced for found in places.values()):
+            break
+        problem, warm = _with_room(problem, counts, places), held.sizing
+    return held
+
+
+def _with_room(problem: SizingProblem, counts: Mapping[str, int], places: Mapping[Tier, Placement]) -> SizingProblem:
+    """The problem with at most as many VMs of a flavour as found a place; a tier's minimum gives way to that."""
+    missing = {
+        f"{tier.value}/{name}": n for tier, found in places.items() for name, n in (found.unplaced or {}).items()
+    }
+    choices = tuple(
+        replace(o, maximum=counts[o.name] - missing[o.name]) if o.name in missing else o for o in problem.options
     )
+    most = {tier: sum(o.maximum for o in choices if o.tier is tier) for tier in problem.tier_bounds}
+    bounds = {tier: (min(low, most[tier]), high) for tier, (low, high) in problem.tier_bounds.items()}
+    return replace(problem, options=choices, tier_bounds=bounds)
 
 
 def problem_of(it: Situation) -> SizingProblem:
@@ -154,29 +182,6 @@ def steps_ahead(fleet: Fleet, choices: tuple[Option, ...], window: int) -> int:
     return max(PROGRAM_STEPS, window, math.ceil(ahead / fleet.step - 1e-9))
 
 
-def latency_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:
-    """One sentence per class whose measured latency is over its target: what the floor makes of it."""
-    return tuple(
-        f"{name}: {it.latency_now_ms[name]:.4g} ms measured at p{100 * wanted.percentile:g}, over its "
-        f"{wanted.latency_ms:g} ms: the safety floor counts {problem.load_now[name]:.4g} requests/s for the "
-        f"{it.load_now[name]:.4g} measured [latency]"
-        for name, wanted in problem.demand.classes.items()
-        if problem.load_now.get(name, 0.0) > it.load_now.get(name, 0.0)
-    )
-
-
-def minimum_notes(it: Situation, problem: SizingProblem) -> tuple[str, ...]:
-    """One sentence per tier whose declared minimum is more than its hosts can carry now."""
-    tiers = it.fleet.tiers
-    declared = {Tier.HOT: tiers.hot.min, Tier.WARM: tiers.warm.min, Tier.COLD: tiers.cold.min}
-    return tuple(
-        f"{tier.value}: the declared minimum of {declared[tier]} is more than its hosts can carry now: sized with at least "
-        f"{low} [minimum]"
-        for tier, (low, _) in problem.tier_bounds.items()
-        if low < declared[tier]
-    )
-
-
 def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
     """USD/hour that is paid whatever is decided: own hosts, commitments, reservations, load balancer."""
     return cost.hourly(
@@ -222,7 +227,7 @@ def plan_of(it: Situation, problem: SizingProblem, sizing: Sizing, guards: tuple
         classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
         usd_per_hour_before=before.usd_per_hour,
         usd_per_hour_after=after.usd_per_hour,
-        reasons=(*sizing.problems, *guards, *_placement_notes(places), *it.notes, *_unreachable(it)),
+        reasons=(*sizing.problems, *guards, *placement_notes(places), *it.notes, *unreachable_notes(it.unreachable)),
         models=dict(zip(it.forecast.applications, it.forecast.models, strict=True)),
         skipped=tuple(sorted(it.unreachable)),
         demoted=it.demoted,
@@ -247,19 +252,6 @@ def places_of(it: Situation, counts: Mapping[str, int]) -> dict[Tier, Placement]
         wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
         found[tier] = place(homes, flavours, wanted, current, spare=spare, unreachable=silent)
     return found
-
-
-def _placement_notes(places: Mapping[Tier, Placement]) -> list[str]:
-    notes = []
-    for tier, found in places.items():
-        notes += [
-            f"{tier.value}: {count} {name} found no room on the hosts" for name, count in (found.unplaced or {}).items()
-        ]
-        if found.reason:
-            notes.append(f"{tier.value}: {found.reason}")
-        if found.moved:
-            notes.append(f"{tier.value}: {len(found.moved)} VMs change hosts to make room")
-    return notes
 
 
 def _bill(config: StackConfig, catalogue: Catalogue) -> cost.Bill:
@@ -292,10 +284,3 @@ def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
         requests_per_second={level: rates[float(level)] for level in SHOWN},
         served_by={tier.value: load for tier, load in found.served.items()},
     )
-
-
-def _unreachable(it: Situation) -> list[str]:
-    return [
-        f"hypervisor {name} does not answer ({words}): what runs there is left alone and not counted on"
-        for name, words in sorted(it.unreachable.items())
-    ]

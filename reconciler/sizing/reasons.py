@@ -93,6 +93,8 @@ def _full(problem: SizingProblem, counts: Counts, tier: Tier) -> str | None:
         spare = problem.spare_hosts if tier is Tier.HOT else 0
         apart = f", counted without the {spare} fullest (N+{spare})" if spare else ""
         return f"{total} fill the {limits.cores} cores of its hosts{apart}; what is over goes to the next tier."
+    if limits is not None and total < problem.tier_bounds.get(tier, (0, 0))[1]:
+        return f"{total} are what finds room beside each other on its hosts; what is over goes to the next tier."
     return f"{total} is the declared maximum; what is over goes to the next tier."
 
 

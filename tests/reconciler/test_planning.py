@@ -123,6 +123,22 @@ def test_a_minimum_that_the_hosts_left_cannot_carry_costs_no_other_tier_its_plan
     assert not any("integer program" in n for n in plan.reasons)
 
 
+@pytest.mark.parametrize(("cores", "sizes"), [(7, (6, 4)), (8, (5, 2)), (5, (3, 2))])
+def test_vms_of_several_sizes_are_counted_on_only_where_they_find_room_beside_each_other(
+    cores: int, sizes: tuple[int, int]
+) -> None:
+    def hosts(names: str) -> list[dict[str, Any]]:
+        return [{"name": n, "uri": f"test:///{n}", "cores": cores, "memory_mib": 65536} for n in names]
+
+    flavours = [{"name": f"f{v}", "vcpu": v, "memory_mib": 2048} for v in sizes]
+    for rate in (100.0, 160.0, 260.0):
+        plan = decide(on_metal(rate, hypervisors=hosts("ab"), flavours=flavours, min=3))
+        after = {t.tier: t for t in plan.tiers}
+        assert len(plan.config["tiercast:hot"]["slots"]) == after["hot"].after
+        assert not any("no room" in n for n in plan.reasons)
+        assert not any("would violate" in n for n in plan.reasons)
+
+
 def test_the_program_looks_as_far_as_the_longest_boot_the_cooldown_and_a_billed_step() -> None:
     assert problem_of(on_metal(60.0)).horizon == 12
     slow = on_metal(60.0, boot_time="50m")
