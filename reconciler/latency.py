@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from reconciler.one_server import two_phases, waits
 from reconciler.service_time import Floats, Service, phases, service_nodes, service_tail, third_moment
 
 __all__ = [
@@ -79,14 +80,19 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     The mean is Allen–Cunneen's, 1/θ. The squared coefficient of variation v is 1 for many servers, and for one server
     that of M/G/1 (Whitt, "The Queueing Network Analyzer", 1983, eq. 52): v₁ = 2ρ − 1 + 4(1 − ρ)E[S³] / (3 E[S]³ (c_s² +
     1)²); between them the difference fades as 1/c, as simulation shows. v > 1 is fitted by balanced means, v < 1 by two
-    phases in a row (w₂ < 0). One server with hyperexponential service has exactly two phases (M/H₂/1).
+    phases in a row (w₂ < 0). One server with hyperexponential service has exactly two phases (M/H₂/1, GI/H₂/1).
+    Where arrivals are not Poisson, mean and v₁ are those of one server, solved (`one_server`); the factor on the mean holds
+    for every c, as it does exactly in GI/M/c, where the wait of those who wait is that of one server c times as fast.
     """
     rho = np.minimum(rate * service.mean_s / servers, 1 - 1e-12)
     mean = service.mean_s * (service.arrival_scv + service.scv) / 2 / (servers * (1 - rho))
-    more_often, longer = _other_arrivals(servers, rho, service)
-    mean = np.maximum(mean * longer / more_often, 1e-15)
-    single = 2 * rho - 1 + 4 * (1 - rho) * third_moment(service) / (3 * (service.scv + 1) ** 2)
-    v = np.maximum(1 + (single - 1) / np.maximum(servers, 1.0), 0.51)
+    fade = 1 / np.maximum(servers, 1.0)
+    if service.arrival_scv == 1:
+        single = 2 * rho - 1 + 4 * (1 - rho) * third_moment(service) / (3 * (service.scv + 1) ** 2)
+    else:
+        alone = waits(rho, service.scv, service.arrival_scv)
+        mean, single = np.maximum(mean * alone.longer / alone.often, 1e-15), alone.second - 1
+    v = np.maximum(1 + (single - 1) * fade, 0.51)
     spread = np.sqrt(np.abs(v - 1) / (v + 1))
     in_row = np.sqrt(np.clip(2 * v - 1, 0.0, 1.0))
     over = v >= 1
@@ -95,30 +101,13 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     m2 = np.where(over, mean / np.maximum(1 - spread, 1e-9), np.maximum(mean * (1 - in_row) / 2, 1e-15))
     if service.scv > 1 and np.any(servers < 2):
         one = servers < 2
-        # Other arrivals stretch both phases of M/H₂/1 alike, so that nothing jumps at c_a² = 1.
-        stretch = mean / (service.mean_s * (1 + service.scv) / 2 / (servers * (1 - rho)))
-        fast, slow = (phase * stretch for phase in _one_server_phases(rate, service, rho))
+        if service.arrival_scv == 1:
+            fast, slow = _one_server_phases(rate, service, rho)
+        else:
+            fast, slow = (mean * phase for phase in two_phases(alone))
         share = np.clip((mean - fast) / np.maximum(slow - fast, 1e-15), 0.0, 1.0)
         w1, m1, m2 = np.where(one, share, w1), np.where(one, slow, m1), np.where(one, fast, m2)
     return w1, 1 - w1, m1, m2
-
-
-def _other_arrivals(servers: Floats, rho: Floats, service: Service) -> tuple[Floats, Floats]:
-    """What arrivals that are not Poisson change: factors on the probability to wait and on the mean wait of all.
-
-    Of one server by Kraemer and Langenbach-Belz (Whitt, "The Queueing Network Analyzer", 1983, eqs. 45 and 48-49); both
-    are 1 at c_a² = 1. With more servers they fade as the power 1/c, as simulation shows.
-    """
-    a, s = service.arrival_scv, service.scv
-    if a == 1:
-        return np.ones_like(rho), np.ones_like(rho)
-    rho = np.maximum(rho, 1e-12)
-    below = 1 + rho * (s - 1) + rho**2 * (4 * a + s)
-    often = (1 + a + rho * s) / below if a < 1 else 4 * rho / (a + rho**2 * (4 * a + s))
-    waits = np.clip(1 + (a - 1) * (1 - rho) * often, 1e-6, 1 / rho)
-    spread = (1 - a) ** 2 * 2 / (3 * rho * (a + s)) if a < 1 else (a - 1) / (a + 4 * s)
-    fade = 1 / np.maximum(servers, 1.0)
-    return waits**fade, np.exp(-(1 - rho) * spread) ** fade
 
 
 def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Floats, Floats]:
@@ -130,10 +119,19 @@ def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Flo
 
 
 def _waiting(servers: Floats, rate: Floats, service: Service) -> Floats:
-    """P(W > 0): Erlang C, corrected for arrivals that are not Poisson."""
+    """P(W > 0): Erlang C, for arrivals that are not Poisson times the factor of one server to the power c^(0.73 − 0.33 ρ).
+
+    The power is what simulation shows for 2 and 5 servers, whatever c_s² is; near saturation it is about the √c of
+    Halfin and Whitt's limit (1981).
+    """
+    poisson = erlang_c(servers, rate * service.mean_s)
+    if service.arrival_scv == 1:
+        return poisson
     rho = np.minimum(rate * service.mean_s / servers, 1 - 1e-12)
-    more_often, _ = _other_arrivals(servers, rho, service)
-    return np.minimum(erlang_c(servers, rate * service.mean_s) * more_often, 1.0)
+    alone = waits(rho, service.scv, service.arrival_scv)
+    more = np.log(alone.often) * np.maximum(servers, 1.0) ** (0.73 - 0.33 * rho)
+    found = np.exp(np.minimum(np.log(np.maximum(poisson, 1e-300)) + more, 0.0))
+    return np.where(poisson > 0, found, 0.0)
 
 
 def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: ArrayLike) -> Floats:

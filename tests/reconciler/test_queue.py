@@ -18,6 +18,8 @@ from reconciler.latency import (
     service_tail,
     wait_tail,
 )
+from reconciler.one_server import waits
+from reconciler.service_time import phases, third_moment
 from stacks.contract import Service as ContractService
 
 
@@ -145,7 +147,7 @@ def test_the_safe_load_is_within_ten_percent_of_a_simulation(servers: int, scv: 
 
 @pytest.mark.parametrize(
     ("servers", "scv", "arrival_scv", "stretch"),
-    [(1, 0.5, 0.25, 1.2), (1, 1.0, 0.25, 1.2), (1, 2.0, 4.0, 2.0), (2, 1.0, 4.0, 1.2)],
+    [(1, 0.5, 0.25, 1.2), (1, 4.0, 4.0, 2.0), (2, 0.25, 4.0, 1.2), (2, 4.0, 0.25, 1.2), (5, 0.5, 8.0, 1.2)],
 )
 def test_arrivals_that_are_not_poisson_are_within_ten_percent_too(
     servers: int, scv: float, arrival_scv: float, stretch: float
@@ -156,6 +158,39 @@ def test_arrivals_that_are_not_poisson_are_within_ten_percent_too(
     case = Case(servers=servers, scv=scv, percentile=0.95, stretch=stretch, arrival_scv=arrival_scv)
     found = verdict(case, requests=60_000)
     assert found["within_10_percent"], found
+
+
+def test_one_server_is_solved_as_pollaczek_and_khinchine_did() -> None:
+    # M/G/1: P(W > 0) = ρ, E[W] is Allen–Cunneen's, and E[W²] = 2 E[W]² + λ E[S³] / 3(1 − ρ).
+    rho, scv = 0.5, 4.0
+    found = waits(np.array(rho), scv, 1.0)
+    mean = rho * (1 + scv) / 2 / (1 - rho)
+    second = 2 * mean**2 + rho * third_moment(Service(mean_s=1.0, scv=scv)) / (3 * (1 - rho))
+    assert found.often == pytest.approx(1.0, abs=2e-3)
+    assert found.longer == pytest.approx(1.0, abs=2e-3)
+    assert found.second == pytest.approx(second * rho / mean**2, rel=5e-3)
+
+
+@pytest.mark.parametrize("servers", [1.0, 3.0])
+def test_with_exponential_services_those_who_wait_do_so_as_theory_has_it(servers: float) -> None:
+    # GI/M/c: exponential with mean S / c(1 − σ), σ the root of σ = A*(c(1 − σ)/S); here with two arrival phases.
+    rho, service = 0.6, Service(mean_s=1.0, arrival_scv=4.0)
+    weights, rates = phases(Service(mean_s=1 / (servers * rho), scv=4.0))
+    sigma = 0.5
+    for _ in range(200):
+        sigma = float(np.sum(weights * rates / (rates + servers * (1 - sigma))))
+    at = np.array([0.0, 1.0, 3.0])
+    tail = wait_tail(servers, servers * rho, service, at)
+    assert tail / tail[0] == pytest.approx(np.exp(-servers * (1 - sigma) * at), rel=0.01)
+
+
+@pytest.mark.parametrize("arrival_scv", [0.0, 1e-4, 100.0])
+@pytest.mark.parametrize("scv", [0.0, 1.0, 50.0])
+def test_extreme_arrivals_have_a_safe_load_too(scv: float, arrival_scv: float) -> None:
+    service = Service(mean_s=1.0, scv=scv, arrival_scv=arrival_scv)
+    loads = safe_load([1, 2, 20, 500], service, 60_000, 0.95)
+    assert (np.diff(loads / [1, 2, 20, 500]) >= -1e-6).all()
+    assert 0 < loads[0] <= 1
 
 
 @pytest.mark.parametrize("scv", [0.5, 2.0, 4.0])
