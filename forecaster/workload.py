@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from forecaster.demand import RequestCost
+from forecaster.measured import numbers, without_negatives
 from forecaster.quality import Finding
 
 Floats = NDArray[np.float64]
@@ -174,13 +175,16 @@ def _columns(events: pd.DataFrame) -> pd.DataFrame:
     frame["program"] = events["program"].fillna("").astype(str) if "program" in events.columns else ""
     frame["parameters"] = events["parameters"] if "parameters" in events.columns else None
     for name, column in MEASURES.items():
-        values = events[column] if column in events.columns else pd.Series(np.nan, index=events.index)
-        number = pd.to_numeric(values, errors="coerce").astype(float)
-        frame[name] = number.where((number >= 0) & np.isfinite(number)) / (MIB if name == "memory_mib" else 1.0)
-    latency = events["latency_ms"] if "latency_ms" in events.columns else pd.Series(np.nan, index=events.index)
-    number = pd.to_numeric(latency, errors="coerce").astype(float)
-    frame["latency"] = number.where((number >= 0) & np.isfinite(number))
+        frame[name] = _measured(events, column) / (MIB if name == "memory_mib" else 1.0)
+    frame["latency"] = _measured(events, "latency_ms")
     return frame
+
+
+def _measured(events: pd.DataFrame, column: str) -> Floats:
+    """(events,) what was measured, NaN where the column is absent or holds no measurement."""
+    if column not in events.columns:
+        return np.full(len(events), np.nan)
+    return without_negatives(numbers(events[column])[0])[0]
 
 
 def _level(rows: pd.DataFrame, *, slopes: bool = True) -> Level:

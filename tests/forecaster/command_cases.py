@@ -1,13 +1,26 @@
-"""How the tests run a command: its exit code, and what it prints with --json."""
+"""How the tests run a command: the project that it runs in, its exit code, and what it prints with --json."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.cli import main
+
+
+def enter_project(folder: Path, monkeypatch: pytest.MonkeyPatch, *, horizon: str) -> None:
+    """Go to a folder with a small hourly fleet over `demand.csv`, as its stack `dev`."""
+    (folder / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
+    (folder / "fleet.yaml").write_text(
+        f"step: 1h\nhorizon: {horizon}\nhistory: {{paths: [demand.csv]}}\nqos: {{gold: {{latency: 300ms, tiers: [cold]}}}}\n"
+        'applications: [{match: "*", qos: gold}]\n'
+        "tiers: {cold: {instance_types: [m6i.large], launch: {image_id: ami-1, zones: [us-east-1a]}}}\n"
+    )
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PULUMI_STACK", "dev")
 
 
 def run(*words: str) -> int:

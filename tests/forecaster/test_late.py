@@ -12,7 +12,7 @@ import pytest
 from forecaster.assemble import extended, history_from_frame
 from forecaster.history import History
 from forecaster.late import news
-from tests.forecaster.command_cases import document
+from tests.forecaster.command_cases import document, enter_project
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -73,14 +73,7 @@ def test_a_series_that_begins_later_may_begin_within_a_step() -> None:
 def test_a_forecast_takes_late_rows_in_though_no_step_is_newer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
-    (tmp_path / "fleet.yaml").write_text(
-        "step: 1h\nhorizon: 2h\nhistory: {paths: [demand.csv]}\nqos: {gold: {latency: 300ms, tiers: [cold]}}\n"
-        'applications: [{match: "*", qos: gold}]\n'
-        "tiers: {cold: {instance_types: [m6i.large], launch: {image_id: ami-1, zones: [us-east-1a]}}}\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PULUMI_STACK", "dev")
+    enter_project(tmp_path, monkeypatch, horizon="2h")
     times = pd.date_range(START, periods=60, freq="h")
     rows = pd.DataFrame({"timestamp": times, "user_id": "u", "application_id": "a", "requests": np.arange(60) % 24})
     rows.drop(index=[57, 58]).to_csv("demand.csv", index=False)

@@ -30,6 +30,7 @@ from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.history import read_history
 from reconciler.cli import main
 from reconciler.errors import Unavailable
+from tests.forecaster.command_cases import enter_project
 
 
 def square(number: int) -> int:
@@ -166,14 +167,7 @@ def test_the_command_fits_on_the_cluster_what_it_fits_here(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     history().to_csv(tmp_path / "demand.csv", index=False)
-    (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
-    (tmp_path / "fleet.yaml").write_text(
-        "step: 1h\nhorizon: 3h\nhistory: {paths: [demand.csv]}\nqos: {gold: {latency: 300ms, tiers: [cold]}}\n"
-        'applications: [{match: "*", qos: gold}]\n'
-        "tiers: {cold: {instance_types: [m6i.large], launch: {image_id: ami-1, zones: [us-east-1a]}}}\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PULUMI_STACK", "dev")
+    enter_project(tmp_path, monkeypatch, horizon="3h")
 
     def digest(*words: str) -> str:
         for command in (("train", *words), ("forecast", "--json")):
