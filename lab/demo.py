@@ -177,7 +177,7 @@ def _ending(it: Demonstration, seconds: float) -> None:
 def _end_of(history: Path, lab: Lab) -> tuple[datetime, datetime]:
     """Half a day before the end of a user's history, and its end."""
     from reconciler.adapters.demand_source import read_demand
-    from reconciler.fleet import parse_fleet
+    from reconciler.fleet.file import parse_fleet
 
     path = fleet_path(lab)
     found = read_demand(parse_fleet(read_yaml(path, "a fleet file"), str(path)), base=history.parent, as_of=None)

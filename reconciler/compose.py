@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pydantic import ValidationError
 
 from reconciler.errors import InputError
-from reconciler.fleet import Fleet
-from reconciler.fleet_tiers import ColdTier, HotTier, WarmTier
+from reconciler.fleet.file import Fleet
+from reconciler.fleet.tiers import ColdTier, HotTier, WarmTier
 from reconciler.options import COLD_GROUP, label
 from stacks.contract import (
     Cold,

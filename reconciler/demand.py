@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.history import History
-from reconciler.fleet import Application, Fleet
+from reconciler.fleet.file import Application, Fleet
 from reconciler.grouping import Grouping
 from reconciler.latency import Service
 from reconciler.sizing.demand import class_service, demand_section

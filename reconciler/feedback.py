@@ -21,7 +21,7 @@ from forecaster.paths import paths_from_ranks
 from reconciler import demotion
 from reconciler.demotion import DemotionRules, Rung, Score, Trust, Verdict
 from reconciler.fallback import fallback_paths, season_of, with_fallbacks
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.grouping import REST, Grouping
 from reconciler.memory import KEPT_LEVELS, KEPT_STEPS, Made, Memory
 from reconciler.promise import Record, after_step

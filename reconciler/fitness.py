@@ -7,7 +7,7 @@ from datetime import datetime
 from forecaster.demand import DemandForecast
 from forecaster.history import History
 from reconciler.catalogue import Catalogue
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 
 #: Days by which a catalogue's date may be ahead: whoever wrote it may live east of the clock, which is UTC.
 _DATE_SKEW_DAYS = 1

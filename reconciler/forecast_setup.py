@@ -14,7 +14,7 @@ from forecaster.history import History, Pair
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import NodeOf, PlbmSettings
 from forecaster.utilisation import Units
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 
 #: Label of requests that no rule of the fleet file fits.
 UNRULED = "no rule"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from forecaster.history import History
 from reconciler.errors import InputError
-from reconciler.fleet import Application, Fleet
+from reconciler.fleet.file import Application, Fleet
 
 #: Before a class's name: the group of its applications that are not forecast one by one.
 REST = "rest of "

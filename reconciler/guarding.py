@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.assess import assess
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.guards import GuardRules, Item, PastChange, Reason, guard
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor

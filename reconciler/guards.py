@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.errors import UserError
-from reconciler.freezes import FreezeWindow
+from reconciler.fleet.freezes import FreezeWindow
 from stacks.contract import Tier
 
 Counts = Mapping[str, int]

@@ -22,7 +22,7 @@ from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.feedback import Judged, judge, usable_alone, without_history
 from reconciler.fitness import commitment_notes, price_notes
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.grouping import Grouping
 from reconciler.guarding import past_changes
 from reconciler.memory import with_carried

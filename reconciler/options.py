@@ -14,8 +14,8 @@ from functools import cache
 from reconciler.catalogue import Catalogue
 from reconciler.cost import root_volume_usd, waiting_usd
 from reconciler.errors import InputError
-from reconciler.fleet import Fleet
-from reconciler.fleet_tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
+from reconciler.fleet.file import Fleet
+from reconciler.fleet.tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
 from reconciler.losses import lost_within
 from reconciler.observe import Observed
 from reconciler.sizing.price import Mixed, Waiting

@@ -13,7 +13,7 @@ from forecaster.demand import DemandForecast
 from forecaster.history import History
 from reconciler.demand import load_now
 from reconciler.fitness import fitness
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.forecast_setup import forecast_grouping
 from reconciler.grouping import Grouping, group
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.placement import Placement
 from reconciler.sizing import SizingProblem
 from stacks.contract import Tier

@@ -20,7 +20,7 @@ from reconciler.catalogue import Catalogue
 from reconciler.compose import compose
 from reconciler.demand import class_paths, section, services, window
 from reconciler.feedback import Standing
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.floor import felt_load
 from reconciler.grouping import Grouping
 from reconciler.guarding import GuardedSizing, guarded, rules_of

@@ -15,7 +15,7 @@ from forecaster.history import History
 from forecaster.plbm import PLBM
 from reconciler.catalogue import Catalogue
 from reconciler.demand import load_now
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.grouping import group
 from reconciler.observe import Observed
 from reconciler.planning import Situation, problem_of

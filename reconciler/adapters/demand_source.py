@@ -11,7 +11,7 @@ from forecaster.history import History
 from forecaster.outages import with_outages
 from reconciler.adapters.history import HistoryRules, read_recorded
 from reconciler.errors import InputError
-from reconciler.fleet import Fleet, HistorySource
+from reconciler.fleet.file import Fleet, HistorySource
 
 
 class SourceSilent(HistoryError):

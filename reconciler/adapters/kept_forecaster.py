@@ -20,7 +20,7 @@ from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.demand_source import history_rules, read_demand, source_names
 from reconciler.adapters.history import read_measurements
 from reconciler.adapters.model_store import current_version, load_state, save_state
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.forecast_setup import declared_costs, nodes_of, settings_of, units_of
 
 

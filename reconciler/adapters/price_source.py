@@ -10,7 +10,7 @@ from reconciler.adapters.files import read_text
 from reconciler.adapters.prices import Priced, cached_catalogue
 from reconciler.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.errors import InputError, Unavailable
-from reconciler.fleet import Fleet, PriceSource
+from reconciler.fleet.file import Fleet, PriceSource
 
 #: Where AWS's price list API lives; it answers for every region.
 _PRICE_LIST_REGION = "us-east-1"

@@ -19,7 +19,7 @@ from reconciler.adapters.price_source import priced
 from reconciler.adapters.prices import Priced
 from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError, UsageError
-from reconciler.fleet import Fleet, parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 
 #: Pulumi's own variables for policy packs and their configuration.
 POLICY_PACK = "PULUMI_OPTION_POLICY_PACK"

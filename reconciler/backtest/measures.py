@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reconciler.backtest.foresight import Foresight
 from reconciler.backtest.realised import longest_run
 from reconciler.backtest.replay import Replay
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from forecaster.history import History
 from reconciler.assess import assess
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.floor import floor_demand
 from reconciler.grouping import group
 from reconciler.sizing import SizingProblem

@@ -19,7 +19,7 @@ from reconciler.backtest.realised import Realised, served
 from reconciler.backtest.stock import Stock, taken
 from reconciler.catalogue import Catalogue
 from reconciler.demand import class_paths, window
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.guards import PastChange
 from reconciler.memory import KEPT_LEVELS
 from reconciler.observe import Observed

@@ -20,7 +20,7 @@ from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.errors import UsageError
-from reconciler.fleet import Fleet, HistorySource, PriceSource, parse_fleet
+from reconciler.fleet.file import Fleet, HistorySource, PriceSource, parse_fleet
 from reconciler.outlook import Outlook, outlook
 from reconciler.report.frontier import Point, frontier_html
 

@@ -15,7 +15,7 @@ from reconciler.adapters.project import Project
 from reconciler.cli import options
 from reconciler.envelope import Envelope, parse_envelope
 from reconciler.errors import TiercastError, UsageError
-from reconciler.fleet_base import read_duration
+from reconciler.fleet.types import read_duration
 from reconciler.loop import Mode, Outcome, reconcile_once
 from reconciler.report.text import plan_tables, terminal
 

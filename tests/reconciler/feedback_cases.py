@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.history import History
 from reconciler.feedback import Judged, judge
-from reconciler.fleet import Fleet, parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.grouping import group
 from reconciler.memory import Memory, from_json, to_json
 

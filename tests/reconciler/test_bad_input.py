@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.catalogue import Catalogue, builtin, parse_catalogue
 from reconciler.errors import UserError
-from reconciler.fleet import Fleet
+from reconciler.fleet.file import Fleet
 from reconciler.plan import PlanFile
 from reconciler.planning import Situation, decide, problem_of
 from reconciler.sizing import Host, size

@@ -11,7 +11,7 @@ import pytest
 from reconciler.adapters.commitments import with_held
 from reconciler.catalogue import builtin
 from reconciler.errors import InputError, Unavailable
-from reconciler.fleet import Fleet, parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 from stacks.contract import Commitment, Reservation
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from reconciler.errors import InputError
-from reconciler.fleet import parse_fleet
+from reconciler.fleet.file import parse_fleet
 
 
 def small(**changes: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from reconciler.boots import BootTime
 from reconciler.catalogue import builtin
 from reconciler.cli import main
 from reconciler.errors import InputError
-from reconciler.fleet import Fleet, parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.grouping import Grouping
 from reconciler.outlook import Outlook
 from reconciler.sizing import size

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import InputError
-from reconciler.fleet import parse_fleet
+from reconciler.fleet.file import parse_fleet
 from tests.reconciler.test_fleet import small
 
 LAUNCH = {"image_id": "ami-1", "zones": ["us-east-1a"]}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.freezes import Once
+from reconciler.fleet.freezes import Once
 from reconciler.guarding import guarded, past_changes
 from reconciler.guards import GuardRules, PastChange
 from reconciler.sizing import size

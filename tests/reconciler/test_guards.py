@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import UserError
-from reconciler.freezes import Once, Weekly
+from reconciler.fleet.freezes import Once, Weekly
 from reconciler.guards import ContradictoryGuards, GuardRules, Item, PastChange, guard
 from stacks.contract import Tier
 

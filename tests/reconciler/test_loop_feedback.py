@@ -21,7 +21,7 @@ from reconciler.adapters.demand_source import read_demand
 from reconciler.adapters.latency import latency_now
 from reconciler.adapters.project import Project
 from reconciler.change import Resource
-from reconciler.fleet import parse_fleet
+from reconciler.fleet.file import parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once, situation
 from reconciler.plan import PlanFile
 from reconciler.planning import decide, problem_of

@@ -12,7 +12,7 @@ import pytest
 
 from forecaster.demand import LEVELS, DemandForecast
 from reconciler.catalogue import builtin, parse_catalogue
-from reconciler.fleet import Fleet, parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.grouping import Grouping
 from reconciler.guards import PastChange
 from reconciler.observe import Observed

@@ -16,7 +16,7 @@ from forecaster.plbm import PLBM
 from reconciler.catalogue import builtin
 from reconciler.cli import main
 from reconciler.errors import InputError
-from reconciler.fleet import Fleet, parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.forecast_setup import declared_costs, nodes_of, settings_of
 from reconciler.recommending import sizer
 

@@ -15,7 +15,7 @@ from reconciler.adapters import history
 from reconciler.adapters.demand_source import read_walk
 from reconciler.adapters.history_events import read_events
 from reconciler.cli import main
-from reconciler.fleet import parse_fleet
+from reconciler.fleet.file import parse_fleet
 
 #: First silent hour, hours of the log, calls an hour.
 DOWN, HOURS, RATE = 24 * 9 + 12, 24 * 11, 8

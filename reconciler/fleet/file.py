@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
-from reconciler.fleet_base import Count, Duration, Part, PositiveDuration, Zone
-from reconciler.fleet_faults import faults
-from reconciler.fleet_guards import Guards
-from reconciler.fleet_tiers import Tiers
+from reconciler.fleet.faults import faults
+from reconciler.fleet.guards import Guards
+from reconciler.fleet.tiers import Tiers
+from reconciler.fleet.types import Count, Duration, Part, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
 
 

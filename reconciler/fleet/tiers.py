@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reconciler.fleet_base import Count, Duration, Part, Positive, Share
+from reconciler.fleet.types import Count, Duration, Part, Positive, Share
 from stacks.contract import (
     BaseVolume,
     Commitment,

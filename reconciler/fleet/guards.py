@@ -8,8 +8,8 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from reconciler.fleet_base import Duration, Part, Positive, Share, Zone
-from reconciler.freezes import DAYS, FreezeWindow, Once, Weekly
+from reconciler.fleet.freezes import DAYS, FreezeWindow, Once, Weekly
+from reconciler.fleet.types import Duration, Part, Positive, Share, Zone
 
 _DAY = "|".join(DAYS)
 _WEEKLY = re.compile(rf"({_DAY}) (\d\d):(\d\d) to ({_DAY}) (\d\d):(\d\d)")
