@@ -20,8 +20,8 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from reconciler.latency import Service, latency_percentile, safe_load
-from reconciler.service_time import phases
+from reconciler.slo.latency import Service, latency_percentile, safe_load
+from reconciler.slo.service_time import phases
 
 SERVERS, SCVS = (1, 2, 5, 20, 80, 200), (0.25, 0.5, 1.0, 2.0, 4.0)
 #: Percentile and target / idle percentile.

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.catalogue import Catalogue, builtin
-from reconciler.latency import Service
 from reconciler.sizing import Host, Option, Sizing, SizingProblem, class_service, demand_section, size
+from reconciler.slo.latency import Service
 from stacks.contract import Tier
 
 APPLICATIONS, STEPS, PATHS = 50, 12, 50

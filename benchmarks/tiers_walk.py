@@ -22,8 +22,8 @@ from benchmarks.tiers_fixture import (
 )
 from forecaster.demand import LEVELS
 from forecaster.paths import paths_from_ranks
-from reconciler.latency import SafeLoads, Service
 from reconciler.sizing import Option, SizingProblem, size
+from reconciler.slo.latency import SafeLoads, Service
 from stacks.contract import ClassDemand, Demand, Tier
 from stacks.contract import Service as ContractService
 

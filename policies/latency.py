@@ -1,6 +1,6 @@
 """latency-slo: the latency that each QoS class gets from the demand's quantiles and the stack's counts.
 
-Judged by `reconciler.assess`, the function that sizes by, so that both agree on what a count carries.
+Judged by `reconciler.slo.assess`, the function that sizes by, so that both agree on what a count carries.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import Field
 from policies.rule import Facts, Rule, Violation
 from policies.supply import guaranteed
 from policies.trusted import DemandSettings, demand, disagreements
-from reconciler.assess import ClassAssessment, assess
+from reconciler.slo.assess import ClassAssessment, assess
 from stacks.contract import Tier
 
 

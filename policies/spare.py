@@ -11,7 +11,7 @@ from pydantic import Field
 from policies.rule import Facts, Rule, Violation
 from policies.supply import guaranteed
 from policies.trusted import DemandSettings, demand
-from reconciler.assess import assess
+from reconciler.slo.assess import assess
 
 
 class SpareHosts(DemandSettings):

@@ -7,9 +7,9 @@ start a larger type, but neither is promised.
 from __future__ import annotations
 
 from policies.estate import Estate, Group
-from reconciler.assess import Supply
 from reconciler.catalogue import Catalogue
-from reconciler.losses import lost_within
+from reconciler.slo.assess import Supply
+from reconciler.slo.interruptions import lost_within
 
 
 def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0) -> list[Supply]:

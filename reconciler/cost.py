@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reconciler.catalogue import Catalogue, Market
-from reconciler.losses import HOURS_PER_MONTH
+from reconciler.slo.interruptions import HOURS_PER_MONTH
 from stacks.contract import ColdGroup, Commitment, Metal, ReadyPool, Reservation, StackConfig, Tier
 
 SizeOf = Literal["min", "desired", "max"]

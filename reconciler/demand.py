@@ -16,8 +16,8 @@ from forecaster.demand import DemandForecast, RequestCost
 from forecaster.history import History
 from reconciler.fleet.file import Application, Fleet
 from reconciler.grouping import Grouping
-from reconciler.latency import Service
 from reconciler.sizing.demand import class_service, demand_section
+from reconciler.slo.latency import Service
 from stacks.contract import Demand, Tier
 
 Floats = NDArray[np.float64]

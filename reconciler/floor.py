@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.assess import Supply, assess
+from reconciler.slo.assess import Supply, assess
 from stacks.contract import Demand
 
 #: Share of the measured load that may exceed the safe load: only there because a share must be positive.

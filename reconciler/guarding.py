@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from reconciler.assess import assess
 from reconciler.fleet.file import Fleet
 from reconciler.guards import GuardRules, Item, PastChange, Reason, guard
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor
 from reconciler.sizing.result import counted, supply_of, usd_of
+from reconciler.slo.assess import assess
 from stacks.contract import Tier
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler import demotion, promise
-from reconciler.assess import assess
 from reconciler.demotion import Rung, Trust
 from reconciler.promise import Record
 from reconciler.sizing import SizingProblem
 from reconciler.sizing.result import supply_of
+from reconciler.slo.assess import assess
 
 Floats = NDArray[np.float64]
 

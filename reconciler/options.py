@@ -16,10 +16,10 @@ from reconciler.cost import root_volume_usd, waiting_usd
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet
 from reconciler.fleet.tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
-from reconciler.losses import lost_within
 from reconciler.observe import Observed
 from reconciler.sizing.price import Mixed, Waiting
 from reconciler.sizing.problem import Host, Option
+from reconciler.slo.interruptions import lost_within
 from stacks.contract import Flavour, Hypervisor, Ownership, Tier
 
 #: Name of the cold tier's one mixed group.

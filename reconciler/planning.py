@@ -15,7 +15,6 @@ import numpy as np
 
 from forecaster.demand import DemandForecast
 from reconciler import cost
-from reconciler.assess import ClassAssessment
 from reconciler.catalogue import Catalogue
 from reconciler.compose import compose
 from reconciler.demand import class_paths, section, services, window
@@ -33,6 +32,7 @@ from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan_notes import latency_notes, minimum_notes, placement_notes, unreachable_notes
 from reconciler.promise import Record, allowance
 from reconciler.sizing import Option, Sizing, SizingProblem, size
+from reconciler.slo.assess import ClassAssessment
 from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
 
 #: Least steps that the integer program looks ahead, and the least time that a start is billed for.

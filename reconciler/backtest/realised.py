@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.history import History
-from reconciler.assess import assess
 from reconciler.fleet.file import Fleet
 from reconciler.floor import floor_demand
 from reconciler.grouping import group
 from reconciler.sizing import SizingProblem
+from reconciler.slo.assess import assess
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reconciler.assess import assess
-from reconciler.scenarios import aligned_scenarios
 from reconciler.sizing.ceilings import over_ceiling, within_ceilings
 from reconciler.sizing.milp import Program, Relaxation, Solution
 from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
@@ -27,6 +25,8 @@ from reconciler.sizing.repair import (
     repaired,
 )
 from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
+from reconciler.slo.assess import assess
+from reconciler.slo.scenarios import aligned_scenarios
 
 #: Penalties in units of the dearest vCPU-hour: of volume beyond the promise in steps to come (worth some capacity, to
 #: be re-decided), of a broken promise and a broken floor of this plan (far above any cost that they could save).

@@ -7,9 +7,9 @@ every other class keep what they have.
 
 from __future__ import annotations
 
-from reconciler.assess import Assessment
 from reconciler.sizing.problem import SizingProblem
 from reconciler.sizing.repair import Counts, fits, floor, no_worse, promises
+from reconciler.slo.assess import Assessment
 from stacks.contract import Tier
 
 

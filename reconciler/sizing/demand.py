@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
-from reconciler.latency import Service
+from reconciler.slo.latency import Service
 from stacks.contract import ClassDemand, Demand, Tier
 from stacks.contract import Service as ContractService
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.assess import slots_per_instance
-from reconciler.latency import SafeLoads, latency_percentile, reachable
 from reconciler.sizing.problem import SizingProblem
+from reconciler.slo.assess import slots_per_instance
+from reconciler.slo.latency import SafeLoads, latency_percentile, reachable
 from stacks.contract import Tier
 
 Floats = NDArray[np.float64]

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.assess import Judge, Supply
 from reconciler.boots import BootTime
 from reconciler.errors import UserError
 from reconciler.floor import floor_demand
-from reconciler.latency import Service
 from reconciler.sizing.price import Mixed, Waiting
+from reconciler.slo.assess import Judge, Supply
+from reconciler.slo.latency import Service
 from stacks.contract import Demand, Tier
 
 

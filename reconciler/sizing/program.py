@@ -20,13 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.losses import loss_states
 from reconciler.sizing.cuts import Shortage
 from reconciler.sizing.milp import INFINITY, Program
 from reconciler.sizing.needs import Group, Needs
 from reconciler.sizing.packing import counted_share, host_limits
 from reconciler.sizing.paying import Paid, paid
 from reconciler.sizing.problem import Option, SizingProblem
+from reconciler.slo.interruptions import loss_states
 from stacks.contract import Tier
 
 Floats = NDArray[np.float64]

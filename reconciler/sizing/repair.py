@@ -15,10 +15,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.assess import Assessment
 from reconciler.sizing.packing import host_limits, without_spare_hosts
 from reconciler.sizing.problem import Option, SizingProblem
 from reconciler.sizing.result import usd_of
+from reconciler.slo.assess import Assessment
 from stacks.contract import Tier
 
 Counts = dict[str, int]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reconciler.assess import Assessment, Supply
 from reconciler.sizing.problem import Option, SizingProblem
+from reconciler.slo.assess import Assessment, Supply
 from stacks.contract import Tier
 
 Status = Literal["optimal", "within gap", "time limit", "infeasible"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.latency import Service
 from reconciler.sizing import Option, SizingProblem, demand_section
+from reconciler.slo.latency import Service
 from stacks.contract import Tier
 
 ALL = (Tier.HOT, Tier.WARM, Tier.COLD)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.assess import Supply, assess, slots_per_instance
-from reconciler.latency import Service, latency_percentile, safe_load
-from reconciler.losses import loss_states
-from reconciler.scenarios import aligned_scenarios, demand_scenarios
+from reconciler.slo.assess import Supply, assess, slots_per_instance
+from reconciler.slo.interruptions import loss_states
+from reconciler.slo.latency import Service, latency_percentile, safe_load
+from reconciler.slo.scenarios import aligned_scenarios, demand_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
 from stacks.contract import Service as ContractService
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.assess import Supply, assess
 from reconciler.floor import felt_load, floor_demand
 from reconciler.sizing import size
 from reconciler.sizing.repair import floor
+from reconciler.slo.assess import Supply, assess
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import option, problem
 

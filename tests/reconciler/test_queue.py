@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.latency import (
+from reconciler.slo.gi_g_1 import waits
+from reconciler.slo.latency import (
     SafeLoads,
     Service,
     erlang_c,
@@ -18,8 +19,7 @@ from reconciler.latency import (
     service_tail,
     wait_tail,
 )
-from reconciler.one_server import waits
-from reconciler.service_time import phases, third_moment
+from reconciler.slo.service_time import phases, third_moment
 from stacks.contract import Service as ContractService
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.assess import assess
-from reconciler.latency import Service
 from reconciler.sizing import Host, Option, SizingProblem, size
 from reconciler.sizing.repair import fits, floor, promises
 from reconciler.sizing.result import supply_of, usd_of
+from reconciler.slo.assess import assess
+from reconciler.slo.latency import Service
 from stacks.contract import Demand
 from tests.reconciler.sizing_cases import ALL, lognormal_paths, option, problem
 

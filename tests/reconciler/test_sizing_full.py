@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from reconciler.scenarios import aligned_scenarios
 from reconciler.sizing import SizingProblem, size
 from reconciler.sizing.needs import needs_of
 from reconciler.sizing.repair import promises
+from reconciler.slo.scenarios import aligned_scenarios
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem
 

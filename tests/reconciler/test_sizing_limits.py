@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reconciler.latency import Service
 from reconciler.sizing import size
 from reconciler.sizing.problem import ContradictoryBounds
 from reconciler.sizing.repair import floor
+from reconciler.slo.latency import Service
 from tests.reconciler.sizing_cases import ALL, option, problem
 
 HOT, WARM, COLD = ALL

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from reconciler.service_time import Floats, Service, phases
+from reconciler.slo.service_time import Floats, Service, phases
 
 #: Utilisations that are solved; linear in their logarithms between.
 _LOADS: Floats = np.concatenate([np.geomspace(2e-3, 0.3, 20), np.linspace(0.34, 0.98, 17)])

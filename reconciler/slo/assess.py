@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.latency import SafeLoads, Service, latency_tail, percentile_of
-from reconciler.losses import Losses, loss_states
-from reconciler.scenarios import aligned_scenarios
+from reconciler.slo.interruptions import Losses, loss_states
+from reconciler.slo.latency import SafeLoads, Service, latency_tail, percentile_of
+from reconciler.slo.scenarios import aligned_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
 
 Floats = NDArray[np.float64]

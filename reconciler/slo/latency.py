@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from reconciler.one_server import two_phases, waits
-from reconciler.service_time import Floats, Service, phases, service_nodes, service_tail, third_moment
+from reconciler.slo.gi_g_1 import two_phases, waits
+from reconciler.slo.service_time import Floats, Service, phases, service_nodes, service_tail, third_moment
 
 __all__ = [
     "SafeLoads",
