@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.catalogue import Catalogue, builtin
+from reconciler.prices.catalogue import Catalogue, builtin
 from reconciler.sizing import Host, Option, Sizing, SizingProblem, class_service, demand_section, size
 from reconciler.slo.latency import Service
 from stacks.contract import Tier

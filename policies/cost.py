@@ -8,7 +8,7 @@ from pydantic import Field
 
 from policies.pricing import BillSettings, most
 from policies.rule import Facts, Rule, Violation
-from reconciler.cost import Bill
+from reconciler.prices.bill import Bill
 from stacks.contract import Tier
 
 

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from policies.estate import Estate, Group
 from policies.rule import PriceSettings
-from reconciler.catalogue import Catalogue
-from reconciler.cost import Bill, Fleet, Prepared, Running, hourly
+from reconciler.prices.bill import Bill, Fleet, Prepared, Running, hourly
+from reconciler.prices.catalogue import Catalogue
 from stacks.contract import Commitment, Reservation
 
 

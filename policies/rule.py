@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from policies.estate import Estate, survey
 from policies.resources import Resource
-from reconciler.catalogue import Catalogue, builtin, load_catalogue
+from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from stacks.contract import StackConfig
 
 Level = Literal["advisory", "mandatory", "remediate"]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from policies.estate import Group
 from policies.rule import Facts, PriceSettings, Rule, Violation
-from reconciler.catalogue import Catalogue
+from reconciler.prices.catalogue import Catalogue
 
 
 class SpotShare(PriceSettings):

@@ -7,7 +7,7 @@ start a larger type, but neither is promised.
 from __future__ import annotations
 
 from policies.estate import Estate, Group
-from reconciler.catalogue import Catalogue
+from reconciler.prices.catalogue import Catalogue
 from reconciler.slo.assess import Supply
 from reconciler.slo.interruptions import lost_within
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from forecaster.demand import DemandForecast
 from forecaster.history import History
-from reconciler.catalogue import Catalogue
 from reconciler.fleet.file import Fleet
+from reconciler.prices.catalogue import Catalogue
 
 #: Days by which a catalogue's date may be ahead: whoever wrote it may live east of the clock, which is UTC.
 _DATE_SKEW_DAYS = 1

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import cache
 
-from reconciler.catalogue import Catalogue
-from reconciler.cost import root_volume_usd, waiting_usd
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet
 from reconciler.fleet.tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
 from reconciler.observe import Observed
+from reconciler.prices.bill import root_volume_usd, waiting_usd
+from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing.price import Mixed, Waiting
 from reconciler.sizing.problem import Host, Option
 from reconciler.slo.interruptions import lost_within

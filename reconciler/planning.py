@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from forecaster.demand import DemandForecast
-from reconciler import cost
-from reconciler.catalogue import Catalogue
 from reconciler.compose import compose
 from reconciler.demand import class_paths, section, services, window
 from reconciler.feedback import Standing
@@ -30,6 +28,8 @@ from reconciler.options import hosts, options, tier_bounds
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan_notes import latency_notes, minimum_notes, placement_notes, unreachable_notes
+from reconciler.prices import bill as cost
+from reconciler.prices.catalogue import Catalogue
 from reconciler.promise import Record, allowance
 from reconciler.sizing import Option, Sizing, SizingProblem, size
 from reconciler.slo.assess import ClassAssessment

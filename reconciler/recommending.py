@@ -13,12 +13,12 @@ from datetime import datetime
 from forecaster.demand import DemandForecast
 from forecaster.history import History
 from forecaster.plbm import PLBM
-from reconciler.catalogue import Catalogue
 from reconciler.demand import load_now
 from reconciler.fleet.file import Fleet
 from reconciler.grouping import group
 from reconciler.observe import Observed
 from reconciler.planning import Situation, problem_of
+from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import size
 
 Rows = list[dict[str, str | int]]

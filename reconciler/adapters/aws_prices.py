@@ -19,8 +19,8 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from reconciler.catalogue import Catalogue, parse_catalogue
 from reconciler.errors import InputError, Unavailable
+from reconciler.prices.catalogue import Catalogue, parse_catalogue
 from stacks.contract import Commitment, Reservation
 
 #: Key of `terms.Reserved` (contract length) → key of our prices.

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.files import read_text, write_json
-from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet
+from reconciler.prices.catalogue import Catalogue
 from stacks.contract import Commitment, Reservation
 
 #: What the account holds: reserved instances, and capacity reservations that are not the stack's own.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reconciler.adapters.files import read_text
 from reconciler.adapters.prices import Priced, cached_catalogue
-from reconciler.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet, PriceSource
+from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 
 #: Where AWS's price list API lives; it answers for every region.
 _PRICE_LIST_REGION = "us-east-1"

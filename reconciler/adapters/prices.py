@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.adapters.files import read_text, write_text
-from reconciler.catalogue import Catalogue, parse_catalogue
 from reconciler.errors import InputError, Unavailable
+from reconciler.prices.catalogue import Catalogue, parse_catalogue
 
 #: Clocks of the run that kept the prices and of the one that reads them may differ by so much.
 _SKEW = timedelta(minutes=5)

@@ -17,9 +17,9 @@ from reconciler.adapters.engine import Engine
 from reconciler.adapters.files import read_yaml
 from reconciler.adapters.price_source import priced
 from reconciler.adapters.prices import Priced
-from reconciler.catalogue import Catalogue
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet.file import Fleet, parse_fleet
+from reconciler.prices.catalogue import Catalogue
 
 #: Pulumi's own variables for policy packs and their configuration.
 POLICY_PACK = "PULUMI_OPTION_POLICY_PACK"

@@ -17,7 +17,6 @@ import numpy as np
 
 from reconciler.backtest.realised import Realised, served
 from reconciler.backtest.stock import Stock, taken
-from reconciler.catalogue import Catalogue
 from reconciler.demand import class_paths, window
 from reconciler.fleet.file import Fleet
 from reconciler.guards import PastChange
@@ -26,6 +25,7 @@ from reconciler.observe import Observed
 from reconciler.options import COLD_GROUP, label, options
 from reconciler.outlook import Outlook
 from reconciler.planning import Situation, places_of, problem_of, sized
+from reconciler.prices.catalogue import Catalogue
 from reconciler.promise import Record, after_step
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.result import usd_of

@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config
 
 from reconciler.adapters.aws_prices import commitments, fetch_catalogue, listed_prices, reservations, spot_prices
-from reconciler.catalogue import builtin
 from reconciler.errors import InputError, Unavailable
+from reconciler.prices.catalogue import builtin
 
 pytestmark = pytest.mark.lab
 NOW = datetime.now(UTC)

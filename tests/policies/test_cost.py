@@ -12,7 +12,7 @@ from policies.cost import RULE
 from policies.estate import survey
 from policies.pricing import most
 from policies.resources import UNKNOWN, Resource
-from reconciler.catalogue import builtin
+from reconciler.prices.catalogue import builtin
 from stacks.contract import Tier
 
 
@@ -112,7 +112,7 @@ def test_a_resource_without_a_price_is_refused(violations):
 
 
 def test_prices_come_from_a_pinned_file_and_a_lowered_one_is_refused(violations):
-    from reconciler.catalogue import load_catalogue
+    from reconciler.prices.catalogue import load_catalogue
 
     text = _dear_file(1.0)
     pin = load_catalogue(text, "prices.json").digest()

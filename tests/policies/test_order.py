@@ -11,7 +11,7 @@ from samples import raw
 
 from policies import ownership, plain_secrets, provenance, regions
 from policies.resources import GROUP, GROUP_POLICY, Resource
-from reconciler.catalogue import builtin
+from reconciler.prices.catalogue import builtin
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from samples import raw
 
 from policies.pack import RULES
 from policies.pack_config import PackConfigError, read_pack_config
-from reconciler.catalogue import builtin
 from reconciler.cli.policy import policy
 from reconciler.errors import InputError
+from reconciler.prices.catalogue import builtin
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reconciler.catalogue import Catalogue, builtin, parse_catalogue
 from reconciler.errors import UserError
 from reconciler.fleet.file import Fleet
 from reconciler.plan import PlanFile
 from reconciler.planning import Situation, decide, problem_of
+from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
 from reconciler.sizing import Host, size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from reconciler.catalogue import Catalogue, PriceMissing, parse_catalogue
-from reconciler.cost import Fleet, Prepared, Running, fleet_of, hourly, mixed, pool_count
+from reconciler.prices.bill import Fleet, Prepared, Running, fleet_of, hourly, mixed, pool_count
+from reconciler.prices.catalogue import Catalogue, PriceMissing, parse_catalogue
 from stacks.contract import ColdGroup, Commitment, ReadyPool, Reservation, Size, StackConfig, Tier
 
 GIB_HOUR = 0.073 / 730

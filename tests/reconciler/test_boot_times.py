@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from reconciler.catalogue import builtin, parse_catalogue
 from reconciler.planning import problem_of
+from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import option, problem

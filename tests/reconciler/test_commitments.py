@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.commitments import with_held
-from reconciler.catalogue import builtin
 from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet, parse_fleet
+from reconciler.prices.catalogue import builtin
 from stacks.contract import Commitment, Reservation
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -19,12 +19,12 @@ from reconciler.backtest.realised import Realised, longest_run, served
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.stock import Stock, taken
 from reconciler.boots import BootTime
-from reconciler.catalogue import builtin
 from reconciler.cli import main
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.grouping import Grouping
 from reconciler.outlook import Outlook
+from reconciler.prices.catalogue import builtin
 from reconciler.sizing import size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem

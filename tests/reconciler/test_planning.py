@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from forecaster.demand import LEVELS, DemandForecast
-from reconciler.catalogue import builtin, parse_catalogue
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.grouping import Grouping
 from reconciler.guards import PastChange
 from reconciler.observe import Observed
 from reconciler.planning import Situation, decide, problem_of
+from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import Option, size
 from reconciler.whatif import what_if
 from stacks.contract import Tier

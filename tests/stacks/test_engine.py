@@ -22,7 +22,7 @@ from lab.model import Lab
 from policies import tagging
 from policies.pack import RULES
 from policies.rule import Rule
-from reconciler.catalogue import builtin
+from reconciler.prices.catalogue import builtin
 
 pytestmark = [pytest.mark.engine, pytest.mark.lab]
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reconciler.catalogue import Catalogue, Market
+from reconciler.prices.catalogue import Catalogue, Market
 from reconciler.slo.interruptions import HOURS_PER_MONTH
 from stacks.contract import ColdGroup, Commitment, Metal, ReadyPool, Reservation, StackConfig, Tier
 
