@@ -14,8 +14,8 @@ from reconciler.adapters import ledger
 from reconciler.adapters.engine import config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
 from reconciler.adapters.project import Project
-from reconciler.change import Preview
 from reconciler.errors import InputError, PolicyRefused
+from reconciler.observe.preview import Preview
 from reconciler.plan import PlanFile, parse_plan
 from reconciler.render import read_config
 from reconciler.report.html import html

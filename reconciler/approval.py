@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from reconciler.change import Preview, Resource, binding, differences
 from reconciler.errors import StaleApproval
+from reconciler.observe.preview import Preview, Resource, binding, differences
 from reconciler.plan import Binding, PlanFile
 
 

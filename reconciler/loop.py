@@ -26,7 +26,7 @@ from reconciler.fleet.file import Fleet
 from reconciler.grouping import Grouping
 from reconciler.guarding import past_changes
 from reconciler.memory import with_carried
-from reconciler.observe import observe
+from reconciler.observe.stack_state import observe
 from reconciler.outlook import outlook
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide, problem_of

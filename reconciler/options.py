@@ -14,7 +14,7 @@ from functools import cache
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet
 from reconciler.fleet.tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
-from reconciler.observe import Observed
+from reconciler.observe.stack_state import Observed
 from reconciler.prices.bill import root_volume_usd, waiting_usd
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing.price import Mixed, Waiting

@@ -23,7 +23,7 @@ from reconciler.grouping import Grouping
 from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
 from reconciler.memory import Memory
-from reconciler.observe import Observed
+from reconciler.observe.stack_state import Observed
 from reconciler.options import hosts, options, tier_bounds
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values

@@ -16,7 +16,7 @@ from forecaster.plbm import PLBM
 from reconciler.demand import load_now
 from reconciler.fleet.file import Fleet
 from reconciler.grouping import group
-from reconciler.observe import Observed
+from reconciler.observe.stack_state import Observed
 from reconciler.planning import Situation, problem_of
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import size

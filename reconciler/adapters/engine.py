@@ -15,8 +15,8 @@ from pathlib import Path
 import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent
 
-from reconciler.change import QUIET, Preview, Resource, Step, Violation
 from reconciler.errors import TiercastError, Unavailable, UserError
+from reconciler.observe.preview import QUIET, Preview, Resource, Step, Violation
 
 #: Called with one line of progress at a time.
 Progress = Callable[[str], None]

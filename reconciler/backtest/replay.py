@@ -21,7 +21,7 @@ from reconciler.demand import class_paths, window
 from reconciler.fleet.file import Fleet
 from reconciler.guards import PastChange
 from reconciler.memory import KEPT_LEVELS
-from reconciler.observe import Observed
+from reconciler.observe.stack_state import Observed
 from reconciler.options import COLD_GROUP, label, options
 from reconciler.outlook import Outlook
 from reconciler.planning import Situation, places_of, problem_of, sized

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.change import Preview
 from reconciler.cli import options
 from reconciler.loop import make_plan, situation
+from reconciler.observe.preview import Preview
 from reconciler.planning import problem_of, sized
 from reconciler.report.summary import Summary
 from reconciler.report.text import plan_tables, table

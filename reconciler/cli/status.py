@@ -10,7 +10,7 @@ from rich.console import Console
 
 from reconciler.applying import read_plan
 from reconciler.cli import options
-from reconciler.observe import observe
+from reconciler.observe.stack_state import observe
 from reconciler.report.status import drift, notes, status_json
 from reconciler.report.text import plan_tables
 

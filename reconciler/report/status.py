@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.observe import Observed
+from reconciler.observe.stack_state import Observed
 from reconciler.plan import PlanFile
 from stacks.contract import Tier
 

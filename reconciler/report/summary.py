@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.change import Preview, Step, Violation
+from reconciler.observe.preview import Preview, Step, Violation
 from reconciler.plan import ClassLine, PlanFile, TierLine
 
 #: Engine operation → the word people use.

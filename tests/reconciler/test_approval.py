@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.approval import bind, check
-from reconciler.change import Preview, Resource, Step, Violation
 from reconciler.errors import InputError, StaleApproval
+from reconciler.observe.preview import Preview, Resource, Step, Violation
 from reconciler.plan import PlanFile, TierLine, parse_plan
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

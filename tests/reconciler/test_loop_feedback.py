@@ -20,9 +20,9 @@ from reconciler.adapters import ledger
 from reconciler.adapters.demand_source import read_demand
 from reconciler.adapters.latency import latency_now
 from reconciler.adapters.project import Project
-from reconciler.change import Resource
 from reconciler.fleet.file import parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once, situation
+from reconciler.observe.preview import Resource
 from reconciler.plan import PlanFile
 from reconciler.planning import decide, problem_of
 

@@ -14,7 +14,7 @@ from forecaster.demand import LEVELS, DemandForecast
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.grouping import Grouping
 from reconciler.guards import PastChange
-from reconciler.observe import Observed
+from reconciler.observe.stack_state import Observed
 from reconciler.planning import Situation, decide, problem_of
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import Option, size

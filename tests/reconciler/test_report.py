@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.change import Preview, Step, Violation
+from reconciler.observe.preview import Preview, Step, Violation
 from reconciler.plan import ClassLine, PlanFile, TierLine
 from reconciler.report.html import html
 from reconciler.report.markdown import LIMIT, markdown

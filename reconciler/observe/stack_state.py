@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.change import Resource
+from reconciler.observe.preview import Resource
 from stacks.contract import Flavour, Slot, Tier
 
 DOMAIN = "libvirt:index/domain:Domain"
