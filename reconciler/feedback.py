@@ -19,10 +19,10 @@ from forecaster.demand import LEVELS, DemandForecast
 from forecaster.history import History
 from forecaster.paths import paths_from_ranks
 from reconciler import demotion
+from reconciler.demand.grouping import REST, Grouping
 from reconciler.demotion import DemotionRules, Rung, Score, Trust, Verdict
 from reconciler.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.fleet.file import Fleet
-from reconciler.grouping import REST, Grouping
 from reconciler.memory import KEPT_LEVELS, KEPT_STEPS, Made, Memory
 from reconciler.promise import Record, after_step
 

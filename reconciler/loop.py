@@ -18,16 +18,16 @@ from reconciler.adapters.latency import latency_now
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
 from reconciler.applying import apply_plan, preview_plan, read_plan
+from reconciler.demand.data_fitness import commitment_notes, price_notes
+from reconciler.demand.grouping import Grouping
+from reconciler.demand.outlook import outlook
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.feedback import Judged, judge, usable_alone, without_history
-from reconciler.fitness import commitment_notes, price_notes
 from reconciler.fleet.file import Fleet
-from reconciler.grouping import Grouping
 from reconciler.guarding import past_changes
 from reconciler.memory import with_carried
 from reconciler.observe.stack_state import observe
-from reconciler.outlook import outlook
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide, problem_of
 from reconciler.render import render

@@ -15,11 +15,11 @@ import numpy as np
 
 from forecaster.demand import DemandForecast
 from reconciler.compose import compose
-from reconciler.demand import class_paths, section, services, window
+from reconciler.demand.classes import class_paths, section, services, window
+from reconciler.demand.grouping import Grouping
 from reconciler.feedback import Standing
 from reconciler.fleet.file import Fleet
 from reconciler.floor import felt_load
-from reconciler.grouping import Grouping
 from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
 from reconciler.memory import Memory

@@ -13,9 +13,9 @@ from datetime import datetime
 from forecaster.demand import DemandForecast
 from forecaster.history import History
 from forecaster.plbm import PLBM
-from reconciler.demand import load_now
+from reconciler.demand.classes import load_now
+from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet
-from reconciler.grouping import group
 from reconciler.observe.stack_state import Observed
 from reconciler.planning import Situation, problem_of
 from reconciler.prices.catalogue import Catalogue

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.history import History
+from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet
 from reconciler.floor import floor_demand
-from reconciler.grouping import group
 from reconciler.sizing import SizingProblem
 from reconciler.slo.assess import assess
 

@@ -17,13 +17,13 @@ import numpy as np
 
 from reconciler.backtest.realised import Realised, served
 from reconciler.backtest.stock import Stock, taken
-from reconciler.demand import class_paths, window
+from reconciler.demand.classes import class_paths, window
+from reconciler.demand.outlook import Outlook
 from reconciler.fleet.file import Fleet
 from reconciler.guards import PastChange
 from reconciler.memory import KEPT_LEVELS
 from reconciler.observe.stack_state import Observed
 from reconciler.options import COLD_GROUP, label, options
-from reconciler.outlook import Outlook
 from reconciler.planning import Situation, places_of, problem_of, sized
 from reconciler.prices.catalogue import Catalogue
 from reconciler.promise import Record, after_step

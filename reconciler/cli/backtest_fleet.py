@@ -18,9 +18,9 @@ from reconciler.backtest.measures import Measures, allowed, measured
 from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
+from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import UsageError
 from reconciler.fleet.file import Fleet, HistorySource, PriceSource, parse_fleet
-from reconciler.outlook import Outlook, outlook
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.report.frontier import Point, frontier_html
 

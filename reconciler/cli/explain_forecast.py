@@ -15,9 +15,9 @@ from forecaster.modelled import names_of
 from forecaster.plbm import PLBM
 from reconciler.adapters.model_store import load_state
 from reconciler.cli import options
+from reconciler.demand.forecaster_settings import nodes_of
+from reconciler.demand.grouping import REST
 from reconciler.errors import InputError
-from reconciler.forecast_setup import nodes_of
-from reconciler.grouping import REST
 from reconciler.report.forecast import iso
 
 

@@ -20,8 +20,8 @@ from forecaster.onepool import walk
 from forecaster.structure import series_values, structure_of
 from reconciler.adapters.demand_source import read_walk
 from reconciler.cli import options
+from reconciler.demand.forecaster_settings import nodes_of, settings_of
 from reconciler.errors import InputError
-from reconciler.forecast_setup import nodes_of, settings_of
 
 
 @click.command("score")

@@ -7,8 +7,8 @@ ceilings  what a class may cost at most        reasons   the binding constraint 
 answer    the whole, in order
 """
 
+from reconciler.demand.section import class_service, demand_section
 from reconciler.sizing.answer import size
-from reconciler.sizing.demand import class_service, demand_section
 from reconciler.sizing.problem import Host, Option, SizingProblem
 from reconciler.sizing.result import Count, Sizing
 

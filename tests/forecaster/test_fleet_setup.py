@@ -9,8 +9,8 @@ import pandas as pd
 
 from forecaster.assemble import history_from_frame
 from forecaster.demand import LEVELS
+from reconciler.demand.forecaster_settings import calendar_of, declared_costs, forecast_grouping, nodes_of, settings_of
 from reconciler.fleet.file import parse_fleet
-from reconciler.forecast_setup import calendar_of, declared_costs, forecast_grouping, nodes_of, settings_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 END = START + timedelta(hours=240)

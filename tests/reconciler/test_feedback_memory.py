@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.adapters.memory import read_memory, write_memory
+from reconciler.demand.grouping import group
 from reconciler.feedback import judge, usable_alone
-from reconciler.grouping import group
 from tests.reconciler.feedback_cases import FLEET, WEEK, follow, forecast, history, run
 
 

@@ -20,10 +20,10 @@ from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.stock import Stock, taken
 from reconciler.boots import BootTime
 from reconciler.cli import main
+from reconciler.demand.grouping import Grouping
+from reconciler.demand.outlook import Outlook
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.grouping import Grouping
-from reconciler.outlook import Outlook
 from reconciler.prices.catalogue import builtin
 from reconciler.sizing import size
 from stacks.contract import Tier

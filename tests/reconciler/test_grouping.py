@@ -10,10 +10,10 @@ import pytest
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.history import History
-from reconciler.demand import class_paths, section, services, window
+from reconciler.demand.classes import class_paths, section, services, window
+from reconciler.demand.grouping import Grouping, group
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.grouping import Grouping, group
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

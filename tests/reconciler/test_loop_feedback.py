@@ -15,11 +15,11 @@ import pytest
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.errors import HistoryError
 from forecaster.history import History
-from reconciler import outlook
 from reconciler.adapters import ledger
 from reconciler.adapters.demand_source import read_demand
 from reconciler.adapters.latency import latency_now
 from reconciler.adapters.project import Project
+from reconciler.demand import outlook
 from reconciler.fleet.file import parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once, situation
 from reconciler.observe.preview import Resource

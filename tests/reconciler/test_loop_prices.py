@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.adapters import price_source
 from reconciler.adapters.price_source import priced, priced_types
+from reconciler.demand.data_fitness import commitment_notes, price_notes
 from reconciler.errors import InputError, Unavailable
-from reconciler.fitness import commitment_notes, price_notes
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import Catalogue, PriceMissing, builtin, parse_catalogue
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from forecaster.demand import LEVELS, DemandForecast
+from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.grouping import Grouping
 from reconciler.guards import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.planning import Situation, decide, problem_of

@@ -14,9 +14,9 @@ import yaml
 from forecaster.assemble import history_from_frame
 from forecaster.plbm import PLBM
 from reconciler.cli import main
+from reconciler.demand.forecaster_settings import declared_costs, nodes_of, settings_of
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.forecast_setup import declared_costs, nodes_of, settings_of
 from reconciler.prices.catalogue import builtin
 from reconciler.recommending import sizer
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.history import History
+from reconciler.demand.grouping import Grouping
+from reconciler.demand.section import class_service, demand_section
 from reconciler.fleet.file import Application, Fleet
-from reconciler.grouping import Grouping
-from reconciler.sizing.demand import class_service, demand_section
 from reconciler.slo.latency import Service
 from stacks.contract import Demand, Tier
 

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from forecaster.demand import DemandForecast
 from forecaster.history import History
-from reconciler.demand import load_now
-from reconciler.fitness import fitness
+from reconciler.demand.classes import load_now
+from reconciler.demand.data_fitness import fitness
+from reconciler.demand.forecaster_settings import forecast_grouping
+from reconciler.demand.grouping import Grouping, group
 from reconciler.fleet.file import Fleet
-from reconciler.forecast_setup import forecast_grouping
-from reconciler.grouping import Grouping, group
 
 
 @dataclass(frozen=True, kw_only=True)
