@@ -22,7 +22,7 @@ from benchmarks.peers.simple import seasonal_margin, seasonal_quantile, static_p
 from benchmarks.sizing_frontier import STATIC, TRACKING
 from reconciler.onepool.count import counts_at
 from reconciler.onepool.walk import Table, table
-from reconciler.pacing import Pace, paced
+from reconciler.trust.pacing import Pace, paced
 
 #: A pace chooses among so many times fewer settings than a knob in hindsight does.
 THINNED = 4

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.feedback import Standing
 from reconciler.guarding import GuardedSizing
 from reconciler.planning import Situation
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import fits, floor
 from reconciler.sizing.result import supply_of, usd_of
 from reconciler.slo.assess import Assessment, assess
+from reconciler.trust.feedback import Standing
 from stacks.contract import Demand, Tier
 
 

@@ -23,16 +23,16 @@ from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import outlook
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
-from reconciler.feedback import Judged, judge, usable_alone, without_history
 from reconciler.fleet.file import Fleet
 from reconciler.guarding import past_changes
-from reconciler.memory import with_carried
 from reconciler.observe.stack_state import observe
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide, problem_of
 from reconciler.render import render
 from reconciler.report.summary import Summary
 from reconciler.sizing import SizingProblem
+from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
+from reconciler.trust.memory import with_carried
 
 
 class Mode(StrEnum):

@@ -17,12 +17,10 @@ from forecaster.demand import DemandForecast
 from reconciler.compose import compose
 from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.demand.grouping import Grouping
-from reconciler.feedback import Standing
 from reconciler.fleet.file import Fleet
 from reconciler.floor import felt_load
 from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
-from reconciler.memory import Memory
 from reconciler.observe.stack_state import Observed
 from reconciler.options import hosts, options, tier_bounds
 from reconciler.placement import Placement, place
@@ -30,9 +28,11 @@ from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan_notes import latency_notes, minimum_notes, placement_notes, unreachable_notes
 from reconciler.prices import bill as cost
 from reconciler.prices.catalogue import Catalogue
-from reconciler.promise import Record, allowance
 from reconciler.sizing import Option, Sizing, SizingProblem, size
 from reconciler.slo.assess import ClassAssessment
+from reconciler.trust.error_budget import Record, allowance
+from reconciler.trust.feedback import Standing
+from reconciler.trust.memory import Memory
 from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
 
 #: Least steps that the integer program looks ahead, and the least time that a start is billed for.

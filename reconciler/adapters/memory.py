@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from reconciler.adapters.files import read_text, write_text
-from reconciler.memory import Memory, from_json, to_json
+from reconciler.trust.memory import Memory, from_json, to_json
 
 
 def read_memory(path: Path) -> tuple[Memory | None, tuple[str, ...]]:

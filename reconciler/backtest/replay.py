@@ -21,14 +21,14 @@ from reconciler.demand.classes import class_paths, window
 from reconciler.demand.outlook import Outlook
 from reconciler.fleet.file import Fleet
 from reconciler.guards import PastChange
-from reconciler.memory import KEPT_LEVELS
 from reconciler.observe.stack_state import Observed
 from reconciler.options import COLD_GROUP, label, options
 from reconciler.planning import Situation, places_of, problem_of, sized
 from reconciler.prices.catalogue import Catalogue
-from reconciler.promise import Record, after_step
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.result import usd_of
+from reconciler.trust.error_budget import Record, after_step
+from reconciler.trust.memory import KEPT_LEVELS
 from stacks.contract import Slot, Tier
 
 #: What was known at a time: the outlook on the steps that had ended by then.

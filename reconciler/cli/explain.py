@@ -16,13 +16,13 @@ from rich.text import Text
 from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
-from reconciler.demotion import Rung
 from reconciler.explain import Basis, explain_plan
 from reconciler.loop import situation
 from reconciler.plan import parse_plan
 from reconciler.planning import problem_of, sized
 from reconciler.report.explanation import tables
 from reconciler.report.text import table
+from reconciler.trust.demotion import Rung
 from stacks.contract import parse
 
 

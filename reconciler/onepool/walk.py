@@ -20,7 +20,7 @@ from reconciler.onepool.count import RISKS, least_counts, unserved_at
 from reconciler.onepool.mixture import predictive
 from reconciler.onepool.recalibrated import recalibrated
 from reconciler.onepool.recursive import GRID
-from reconciler.pacing import Pace, paced
+from reconciler.trust.pacing import Pace, paced
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.history import History
 from reconciler.demand.grouping import group
-from reconciler.feedback import Judged, judge
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.memory import Memory, from_json, to_json
+from reconciler.trust.feedback import Judged, judge
+from reconciler.trust.memory import Memory, from_json, to_json
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from reconciler.demotion import DemotionRules, Rung, Score, Trust, decide, from_json, observe, to_json
+from reconciler.trust.demotion import DemotionRules, Rung, Score, Trust, decide, from_json, observe, to_json
 
 #: Hourly steps keep the test quick; 90 days are 2,160 observations.
 HOURLY = DemotionRules(steps_per_day=24, lag=2)

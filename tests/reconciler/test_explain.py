@@ -11,13 +11,13 @@ from click.testing import CliRunner
 
 from reconciler.cli.explain import command as explain_command
 from reconciler.cli.plan import command as plan_command
-from reconciler.demotion import Rung
 from reconciler.explain import basis_of, binding_floor, changes, explain
-from reconciler.feedback import Standing
 from reconciler.plan import parse_plan
 from reconciler.planning import decide, problem_of
 from reconciler.report.explanation import tables
 from reconciler.sizing import SizingProblem, size
+from reconciler.trust.demotion import Rung
+from reconciler.trust.feedback import Standing
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem
 from tests.reconciler.test_bad_input import prices

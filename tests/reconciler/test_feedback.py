@@ -11,10 +11,10 @@ import pytest
 
 from forecaster.demand import LEVELS, DemandForecast
 from reconciler.demand.grouping import group
-from reconciler.demotion import Rung
-from reconciler.fallback import fallback_paths, season_of, with_fallbacks
-from reconciler.feedback import Judged, judge, usable_alone, without_history
-from reconciler.memory import Memory, from_json, to_json
+from reconciler.trust.demotion import Rung
+from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
+from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
+from reconciler.trust.memory import Memory, from_json, to_json
 from tests.reconciler.feedback_cases import FLEET, HOUR, WEEK, demand, follow, forecast, history, run
 
 

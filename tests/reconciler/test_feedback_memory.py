@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.demand.grouping import group
-from reconciler.feedback import judge, usable_alone
+from reconciler.trust.feedback import judge, usable_alone
 from tests.reconciler.feedback_cases import FLEET, WEEK, follow, forecast, history, run
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reconciler.memory import with_carried
+from reconciler.trust.memory import with_carried
 from stacks.contract import Tier
 from tests.reconciler.feedback_cases import WEEK, demand, run
 from tests.reconciler.sizing_cases import option, problem

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.onepool.count import RISKS, counts_at
-from reconciler.pacing import Pace, paced
+from reconciler.trust.pacing import Pace, paced
 
 DAY, TRAIN, H = 24, 24 * 28, 2
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.pacing import Pace
-from reconciler.promise import (
+from reconciler.trust.error_budget import (
     MOST_RISK,
     MOST_SHARE,
     RISKS,
@@ -20,6 +19,7 @@ from reconciler.promise import (
     from_json,
     to_json,
 )
+from reconciler.trust.pacing import Pace
 
 DAY = 24
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.history import History
 from forecaster.paths import paths_from_ranks
-from reconciler import demotion
 from reconciler.demand.grouping import REST, Grouping
-from reconciler.demotion import DemotionRules, Rung, Score, Trust, Verdict
-from reconciler.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.fleet.file import Fleet
-from reconciler.memory import KEPT_LEVELS, KEPT_STEPS, Made, Memory
-from reconciler.promise import Record, after_step
+from reconciler.trust import demotion
+from reconciler.trust.demotion import DemotionRules, Rung, Score, Trust, Verdict
+from reconciler.trust.error_budget import Record, after_step
+from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
+from reconciler.trust.memory import KEPT_LEVELS, KEPT_STEPS, Made, Memory
 
 Floats = NDArray[np.float64]
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler import demotion, promise
-from reconciler.demotion import Rung, Trust
-from reconciler.promise import Record
 from reconciler.sizing import SizingProblem
 from reconciler.sizing.result import supply_of
 from reconciler.slo.assess import assess
+from reconciler.trust import demotion
+from reconciler.trust import error_budget as promise
+from reconciler.trust.demotion import Rung, Trust
+from reconciler.trust.error_budget import Record
 
 Floats = NDArray[np.float64]
 

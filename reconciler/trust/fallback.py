@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast
-from reconciler.demotion import Rung
+from reconciler.trust.demotion import Rung
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.pacing import Pace, bounded, expected_rate, last_holding
+from reconciler.trust.pacing import Pace, bounded, expected_rate, last_holding
 
 Floats = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""How far a forecast is trusted: scores of earlier ones, demotion and fallbacks, and the error budget that is left."""
