@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet
 from reconciler.fleet.tiers import ColdTier, HotTier, WarmTier
-from reconciler.options import COLD_GROUP, label
+from reconciler.sizing.options import COLD_GROUP, label
 from stacks.contract import (
     Cold,
     ColdGroup,

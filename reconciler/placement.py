@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.spread import lost_with
+from reconciler.sizing.host_spread import lost_with
 from stacks.contract import Flavour, Hypervisor, Slot
 
 #: A slot's number has three digits.

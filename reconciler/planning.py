@@ -18,17 +18,17 @@ from reconciler.compose import compose
 from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
-from reconciler.floor import felt_load
 from reconciler.guarding import GuardedSizing, guarded, rules_of
 from reconciler.guards import PastChange
 from reconciler.observe.stack_state import Observed
-from reconciler.options import hosts, options, tier_bounds
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan_notes import latency_notes, minimum_notes, placement_notes, unreachable_notes
 from reconciler.prices import bill as cost
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, Sizing, SizingProblem, size
+from reconciler.sizing.options import hosts, options, tier_bounds
+from reconciler.sizing.safety_floor import felt_load
 from reconciler.slo.assess import ClassAssessment
 from reconciler.trust.error_budget import Record, allowance
 from reconciler.trust.feedback import Standing

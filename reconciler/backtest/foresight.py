@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reconciler.backtest.replay import Replay, usd
-from reconciler.floor import floor_demand
 from reconciler.sizing import SizingProblem, size
+from reconciler.sizing.safety_floor import floor_demand
 
 
 @dataclass(frozen=True, kw_only=True)

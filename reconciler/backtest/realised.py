@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from forecaster.history import History
 from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet
-from reconciler.floor import floor_demand
 from reconciler.sizing import SizingProblem
+from reconciler.sizing.safety_floor import floor_demand
 from reconciler.slo.assess import assess
 
 Floats = NDArray[np.float64]

@@ -22,10 +22,10 @@ from reconciler.demand.outlook import Outlook
 from reconciler.fleet.file import Fleet
 from reconciler.guards import PastChange
 from reconciler.observe.stack_state import Observed
-from reconciler.options import COLD_GROUP, label, options
 from reconciler.planning import Situation, places_of, problem_of, sized
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
+from reconciler.sizing.options import COLD_GROUP, label, options
 from reconciler.sizing.result import usd_of
 from reconciler.trust.error_budget import Record, after_step
 from reconciler.trust.memory import KEPT_LEVELS

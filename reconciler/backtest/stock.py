@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reconciler.boots import BootTime
 from reconciler.sizing import Option
+from reconciler.sizing.boot_time import BootTime
 
 
 @dataclass(kw_only=True)

@@ -8,8 +8,8 @@ answer    the whole, in order
 """
 
 from reconciler.demand.section import class_service, demand_section
-from reconciler.sizing.answer import size
 from reconciler.sizing.problem import Host, Option, SizingProblem
 from reconciler.sizing.result import Count, Sizing
+from reconciler.sizing.solve import size
 
 __all__ = ["Count", "Host", "Option", "Sizing", "SizingProblem", "class_service", "demand_section", "size"]

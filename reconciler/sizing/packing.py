@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.sizing.host_spread import lost_with
 from reconciler.sizing.problem import Option, SizingProblem
-from reconciler.spread import lost_with
 from stacks.contract import Tier
 
 

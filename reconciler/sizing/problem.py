@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.boots import BootTime
 from reconciler.errors import UserError
-from reconciler.floor import floor_demand
-from reconciler.sizing.price import Mixed, Waiting
+from reconciler.sizing.boot_time import BootTime
+from reconciler.sizing.option_cost import Mixed, Waiting
+from reconciler.sizing.safety_floor import floor_demand
 from reconciler.slo.assess import Judge, Supply
 from reconciler.slo.latency import Service
 from stacks.contract import Demand, Tier

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.sizing.cuts import Shortage
 from reconciler.sizing.milp import INFINITY, Program
 from reconciler.sizing.needs import Group, Needs
 from reconciler.sizing.packing import counted_share, host_limits
-from reconciler.sizing.paying import Paid, paid
 from reconciler.sizing.problem import Option, SizingProblem
+from reconciler.sizing.program_cost import Paid, paid
+from reconciler.sizing.shortage import Shortage
 from reconciler.slo.interruptions import loss_states
 from stacks.contract import Tier
 

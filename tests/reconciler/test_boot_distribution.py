@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reconciler.boots import BootTime
+from reconciler.sizing.boot_time import BootTime
 
 
 def test_draws_have_the_stated_mean_and_95th_percentile_and_depend_on_the_generator_alone() -> None:

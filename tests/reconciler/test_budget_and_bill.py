@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.planning import decide, plan_of, problem_of
 from reconciler.sizing import SizingProblem, size
-from reconciler.sizing.price import Mixed
+from reconciler.sizing.option_cost import Mixed
 from reconciler.sizing.repair import fits, floor, promises
 from reconciler.sizing.result import usd_of
 from reconciler.whatif import what_if

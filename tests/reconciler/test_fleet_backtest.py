@@ -18,7 +18,6 @@ from reconciler.backtest.measures import elasticity, measured, obtained
 from reconciler.backtest.realised import Realised, longest_run, served
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.stock import Stock, taken
-from reconciler.boots import BootTime
 from reconciler.cli import main
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import Outlook
@@ -26,6 +25,7 @@ from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import builtin
 from reconciler.sizing import size
+from reconciler.sizing.boot_time import BootTime
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem
 from tests.reconciler.test_planning import situation

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.floor import felt_load, floor_demand
 from reconciler.sizing import size
 from reconciler.sizing.repair import floor
+from reconciler.sizing.safety_floor import felt_load, floor_demand
 from reconciler.slo.assess import Supply, assess
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import option, problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.spread import even, lost_with
+from reconciler.sizing.host_spread import even, lost_with
 
 
 def test_worked_examples() -> None:

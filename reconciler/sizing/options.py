@@ -17,7 +17,7 @@ from reconciler.fleet.tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.bill import root_volume_usd, waiting_usd
 from reconciler.prices.catalogue import Catalogue
-from reconciler.sizing.price import Mixed, Waiting
+from reconciler.sizing.option_cost import Mixed, Waiting
 from reconciler.sizing.problem import Host, Option
 from reconciler.slo.interruptions import lost_within
 from stacks.contract import Flavour, Hypervisor, Ownership, Tier

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.prices.bill import on_demand_part
 from reconciler.sizing.milp import Program
-from reconciler.sizing.price import Mixed
+from reconciler.sizing.option_cost import Mixed
 from reconciler.sizing.problem import Option
 
 
