@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.guarding import GuardedSizing
+from reconciler.guards.guarded import GuardedSizing
 from reconciler.planning import Situation
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import fits, floor

@@ -24,7 +24,7 @@ from reconciler.demand.outlook import outlook
 from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guarding import past_changes
+from reconciler.guards.guarded import past_changes
 from reconciler.observe.stack_state import observe
 from reconciler.plan import OWN_KEYS, PlanFile
 from reconciler.planning import Situation, decide, problem_of

@@ -18,8 +18,8 @@ from reconciler.compose import compose
 from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
-from reconciler.guarding import GuardedSizing, guarded, rules_of
-from reconciler.guards import PastChange
+from reconciler.guards.guarded import GuardedSizing, guarded, rules_of
+from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.placement import Placement, place
 from reconciler.plan import ClassLine, PlanFile, TierLine, config_values

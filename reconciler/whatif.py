@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.errors import UsageError
-from reconciler.guarding import GuardedSizing
+from reconciler.guards.guarded import GuardedSizing
 from reconciler.sizing import Option, Sizing, SizingProblem, size
 from stacks.contract import Tier
 

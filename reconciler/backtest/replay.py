@@ -20,7 +20,7 @@ from reconciler.backtest.stock import Stock, taken
 from reconciler.demand.classes import class_paths, window
 from reconciler.demand.outlook import Outlook
 from reconciler.fleet.file import Fleet
-from reconciler.guards import PastChange
+from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.planning import Situation, places_of, problem_of, sized
 from reconciler.prices.catalogue import Catalogue

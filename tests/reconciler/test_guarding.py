@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.fleet.freezes import Once
-from reconciler.guarding import guarded, past_changes
-from reconciler.guards import GuardRules, PastChange
+from reconciler.guards.guarded import guarded, past_changes
+from reconciler.guards.order import GuardRules, PastChange
 from reconciler.sizing import size
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import option, problem

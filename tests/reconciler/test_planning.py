@@ -13,7 +13,7 @@ import pytest
 from forecaster.demand import LEVELS, DemandForecast
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.guards import PastChange
+from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.planning import Situation, decide, problem_of
 from reconciler.prices.catalogue import builtin, parse_catalogue

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.fleet.file import Fleet
-from reconciler.guards import GuardRules, Item, PastChange, Reason, guard
+from reconciler.guards.order import GuardRules, Item, PastChange, Reason, guard
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor
 from reconciler.sizing.result import counted, supply_of, usd_of
