@@ -16,8 +16,8 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.project import Project
 from reconciler.errors import InputError, PolicyRefused
 from reconciler.observe.preview import Preview
-from reconciler.plan import PlanFile, parse_plan
-from reconciler.render import read_config
+from reconciler.plan.file import PlanFile, parse_plan
+from reconciler.plan.render import read_config
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
 from reconciler.report.summary import Summary

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.errors import StaleApproval
 from reconciler.observe.preview import Preview, Resource, binding, differences
-from reconciler.plan import Binding, PlanFile
+from reconciler.plan.file import Binding, PlanFile
 
 
 def bind(

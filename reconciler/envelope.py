@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
-from reconciler.plan import PlanFile
+from reconciler.plan.file import PlanFile
 from stacks.contract import Tier
 
 

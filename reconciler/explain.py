@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.guards.guarded import GuardedSizing
-from reconciler.planning import Situation
+from reconciler.plan.decide import Situation
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import fits, floor
 from reconciler.sizing.result import supply_of, usd_of

@@ -26,9 +26,9 @@ from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.guarded import past_changes
 from reconciler.observe.stack_state import observe
-from reconciler.plan import OWN_KEYS, PlanFile
-from reconciler.planning import Situation, decide, problem_of
-from reconciler.render import render
+from reconciler.plan.decide import Situation, decide, problem_of
+from reconciler.plan.file import OWN_KEYS, PlanFile
+from reconciler.plan.render import render
 from reconciler.report.summary import Summary
 from reconciler.sizing import SizingProblem
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history

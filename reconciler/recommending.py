@@ -17,7 +17,7 @@ from reconciler.demand.classes import load_now
 from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet
 from reconciler.observe.stack_state import Observed
-from reconciler.planning import Situation, problem_of
+from reconciler.plan.decide import Situation, problem_of
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import size
 

@@ -22,7 +22,7 @@ from reconciler.demand.outlook import Outlook
 from reconciler.fleet.file import Fleet
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
-from reconciler.planning import Situation, places_of, problem_of, sized
+from reconciler.plan.decide import Situation, places_of, problem_of, sized
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import COLD_GROUP, label, options

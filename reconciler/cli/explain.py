@@ -18,8 +18,8 @@ from reconciler.adapters.project import Project
 from reconciler.cli import options
 from reconciler.explain import Basis, explain_plan
 from reconciler.loop import situation
-from reconciler.plan import parse_plan
-from reconciler.planning import problem_of, sized
+from reconciler.plan.decide import problem_of, sized
+from reconciler.plan.file import parse_plan
 from reconciler.report.explanation import tables
 from reconciler.report.text import table
 from reconciler.trust.demotion import Rung

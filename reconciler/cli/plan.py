@@ -13,7 +13,7 @@ from rich.console import Console
 from reconciler.cli import options
 from reconciler.loop import make_plan, situation
 from reconciler.observe.preview import Preview
-from reconciler.planning import problem_of, sized
+from reconciler.plan.decide import problem_of, sized
 from reconciler.report.summary import Summary
 from reconciler.report.text import plan_tables, table
 from reconciler.whatif import parse, what_if

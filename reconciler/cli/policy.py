@@ -20,7 +20,7 @@ from policies.trial import StackUnderTrial, Verdict, facts_of, usd_per_hour_at_m
 from reconciler.adapters.files import read_text, read_yaml
 from reconciler.cli import options
 from reconciler.errors import InputError
-from reconciler.render import read_config
+from reconciler.plan.render import read_config
 
 REFUSED = 3
 SECRET = "[secret]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.observe.stack_state import Observed
-from reconciler.plan import PlanFile
+from reconciler.plan.file import PlanFile
 from stacks.contract import Tier
 
 

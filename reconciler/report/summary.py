@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.observe.preview import Preview, Step, Violation
-from reconciler.plan import ClassLine, PlanFile, TierLine
+from reconciler.plan.file import ClassLine, PlanFile, TierLine
 
 #: Engine operation → the word people use.
 _WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}

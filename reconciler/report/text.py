@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.plan import PlanFile
+from reconciler.plan.file import PlanFile
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, class_cells, tier_cells
 
 

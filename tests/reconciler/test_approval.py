@@ -10,7 +10,7 @@ import pytest
 from reconciler.approval import bind, check
 from reconciler.errors import InputError, StaleApproval
 from reconciler.observe.preview import Preview, Resource, Step, Violation
-from reconciler.plan import PlanFile, TierLine, parse_plan
+from reconciler.plan.file import PlanFile, TierLine, parse_plan
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 URN = "urn:pulumi:lab::tiercast::aws:autoscaling/group:Group::warm-a"

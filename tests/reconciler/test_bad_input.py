@@ -12,8 +12,8 @@ import pytest
 
 from reconciler.errors import UserError
 from reconciler.fleet.file import Fleet
-from reconciler.plan import PlanFile
-from reconciler.planning import Situation, decide, problem_of
+from reconciler.plan.decide import Situation, decide, problem_of
+from reconciler.plan.file import PlanFile
 from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
 from reconciler.sizing import Host, size
 from stacks.contract import Tier

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reconciler.planning import problem_of
+from reconciler.plan.decide import problem_of
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import size
 from stacks.contract import Tier

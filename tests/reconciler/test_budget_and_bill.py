@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.planning import decide, plan_of, problem_of
+from reconciler.plan.decide import decide, plan_of, problem_of
 from reconciler.sizing import SizingProblem, size
 from reconciler.sizing.option_cost import Mixed
 from reconciler.sizing.repair import fits, floor, promises

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from reconciler.cli.explain import command as explain_command
 from reconciler.cli.plan import command as plan_command
 from reconciler.explain import basis_of, binding_floor, changes, explain
-from reconciler.plan import parse_plan
-from reconciler.planning import decide, problem_of
+from reconciler.plan.decide import decide, problem_of
+from reconciler.plan.file import parse_plan
 from reconciler.report.explanation import tables
 from reconciler.sizing import SizingProblem, size
 from reconciler.trust.demotion import Rung

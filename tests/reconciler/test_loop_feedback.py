@@ -23,8 +23,8 @@ from reconciler.demand import outlook
 from reconciler.fleet.file import parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once, situation
 from reconciler.observe.preview import Resource
-from reconciler.plan import PlanFile
-from reconciler.planning import decide, problem_of
+from reconciler.plan.decide import decide, problem_of
+from reconciler.plan.file import PlanFile
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.placement import place, spread
+from reconciler.plan.placement import place, spread
 from stacks.contract import Flavour, Hypervisor, Slot
 
 SMALL = Flavour(name="small", vcpu=2, memory_mib=2048)

@@ -15,7 +15,7 @@ from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
-from reconciler.planning import Situation, decide, problem_of
+from reconciler.plan.decide import Situation, decide, problem_of
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import Option, size
 from reconciler.whatif import what_if

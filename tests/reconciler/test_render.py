@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError
-from reconciler.render import read_config, render
+from reconciler.plan.render import read_config, render
 
 OWN = frozenset({"tiercast:plan", "tiercast:hot", "tiercast:warm"})
 

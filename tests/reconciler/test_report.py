@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.observe.preview import Preview, Step, Violation
-from reconciler.plan import ClassLine, PlanFile, TierLine
+from reconciler.plan.file import ClassLine, PlanFile, TierLine
 from reconciler.report.html import html
 from reconciler.report.markdown import LIMIT, markdown
 from reconciler.report.summary import Summary, percent, usd

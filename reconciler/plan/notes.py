@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.fleet.file import Fleet
-from reconciler.placement import Placement
+from reconciler.plan.placement import Placement
 from reconciler.sizing import SizingProblem
 from stacks.contract import Tier
 

@@ -14,16 +14,16 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from forecaster.demand import DemandForecast
-from reconciler.compose import compose
 from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.guards.guarded import GuardedSizing, guarded, rules_of
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
-from reconciler.placement import Placement, place
-from reconciler.plan import ClassLine, PlanFile, TierLine, config_values
-from reconciler.plan_notes import latency_notes, minimum_notes, placement_notes, unreachable_notes
+from reconciler.plan.compose import compose
+from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
+from reconciler.plan.notes import latency_notes, minimum_notes, placement_notes, unreachable_notes
+from reconciler.plan.placement import Placement, place
 from reconciler.prices import bill as cost
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, Sizing, SizingProblem, size
