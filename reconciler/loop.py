@@ -17,11 +17,11 @@ from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.latency import latency_now
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
-from reconciler.applying import apply_plan, preview_plan, read_plan
+from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.data_fitness import commitment_notes, price_notes
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import outlook
-from reconciler.envelope import Envelope, outside
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.guarded import past_changes

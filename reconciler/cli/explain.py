@@ -16,7 +16,7 @@ from rich.text import Text
 from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
-from reconciler.explain import Basis, explain_plan
+from reconciler.explain.explain import Basis, explain_plan
 from reconciler.loop import situation
 from reconciler.plan.decide import problem_of, sized
 from reconciler.plan.file import parse_plan

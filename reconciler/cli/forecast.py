@@ -15,7 +15,7 @@ from reconciler.adapters.files import write_text
 from reconciler.adapters.kept_forecaster import Kept, resume, runner
 from reconciler.cli import options
 from reconciler.errors import UsageError
-from reconciler.recommending import Rows, recommended
+from reconciler.explain.recommend import Rows, recommended
 from reconciler.report.forecast import forecast_json, forecast_rows, forecast_table, pair_rows, prediction_text
 
 

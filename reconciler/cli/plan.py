@@ -11,13 +11,13 @@ import click
 from rich.console import Console
 
 from reconciler.cli import options
+from reconciler.explain.whatif import parse, what_if
+from reconciler.explain.whatif import table as whatif_table
 from reconciler.loop import make_plan, situation
 from reconciler.observe.preview import Preview
 from reconciler.plan.decide import problem_of, sized
 from reconciler.report.summary import Summary
 from reconciler.report.text import plan_tables, table
-from reconciler.whatif import parse, what_if
-from reconciler.whatif import table as whatif_table
 
 
 @click.command("plan")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.applying import preview_plan, read_plan
+from reconciler.apply import preview_plan, read_plan
 from reconciler.cli import options
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown

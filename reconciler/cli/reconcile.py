@@ -12,8 +12,8 @@ from rich.console import Console
 
 from reconciler.adapters.files import read_yaml
 from reconciler.adapters.project import Project
+from reconciler.approval.envelope import Envelope, parse_envelope
 from reconciler.cli import options
-from reconciler.envelope import Envelope, parse_envelope
 from reconciler.errors import TiercastError, UsageError
 from reconciler.fleet.types import read_duration
 from reconciler.loop import Mode, Outcome, reconcile_once

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.applying import read_plan
+from reconciler.apply import read_plan
 from reconciler.cli import options
 from reconciler.observe.stack_state import observe
 from reconciler.report.status import drift, notes, status_json

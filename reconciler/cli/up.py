@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.applying import apply_plan, read_plan
+from reconciler.apply import apply_plan, read_plan
 from reconciler.cli import options
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.explain import Explanation, Marginal
+from reconciler.explain.explain import Explanation, Marginal
 
 #: A table for people: title, headings, rows of text.
 Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.approval import bind, check
+from reconciler.approval.check import bind, check
 from reconciler.errors import InputError, StaleApproval
 from reconciler.observe.preview import Preview, Resource, Step, Violation
 from reconciler.plan.file import PlanFile, TierLine, parse_plan

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.explain.whatif import what_if
 from reconciler.plan.decide import decide, plan_of, problem_of
 from reconciler.sizing import SizingProblem, size
 from reconciler.sizing.option_cost import Mixed
 from reconciler.sizing.repair import fits, floor, promises
 from reconciler.sizing.result import usd_of
-from reconciler.whatif import what_if
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import option, problem
 from tests.reconciler.test_bad_input import refits

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from reconciler.cli.explain import command as explain_command
 from reconciler.cli.plan import command as plan_command
-from reconciler.explain import basis_of, binding_floor, changes, explain
+from reconciler.explain.explain import basis_of, binding_floor, changes, explain
 from reconciler.plan.decide import decide, problem_of
 from reconciler.plan.file import parse_plan
 from reconciler.report.explanation import tables

@@ -12,13 +12,13 @@ import pytest
 
 from forecaster.demand import LEVELS, DemandForecast
 from reconciler.demand.grouping import Grouping
+from reconciler.explain.whatif import what_if
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.plan.decide import Situation, decide, problem_of
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import Option, size
-from reconciler.whatif import what_if
 from stacks.contract import Tier
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

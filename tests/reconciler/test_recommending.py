@@ -16,9 +16,9 @@ from forecaster.plbm import PLBM
 from reconciler.cli import main
 from reconciler.demand.forecaster_settings import declared_costs, nodes_of, settings_of
 from reconciler.errors import InputError
+from reconciler.explain.recommend import sizer
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import builtin
-from reconciler.recommending import sizer
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 LAUNCH = {"image_id": "ami-1", "zones": ["us-east-1a", "us-east-1b"]}

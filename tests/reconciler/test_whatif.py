@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import UsageError
+from reconciler.explain.whatif import parse, table, what_if
 from reconciler.sizing import Host, SizingProblem
-from reconciler.whatif import parse, table, what_if
 from stacks.contract import Tier
 from tests.reconciler.sizing_cases import lognormal_paths, option, problem
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from reconciler import approval
 from reconciler.adapters import ledger
 from reconciler.adapters.engine import config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
 from reconciler.adapters.project import Project
+from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
 from reconciler.observe.preview import Preview
 from reconciler.plan.file import PlanFile, parse_plan

@@ -1,0 +1,1 @@
+"""What an approval is bound to, and what a standing envelope allows."""
