@@ -19,7 +19,7 @@ from statistics import median
 
 import duckdb
 
-from reconciler.adapters.history import read_history
+from reconciler.adapters.history.read import read_history
 
 STEP = timedelta(hours=1)
 

@@ -1,7 +1,7 @@
 """Events in memory: which of them are attempts of a request that was counted before.
 
 The rule: demand is what was offered, so a request counts once however often it was tried; files are counted by the same
-rule inside DuckDB (reconciler.adapters.history_events).
+rule inside DuckDB (reconciler.adapters.history.events).
 """
 
 from __future__ import annotations

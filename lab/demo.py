@@ -176,7 +176,7 @@ def _ending(it: Demonstration, seconds: float) -> None:
 
 def _end_of(history: Path, lab: Lab) -> tuple[datetime, datetime]:
     """Half a day before the end of a user's history, and its end."""
-    from reconciler.adapters.demand_source import read_demand
+    from reconciler.adapters.history.source import read_demand
     from reconciler.fleet.file import parse_fleet
 
     path = fleet_path(lab)

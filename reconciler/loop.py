@@ -11,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.adapters import ledger
-from reconciler.adapters.demand_source import SourceSilent, read_demand
 from reconciler.adapters.files import read_text, write_json, write_text
+from reconciler.adapters.history.measured_latency import latency_now
+from reconciler.adapters.history.source import SourceSilent, read_demand
 from reconciler.adapters.hypervisors import unreachable
-from reconciler.adapters.latency import latency_now
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan

@@ -17,8 +17,8 @@ from forecaster.late import news
 from forecaster.parallel import Runner, processes
 from forecaster.plbm import PLBM, Update
 from reconciler.adapters.cluster import dask_runner
-from reconciler.adapters.demand_source import history_rules, read_demand, source_names
-from reconciler.adapters.history import read_measurements
+from reconciler.adapters.history.read import read_measurements
+from reconciler.adapters.history.source import history_rules, read_demand, source_names
 from reconciler.adapters.model_store import current_version, load_state, save_state
 from reconciler.demand.forecaster_settings import declared_costs, nodes_of, settings_of, units_of
 from reconciler.fleet.file import Fleet

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.adapters.commitments import Held, account, with_held
 from reconciler.adapters.engine import Engine
 from reconciler.adapters.files import read_yaml
-from reconciler.adapters.price_source import priced
-from reconciler.adapters.prices import Priced
+from reconciler.adapters.prices.cache import Priced
+from reconciler.adapters.prices.commitments import Held, account, with_held
+from reconciler.adapters.prices.source import priced
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import Catalogue

@@ -13,8 +13,8 @@ from forecaster.demand import LEVELS
 from forecaster.models.lstm import pretrained
 from forecaster.onepool import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
-from reconciler.adapters.flights import SOURCE as FLIGHTS
-from reconciler.adapters.history import HistoryRules, read_history
+from reconciler.adapters.history.flights import SOURCE as FLIGHTS
+from reconciler.adapters.history.read import HistoryRules, read_history
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.adapters.demand_source import read_demand
 from reconciler.adapters.files import read_json, read_text, read_yaml, write_json, write_text
-from reconciler.adapters.flights import SOURCE as FLIGHTS
+from reconciler.adapters.history.flights import SOURCE as FLIGHTS
+from reconciler.adapters.history.source import read_demand
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
 from reconciler.backtest.measures import Measures, allowed, measured

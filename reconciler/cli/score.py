@@ -18,7 +18,7 @@ from forecaster.history import Floats, History
 from forecaster.models.lstm import pretrained
 from forecaster.onepool import walk
 from forecaster.structure import series_values, structure_of
-from reconciler.adapters.demand_source import read_walk
+from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
 from reconciler.demand.forecaster_settings import nodes_of, settings_of
 from reconciler.errors import InputError

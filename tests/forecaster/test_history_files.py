@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import HistoryError
-from reconciler.adapters.history import HistoryRules, read_history, read_measurements
+from reconciler.adapters.history.read import HistoryRules, read_history, read_measurements
 
 HOUR = timedelta(hours=1)
 HEADER = "timestamp,user_id,application_id"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reconciler.adapters.history import read_history
+from reconciler.adapters.history.read import read_history
 from tests.forecaster.command_cases import document, run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -27,7 +27,7 @@ from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
 from forecaster.serialise import to_files
 from reconciler.adapters.cluster import dask_runner
-from reconciler.adapters.history import read_history
+from reconciler.adapters.history.read import read_history
 from reconciler.cli import main
 from reconciler.errors import Unavailable
 from tests.forecaster.command_cases import enter_project

@@ -12,7 +12,7 @@ from forecaster.assemble import history_from_frame
 from forecaster.history import History
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
-from reconciler.adapters.history import read_history, read_measurements
+from reconciler.adapters.history.read import read_history, read_measurements
 
 HEADER = "timestamp,user_id,application_id"
 

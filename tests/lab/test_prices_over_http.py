@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from reconciler.adapters.aws_prices import commitments, fetch_catalogue, listed_prices, reservations, spot_prices
+from reconciler.adapters.prices.aws import commitments, fetch_catalogue, listed_prices, reservations, spot_prices
 from reconciler.errors import InputError, Unavailable
 from reconciler.prices.catalogue import builtin
 

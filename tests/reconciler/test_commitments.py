@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.commitments import with_held
+from reconciler.adapters.prices.commitments import with_held
 from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import builtin

@@ -16,8 +16,8 @@ from forecaster.demand import LEVELS, DemandForecast
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from reconciler.adapters import ledger
-from reconciler.adapters.demand_source import read_demand
-from reconciler.adapters.latency import latency_now
+from reconciler.adapters.history.measured_latency import latency_now
+from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.project import Project
 from reconciler.demand import outlook
 from reconciler.fleet.file import parse_fleet

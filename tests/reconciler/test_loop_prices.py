@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.adapters import price_source
-from reconciler.adapters.price_source import priced, priced_types
+from reconciler.adapters.prices import source as price_source
+from reconciler.adapters.prices.source import priced, priced_types
 from reconciler.demand.data_fitness import commitment_notes, price_notes
 from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet, parse_fleet

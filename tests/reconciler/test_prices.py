@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from reconciler.adapters.aws_prices import (
+from reconciler.adapters.prices.aws import (
     advisor_rates,
     commitments,
     fetch_catalogue,
@@ -19,7 +19,7 @@ from reconciler.adapters.aws_prices import (
     reservations,
     spot_prices,
 )
-from reconciler.adapters.prices import cached_catalogue
+from reconciler.adapters.prices.cache import cached_catalogue
 from reconciler.errors import InputError, Unavailable
 from reconciler.prices.catalogue import Catalogue, PriceMissing, builtin, load_catalogue
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from reconciler.adapters import history
-from reconciler.adapters.demand_source import read_walk
-from reconciler.adapters.history_events import read_events
+from reconciler.adapters.history import read as history
+from reconciler.adapters.history.events import read_events
+from reconciler.adapters.history.source import read_walk
 from reconciler.cli import main
 from reconciler.fleet.file import parse_fleet
 

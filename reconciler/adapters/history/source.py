@@ -9,7 +9,7 @@ from pathlib import Path
 from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.outages import with_outages
-from reconciler.adapters.history import HistoryRules, read_recorded
+from reconciler.adapters.history.read import HistoryRules, read_recorded
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, HistorySource
 

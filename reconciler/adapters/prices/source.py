@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.files import read_text
-from reconciler.adapters.prices import Priced, cached_catalogue
+from reconciler.adapters.prices.cache import Priced, cached_catalogue
 from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet, PriceSource
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
@@ -81,7 +81,7 @@ def _fetched(fleet: Fleet, region: str, types: tuple[str, ...], *, base: Path, n
     """Prices by AWS's APIs; botocore is loaded here alone, because most plans do without it."""
     from botocore.exceptions import BotoCoreError
 
-    from reconciler.adapters.aws_prices import advisor_rates, client, fetch_catalogue
+    from reconciler.adapters.prices.aws import advisor_rates, client, fetch_catalogue
 
     rates = None
     if fleet.prices.advisor:

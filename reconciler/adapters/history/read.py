@@ -21,11 +21,11 @@ from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.measured import MEASURED
 from forecaster.outages import with_outages
-from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
-from reconciler.adapters.flights import SOURCE as FLIGHTS
-from reconciler.adapters.flights import flights_relation
-from reconciler.adapters.history_events import read_events
-from reconciler.adapters.history_series import read_series
+from reconciler.adapters.history.events import read_events
+from reconciler.adapters.history.flights import SOURCE as FLIGHTS
+from reconciler.adapters.history.flights import flights_relation
+from reconciler.adapters.history.scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
+from reconciler.adapters.history.series import read_series
 
 #: Events measured beyond this many are sampled for the workload model.
 SAMPLE = 200_000

@@ -20,11 +20,11 @@ from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.measured import negative, without_negatives
 from forecaster.quality import Finding, Quality
-from reconciler.adapters.clock_back import doubled_hours
-from reconciler.adapters.duckdb_scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
+from reconciler.adapters.history.clock_back import doubled_hours
+from reconciler.adapters.history.scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
 
 if TYPE_CHECKING:
-    from reconciler.adapters.history import HistoryRules
+    from reconciler.adapters.history.read import HistoryRules
 
 GAUGES = ("cpu", "memory", "network_in", "network_out")
 

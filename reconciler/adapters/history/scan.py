@@ -16,7 +16,7 @@ from forecaster.errors import HistoryError
 from forecaster.measured import BLANK
 from forecaster.measured import unreadable as unreadable_values
 from forecaster.quality import Finding
-from reconciler.adapters.ragged import refuse_ragged
+from reconciler.adapters.history.ragged import refuse_ragged
 
 #: User of rows that name none.
 UNKNOWN_USER = "unknown"

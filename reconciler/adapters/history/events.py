@@ -18,11 +18,11 @@ from forecaster.errors import HistoryError
 from forecaster.history import History
 from forecaster.measured import MEASURED, negative
 from forecaster.quality import Finding, Quality
-from reconciler.adapters.clock_back import deal_out
-from reconciler.adapters.duckdb_scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
+from reconciler.adapters.history.clock_back import deal_out
+from reconciler.adapters.history.scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
 
 if TYPE_CHECKING:
-    from reconciler.adapters.history import HistoryRules
+    from reconciler.adapters.history.read import HistoryRules
 
 #: Rows looked at for the order of times; the order of a log changes no count, so this is for the summary only.
 ORDER_ROWS = 100_000

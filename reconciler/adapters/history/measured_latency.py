@@ -14,8 +14,8 @@ import duckdb
 import numpy as np
 
 from forecaster.history import History
-from reconciler.adapters.demand_source import history_rules, source_names
-from reconciler.adapters.duckdb_scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
+from reconciler.adapters.history.scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
+from reconciler.adapters.history.source import history_rules, source_names
 from reconciler.fleet.file import Fleet, HistorySource
 
 #: Rows per file and step that are looked at, taken by a hash of their content.

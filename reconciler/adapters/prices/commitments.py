@@ -61,7 +61,7 @@ def account(fleet: Fleet, *, project: str, stack: str) -> Asked:
     def ask() -> tuple[Sequence[Commitment], Sequence[Reservation]]:
         from botocore.exceptions import BotoCoreError
 
-        from reconciler.adapters.aws_prices import client, commitments, reservations
+        from reconciler.adapters.prices.aws import client, commitments, reservations
 
         region = fleet.config.get("aws:region", "")
         if not isinstance(region, str) or not region:

@@ -1,0 +1,1 @@
+"""Reading request history from the world: files, folders, packages, through DuckDB."""
