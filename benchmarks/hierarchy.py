@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.assemble import cells_history
-from forecaster.history import History
+from forecaster.history.assemble import cells_history
+from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
 from reconciler.adapters.model_store import load_state, save_state

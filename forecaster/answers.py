@@ -9,7 +9,7 @@ import numpy as np
 
 from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError
-from forecaster.history import History
+from forecaster.history.history import History
 from forecaster.joint import Joint, path_quantiles
 from forecaster.plbm_state import State
 from forecaster.prediction import Prediction

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from forecaster.history import Floats, History, Ints
+from forecaster.history.history import Floats, History, Ints
 
 #: Half-life of the weights with which shares are learned.
 HALF_LIFE = timedelta(weeks=3)

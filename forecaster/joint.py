@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
 from forecaster.hierarchy import Shares, bucket_of, lumped, parts, reconciled, scaled_to
-from forecaster.history import Floats, History, Ints
+from forecaster.history.history import Floats, History, Ints
 from forecaster.nodes import NodeForecast
 from forecaster.paths import draw_ranks, paths_from_ranks
 from forecaster.structure import Structure

@@ -12,7 +12,7 @@ import numpy as np
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
-from forecaster.history import Floats, History, Ints
+from forecaster.history.history import Floats, History, Ints
 from forecaster.joint import Joint, path_quantiles
 
 NAMES = ("node", "application", "user", "label", "total")

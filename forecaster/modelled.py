@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from forecaster.demand import LEVELS
-from forecaster.history import Floats, History
+from forecaster.history.history import Floats, History
 from forecaster.nodes import on_one_thread
 from forecaster.plbm_state import PlbmSettings
 from forecaster.pooled import pooled_tail

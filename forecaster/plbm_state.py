@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from forecaster.calendar import Calendar
 from forecaster.demand import LEVELS, RequestCost
 from forecaster.effects import Effect
-from forecaster.history import History
+from forecaster.history.history import History
 from forecaster.nodes import NodeForecast
 from forecaster.tail import DECLARED, TailShape
 from forecaster.tuned import Choices

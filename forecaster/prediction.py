@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
-from forecaster.history import Floats
+from forecaster.history.history import Floats
 from forecaster.prior import Prior
 
 

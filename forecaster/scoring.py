@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from forecaster.demand import LEVELS
-from forecaster.history import Floats, History
+from forecaster.history.history import Floats, History
 from forecaster.modelled import whole_names
 from forecaster.paths import levels_of
 from forecaster.plbm_state import HIGH, LOW, Fitted, State

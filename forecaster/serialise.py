@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from forecaster.demand import RequestCost
 from forecaster.errors import ModelStoreError
-from forecaster.history import History
+from forecaster.history.history import History
+from forecaster.history.quality import Quality
 from forecaster.models.lstm import dump, parse
 from forecaster.nodes import NodeForecast, NodeSummary
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm_state import Fitted, PlbmSettings, State
-from forecaster.quality import Quality
 from forecaster.tail import TailShape
 from forecaster.warm import Net
 from forecaster.workload import Workload

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecaster.demand import RequestCost
-from forecaster.history import Floats, History, Ints
+from forecaster.history.history import Floats, History, Ints
 from forecaster.workload import Workload, costs_from_utilisation
 
 

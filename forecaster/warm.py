@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.calendar import local_clock
-from forecaster.history import Floats
+from forecaster.history.history import Floats
 from forecaster.models.lstm import QuantileLstm, Training, fitted
 from forecaster.models.lstm_features import Grid
 from forecaster.pipeline import seconds_of

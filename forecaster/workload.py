@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from forecaster.demand import RequestCost
-from forecaster.measured import numbers, without_negatives
-from forecaster.quality import Finding
+from forecaster.history.measured import numbers, without_negatives
+from forecaster.history.quality import Finding
 
 Floats = NDArray[np.float64]
 MIB = 1024.0**2

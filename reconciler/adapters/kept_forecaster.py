@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from forecaster.errors import ForecastError
-from forecaster.late import news
+from forecaster.history.late_rows import news
 from forecaster.parallel import Runner, processes
 from forecaster.plbm import PLBM, Update
 from reconciler.adapters.cluster import dask_runner

@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet
 from reconciler.sizing import SizingProblem

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from forecaster.accuracy import Accuracy, accuracy, seasonal_naive
-from forecaster.grid import span
-from forecaster.history import Floats, History
+from forecaster.history.grid import span
+from forecaster.history.history import Floats, History
 from forecaster.models.lstm import pretrained
 from forecaster.onepool import walk
 from forecaster.structure import series_values, structure_of

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast, RequestCost
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.section import class_service, demand_section
 from reconciler.fleet.file import Application, Fleet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from forecaster.demand import DemandForecast
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.fleet.file import Fleet
 from reconciler.prices.catalogue import Catalogue
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from forecaster.calendar import Calendar, Event
 from forecaster.demand import DemandForecast, RequestCost
-from forecaster.history import History, Pair
+from forecaster.history.history import History, Pair
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import NodeOf, PlbmSettings
 from forecaster.utilisation import Units

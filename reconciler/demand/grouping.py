@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.errors import InputError
 from reconciler.fleet.file import Application, Fleet
 

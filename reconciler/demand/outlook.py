@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from forecaster.demand import DemandForecast
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.demand.classes import load_now
 from reconciler.demand.data_fitness import fitness
 from reconciler.demand.forecaster_settings import forecast_grouping

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from forecaster.demand import DemandForecast
-from forecaster.history import History
+from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from reconciler.demand.classes import load_now
 from reconciler.demand.grouping import group

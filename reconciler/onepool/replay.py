@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.onepool.walk import Allocation
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS, DemandForecast
-from forecaster.history import History
+from forecaster.history.history import History
 from forecaster.paths import paths_from_ranks
 from reconciler.demand.grouping import REST, Grouping
 from reconciler.fleet.file import Fleet

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.assemble import cells_history
 from forecaster.hierarchy import bucket_of, estimate_shares, lumped, parts, reconciled
-from forecaster.history import History
+from forecaster.history.assemble import cells_history
+from forecaster.history.history import History
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)

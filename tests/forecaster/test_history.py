@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.assemble import cells_history, empty_history, extended, history_from_frame
 from forecaster.errors import HistoryError
-from forecaster.history import History
-from forecaster.outages import outages, with_outages
+from forecaster.history.assemble import cells_history, empty_history, extended, history_from_frame
+from forecaster.history.history import History
+from forecaster.history.outages import outages, with_outages
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)

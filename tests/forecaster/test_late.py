@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.assemble import extended, history_from_frame
-from forecaster.history import History
-from forecaster.late import news
+from forecaster.history.assemble import extended, history_from_frame
+from forecaster.history.history import History
+from forecaster.history.late_rows import news
 from tests.forecaster.command_cases import document, enter_project
 
 HOUR = timedelta(hours=1)

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.assemble import history_from_frame
-from forecaster.history import History
+from forecaster.history.assemble import history_from_frame
+from forecaster.history.history import History
 from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order, processes
 from forecaster.plbm import PLBM

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.assemble import history_from_frame
 from forecaster.calendar import Calendar, Event
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
-from forecaster.history import History
+from forecaster.history.assemble import history_from_frame
+from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings, RefitRules
 from forecaster.utilisation import Units

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.assemble import history_from_frame
 from forecaster.errors import HistoryError
-from forecaster.quality import Finding, Quality, merged
+from forecaster.history.assemble import history_from_frame
+from forecaster.history.quality import Finding, Quality, merged
 
 MINUTES = timedelta(minutes=5)
 START = datetime(2024, 3, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from forecaster.assemble import history_from_frame
-from forecaster.history import History
+from forecaster.history.assemble import history_from_frame
+from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
 from reconciler.adapters.history.read import read_history, read_measurements

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS, DemandForecast
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.trust.feedback import Judged, judge

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.demand.grouping import Grouping, group
 from reconciler.errors import InputError

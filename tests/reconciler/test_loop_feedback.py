@@ -14,7 +14,7 @@ import pytest
 
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.errors import HistoryError
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.adapters import ledger
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand

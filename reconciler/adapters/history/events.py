@@ -13,11 +13,11 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.assemble import EPOCH, cells_history, empty_history
 from forecaster.errors import HistoryError
-from forecaster.history import History
-from forecaster.measured import MEASURED, negative
-from forecaster.quality import Finding, Quality
+from forecaster.history.assemble import EPOCH, cells_history, empty_history
+from forecaster.history.history import History
+from forecaster.history.measured import MEASURED, negative
+from forecaster.history.quality import Finding, Quality
 from reconciler.adapters.history.clock_back import deal_out
 from reconciler.adapters.history.scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
 

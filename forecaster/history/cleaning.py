@@ -2,7 +2,8 @@
 
 The rule, in this order: rows after the run's time are left out; negative counts (more than 5 % of them is an error) and
 utilisation are missing; of rows with the same time the last holds; counters become differences; times that jitter are
-moved to the source's own grid (forecaster.grid); sources finer than the step are added up where at least 90 % of it was reported.
+moved to the source's own grid (`forecaster.history.grid`); sources finer than the step are added up where at least 90 % of it was
+reported.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import HistoryError
-from forecaster.grid import Times, on_own_grid, own_steps, refuse_coarser, row_steps
-from forecaster.history import Bools, Floats, Ints, Pair
-from forecaster.measured import negative as negative_values
-from forecaster.measured import without_negatives
-from forecaster.quality import Finding
+from forecaster.history.grid import Times, on_own_grid, own_steps, refuse_coarser, row_steps
+from forecaster.history.history import Bools, Floats, Ints, Pair
+from forecaster.history.measured import negative as negative_values
+from forecaster.history.measured import without_negatives
+from forecaster.history.quality import Finding
 
 HOUR = 3_600_000_000
 MICROSECOND = timedelta(microseconds=1)

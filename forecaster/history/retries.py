@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecaster.history import Bools, Ints
+from forecaster.history.history import Bools, Ints
 
 #: How a truth value may be written, and how long after a rejected event an equal one is its retry (µs).
 TRUE, RETRY_WINDOW = ("true", "t", "yes", "y", "1", "1.0"), 30_000_000

@@ -18,8 +18,8 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.history import Bools, History
-from forecaster.quality import Finding
+from forecaster.history.history import Bools, History
+from forecaster.history.quality import Finding
 
 #: Expected events in a silent run from which on it is an outage.
 UNBELIEVABLE = 30.0

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecaster.history import Bools, Floats, History, Ints
-from forecaster.quality import Finding
+from forecaster.history.history import Bools, Floats, History, Ints
+from forecaster.history.quality import Finding
 
 
 def news(history: History, known: History) -> History | None:

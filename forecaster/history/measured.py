@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecaster.quality import Finding
+from forecaster.history.quality import Finding
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecaster.quality import Quality
+from forecaster.history.quality import Quality
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
