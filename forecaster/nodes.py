@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from forecaster.calendar import Calendar, features, local_clock, windows
+from forecaster.calendar.clock import Calendar, features, local_clock, windows
+from forecaster.calendar.effects import Effect, applied, effect_of, factors, learned
 from forecaster.demand import LEVELS
-from forecaster.effects import Effect, applied, effect_of, factors, learned
 from forecaster.models.lstm import QuantileLstm, pretrained
 from forecaster.paths import KEPT_ORIGINS, error_levels
 from forecaster.pipeline import Prequential, SeriesForecast

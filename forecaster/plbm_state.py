@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.calendar import Calendar
+from forecaster.calendar.clock import Calendar
+from forecaster.calendar.effects import Effect
 from forecaster.demand import LEVELS, RequestCost
-from forecaster.effects import Effect
 from forecaster.history.history import History
 from forecaster.nodes import NodeForecast
 from forecaster.tail import DECLARED, TailShape

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from forecaster.calendar import Calendar, excluded_steps
+from forecaster.calendar.clock import Calendar, excluded_steps
 from forecaster.features import seasons_of
 from forecaster.hierarchy import Shares, estimate_shares
 from forecaster.history.assemble import cells_history

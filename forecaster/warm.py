@@ -16,7 +16,7 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
-from forecaster.calendar import local_clock
+from forecaster.calendar.clock import local_clock
 from forecaster.history.history import Floats
 from forecaster.models.lstm import QuantileLstm, Training, fitted
 from forecaster.models.lstm_features import Grid

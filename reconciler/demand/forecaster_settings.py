@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from forecaster.calendar import Calendar, Event
+from forecaster.calendar.clock import Calendar, Event
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.history.history import History, Pair
 from forecaster.plbm import PLBM

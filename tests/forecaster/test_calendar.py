@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.calendar import Calendar, Event, Window, excluded_steps, features, local_clock, windows
+from forecaster.calendar.clock import Calendar, Event, Window, excluded_steps, features, local_clock, windows
+from forecaster.calendar.effects import applied, effect_of, factors, learned
 from forecaster.demand import LEVELS
-from forecaster.effects import applied, effect_of, factors, learned
 from forecaster.errors import ForecastError
 
 HOUR = timedelta(hours=1)

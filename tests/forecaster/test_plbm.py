@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.calendar import Calendar, Event
+from forecaster.calendar.clock import Calendar, Event
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
 from forecaster.history.assemble import history_from_frame

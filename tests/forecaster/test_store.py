@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.calendar import Calendar, Event
-from forecaster.effects import Effect
+from forecaster.calendar.clock import Calendar, Event
+from forecaster.calendar.effects import Effect
 from forecaster.errors import ModelStoreError
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm import PLBM

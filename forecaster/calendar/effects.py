@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from forecaster.calendar import Window
+from forecaster.calendar.clock import Window
 
 Floats = NDArray[np.float64]
 #: Standard deviation of the log factor: of one occurrence, of a kind that lends its factor, of the unknown.

@@ -2,7 +2,7 @@
 
 The rule: people live by the local clock, so series are laid on it before they are modelled and taken off it afterwards;
 daily and weekly patterns then survive the change to daylight-saving time. Holidays and events are columns for the
-models (`features`) and windows whose effect is a factor, declared or learned (`forecaster.effects`).
+models (`features`) and windows whose effect is a factor, declared or learned (`forecaster.calendar.effects`).
 """
 
 from __future__ import annotations

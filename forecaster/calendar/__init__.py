@@ -1,0 +1,1 @@
+"""The local clock, holidays and events, and what they do to demand."""
