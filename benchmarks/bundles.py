@@ -26,7 +26,7 @@ from benchmarks.forecast import clean
 from benchmarks.tiers import TRACES, five_minute
 from benchmarks.tiers_fixture import COMMITTED, HORIZON, SPOT, SPOT_START, WARM_START, Fixture, Floats, fixture
 from forecaster.demand import LEVELS
-from forecaster.paths import paths_from_ranks
+from forecaster.series.paths import paths_from_ranks
 from reconciler.sizing.milp import Program
 
 #: Of a start or stop, in steps of running: what churn is priced at, as in the walk of the fixture.

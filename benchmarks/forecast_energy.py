@@ -17,7 +17,7 @@ from benchmarks.forecast_ours import PLAIN, SHIPPED, mixed, parts_of, spoken, st
 from benchmarks.forecast_peers import Rolled, Targets
 from forecaster.demand import LEVELS
 from forecaster.models.base import QuantileModel
-from forecaster.paths import draw_ranks, levels_of, paths_from_ranks
+from forecaster.series.paths import draw_ranks, levels_of, paths_from_ranks
 
 Floats = NDArray[np.float64]
 PATHS = 200

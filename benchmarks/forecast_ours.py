@@ -17,12 +17,12 @@ from benchmarks.data import Trace
 from benchmarks.forecast_measures import GRID
 from benchmarks.forecast_peers import Rolled, Targets
 from benchmarks.memory import peak_above
-from forecaster.conformal import dress
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
 from forecaster.models import MODELS
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
-from forecaster.pipeline import Settings, prequential, scaled, seconds_of, short_history
+from forecaster.models.features import seasons_of
+from forecaster.series.conformal import dress
+from forecaster.series.forecast import Settings, prequential, scaled, seconds_of, short_history
 
 Floats = NDArray[np.float64]
 PLAIN, SHIPPED = "ours without LSTM", "ours"

@@ -20,7 +20,7 @@ from benchmarks.forecast_peers import DECOMPOSED
 from benchmarks.memory import peak_above
 from forecaster.models.lstm import fitted
 from forecaster.models.lstm_features import Grid
-from forecaster.pipeline import forecast_series
+from forecaster.series.forecast import forecast_series
 
 Floats = NDArray[np.float64]
 HOUR = 3600

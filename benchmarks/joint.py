@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from benchmarks.data import declared_split, load, packaged
 from benchmarks.lstm_pool import flight_pairs
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
 from forecaster.hierarchy import scaled_to
 from forecaster.models.base import stretch_of
+from forecaster.models.features import seasons_of
 from forecaster.models.lstm import pretrained
-from forecaster.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
-from forecaster.pipeline import STRIDES, knots, prequential
+from forecaster.series.forecast import STRIDES, knots, prequential
+from forecaster.series.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
 
 Floats = NDArray[np.float64]
 #: Steps ahead whose largest is judged; paths per origin; origins per panel at most.

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from benchmarks.data import declared_split, load
 from benchmarks.lstm_pool import HOUR, flight_pairs, pretrain
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
 from forecaster.models.base import stretch_of
+from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm, Training, dump, fitted, pretrained, untrained
 from forecaster.models.lstm_features import Grid
 from forecaster.models.lstm_net import NetSize

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from benchmarks.data import Trace
 from benchmarks.forecast_ours import stretch_from
 from forecaster.demand import LEVELS
-from forecaster.paths import draw_ranks, levels_of
-from forecaster.pipeline import prequential
+from forecaster.series.forecast import prequential
+from forecaster.series.paths import draw_ranks, levels_of
 
 Floats = NDArray[np.float64]
 

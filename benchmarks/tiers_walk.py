@@ -21,7 +21,7 @@ from benchmarks.tiers_fixture import (
     Losses,
 )
 from forecaster.demand import LEVELS
-from forecaster.paths import paths_from_ranks
+from forecaster.series.paths import paths_from_ranks
 from reconciler.sizing import Option, SizingProblem, size
 from reconciler.slo.latency import SafeLoads, Service
 from stacks.contract import ClassDemand, Demand, Tier

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from benchmarks.data import declared_split, load
 from benchmarks.lstm_pool import flight_pairs, machines, pretrain
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
+from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm, Training, dump, parse, pretrained
 from forecaster.models.lstm_features import Grid
-from forecaster.pipeline import Prequential, Settings, prequential
+from forecaster.series.forecast import Prequential, Settings, prequential
 from forecaster.tuner import ACTIONS, PipelineSettings, State, computing, state_of
 from forecaster.tuner.state import reference, relative_loss, reward, sizing_loss
 

@@ -13,7 +13,7 @@ from forecaster.history.history import History
 from forecaster.joint import Joint, path_quantiles
 from forecaster.plbm_state import State
 from forecaster.prediction import Prediction
-from forecaster.prior import unknown_user
+from forecaster.series.prior import unknown_user
 
 #: How far ahead is answered; and how many known users stand for one that is not known.
 FARTHEST, PEERS = timedelta(weeks=8), 50

@@ -1,6 +1,6 @@
 """From forecasts of single series to one joint forecast, and from that to every level of the hierarchy.
 
-The rule: series move together as their past errors did (forecaster.paths) and are scaled to the modelled whole of their
+The rule: series move together as their past errors did (forecaster.series.paths) and are scaled to the modelled whole of their
 label; parts are drawn from the paths of what holds them. So user × application, application, user, label and total agree
 path by path.
 """
@@ -19,7 +19,7 @@ from forecaster.demand import LEVELS
 from forecaster.hierarchy import Shares, bucket_of, lumped, parts, reconciled, scaled_to
 from forecaster.history.history import Floats, History, Ints
 from forecaster.nodes import NodeForecast
-from forecaster.paths import draw_ranks, paths_from_ranks
+from forecaster.series.paths import draw_ranks, paths_from_ranks
 from forecaster.structure import Structure
 
 #: Numbers in the joint paths at most; more series or steps get fewer paths, never fewer than 200.

@@ -10,9 +10,9 @@ from forecaster.history.history import Floats, History
 from forecaster.nodes import on_one_thread
 from forecaster.plbm_state import PlbmSettings
 from forecaster.pooled import pooled_tail
-from forecaster.prior import Prior, priors
+from forecaster.series.prior import Prior, priors
+from forecaster.series.tail import TailShape
 from forecaster.structure import Structure, pair_values, series_values, whole_values
-from forecaster.tail import TailShape
 from forecaster.warm import Net, warmed
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, stretch_of
-from forecaster.pipeline import Settings, prequential, seconds_of, short_history
+from forecaster.models.features import seasons_of
+from forecaster.series.forecast import Settings, prequential, seconds_of, short_history
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from forecaster.calendar.effects import Effect
 from forecaster.demand import LEVELS, RequestCost
 from forecaster.history.history import History
 from forecaster.nodes import NodeForecast
-from forecaster.tail import DECLARED, TailShape
+from forecaster.series.tail import DECLARED, TailShape
 from forecaster.tuned import Choices
 from forecaster.warm import Net, WarmStart
 from forecaster.workload import Workload

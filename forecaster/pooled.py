@@ -1,7 +1,7 @@
 """The shape of far tails, pooled over the series of a panel.
 
 A few dozen exceedances of one series say little about a shape, those of many series together do. Each series' errors are
-normalised as its intervals are (forecaster.conformal); what exceeds its own 0.95 quantile is divided by its mean, so that
+normalised as its intervals are (forecaster.series.conformal); what exceeds its own 0.95 quantile is divided by its mean, so that
 the shape remains and the scale does not. Probability-weighted moments of all of them give one shape. It is near ahead
 that it is read, and tails are lighter far ahead; so it is kept within bounds, and near the declared one while few
 exceedances speak (docs/models.md has what that gains).
@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.conformal import normalised
 from forecaster.models import Expert
 from forecaster.models.direct import Direct
-from forecaster.pipeline import read_stretch, scaled
-from forecaster.tail import PRIOR_SHAPE, TailShape, exceedances, shape_by_moments
+from forecaster.series.conformal import normalised
+from forecaster.series.forecast import read_stretch, scaled
+from forecaster.series.tail import PRIOR_SHAPE, TailShape, exceedances, shape_by_moments
 
 Floats = NDArray[np.float64]
 #: The model whose errors are pooled, and how many steps ahead: it carries most mixes.

@@ -11,7 +11,7 @@ import numpy as np
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.history.history import Floats
-from forecaster.prior import Prior
+from forecaster.series.prior import Prior
 
 
 @dataclass(frozen=True, kw_only=True)

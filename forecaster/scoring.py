@@ -12,8 +12,8 @@ import numpy as np
 from forecaster.demand import LEVELS
 from forecaster.history.history import Floats, History
 from forecaster.modelled import whole_names
-from forecaster.paths import levels_of
 from forecaster.plbm_state import HIGH, LOW, Fitted, State
+from forecaster.series.paths import levels_of
 from forecaster.structure import Structure, pair_values, series_values, whole_values
 
 

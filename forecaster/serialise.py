@@ -24,7 +24,7 @@ from forecaster.models.lstm import dump, parse
 from forecaster.nodes import NodeForecast, NodeSummary
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm_state import Fitted, PlbmSettings, State
-from forecaster.tail import TailShape
+from forecaster.series.tail import TailShape
 from forecaster.warm import Net
 from forecaster.workload import Workload
 

@@ -16,11 +16,11 @@ from datetime import timedelta
 import numpy as np
 
 from forecaster.calendar.clock import Calendar, excluded_steps
-from forecaster.features import seasons_of
 from forecaster.hierarchy import Shares, estimate_shares
 from forecaster.history.assemble import cells_history
 from forecaster.history.censoring import uncensored
 from forecaster.history.history import Floats, History, Ints
+from forecaster.models.features import seasons_of
 from forecaster.plbm_state import NodeOf, PlbmSettings
 
 #: Up to this many nodes, all are modelled alone.

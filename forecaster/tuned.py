@@ -16,12 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
 from forecaster.models import MODELS
 from forecaster.models.base import near_stride, stretch_of
+from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm
-from forecaster.pipeline import STRIDES, Prequential, SeriesForecast, forecast_series, knots, most_rows, seconds_of
-from forecaster.tail import DECLARED, TailShape
+from forecaster.series.forecast import (
+    STRIDES,
+    Prequential,
+    SeriesForecast,
+    forecast_series,
+    knots,
+    most_rows,
+    seconds_of,
+)
+from forecaster.series.tail import DECLARED, TailShape
 from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Tuner, distance, refined
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import causal_fill, without_spikes
+from forecaster.models.features import causal_fill, without_spikes
 
 Floats = NDArray[np.float64]
 Made = TypeVar("Made")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import centred_mean, ewma, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.base import Stretch
+from forecaster.models.features import centred_mean, ewma, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.ridge import NormalEquations, normal_equations
 
 Floats = NDArray[np.float64]

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
-from forecaster.features import seasonal_ewma, shifted, whole_seasons
 from forecaster.models.base import Stretch
 from forecaster.models.direct import bounded
+from forecaster.models.features import seasonal_ewma, shifted, whole_seasons
 
 Floats = NDArray[np.float64]
 #: Errors and trends that are tried: additive or multiplicative; none, additive, damped.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import seasonal_ewma, shifted, whole_seasons
 from forecaster.models.base import Stretch
+from forecaster.models.features import seasonal_ewma, shifted, whole_seasons
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import blocks
+from forecaster.models.features import blocks
 
 Floats = NDArray[np.float64]
 #: Fewer rows than this say nothing about a regression.

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.conformal import dress
 from forecaster.models.base import Stretch
 from forecaster.models.naive import SeasonalNaive
+from forecaster.series.conformal import dress
 
 Floats = NDArray[np.float64]
 #: The quantiles that sizes are chosen at.

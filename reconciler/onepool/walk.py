@@ -12,10 +12,10 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import seasons_of
 from forecaster.models import MODELS
 from forecaster.models.base import stretch_of
-from forecaster.pipeline import Settings, prequential, seconds_of
+from forecaster.models.features import seasons_of
+from forecaster.series.forecast import Settings, prequential, seconds_of
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
 from reconciler.onepool.mixture import predictive
 from reconciler.onepool.recalibrated import recalibrated

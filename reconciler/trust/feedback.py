@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS, DemandForecast
 from forecaster.history.history import History
-from forecaster.paths import paths_from_ranks
+from forecaster.series.paths import paths_from_ranks
 from reconciler.demand.grouping import REST, Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.trust import demotion

@@ -13,9 +13,9 @@ from scipy.stats import norm
 
 from forecaster.demand import LEVELS
 from forecaster.hierarchy import scaled_to
-from forecaster.paths import draw_ranks, paths_from_ranks
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
+from forecaster.series.paths import draw_ranks, paths_from_ranks
 
 SERIES, HORIZON, PATHS = 4, 6, 1500
 GRID = np.asarray(LEVELS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.aggregation import Mix, aggregate
-from forecaster.conformal import recalibrate
 from forecaster.demand import LEVELS
+from forecaster.series.conformal import recalibrate
+from forecaster.series.mixing import Mix, aggregate
 
 Floats = NDArray[np.float64]
 GRID = np.asarray(LEVELS)

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from forecaster.aggregation import aggregate
-from forecaster.conformal import order_statistics
 from forecaster.demand import LEVELS
-from forecaster.features import without_spikes
 from forecaster.models import MODELS
 from forecaster.models.arima import HarmonicArima
 from forecaster.models.base import stretch_of
+from forecaster.models.features import without_spikes
 from forecaster.onepool import walk
-from forecaster.paths import error_levels, levels_of, paths_from_ranks
-from forecaster.pipeline import STRIDES, forecast_series, knots, prequential
-from forecaster.tail import shape_by_moments, tail_quantiles
+from forecaster.series.conformal import order_statistics
+from forecaster.series.forecast import STRIDES, forecast_series, knots, prequential
+from forecaster.series.mixing import aggregate
+from forecaster.series.paths import error_levels, levels_of, paths_from_ranks
+from forecaster.series.tail import shape_by_moments, tail_quantiles
 
 HOUR = timedelta(hours=1)
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecaster.demand import LEVELS
-from forecaster.prior import default_prior, priors, unknown_user
+from forecaster.series.prior import default_prior, priors, unknown_user
 
 LOW, MIDDLE, HIGH = LEVELS.index(0.05), LEVELS.index(0.5), LEVELS.index(0.95)
 

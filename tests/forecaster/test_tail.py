@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
 from forecaster.pooled import BELIEVED, FEWEST_SERIES, pooled_tail
-from forecaster.reasons import tail_words
 from forecaster.serialise import from_files, to_files
-from forecaster.tail import DECLARED, PRIOR_SHAPE, TailShape, tail_quantiles
+from forecaster.series.reasons import tail_words
+from forecaster.series.tail import DECLARED, PRIOR_SHAPE, TailShape, tail_quantiles
 
 Floats = NDArray[np.float64]
 START = datetime(2026, 1, 5, tzinfo=UTC)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.models.base import Stretch
-from forecaster.tail import TailShape
+from forecaster.series.tail import TailShape
 
 Floats = NDArray[np.float64]
 

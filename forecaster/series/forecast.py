@@ -16,17 +16,17 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.aggregation import aggregate
-from forecaster.ceiling import ceiling
-from forecaster.conformal import dress, recalibrate
 from forecaster.demand import LEVELS
-from forecaster.features import seasons_of
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, Stretch, stretch_of
-from forecaster.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
-from forecaster.reasons import reason, recent_coverage, spoken
-from forecaster.scale import PowerScale, unit_of
-from forecaster.tail import DECLARED, TailShape
+from forecaster.models.features import seasons_of
+from forecaster.series.ceiling import ceiling
+from forecaster.series.conformal import dress, recalibrate
+from forecaster.series.mixing import aggregate
+from forecaster.series.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
+from forecaster.series.reasons import reason, recent_coverage, spoken
+from forecaster.series.scale import PowerScale, unit_of
+from forecaster.series.tail import DECLARED, TailShape
 
 Floats = NDArray[np.float64]
 #: Rows that a forecast reads at most, and weeks: older ones cost time and say little.

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from forecaster.features import whole_seasons
 from forecaster.models.base import Stretch
+from forecaster.models.features import whole_seasons
 
 Floats = NDArray[np.float64]
 #: Days after which a time of day has a record of its own, and the share of the whole record that it may always reach.

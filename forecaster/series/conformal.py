@@ -13,10 +13,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import blocks, ewma, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.base import Stretch
+from forecaster.models.features import blocks, ewma, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.ridge import normal_equations
-from forecaster.tail import PRIOR_SHAPE, tail_quantiles
+from forecaster.series.tail import PRIOR_SHAPE, tail_quantiles
 
 Floats = NDArray[np.float64]
 #: Residuals that a quantile is taken from at most: the newest ones.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.features import blocks
+from forecaster.models.features import blocks
 
 Floats = NDArray[np.float64]
 #: Power of the inverse relative loss, and the share of Bernstein's weights (docs/models.md: what was tried).

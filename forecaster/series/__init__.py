@@ -1,0 +1,1 @@
+"""One series: from values to calibrated quantiles and joint paths."""
