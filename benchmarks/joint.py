@@ -3,7 +3,7 @@
     python -m benchmarks.joint [--data FOLDER] [--half tune|judge] [--only routes] [--json OUT]
 
 Walks the second part of each series origin by origin with `pipeline.prequential`, whose rows read nothing newer than
-their cutoff, and draws the paths as `forecaster.joint` does, from errors that were known at the origin (walked in
+their cutoff, and draws the paths as `forecaster.hierarchy.joint` does, from errors that were known at the origin (walked in
 strides where a forecast walks fine series so) and scaled to the forecast of the whole. Sizing reads two things off
 the paths: the largest step while instances boot (here of the next 2, 3 and 6), and the sum over applications. Each is
 printed with the coverage of its central 50, 80 and 90 % intervals, and beside it what the same marginals give when
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.data import declared_split, load, packaged
 from benchmarks.lstm_pool import flight_pairs
 from forecaster.demand import LEVELS
-from forecaster.hierarchy import scaled_to
+from forecaster.hierarchy.shares import scaled_to
 from forecaster.models.base import stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import pretrained

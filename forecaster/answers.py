@@ -9,8 +9,8 @@ import numpy as np
 
 from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError
+from forecaster.hierarchy.joint import Joint, path_quantiles
 from forecaster.history.history import History
-from forecaster.joint import Joint, path_quantiles
 from forecaster.plbm_state import State
 from forecaster.prediction import Prediction
 from forecaster.series.prior import unknown_user

@@ -23,20 +23,20 @@ import pandas as pd
 from forecaster.answers import answer, steps_ahead, too_far
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.errors import ForecastError
+from forecaster.hierarchy.joint import Joint, joint
+from forecaster.hierarchy.levels import at_level
+from forecaster.hierarchy.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
+from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
+from forecaster.hierarchy.structure import Structure, node_shares, pair_shares, series_values, structure_of
 from forecaster.history.assemble import extended, history_from_frame
 from forecaster.history.history import Floats, History, aligned
 from forecaster.history.measured import read_measurements
 from forecaster.history.outages import with_outages
 from forecaster.history.retries import are_events
-from forecaster.joint import Joint, joint
-from forecaster.levels import at_level
-from forecaster.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
-from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application, due_of
 from forecaster.prediction import Prediction, Recommendation, recommendations
 from forecaster.scoring import scored
-from forecaster.structure import Structure, node_shares, pair_shares, series_values, structure_of
 from forecaster.tuner import Tuner
 from forecaster.utilisation import Units, without_measurement
 from forecaster.workload import learn_workload

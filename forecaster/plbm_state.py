@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from forecaster.calendar.clock import Calendar
 from forecaster.calendar.effects import Effect
 from forecaster.demand import LEVELS, RequestCost
+from forecaster.hierarchy.nodes import NodeForecast
+from forecaster.hierarchy.warm_start import Net, WarmStart
 from forecaster.history.history import History
-from forecaster.nodes import NodeForecast
 from forecaster.series.tail import DECLARED, TailShape
-from forecaster.tuned import Choices
-from forecaster.warm import Net, WarmStart
+from forecaster.tuner.in_force import Choices
 from forecaster.workload import Workload
 
 Floats = NDArray[np.float64]

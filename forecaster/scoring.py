@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from forecaster.demand import LEVELS
+from forecaster.hierarchy.modelled import whole_names
+from forecaster.hierarchy.structure import Structure, pair_values, series_values, whole_values
 from forecaster.history.history import Floats, History
-from forecaster.modelled import whole_names
 from forecaster.plbm_state import HIGH, LOW, Fitted, State
 from forecaster.series.paths import levels_of
-from forecaster.structure import Structure, pair_values, series_values, whole_values
 
 
 def scored(state: State, structure: Structure, newer: History) -> tuple[dict[str, Fitted], int]:

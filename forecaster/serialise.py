@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from forecaster.demand import RequestCost
 from forecaster.errors import ModelStoreError
+from forecaster.hierarchy.nodes import NodeForecast, NodeSummary
+from forecaster.hierarchy.warm_start import Net
 from forecaster.history.history import History
 from forecaster.history.quality import Quality
 from forecaster.models.lstm import dump, parse
-from forecaster.nodes import NodeForecast, NodeSummary
 from forecaster.plain import from_plain, to_plain
 from forecaster.plbm_state import Fitted, PlbmSettings, State
 from forecaster.series.tail import TailShape
-from forecaster.warm import Net
 from forecaster.workload import Workload
 
 #: Version of the files' meaning.

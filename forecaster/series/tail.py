@@ -2,7 +2,7 @@
 
 An empirical quantile at level q is honest from n ≥ 1/(1 - q) - 1 residuals on (Vovk et al. 2005; Lei et al. 2018); for
 q = 0.999 that is 999. Below that the exceedances over the 0.95 quantile are given a generalised Pareto tail whose shape
-is shrunk towards that of all series of the panel (forecaster.pooled), because a shape cannot be estimated from a few
+is shrunk towards that of all series of the panel (forecaster.hierarchy.pooled_tail), because a shape cannot be estimated from a few
 dozen points; without a panel, towards a declared one.
 Probability-weighted moments: Hosking and Wallis (1987).
 """

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from forecaster.modelled import names_of
+from forecaster.hierarchy.modelled import names_of
 from forecaster.plbm import PLBM
 from reconciler.adapters.model_store import load_state
 from reconciler.cli import options

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from forecaster.levels import NAMES
+from forecaster.hierarchy.levels import NAMES
 from reconciler.adapters.files import write_text
 from reconciler.adapters.kept_forecaster import Kept, resume, runner
 from reconciler.cli import options

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from forecaster.accuracy import Accuracy, accuracy, seasonal_naive
+from forecaster.hierarchy.structure import series_values, structure_of
 from forecaster.history.grid import span
 from forecaster.history.history import Floats, History
 from forecaster.models.lstm import pretrained
 from forecaster.onepool import walk
-from forecaster.structure import series_values, structure_of
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
 from reconciler.demand.forecaster_settings import nodes_of, settings_of

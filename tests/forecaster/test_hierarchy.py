@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.hierarchy import bucket_of, estimate_shares, lumped, parts, reconciled
+from forecaster.hierarchy.shares import bucket_of, estimate_shares, lumped, parts, reconciled
 from forecaster.history.assemble import cells_history
 from forecaster.history.history import History
 

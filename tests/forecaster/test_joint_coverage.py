@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from forecaster.demand import LEVELS
-from forecaster.hierarchy import scaled_to
+from forecaster.hierarchy.shares import scaled_to
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
 from forecaster.series.paths import draw_ranks, paths_from_ranks

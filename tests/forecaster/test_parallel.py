@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
 from forecaster.history.assemble import history_from_frame
 from forecaster.history.history import History
-from forecaster.nodes import NodeForecast, Task, node_forecast
 from forecaster.parallel import Runner, in_order, processes
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings

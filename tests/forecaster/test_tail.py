@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from forecaster.hierarchy.pooled_tail import BELIEVED, FEWEST_SERIES, pooled_tail
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
-from forecaster.pooled import BELIEVED, FEWEST_SERIES, pooled_tail
 from forecaster.serialise import from_files, to_files
 from forecaster.series.reasons import tail_words
 from forecaster.series.tail import DECLARED, PRIOR_SHAPE, TailShape, tail_quantiles

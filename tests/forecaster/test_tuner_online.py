@@ -12,8 +12,8 @@ import pytest
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import Fitted, PlbmSettings
 from forecaster.serialise import from_files, to_files
-from forecaster.tuned import Choices, Laid, chosen, forecast
 from forecaster.tuner import ACTIONS, DEFAULT, Choice, PipelineSettings, Tuner, Verdict, Weights, computing
+from forecaster.tuner.in_force import Choices, Laid, chosen, forecast
 from forecaster.tuner.state import FEATURES, GROUPS
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

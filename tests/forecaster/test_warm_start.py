@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import forecaster.warm
+import forecaster.hierarchy.warm_start
 from forecaster.errors import ModelStoreError
+from forecaster.hierarchy.warm_start import Net, WarmStart, warmed
 from forecaster.models.lstm import pretrained
 from forecaster.plbm import PLBM
 from forecaster.plbm_state import PlbmSettings
 from forecaster.serialise import from_files, to_files
-from forecaster.warm import Net, WarmStart, warmed
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -40,7 +40,7 @@ def test_a_small_or_short_panel_keeps_the_pretrained_net_and_says_why() -> None:
 
 
 def test_without_keras_the_pretrained_net_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecaster.warm, "NEEDED", ("no_such_module",))
+    monkeypatch.setattr(forecaster.hierarchy.warm_start, "NEEDED", ("no_such_module",))
     net = looked_at(panel(5, 24 * 20))
     assert net.net is None
     assert "the extra `lstm`, is not installed" in net.said

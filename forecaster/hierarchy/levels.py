@@ -12,8 +12,8 @@ import numpy as np
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
+from forecaster.hierarchy.joint import Joint, path_quantiles
 from forecaster.history.history import Floats, History, Ints
-from forecaster.joint import Joint, path_quantiles
 
 NAMES = ("node", "application", "user", "label", "total")
 

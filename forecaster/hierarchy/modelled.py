@@ -6,14 +6,14 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from forecaster.demand import LEVELS
+from forecaster.hierarchy.nodes import on_one_thread
+from forecaster.hierarchy.pooled_tail import pooled_tail
+from forecaster.hierarchy.structure import Structure, pair_values, series_values, whole_values
+from forecaster.hierarchy.warm_start import Net, warmed
 from forecaster.history.history import Floats, History
-from forecaster.nodes import on_one_thread
 from forecaster.plbm_state import PlbmSettings
-from forecaster.pooled import pooled_tail
 from forecaster.series.prior import Prior, priors
 from forecaster.series.tail import TailShape
-from forecaster.structure import Structure, pair_values, series_values, whole_values
-from forecaster.warm import Net, warmed
 
 
 @dataclass(frozen=True, kw_only=True)

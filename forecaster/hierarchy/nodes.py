@@ -24,8 +24,8 @@ from forecaster.models.lstm import QuantileLstm, pretrained
 from forecaster.series.forecast import Prequential, SeriesForecast
 from forecaster.series.paths import KEPT_ORIGINS, error_levels
 from forecaster.series.tail import DECLARED, TailShape
-from forecaster.tuned import Choices, Laid, chosen, forecast
 from forecaster.tuner import DEFAULT, Tuner, shipped_tuner
+from forecaster.tuner.in_force import Choices, Laid, chosen, forecast
 
 Floats = NDArray[np.float64]
 #: An expert below this mean weight is left out of updates until the next refit.

@@ -16,7 +16,7 @@ from datetime import timedelta
 import numpy as np
 
 from forecaster.calendar.clock import Calendar, excluded_steps
-from forecaster.hierarchy import Shares, estimate_shares
+from forecaster.hierarchy.shares import Shares, estimate_shares
 from forecaster.history.assemble import cells_history
 from forecaster.history.censoring import uncensored
 from forecaster.history.history import Floats, History, Ints

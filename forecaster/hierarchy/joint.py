@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
-from forecaster.hierarchy import Shares, bucket_of, lumped, parts, reconciled, scaled_to
+from forecaster.hierarchy.nodes import NodeForecast
+from forecaster.hierarchy.shares import Shares, bucket_of, lumped, parts, reconciled, scaled_to
+from forecaster.hierarchy.structure import Structure
 from forecaster.history.history import Floats, History, Ints
-from forecaster.nodes import NodeForecast
 from forecaster.series.paths import draw_ranks, paths_from_ranks
-from forecaster.structure import Structure
 
 #: Numbers in the joint paths at most; more series or steps get fewer paths, never fewer than 200.
 MOST_NUMBERS = 40_000_000

@@ -1,0 +1,1 @@
+"""Many series at once: which are modelled by themselves, shares of the rest, and joint forecasts."""
