@@ -30,7 +30,7 @@ from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm, Training, dump, fitted, pretrained, untrained
 from forecaster.models.lstm_features import Grid
 from forecaster.models.lstm_net import NetSize
-from forecaster.onepool import walk
+from forecaster.rolling.walk import walk
 
 Floats = NDArray[np.float64]
 WEIGHTS = Path(__file__).parent.parent / "forecaster" / "models" / "lstm_weights.npz"

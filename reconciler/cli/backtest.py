@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecaster.demand import LEVELS
 from forecaster.models.lstm import pretrained
-from forecaster.onepool import AheadForecast, walk
+from forecaster.rolling.walk import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.read import HistoryRules, read_history

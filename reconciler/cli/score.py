@@ -17,7 +17,7 @@ from forecaster.hierarchy.structure import series_values, structure_of
 from forecaster.history.grid import span
 from forecaster.history.history import Floats, History
 from forecaster.models.lstm import pretrained
-from forecaster.onepool import walk
+from forecaster.rolling.walk import walk
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
 from reconciler.demand.forecaster_settings import nodes_of, settings_of

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from forecaster.models import MODELS
 from forecaster.models.base import stretch_of
 from forecaster.models.features import seasons_of
+from forecaster.rolling.mixture import predictive
+from forecaster.rolling.recalibrated import recalibrated
+from forecaster.rolling.recursive import GRID
 from forecaster.series.forecast import Settings, prequential, seconds_of
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
-from reconciler.onepool.mixture import predictive
-from reconciler.onepool.recalibrated import recalibrated
-from reconciler.onepool.recursive import GRID
 from reconciler.trust.pacing import Pace, paced
 
 Floats = NDArray[np.float64]

@@ -27,7 +27,7 @@ from benchmarks.forecast_measures import (
 from benchmarks.forecast_ours import COLUMNS, PLAIN, contenders
 from benchmarks.forecast_peers import cached, seasonal_naive, targets_of
 from benchmarks.forecast_summary import of_one, to_best
-from forecaster.onepool import walk
+from forecaster.rolling.walk import walk
 
 WIDTH = len(GRID)
 

@@ -16,7 +16,7 @@ from forecaster.models import MODELS
 from forecaster.models.arima import HarmonicArima
 from forecaster.models.base import stretch_of
 from forecaster.models.features import without_spikes
-from forecaster.onepool import walk
+from forecaster.rolling.walk import walk
 from forecaster.series.conformal import order_statistics
 from forecaster.series.forecast import STRIDES, forecast_series, knots, prequential
 from forecaster.series.mixing import aggregate

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from forecaster.rolling.mixture import Predictive
+from forecaster.rolling.recalibrated import exceeded, recalibrated
 from reconciler.onepool.count import counts_at, unserved_at
-from reconciler.onepool.mixture import Predictive
-from reconciler.onepool.recalibrated import exceeded, recalibrated
 
 DAY, ROWS = 24, 24 * 120
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.onepool.mixture import Predictive
+from forecaster.rolling.mixture import Predictive
 
 Floats = NDArray[np.float64]
 #: The tail; rows that the forecast weighs as for its share of them, hits as for their depth; half-life in days.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.onepool.recursive import (
+from forecaster.rolling.recursive import (
     EXPERTS,
     GRID,
     dressed,
