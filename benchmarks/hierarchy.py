@@ -23,7 +23,7 @@ import numpy as np
 from forecaster.history.assemble import cells_history
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import PlbmSettings
+from forecaster.plbm.state import PlbmSettings
 from reconciler.adapters.model_store import load_state, save_state
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

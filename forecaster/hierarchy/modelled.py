@@ -11,7 +11,7 @@ from forecaster.hierarchy.pooled_tail import pooled_tail
 from forecaster.hierarchy.structure import Structure, pair_values, series_values, whole_values
 from forecaster.hierarchy.warm_start import Net, warmed
 from forecaster.history.history import Floats, History
-from forecaster.plbm_state import PlbmSettings
+from forecaster.plbm.state import PlbmSettings
 from forecaster.series.prior import Prior, priors
 from forecaster.series.tail import TailShape
 

@@ -21,7 +21,7 @@ from forecaster.history.assemble import cells_history
 from forecaster.history.censoring import uncensored
 from forecaster.history.history import Floats, History, Ints
 from forecaster.models.features import seasons_of
-from forecaster.plbm_state import NodeOf, PlbmSettings
+from forecaster.plbm.state import NodeOf, PlbmSettings
 
 #: Up to this many nodes, all are modelled alone.
 FEW = 64

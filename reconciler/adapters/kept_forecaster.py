@@ -15,7 +15,7 @@ from pathlib import Path
 from forecaster.errors import ForecastError
 from forecaster.history.late_rows import news
 from forecaster.parallel import Runner, processes
-from forecaster.plbm import PLBM, Update
+from forecaster.plbm.plbm import PLBM, Update
 from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.history.read import read_measurements
 from reconciler.adapters.history.source import history_rules, read_demand, source_names

@@ -17,8 +17,8 @@ import shutil
 from pathlib import Path
 
 from forecaster.errors import ModelStoreError
-from forecaster.plbm_state import State
-from forecaster.serialise import FORMAT, REMEDY, from_files, to_files
+from forecaster.plbm.serialise import FORMAT, REMEDY, from_files, to_files
+from forecaster.plbm.state import State
 from reconciler.adapters.files import write_text
 from reconciler.errors import InputError
 

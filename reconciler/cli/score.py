@@ -12,11 +12,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from forecaster.accuracy import Accuracy, accuracy, seasonal_naive
 from forecaster.hierarchy.structure import series_values, structure_of
 from forecaster.history.grid import span
 from forecaster.history.history import Floats, History
 from forecaster.models.lstm import pretrained
+from forecaster.plbm.accuracy import Accuracy, accuracy, seasonal_naive
 from forecaster.rolling.walk import walk
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options

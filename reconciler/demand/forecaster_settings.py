@@ -12,8 +12,8 @@ from forecaster.calendar.clock import Calendar, Event
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.history.history import History, Pair
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import NodeOf, PlbmSettings
-from forecaster.utilisation import Units
+from forecaster.plbm.state import NodeOf, PlbmSettings
+from forecaster.workload.utilisation import Units
 from reconciler.fleet.file import Fleet
 
 #: Label of requests that no rule of the fleet file fits.

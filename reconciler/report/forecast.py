@@ -11,7 +11,7 @@ from rich.table import Table
 
 from forecaster.demand import DemandForecast
 from forecaster.plbm import PLBM
-from forecaster.prediction import Prediction
+from forecaster.plbm.prediction import Prediction
 
 #: Rows that a terminal shows; JSON and CSV have all.
 SHOWN = 20

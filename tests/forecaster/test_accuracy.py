@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from forecaster.accuracy import SCORED, accuracy, seasonal_difference, seasonal_naive, weighted_quantile_loss
 from forecaster.demand import LEVELS
 from forecaster.history.censoring import uncensored
+from forecaster.plbm.accuracy import SCORED, accuracy, seasonal_difference, seasonal_naive, weighted_quantile_loss
 
 
 def test_the_weighted_quantile_loss_of_a_point_forecast_by_hand() -> None:

@@ -15,8 +15,8 @@ from forecaster.errors import ForecastError
 from forecaster.history.assemble import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import PlbmSettings, RefitRules
-from forecaster.utilisation import Units
+from forecaster.plbm.state import PlbmSettings, RefitRules
+from forecaster.workload.utilisation import Units
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from forecaster.calendar.clock import Calendar, Event
 from forecaster.calendar.effects import Effect
 from forecaster.errors import ModelStoreError
-from forecaster.plain import from_plain, to_plain
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import PlbmSettings, Score
-from forecaster.serialise import FORMAT, from_files, to_files
+from forecaster.plbm.plain import from_plain, to_plain
+from forecaster.plbm.serialise import FORMAT, from_files, to_files
+from forecaster.plbm.state import PlbmSettings, Score
 from reconciler.adapters.model_store import load_state, save_state
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -119,7 +119,7 @@ def test_old_versions_are_kept_for_a_while_and_no_longer(tmp_path: Path, plbm: P
 SAVER = """
 import sys
 from pathlib import Path
-from forecaster.serialise import from_files
+from forecaster.plbm.serialise import from_files
 from reconciler.adapters import model_store
 folder = Path(sys.argv[1])
 state = model_store.load_state(folder)

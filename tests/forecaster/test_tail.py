@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from forecaster.hierarchy.pooled_tail import BELIEVED, FEWEST_SERIES, pooled_tail
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import PlbmSettings
-from forecaster.serialise import from_files, to_files
+from forecaster.plbm.serialise import from_files, to_files
+from forecaster.plbm.state import PlbmSettings
 from forecaster.series.reasons import tail_words
 from forecaster.series.tail import DECLARED, PRIOR_SHAPE, TailShape, tail_quantiles
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import Fitted, PlbmSettings
-from forecaster.serialise import from_files, to_files
+from forecaster.plbm.serialise import from_files, to_files
+from forecaster.plbm.state import Fitted, PlbmSettings
 from forecaster.tuner import ACTIONS, DEFAULT, Choice, PipelineSettings, Tuner, Verdict, Weights, computing
 from forecaster.tuner.in_force import Choices, Laid, chosen, forecast
 from forecaster.tuner.state import FEATURES, GROUPS

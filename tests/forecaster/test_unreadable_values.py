@@ -11,7 +11,7 @@ import pytest
 from forecaster.history.assemble import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import PlbmSettings
+from forecaster.plbm.state import PlbmSettings
 from reconciler.adapters.history.read import read_history, read_measurements
 
 HEADER = "timestamp,user_id,application_id"

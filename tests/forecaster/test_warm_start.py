@@ -14,8 +14,8 @@ from forecaster.errors import ModelStoreError
 from forecaster.hierarchy.warm_start import Net, WarmStart, warmed
 from forecaster.models.lstm import pretrained
 from forecaster.plbm import PLBM
-from forecaster.plbm_state import PlbmSettings
-from forecaster.serialise import from_files, to_files
+from forecaster.plbm.serialise import from_files, to_files
+from forecaster.plbm.state import PlbmSettings
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

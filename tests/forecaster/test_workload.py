@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.workload import costs_from_utilisation, learn_workload, numeric_parameters
+from forecaster.workload.costs import costs_from_utilisation, learn_workload, numeric_parameters
 
 
 def measured(application: str, program: str, cpu: list[float], **more: object) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from forecaster.demand import LEVELS
 from forecaster.hierarchy.modelled import whole_names
 from forecaster.hierarchy.structure import Structure, pair_values, series_values, whole_values
 from forecaster.history.history import Floats, History
-from forecaster.plbm_state import HIGH, LOW, Fitted, State
+from forecaster.plbm.state import HIGH, LOW, Fitted, State
 from forecaster.series.paths import levels_of
 
 

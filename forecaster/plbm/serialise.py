@@ -23,10 +23,10 @@ from forecaster.hierarchy.warm_start import Net
 from forecaster.history.history import History
 from forecaster.history.quality import Quality
 from forecaster.models.lstm import dump, parse
-from forecaster.plain import from_plain, to_plain
-from forecaster.plbm_state import Fitted, PlbmSettings, State
+from forecaster.plbm.plain import from_plain, to_plain
+from forecaster.plbm.state import Fitted, PlbmSettings, State
 from forecaster.series.tail import TailShape
-from forecaster.workload import Workload
+from forecaster.workload.costs import Workload
 
 #: Version of the files' meaning.
 FORMAT = 4

@@ -20,7 +20,7 @@ from forecaster.hierarchy.warm_start import Net, WarmStart
 from forecaster.history.history import History
 from forecaster.series.tail import DECLARED, TailShape
 from forecaster.tuner.in_force import Choices
-from forecaster.workload import Workload
+from forecaster.workload.costs import Workload
 
 Floats = NDArray[np.float64]
 #: From user and application to (node, label): what is forecast together, and the tier or class it belongs to.

@@ -20,7 +20,6 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from forecaster.answers import answer, steps_ahead, too_far
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.errors import ForecastError
 from forecaster.hierarchy.joint import Joint, joint
@@ -34,12 +33,13 @@ from forecaster.history.measured import read_measurements
 from forecaster.history.outages import with_outages
 from forecaster.history.retries import are_events
 from forecaster.parallel import Runner, in_order
-from forecaster.plbm_state import Fitted, NodeOf, PlbmSettings, State, by_application, due_of
-from forecaster.prediction import Prediction, Recommendation, recommendations
-from forecaster.scoring import scored
+from forecaster.plbm.answers import answer, steps_ahead, too_far
+from forecaster.plbm.prediction import Prediction, Recommendation, recommendations
+from forecaster.plbm.scoring import scored
+from forecaster.plbm.state import Fitted, NodeOf, PlbmSettings, State, by_application, due_of
 from forecaster.tuner import Tuner
-from forecaster.utilisation import Units, without_measurement
-from forecaster.workload import learn_workload
+from forecaster.workload.costs import learn_workload
+from forecaster.workload.utilisation import Units, without_measurement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError
 from forecaster.hierarchy.joint import Joint, path_quantiles
 from forecaster.history.history import History
-from forecaster.plbm_state import State
-from forecaster.prediction import Prediction
+from forecaster.plbm.prediction import Prediction
+from forecaster.plbm.state import State
 from forecaster.series.prior import unknown_user
 
 #: How far ahead is answered; and how many known users stand for one that is not known.

@@ -1,6 +1,6 @@
 """Costs of requests where no event was measured, from the utilisation that a series carries beside its counts.
 
-The rule: each application's utilisation is regressed on its own counts (forecaster.workload), with a constant for what
+The rule: each application's utilisation is regressed on its own counts (forecaster.workload.costs), with a constant for what
 runs without requests. What one unit of `cpu` or `memory` is can't be seen in the data, so it must be said; unsaid, the
 column is not used.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from forecaster.demand import RequestCost
 from forecaster.history.history import Floats, History, Ints
-from forecaster.workload import Workload, costs_from_utilisation
+from forecaster.workload.costs import Workload, costs_from_utilisation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What requests cost: vCPU time, memory and network, learned from utilisation and parameters."""
