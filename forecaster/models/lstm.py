@@ -3,7 +3,7 @@
 A row of a forecast must not come from weights that have seen it, else the mix would trust the net for what it learned
 by heart. So the weights form a line of stages: each says from which moment on it may speak, and a forecast with cutoff
 c uses the newest stage that began at or before c. `pretrained()` is stage zero: weights that were fitted once by
-`benchmarks.lstm --pretrain` on the tune split and are a constant for every series.
+`benchmarks.forecast.lstm --pretrain` on the tune split and are a constant for every series.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def untrained(size: NetSize | None = None) -> QuantileLstm:
 
 @cache
 def pretrained() -> QuantileLstm:
-    """The net that ships with the package: weights from `benchmarks.lstm --pretrain`, free to speak for any moment."""
+    """The net that ships with the package: weights from `benchmarks.forecast.lstm --pretrain`, free to speak for any moment."""
     return parse(files("forecaster.models").joinpath("lstm_weights.npz").read_bytes(), source="lstm_weights.npz")
 
 

@@ -1,4 +1,4 @@
-"""The tuner on paper: the policy that `benchmarks.tuner` learned and judged.
+"""The tuner on paper: the policy that `benchmarks.tuner.run` learned and judged.
 
 It ships with the package as JSON with its provenance and the table it was judged by, and says for which classes of
 series the agent is on. What is learned in operation is kept with each series (`online.Choice`).
@@ -52,14 +52,14 @@ def parse_policy(text: str, *, source: str = "the tuner's policy") -> Tuner:
     try:
         read = PolicyFile.model_validate_json(text)
     except ValidationError as error:
-        raise ModelStoreError(f"{source} can't be read ({_first(error)}); run benchmarks.tuner again") from error
+        raise ModelStoreError(f"{source} can't be read ({_first(error)}); run benchmarks.tuner.run again") from error
     if read.format != FORMAT or read.features != list(FEATURES) or read.actions != [a.name for a in ACTIONS]:
-        raise ModelStoreError(f"{source} is of another version of the tuner; run benchmarks.tuner again")
+        raise ModelStoreError(f"{source} is of another version of the tuner; run benchmarks.tuner.run again")
     weights = Weights(
         coefficients=np.asarray(read.coefficients, dtype=float), covariance=np.asarray(read.covariance, dtype=float)
     )
     if weights.covariance.shape != (len(ACTIONS), len(FEATURES), len(FEATURES)):
-        raise ModelStoreError(f"{source} has a covariance of another shape; run benchmarks.tuner again")
+        raise ModelStoreError(f"{source} has a covariance of another shape; run benchmarks.tuner.run again")
     return Tuner(weights, {name: Verdict(mode=c.mode, rule=c.rule) for name, c in read.classes.items()})
 
 

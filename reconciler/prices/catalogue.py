@@ -197,5 +197,5 @@ def load_catalogue(text: str, location: str) -> Catalogue:
 @lru_cache(maxsize=1)
 def builtin() -> Catalogue:
     """The small table shipped with the package: a constant, dated, for a start without an account."""
-    text = resources.files("reconciler").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    text = resources.files("reconciler.prices").joinpath("catalogue.yaml").read_text(encoding="utf-8")
     return load_catalogue(text, "built-in catalogue")

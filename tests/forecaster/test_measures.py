@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.data import Trace
-from benchmarks.forecast_measures import (
+from benchmarks.forecast.measures import (
     GRID,
     at,
     clustered,
@@ -24,9 +24,9 @@ from benchmarks.forecast_measures import (
     terciles,
     weighted_quantile_loss,
 )
-from benchmarks.forecast_ours import COLUMNS, PLAIN, contenders
-from benchmarks.forecast_peers import cached, seasonal_naive, targets_of
-from benchmarks.forecast_summary import of_one, to_best
+from benchmarks.forecast.ours import COLUMNS, PLAIN, contenders
+from benchmarks.forecast.peers import cached, seasonal_naive, targets_of
+from benchmarks.forecast.summary import of_one, to_best
 from forecaster.rolling.walk import walk
 
 WIDTH = len(GRID)

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.peers.knobs import Peer
-from benchmarks.sizing_frontier import STATIC, TRACKING, charged, cheapest, frontier, outcome
-from benchmarks.sizing_judged import Outcome, calibrated, judged, judged_peer
-from benchmarks.sizing_summary import as_cheap, best_peer, figures, resampled, summary_of
+from benchmarks.sizing.frontier import STATIC, TRACKING, charged, cheapest, frontier, outcome
+from benchmarks.sizing.judged import Outcome, calibrated, judged, judged_peer
+from benchmarks.sizing.peers.knobs import Peer
+from benchmarks.sizing.summary import as_cheap, best_peer, figures, resampled, summary_of
 
 
 def test_a_frontier_keeps_what_nothing_beats() -> None:

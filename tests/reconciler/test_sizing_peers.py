@@ -7,11 +7,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.forecast_measures import GRID
-from benchmarks.peers.knobs import MARGINS, SPREADS, Floats, Peer, expected_unserved, quantile
-from benchmarks.peers.library import normal_of
-from benchmarks.peers.scalers import aws_predictive, crane, holt_winters, hour_of_week, period_of, predictive_hpa
-from benchmarks.peers.simple import recent, season_ago, seasonal_margin, seasonal_quantile, static_peak, target_tracking
+from benchmarks.forecast.measures import GRID
+from benchmarks.sizing.peers.knobs import MARGINS, SPREADS, Floats, Peer, expected_unserved, quantile
+from benchmarks.sizing.peers.library import normal_of
+from benchmarks.sizing.peers.scalers import aws_predictive, crane, holt_winters, hour_of_week, period_of, predictive_hpa
+from benchmarks.sizing.peers.simple import (
+    recent,
+    season_ago,
+    seasonal_margin,
+    seasonal_quantile,
+    static_peak,
+    target_tracking,
+)
 
 DAY, H = 24, 2
 

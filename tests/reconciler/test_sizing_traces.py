@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.sizing_contenders import case_of
-from benchmarks.sizing_traces import of_file, traces
+from benchmarks.sizing.contenders import case_of
+from benchmarks.sizing.traces import of_file, traces
 
 
 def _written(path: Path, frame: pd.DataFrame) -> Path:

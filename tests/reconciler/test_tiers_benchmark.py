@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.data import Trace
-from benchmarks.tiers import captured, summarised
-from benchmarks.tiers_fixture import ZONES, Fixture, Losses, fixture, losses
-from benchmarks.tiers_limits import best_static, clairvoyant
-from benchmarks.tiers_walk import Sizer, walked
+from benchmarks.fleet.fixture import ZONES, Fixture, Losses, fixture, losses
+from benchmarks.fleet.limits import best_static, clairvoyant
+from benchmarks.fleet.run import captured, summarised
+from benchmarks.fleet.walk import Sizer, walked
 
 DAY = 288
 

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.fleet`."""
+
+from benchmarks.fleet.run import main
+
+main()

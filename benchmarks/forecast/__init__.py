@@ -1,0 +1,1 @@
+"""Forecasts side by side with peers: loss, coverage, speed, and panels."""

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.forecast`."""
+
+from benchmarks.forecast.run import main
+
+main()

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.sizing`."""
+
+from benchmarks.sizing.run import main
+
+main()

@@ -1,0 +1,1 @@
+"""The tuning agent against default, calibrated rule and random search."""

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.tuner`."""
+
+from benchmarks.tuner.run import main
+
+main()
