@@ -30,7 +30,7 @@ from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.history.read import read_history
 from reconciler.cli import main
 from reconciler.errors import Unavailable
-from tests.forecaster.command_cases import enter_project
+from tests.reconciler.cli.command_cases import enter_project
 
 
 def square(number: int) -> int:

@@ -15,7 +15,7 @@ from reconciler.sizing.needs import needs_of
 from reconciler.sizing.repair import promises
 from reconciler.slo.scenarios import aligned_scenarios
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import lognormal_paths, option, problem
+from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 
 def full_program(asked: SizingProblem, first: Mapping[str, int], *, whole: bool) -> float:

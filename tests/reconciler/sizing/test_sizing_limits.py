@@ -9,7 +9,7 @@ from reconciler.sizing import size
 from reconciler.sizing.problem import ContradictoryBounds
 from reconciler.sizing.repair import floor
 from reconciler.slo.latency import Service
-from tests.reconciler.sizing_cases import ALL, option, problem
+from tests.reconciler.sizing.sizing_cases import ALL, option, problem
 
 HOT, WARM, COLD = ALL
 

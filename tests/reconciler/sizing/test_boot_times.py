@@ -11,8 +11,8 @@ from reconciler.plan.decide import problem_of
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import size
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import option, problem
-from tests.reconciler.test_planning import situation
+from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.sizing.sizing_cases import option, problem
 
 
 def test_each_type_leads_by_its_own_95th_percentile_and_is_billed_by_its_own_mean() -> None:

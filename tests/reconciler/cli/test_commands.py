@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.forecaster.command_cases import document, run
+from tests.reconciler.cli.command_cases import document, run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FLEET = """

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from reconciler.adapters.history.read import read_history
-from tests.forecaster.command_cases import document, run
+from tests.reconciler.cli.command_cases import document, run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

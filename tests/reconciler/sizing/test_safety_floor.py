@@ -9,7 +9,7 @@ from reconciler.sizing.repair import floor
 from reconciler.sizing.safety_floor import felt_load, floor_demand
 from reconciler.slo.assess import Supply, assess
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import option, problem
+from tests.reconciler.sizing.sizing_cases import option, problem
 
 ASKED = problem({"gold": 60.0, "bronze": 30.0}, [option(Tier.WARM)])
 

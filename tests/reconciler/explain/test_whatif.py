@@ -8,7 +8,7 @@ from reconciler.errors import UsageError
 from reconciler.explain.whatif import parse, table, what_if
 from reconciler.sizing import Host, SizingProblem
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import lognormal_paths, option, problem
+from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 
 def asked() -> SizingProblem:

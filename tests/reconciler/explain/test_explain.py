@@ -19,9 +19,9 @@ from reconciler.sizing import SizingProblem, size
 from reconciler.trust.demotion import Rung
 from reconciler.trust.feedback import Standing
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import lognormal_paths, option, problem
-from tests.reconciler.test_bad_input import prices
-from tests.reconciler.test_planning import situation
+from tests.reconciler.cli.test_bad_input import prices
+from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 
 def asked(rate: float = 100.0) -> SizingProblem:

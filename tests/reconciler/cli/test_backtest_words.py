@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import main
-from tests.reconciler.test_fleet_backtest import FLEET, START, frame
+from tests.reconciler.backtest.test_fleet_backtest import FLEET, START, frame
 
 
 @pytest.mark.parametrize("mode", ["--pool --unit 5 --ask 1%", "--fleet {folder}/fleet.yaml --to 2024-01-08T02:00Z"])

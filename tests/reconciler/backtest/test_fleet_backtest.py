@@ -27,8 +27,8 @@ from reconciler.prices.catalogue import builtin
 from reconciler.sizing import size
 from reconciler.sizing.boot_time import BootTime
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import lognormal_paths, option, problem
-from tests.reconciler.test_planning import situation
+from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 START = datetime(2024, 1, 8, tzinfo=UTC)
 FLEET = """

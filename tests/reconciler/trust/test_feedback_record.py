@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.trust.memory import with_carried
 from stacks.contract import Tier
-from tests.reconciler.feedback_cases import WEEK, demand, run
-from tests.reconciler.sizing_cases import option, problem
+from tests.reconciler.sizing.sizing_cases import option, problem
+from tests.reconciler.trust.feedback_cases import WEEK, demand, run
 
 
 def test_each_ended_step_enters_the_promise_s_record_once_by_what_the_fleet_carried() -> None:

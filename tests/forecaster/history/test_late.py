@@ -12,7 +12,7 @@ import pytest
 from forecaster.history.assemble import extended, history_from_frame
 from forecaster.history.history import History
 from forecaster.history.late_rows import news
-from tests.forecaster.command_cases import document, enter_project
+from tests.reconciler.cli.command_cases import document, enter_project
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from reconciler.guards.guarded import guarded, past_changes
 from reconciler.guards.order import GuardRules, PastChange
 from reconciler.sizing import size
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import option, problem
+from tests.reconciler.sizing.sizing_cases import option, problem
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ import yaml
 
 from reconciler.cli import root
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples" / "ci").glob("*.yml"))
 #: What stands in for a value in prose.

@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.demand.grouping import group
 from reconciler.trust.feedback import judge, usable_alone
-from tests.reconciler.feedback_cases import FLEET, WEEK, follow, forecast, history, run
+from tests.reconciler.trust.feedback_cases import FLEET, WEEK, follow, forecast, history, run
 
 
 def test_equal_inputs_leave_equal_bytes(tmp_path: Path) -> None:

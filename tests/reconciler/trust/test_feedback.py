@@ -15,7 +15,7 @@ from reconciler.trust.demotion import Rung
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 from reconciler.trust.memory import Memory, from_json, to_json
-from tests.reconciler.feedback_cases import FLEET, HOUR, WEEK, demand, follow, forecast, history, run
+from tests.reconciler.trust.feedback_cases import FLEET, HOUR, WEEK, demand, follow, forecast, history, run
 
 
 def test_a_model_that_holds_stays_in_use_and_keeps_its_bytes() -> None:

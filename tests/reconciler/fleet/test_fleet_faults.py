@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.errors import InputError
 from reconciler.fleet.file import parse_fleet
-from tests.reconciler.test_fleet import small
+from tests.reconciler.fleet.test_fleet import small
 
 LAUNCH = {"image_id": "ami-1", "zones": ["us-east-1a"]}
 HOST = {"name": "a", "uri": "qemu:///system", "cores": 4, "memory_mib": 8192}

@@ -15,9 +15,9 @@ from reconciler.sizing.option_cost import Mixed
 from reconciler.sizing.repair import fits, floor, promises
 from reconciler.sizing.result import usd_of
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import option, problem
-from tests.reconciler.test_bad_input import refits
-from tests.reconciler.test_planning import situation
+from tests.reconciler.cli.test_bad_input import refits
+from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.sizing.sizing_cases import option, problem
 
 COLD_ONLY = {"qos__gold__tiers": ("cold",)}
 

@@ -15,7 +15,7 @@ from reconciler.sizing.result import supply_of, usd_of
 from reconciler.slo.assess import assess
 from reconciler.slo.latency import Service
 from stacks.contract import Demand
-from tests.reconciler.sizing_cases import ALL, lognormal_paths, option, problem
+from tests.reconciler.sizing.sizing_cases import ALL, lognormal_paths, option, problem
 
 HOT, WARM, COLD = ALL
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.sizing import size
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import option, problem
+from tests.reconciler.sizing.sizing_cases import option, problem
 
 
 def test_an_unused_first_tier_is_not_explained_by_tiers_before_it() -> None:

@@ -17,8 +17,8 @@ from reconciler.plan.file import PlanFile
 from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
 from reconciler.sizing import Host, size
 from stacks.contract import Tier
-from tests.reconciler.sizing_cases import lognormal_paths, option, problem
-from tests.reconciler.test_planning import situation
+from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 
 def prices(**types: dict[str, float]) -> Catalogue:
