@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.models.features import shifted
+
 Floats = NDArray[np.float64]
 #: Levels of the predictive distribution: the forecasts' grid and a tail that a share of 0.1 % needs.
 TAIL = (0.97, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99997)
@@ -55,14 +57,6 @@ def restored(x: Floats, scale: str, unit: float) -> Floats:
     return (v**2 if scale == "root" else v) * unit
 
 
-def lagged(x: Floats, lag: int) -> Floats:
-    """`x` moved `lag` rows later; NaN before its first."""
-    out = np.full(len(x), np.nan)
-    if lag < len(x):
-        out[lag:] = x[: len(x) - lag]
-    return out
-
-
 def design(x: Floats, *, day: int, h: int, seasonal: bool, weekly: bool) -> Floats:
     """Regressors (n, k) of `x` (n,); every entry of row t is of rows ≤ t - h."""
     n, week = len(x), 7 * day
@@ -70,12 +64,12 @@ def design(x: Floats, *, day: int, h: int, seasonal: bool, weekly: bool) -> Floa
     if seasonal:
         lags |= {day - 1, day, day + 1, day + h, day + h + 1, 2 * day}
         lags |= {week - 1, week, week + 1, week + h, 2 * week} if weekly else set()
-    columns = [np.ones(n)] + [lagged(x, lag) for lag in sorted(lag for lag in lags if lag >= h)]
+    columns = [np.ones(n)] + [shifted(x, lag, n) for lag in sorted(lag for lag in lags if lag >= h)]
     total = np.cumsum(x)
     for width in (max(day // 4, 1), day):
         mean = np.full(n, np.nan)
         mean[width:] = (total[width:] - total[:-width]) / width
-        columns.append(lagged(mean, h))
+        columns.append(shifted(mean, h, n))
     columns += daily(n, day, 4 if seasonal else 1)
     out = np.stack(columns, axis=1)
     out = np.where(np.isfinite(out), out, out[:, 1:2])
@@ -123,7 +117,7 @@ def smoothed(values: Floats, rate: float, h: int) -> Floats:
     return out
 
 
-def tail_quantiles(z: Floats) -> Floats:
+def sample_quantiles(z: Floats) -> Floats:
     """Quantiles (GRID,) of a sample: empirical, beyond its last 3 % a generalised Pareto tail, shape drawn to 0.1."""
     if len(z) < 30:
         from scipy.stats import norm
@@ -151,7 +145,7 @@ def dressed(center: Floats, spread: Floats, z: Floats, *, warm: int, h: int, eve
     for t in range(len(center)):
         if t % every == 0:
             past = z[warm : max(t - h + 1, warm)]
-            quantiles = tail_quantiles(past) if len(past) > 5 else quantiles
+            quantiles = sample_quantiles(past) if len(past) > 5 else quantiles
         out[t] = center[t] + spread[t] * quantiles
     return out
 
@@ -163,8 +157,8 @@ def quantiles_of(y: Floats, expert: Recursive, *, day: int, h: int, trained: int
     n, every = len(x), max(day // 4, 1)
     X = design(x, day=day, h=h, seasonal=expert.seasonal, weekly=trained >= 14 * day)
     center = recursive_fit(X, x, h=h, forget=expert.forget, ridge=1e-2)
-    low = lagged(np.minimum.accumulate(x), h)
-    high = lagged(np.maximum.accumulate(x), h)
+    low = shifted(np.minimum.accumulate(x), h, n)
+    high = shifted(np.maximum.accumulate(x), h, n)
     low, high = np.where(np.isfinite(low), low, x[0]), np.where(np.isfinite(high), high, x[0])
     center = np.clip(center, low - 0.2 * (high - low), high + 0.3 * (high - low))
     error = x - center

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from forecaster.models.base import Stretch
 from forecaster.models.naive import SeasonalNaive
 from forecaster.series.conformal import dress
+from forecaster.series.loss import pinball
 
 Floats = NDArray[np.float64]
 #: The quantiles that sizes are chosen at.
@@ -141,9 +142,7 @@ def reference(stretch: Stretch, h: int, levels: tuple[float, ...]) -> Floats:
 def sizing_loss(truth: Floats, quantiles: Floats, levels: tuple[float, ...]) -> Floats:
     """(rows,) mean pinball loss at SIZING_LEVELS in requests; NaN where the truth or the forecast is."""
     which = [levels.index(level) for level in SIZING_LEVELS]
-    gap = truth[:, None] - quantiles[:, which]
-    wanted = np.asarray(SIZING_LEVELS)
-    return np.asarray(np.maximum(wanted * gap, (wanted - 1) * gap).mean(axis=1))
+    return np.asarray(pinball(truth, quantiles[:, which], np.asarray(SIZING_LEVELS)).mean(axis=1))
 
 
 def relative_loss(loss: Floats, of_reference: Floats) -> float:
@@ -220,10 +219,10 @@ def _strength(values: Floats, seen: NDArray[np.bool_], season: int, *, keep: int
         return 0.0
     rows = np.where(seen, values, np.nan)[-seasons * season :].reshape(seasons, season)
     rows = np.log1p(rows / (np.nanmean(rows) + 1e-9)) if np.isfinite(rows).any() else np.zeros((seasons, season))
-    filled = np.where(np.isfinite(rows), rows, np.nanmean(rows))
-    total = float(filled.var())
+    known = np.where(np.isfinite(rows), rows, np.nanmean(rows))
+    total = float(known.var())
     if total <= 0:
         return 0.0
     # The mean of k seasons takes 1/k of the noise with it.
-    left = float((filled - filled.mean(axis=0)).var()) * seasons / (seasons - 1)
+    left = float((known - known.mean(axis=0)).var()) * seasons / (seasons - 1)
     return float(np.clip(1.0 - left / total, 0.0, 1.0))
