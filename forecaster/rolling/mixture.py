@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from forecaster.models.features import shifted
 from forecaster.rolling.recursive import (
     EXPERTS,
+    FEWEST,
     GRID,
     dressed,
     quantiles_of,
@@ -61,7 +62,7 @@ def hourly(y: Floats, *, h: int, day: int) -> Floats:
             distance = np.abs(block[: len(past)] - block[t])
             near = past[np.minimum(distance, blocks - distance) <= 1]
             near = near if len(near) >= 10 else past
-            quantiles = sample_quantiles(near) if len(near) >= 30 else np.quantile(near, GRID)
+            quantiles = sample_quantiles(near) if len(near) >= FEWEST else np.quantile(near, GRID)
         out[t] = quantiles
     return np.maximum(out, 0.0)
 
