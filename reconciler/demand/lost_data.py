@@ -63,13 +63,19 @@ class LostData:
     """What has no current data.
 
     classes: by name. applications: those whose last known load still counts. blocking: class → why it must not shrink;
-    holds every lost class, and every class with a large enough lost application.
+    holds every lost class, and every class with a large enough lost application. heard: what the next run should know.
+    current: the applications that have current data.
     """
 
     classes: Mapping[str, LostClass]
     applications: tuple[LastHeard, ...]
     blocking: Mapping[str, str]
     heard: tuple[LastHeard, ...]
+    current: tuple[LastHeard, ...] = ()
+
+    def current_rps(self, qos: str) -> float:
+        """Requests/s of the class's applications that have current data."""
+        return sum(h.rps for h in self.current if h.qos == qos)
 
 
 def last_heard(history: History, fleet: Fleet) -> tuple[LastHeard, ...]:
@@ -145,9 +151,7 @@ def merged(now: Iterable[LastHeard], before: Iterable[LastHeard], fleet: Fleet) 
     return tuple(found[key] for key in sorted(found))
 
 
-def lost_data(
-    fleet: Fleet, history: History | None, before: Sequence[LastHeard], *, as_of: datetime
-) -> LostData:
+def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard], *, as_of: datetime) -> LostData:
     """Judge every class and application at `as_of`.
 
     Args:
@@ -162,7 +166,9 @@ def lost_data(
         by_class[one.qos].append(one)
     gaps = {} if history is None else missing_shares(history, fleet)
     max_age, keep = fleet.history.max_age, fleet.history.keep_lost
-    classes, applications, blocking = {}, [], {}
+    classes: dict[str, LostClass] = {}
+    blocking: dict[str, str] = {}
+    applications: list[LastHeard] = []
     for name in fleet.qos:
         mine = by_class.get(name, [])
         until = max((h.until for h in mine), default=None)
@@ -190,7 +196,11 @@ def lost_data(
                 f"{min(h.until for h in lost):%Y-%m-%d %H:%M} UTC"
             )
     return LostData(
-        classes=classes, applications=tuple(applications), blocking=blocking, heard=_remembered(heard, as_of, keep)
+        classes=classes,
+        applications=tuple(applications),
+        blocking=blocking,
+        heard=_remembered(heard, as_of, keep),
+        current=tuple(h for h in heard if as_of - h.until <= max_age),
     )
 
 
