@@ -78,6 +78,9 @@ class LostData:
         return sum(h.rps for h in self.current if h.qos == qos)
 
 
+NOTHING_LOST = LostData(classes={}, applications=(), blocking={}, heard=())
+
+
 def last_heard(history: History, fleet: Fleet) -> tuple[LastHeard, ...]:
     """The last data of every application and class in the history, in order of class and application."""
     units: dict[tuple[str, str], int] = {}
@@ -202,6 +205,21 @@ def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard]
         heard=_remembered(heard, as_of, keep),
         current=tuple(h for h in heard if as_of - h.until <= max_age),
     )
+
+
+def lost_notes(fleet: Fleet, lost: LostData) -> tuple[str, ...]:
+    """One sentence for each class and application whose last known load stands in for data."""
+    notes = [
+        f"{found.why}: its tiers ({', '.join(fleet.qos[name].tiers)}) keep their sizes, and its last known load of "
+        f"{found.rps:.4g} requests/s counts. To retire the class, remove it from the fleet file [lost data]"
+        for name, found in lost.classes.items()
+    ]
+    notes += [
+        f"{one.application} has no data since {one.until:%Y-%m-%d %H:%M} UTC: its last known load of {one.rps:.4g} requests/s "
+        f"counts in QoS class {one.qos} until {one.until + fleet.history.keep_lost:%Y-%m-%d %H:%M} UTC [lost data]"
+        for one in lost.applications
+    ]
+    return tuple(notes)
 
 
 def missing_shares(history: History, fleet: Fleet) -> dict[str, float]:
