@@ -24,7 +24,7 @@ from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import outlook
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.guarded import past_changes
+from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
 from reconciler.plan.decide import Situation, decide, problem_of
 from reconciler.plan.file import OWN_KEYS, PlanFile
@@ -145,7 +145,7 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
-    past = ledger.entries(project.ledger_file)
+    past = ledger.read(project.ledger_file, since=now - remembered(fleet))
     fleet = held.fleet
     return Situation(
         fleet=fleet,
@@ -166,9 +166,10 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
             *held.notes,
             *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
+            *past.notes,
         ),
-        past=past_changes(past),
-        first_run=not past,
+        past=past_changes(past.entries),
+        first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
         records=known.judged.records,
         standing=known.judged.standing,
