@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from forecaster.errors import HistoryError
 from forecaster.history.assemble import empty_history, series_history
-from forecaster.history.cleaning import SeriesRows
 from forecaster.history.history import History
 from forecaster.history.measured import negative, without_negatives
 from forecaster.history.quality import Finding, Quality
+from forecaster.history.rows import SeriesRows
 from reconciler.adapters.history.clock_back import doubled_hours
 from reconciler.adapters.history.scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
 
