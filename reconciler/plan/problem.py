@@ -11,7 +11,8 @@ from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.fleet.file import Fleet
 from reconciler.plan.placement import Placement
 from reconciler.plan.snapshot import Snapshot
-from reconciler.prices import bill as cost
+from reconciler.prices.bill import hourly
+from reconciler.prices.billed_fleet import BilledFleet
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import hosts, options, tier_bounds
@@ -56,10 +57,11 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         tier_bounds={tier: b for tier, b in bounds.items() if any(o.tier is tier for o in choices)},
         budget_usd_per_hour=fleet.guards.usd_per_hour,
         class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
+        hysteresis=fleet.guards.hysteresis,
         sunk_usd_per_hour=sunk(fleet, snapshot.catalogue),
         load_now=felt_load(demand, snapshot.load_now, snapshot.latency_now_ms, running),
         first_run=snapshot.first_run or snapshot.observed.first_run,
-        keep_observed=frozenset(tier.value for tier in Tier) if snapshot.demoted else frozenset(),
+        keep_observed=frozenset(tier.value for tier in snapshot.blocked_tiers),
         horizon_share={name: a.horizon for name, a in allowed.items()},
     )
 
@@ -76,8 +78,8 @@ def steps_ahead(fleet: Fleet, choices: tuple[Option, ...], window: int) -> int:
 
 def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
     """USD/hour that is paid whatever is decided: own hosts, commitments, reservations, load balancer."""
-    return cost.hourly(
-        cost.Fleet(
+    return hourly(
+        BilledFleet(
             commitments=fleet.tiers.warm.commitments,
             reservations=fleet.tiers.warm.reservations,
             hypervisors=tuple(
