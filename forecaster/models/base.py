@@ -94,7 +94,7 @@ class Stretch:
         return replace(self, values=values)
 
 
-class Model(Protocol):
+class PointModel(Protocol):
     """A model of one series.
 
     `ahead(stretch, h)` returns (n + h,): element t is the forecast of step t that was made from steps ≤ t - h and from

