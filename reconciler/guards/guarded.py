@@ -31,7 +31,7 @@ class GuardedSizing:
 
 def rules_of(fleet: Fleet) -> GuardRules:
     """The guards that a fleet file declares, with its tiers' bounds."""
-    declared, tiers = fleet.guards, fleet.tiers
+    declared = fleet.guards
     return GuardRules(
         step_limit=declared.step_limit,
         churn_share=declared.churn_share,
@@ -39,11 +39,7 @@ def rules_of(fleet: Fleet) -> GuardRules:
         cooldown_up=declared.cooldown_up,
         cooldown_down=declared.cooldown_down,
         freezes=tuple(f.window() for f in declared.freeze),
-        bounds={
-            Tier.HOT: (tiers.hot.min, tiers.hot.max),
-            Tier.WARM: (tiers.warm.min, tiers.warm.max),
-            Tier.COLD: (tiers.cold.min, tiers.cold.max),
-        },
+        bounds={tier: (fleet.tiers.of(tier).min, fleet.tiers.of(tier).max) for tier in Tier},
     )
 
 
