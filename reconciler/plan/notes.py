@@ -40,8 +40,11 @@ def placement_notes(places: Mapping[Tier, Placement]) -> list[str]:
         notes += [
             f"{tier.value}: {count} {name} found no room on the hosts" for name, count in (found.unplaced or {}).items()
         ]
-        if found.reason:
-            notes.append(f"{tier.value}: {found.reason}")
+        if found.excess:
+            notes.append(
+                f"{tier.value}: {found.fullest} carries more than its even share: losing it costs {found.excess} VMs more "
+                f"than counted on (N+{found.spare})."
+            )
         if found.moved:
             notes.append(f"{tier.value}: {len(found.moved)} VMs change hosts to make room")
     return notes

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast
+from reconciler.trust import reasons as because
 from reconciler.trust.demotion import Rung
 
 Floats = NDArray[np.float64]
@@ -68,7 +69,7 @@ def with_fallbacks(forecast: DemandForecast, rows: Floats, rungs: Sequence[Rung]
         paths[:, places] = made
         quantiles[places] = np.quantile(made, forecast.levels, axis=0).transpose(1, 2, 0)
         for k in places:
-            models[k], reasons[k] = rung.label, f"demoted: {rung.label} in place of {models[k]}"
+            models[k], reasons[k] = rung.label, because.replaced(rung.label, models[k])
     return replace(forecast, quantiles=quantiles, paths=paths, models=tuple(models), reasons=tuple(reasons))
 
 
