@@ -35,9 +35,9 @@ def frozen(window: str, *, added: int, removed: int) -> str:
     return f"frozen {window}: +{added} and -{removed} instances are postponed."
 
 
-def fallback_forecast(why: str, *, removed: int) -> str:
-    """A demoted forecast, on which nothing shrinks."""
-    return f"nothing is scaled down on a fallback forecast ({why}): {removed} instances stay."
+def not_shrinking(why: str, *, removed: int) -> str:
+    """Nothing shrinks: `why` names the cause, a fallback forecast or lost data."""
+    return f"{why}: nothing is scaled down, {removed} instances stay."
 
 
 def grew_recently(*, added: int, wait: timedelta, ago: timedelta) -> str:
