@@ -12,7 +12,8 @@ from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan.notes import placement_notes, unreachable_notes
 from reconciler.plan.placement import Placement, place
 from reconciler.plan.snapshot import Snapshot
-from reconciler.prices import bill as cost
+from reconciler.prices.bill import Bill, hourly
+from reconciler.prices.billed_fleet import fleet_of
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.slo.assess import ClassAssessment
@@ -85,11 +86,11 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
     return found
 
 
-def _bill(config: StackConfig, catalogue: Catalogue) -> cost.Bill:
-    return cost.hourly(cost.fleet_of(config, catalogue), catalogue)
+def _bill(config: StackConfig, catalogue: Catalogue) -> Bill:
+    return hourly(fleet_of(config, catalogue), catalogue)
 
 
-def _tier_line(tier: Tier, snapshot: Snapshot, sizing: Sizing, before: cost.Bill, after: cost.Bill) -> TierLine:
+def _tier_line(tier: Tier, snapshot: Snapshot, sizing: Sizing, before: Bill, after: Bill) -> TierLine:
     kinds = {c.instance_type: c.after for c in sizing.counts if c.tier is tier}
     return TierLine(
         tier=tier.value,

@@ -11,7 +11,8 @@ from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.fleet.file import Fleet
 from reconciler.plan.placement import Placement
 from reconciler.plan.snapshot import Snapshot
-from reconciler.prices import bill as cost
+from reconciler.prices.bill import hourly
+from reconciler.prices.billed_fleet import BilledFleet
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import hosts, options, tier_bounds
@@ -76,8 +77,8 @@ def steps_ahead(fleet: Fleet, choices: tuple[Option, ...], window: int) -> int:
 
 def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
     """USD/hour that is paid whatever is decided: own hosts, commitments, reservations, load balancer."""
-    return cost.hourly(
-        cost.Fleet(
+    return hourly(
+        BilledFleet(
             commitments=fleet.tiers.warm.commitments,
             reservations=fleet.tiers.warm.reservations,
             hypervisors=tuple(
