@@ -23,7 +23,7 @@ from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import outlook
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.guarded import past_changes
+from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import decide
@@ -147,7 +147,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
-    past = ledger.entries(project.ledger_file)
+    past = ledger.read(project.ledger_file, since=now - remembered(fleet))
     fleet = held.fleet
     return Snapshot(
         fleet=fleet,
@@ -168,9 +168,10 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *held.notes,
             *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
+            *past.notes,
         ),
-        past=past_changes(past),
-        first_run=not past,
+        past=past_changes(past.entries),
+        first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
         records=known.judged.records,
         standing=known.judged.standing,

@@ -55,14 +55,20 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def write_text(path: Path, text: str, *, through_link: bool = False) -> bool:
+    """Write a text as `write_bytes` does; returns False where the file already holds it."""
+    return write_bytes(path, text.encode(), through_link=through_link)
+
+
+def write_bytes(path: Path, data: bytes, *, mode: int | None = None, through_link: bool = False) -> bool:
     """Write a file all or nothing; returns False, without touching it, where it already holds these bytes.
 
-    A kill or a full disk leaves the old file intact. A new file has the mode that the umask allows (0600 under 077); an
-    existing one keeps its mode, as a stack file shared in git must.
+    A kill or a full disk leaves the old file intact.
 
     Args:
         path: the file; missing folders are made.
-        text: all of it.
+        data: all of it.
+        mode: of the file. None: an existing file keeps its mode, as a stack file shared in git must, and a new one has
+            what the umask allows (0600 under 077).
         through_link: what a symbolic link at `path` means. True: the file that it points to is written and the link
             stays, for files that a person placed (stack file, `--out`). False: the link is refused, for files that
             tiercast made itself and that nobody has a reason to point elsewhere.
@@ -70,15 +76,9 @@ def write_text(path: Path, text: str, *, through_link: bool = False) -> bool:
     Raises:
         InputError: the folder is missing or not writable, the disk is full, or `path` is a link that is refused.
     """
-    if path.is_symlink():
-        if not through_link:
-            raise InputError(
-                str(path),
-                "it is a symbolic link, and tiercast writes this file only as a regular one.",
-                "Remove the link. To keep the files elsewhere, link their folder.",
-            )
+    if through_link:
         path = Path(os.path.realpath(path))
-    data = text.encode()
+    refuse_link(path)
     with contextlib.suppress(OSError):
         if path.read_bytes() == data:
             return False
@@ -91,8 +91,10 @@ def write_text(path: Path, text: str, *, through_link: bool = False) -> bool:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o777)
+        if mode is None and path.exists():
+            mode = path.stat().st_mode & 0o777
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -108,6 +110,16 @@ def write_text(path: Path, text: str, *, through_link: bool = False) -> bool:
         raise
     sync_folder(path.parent)
     return True
+
+
+def refuse_link(path: Path) -> None:
+    """Raise an InputError where a file that tiercast makes itself is a symbolic link: a branch may have planted it."""
+    if path.is_symlink():
+        raise InputError(
+            str(path),
+            "it is a symbolic link, and tiercast writes this file only as a regular one.",
+            "Remove the link. To keep the files elsewhere, link their folder.",
+        )
 
 
 def write_json(path: Path, value: Any, *, through_link: bool = False) -> bool:
