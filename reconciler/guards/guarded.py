@@ -93,7 +93,7 @@ def guarded(
     *,
     now: datetime,
     past: Sequence[PastChange] = (),
-    demoted: str = "",
+    blocked: Mapping[Tier, str] | None = None,
 ) -> GuardedSizing:
     """Apply the guards to a sizing of `problem`; arguments as `guards.guard`.
 
@@ -110,7 +110,7 @@ def guarded(
         rules,
         now=now,
         past=past,
-        demoted=demoted,
+        blocked=blocked,
         enough=(lambda counts: floor(problem, counts).holds) if reachable else None,
     )
     if not found.reasons:
