@@ -29,7 +29,7 @@ from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
-from reconciler.plan.notes import commitment_notes, price_notes
+from reconciler.plan.notes import commitment_notes
 from reconciler.plan.problem import problem_of
 from reconciler.plan.render import render
 from reconciler.plan.snapshot import Snapshot
@@ -140,7 +140,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
+    silent = unreachable(fleet.tiers.own_hosts)
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
         raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
@@ -167,7 +167,6 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *known.judged.notes,
             *prices.notes,
             *held.notes,
-            *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
             *past.notes,
         ),
@@ -244,4 +243,4 @@ def write_plan(project: Project, plan: PlanFile) -> None:
     text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
     write_json(project.demand_file, plan.config["tiercast:demand"])
     write_json(project.plan_file, plan.model_dump(mode="json"))
-    write_text(path, text)
+    write_text(path, text, through_link=True)

@@ -183,8 +183,8 @@ class Fleet(Part):
         if not self.declared:
             raise ValueError("tiers: all three are empty; give at least one of them hypervisors or instance types")
         there = self.declared
-        for which, least in ((Tier.HOT, tiers.hot.min), (Tier.WARM, tiers.warm.min), (Tier.COLD, tiers.cold.min)):
-            if least and which not in there:
+        for which in Tier:
+            if (least := tiers.of(which).min) and which not in there:
                 raise ValueError(
                     f"tiers.{which.value} has `min` {least} but nothing to run; give it "
                     f"{'hypervisors' if which is Tier.HOT else 'instance types'}, or leave `min` out"
@@ -212,18 +212,12 @@ class Fleet(Part):
     @property
     def declared(self) -> frozenset[Tier]:
         """Tiers that have hosts or instance types."""
-        tiers = self.tiers
-        there = {
-            Tier.HOT: tiers.hot.hypervisors,
-            Tier.WARM: tiers.warm.instance_types,
-            Tier.COLD: tiers.cold.instance_types or tiers.cold.hosts,
-        }
-        return frozenset(tier for tier, what in there.items() if what)
+        return frozenset(tier for tier in Tier if self.tiers.of(tier).declared)
 
     @property
     def metal_flavours(self) -> tuple[Flavour, ...]:
         """Flavours of VMs on our own metal, in any tier."""
-        return (*self.tiers.hot.flavours, *self.tiers.cold.flavours)
+        return tuple(flavour for tier in Tier for flavour in self.tiers.of(tier).own_flavours)
 
     def rule(self, user: str, application: str) -> Application | None:
         """The first rule that fits a user's requests to an application, or None."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast
 from forecaster.models.features import causal_fill
+from reconciler.trust import reasons as because
 from reconciler.trust.demotion import Rung
 
 Floats = NDArray[np.float64]
@@ -69,7 +70,7 @@ def with_fallbacks(forecast: DemandForecast, rows: Floats, rungs: Sequence[Rung]
         paths[:, places] = made
         quantiles[places] = np.quantile(made, forecast.levels, axis=0).transpose(1, 2, 0)
         for k in places:
-            models[k], reasons[k] = rung.label, f"demoted: {rung.label} in place of {models[k]}"
+            models[k], reasons[k] = rung.label, because.replaced(rung.label, models[k])
     return replace(forecast, quantiles=quantiles, paths=paths, models=tuple(models), reasons=tuple(reasons))
 
 
