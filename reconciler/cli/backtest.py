@@ -12,6 +12,8 @@ import pandas as pd
 from forecaster.demand import LEVELS
 from forecaster.models.lstm import pretrained
 from forecaster.rolling.walk import AheadForecast, walk
+from forecaster.series.forecast import SeriesInput
+from forecaster.series.knots import Pipeline
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.read import read_history
@@ -168,7 +170,8 @@ def _pool(
             written[label].append(_rows(name, one, stamps[start : start + len(one.counts)]))
             report.append({"application": name, "setting": label, **measured(y[start:], one, unit, lead)})
         if forecasts is not None:
-            ahead = walk(y, times, step=history.step, lead=lead, start=start, quantile_models=(pretrained(),))
+            series = SeriesInput(values=y, times=times, step=history.step)
+            ahead = walk(series, lead=lead, start=start, pipeline=Pipeline(quantile_models=(pretrained(),)))
             predicted += [_long(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]
     for label, rows in written.items():
         target = allocations if len(written) == 1 else allocations.with_suffix(f".{label}.csv")
