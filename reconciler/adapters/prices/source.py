@@ -30,7 +30,7 @@ def priced(fleet: Fleet, *, base: Path, kept: Path, now: datetime) -> Priced:
     """
     said = fleet.prices
     if said.source is not PriceSource.AWS:
-        return Priced(catalogue=_declared(fleet, base))
+        return Priced(catalogue=declared(fleet, base))
     region = fleet.config.get("aws:region", "")
     if not isinstance(region, str) or not region:
         raise InputError(
@@ -58,7 +58,7 @@ def priced_types(fleet: Fleet) -> tuple[str, ...]:
 
 def _beside(fleet: Fleet, base: Path, now: datetime) -> tuple[str, ...]:
     """A sentence where what no API tells (volumes, balancers, boot times) is older than the fleet allows."""
-    table = _declared(fleet, base)
+    table = declared(fleet, base)
     days = table.age_days(now.date())
     if 0 <= days <= fleet.prices.max_age.days:
         return ()
@@ -69,7 +69,7 @@ def _beside(fleet: Fleet, base: Path, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _declared(fleet: Fleet, base: Path) -> Catalogue:
+def declared(fleet: Fleet, base: Path) -> Catalogue:
     """The catalogue file that the fleet names, or the built-in table."""
     if not fleet.prices.catalogue:
         return builtin()
@@ -94,7 +94,7 @@ def _fetched(fleet: Fleet, region: str, types: tuple[str, ...], *, base: Path, n
             region=region,
             types=types,
             now=now,
-            base=_declared(fleet, base),
+            base=declared(fleet, base),
             advisor=rates,
         )
     except BotoCoreError as error:
