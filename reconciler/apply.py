@@ -15,6 +15,7 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
+from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
@@ -38,7 +39,7 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     text = stack_text(project, plan)
     engine = project.engine()
     engine.ensure_stack()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan))
+    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     summary = Summary(plan=plan, preview=found)
     if not found.refusals:
         bound = approval.bind(
@@ -69,7 +70,8 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     """
     text = stack_text(project, plan)
     engine = project.engine()
-    found = engine.preview(exclude=exclusions(plan))
+    left_alone = exclusions(plan.skipped, plan.config, engine.state())
+    found = engine.preview(exclude=left_alone)
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
@@ -85,16 +87,11 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     if not found.changed:
         return found
     ledger.append(project.ledger_file, at=now, event="up", detail={"plan": plan.id, "steps": len(found.changed)})
-    done = engine.up(exclude=exclusions(plan), progress=progress)
+    done = engine.up(exclude=left_alone, progress=progress)
     if done.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
     ledger.append(project.ledger_file, at=now, event="applied", detail={"plan": plan.id, "steps": len(done.changed)})
     return done
-
-
-def exclusions(plan: PlanFile) -> tuple[str, ...]:
-    """URN patterns of what is left alone because its hypervisor does not answer."""
-    return tuple(f"**{tier}-{name}**" for name in plan.skipped for tier in ("hot", "cold"))
 
 
 def stack_text(project: Project, plan: PlanFile) -> str:

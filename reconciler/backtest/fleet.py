@@ -12,7 +12,7 @@ from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Tolerance
 from reconciler.backtest.measures import Measures, allowed, measured
 from reconciler.backtest.realised import realised
-from reconciler.backtest.replay import Replay, Stretch, replay
+from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import UsageError
 from reconciler.fleet.file import Fleet, HistorySource, PriceSource
@@ -65,7 +65,7 @@ class FleetBacktest:
 class Walked:
     """One replay and its measures."""
 
-    replay: Replay
+    replay: FleetReplay
     measures: Measures
 
 
@@ -85,8 +85,8 @@ def walker(it: FleetBacktest, read: ReadHistory) -> Callable[[float], Walked]:
 
     def walk(factor: float) -> Walked:
         scaled = _scaled(fleet, factor)
-        stretch = Stretch(fleet=scaled, catalogue=it.catalogue, start=it.since, steps=steps, seed=it.seed)
-        made = replay(stretch, known, demand)
+        period = ReplayPeriod(fleet=scaled, catalogue=it.catalogue, start=it.since, steps=steps, seed=it.seed)
+        made = replay(period, known, demand)
         return Walked(replay=made, measures=measured(made, foresight(made, allowed(made, scaled)), scaled))
 
     return walk

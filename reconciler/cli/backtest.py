@@ -124,14 +124,20 @@ def _fleet(it: BacktestOptions, path: Path, *, since: datetime, until: datetime)
     backtest = FleetBacktest(fleet=fleet, catalogue=catalogue, since=since, until=until, seed=it.seed)
     walk = walker(backtest, lambda wanted, at: read_demand(wanted, base=path.parent, as_of=at))
     found = walk(1.0)
-    write_text(it.allocations, _csv(allocation_rows(found.replay, since, fleet.step)))
+    write_text(it.allocations, _csv(allocation_rows(found.replay, since, fleet.step)), through_link=True)
     if it.forecasts is not None:
-        write_text(it.forecasts, _csv(forecast_rows(found.replay, until, backtest.window), figures="%.8g"))
+        write_text(
+            it.forecasts, _csv(forecast_rows(found.replay, until, backtest.window), figures="%.8g"), through_link=True
+        )
     if it.summary is not None:
-        write_json(it.summary, summary(backtest, found, stored.tolerance if stored is not None else Tolerance()))
+        write_json(
+            it.summary,
+            summary(backtest, found, stored.tolerance if stored is not None else Tolerance()),
+            through_link=True,
+        )
     if it.plot is not None:
         points = [_point(factor, found if factor == 1.0 else walk(factor)) for factor in FACTORS]
-        write_text(it.plot, frontier_html(points, backtest.title()))
+        write_text(it.plot, frontier_html(points, backtest.title()), through_link=True)
     for line in (*lines(found.measures), *not_asked(backtest)):
         click.echo(line)
     failed = worse(found.measures, stored) if stored is not None else ""
@@ -153,12 +159,16 @@ def _pool(it: BacktestOptions, unit: float) -> int:
     walked = walk_pool(backtest, history)
     for label, frame in walked.allocations.items():
         alone = len(walked.allocations) == 1
-        write_text(it.allocations if alone else it.allocations.with_suffix(f".{label}.csv"), _csv(frame))
+        write_text(
+            it.allocations if alone else it.allocations.with_suffix(f".{label}.csv"), _csv(frame), through_link=True
+        )
     if it.forecasts is not None:
-        write_text(it.forecasts, _csv(pool_forecasts(backtest, history), figures="%.8g"))
+        write_text(it.forecasts, _csv(pool_forecasts(backtest, history), figures="%.8g"), through_link=True)
     if it.summary is not None:
         rows = [row.to_json() for row in walked.rows]
-        write_json(it.summary, {"unit": unit, "lead": it.lead, "from": first.isoformat(), "rows": rows})
+        write_json(
+            it.summary, {"unit": unit, "lead": it.lead, "from": first.isoformat(), "rows": rows}, through_link=True
+        )
     for row in walked.rows:
         click.echo(row.line())
     return 0

@@ -82,7 +82,7 @@ def _print_level(kept: Kept, it: ForecastOptions, instances: Rows | None) -> Non
     forecast = kept.plbm.forecast(level=shown, horizon=it.horizon)
     if it.out is not None:
         rows = pair_rows(kept.plbm) if it.level == "pair" else forecast_rows(forecast)
-        write_text(it.out, "\n".join(rows) + "\n")
+        write_text(it.out, "\n".join(rows) + "\n", through_link=True)
     if it.as_json:
         document = forecast_json(forecast, shown)
         done = kept.update
