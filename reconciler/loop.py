@@ -6,7 +6,7 @@ Everything here is a sequence of calls; each decision is pure and elsewhere, eac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -21,6 +21,7 @@ from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.grouping import Grouping
+from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
@@ -169,6 +170,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         past=past_changes(past.entries),
         first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
+        blocking=known.blocking,
         records=known.judged.records,
         standing=known.judged.standing,
         memory=known.judged.memory,
@@ -179,7 +181,8 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
 class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
-    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink.
+    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
+    that serves it shrinks.
     """
 
     judged: Judged
@@ -189,6 +192,7 @@ class Known:
     as_of: datetime
     notes: tuple[str, ...]
     unfit: bool
+    blocking: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -212,15 +216,20 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             unfit=True,
         )
     time = as_of or now
-    seen = outlook(fleet, history, at=time, seed=seed)
+    seen = outlook(fleet, history, at=time, seed=seed, before=memory.heard if memory is not None else ())
+    judged = judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None)
+    if judged.memory is not None:
+        judged = replace(judged, memory=replace(judged.memory, heard=seen.lost.heard))
+    kept = with_kept(fleet, judged.forecast, seen.grouping, seen.load_now, seen.lost)
     return Known(
-        judged=judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None),
-        grouping=seen.grouping,
-        load=seen.load_now,
+        judged=replace(judged, forecast=kept.forecast),
+        grouping=kept.grouping,
+        load=kept.load_now,
         latency_ms=latency_now(fleet, history, base=base),
         as_of=as_of or history.end,
         notes=(*said, *seen.notes),
         unfit=seen.demoted,
+        blocking=seen.blocking,
     )
 
 

@@ -69,7 +69,7 @@ def guarded(
     *,
     now: datetime,
     past: Sequence[PastChange] = (),
-    demoted: str = "",
+    blocked: Mapping[Tier, str] | None = None,
 ) -> GuardedSizing:
     """Apply the guards to a sizing of `problem`; arguments as `guards.guard`.
 
@@ -86,7 +86,7 @@ def guarded(
         rules,
         now=now,
         past=past,
-        demoted=demoted,
+        blocked=blocked,
         enough=(lambda counts: floor(problem, counts).holds) if reachable else None,
     )
     wanted = {c.option: c.after for c in sizing.counts}
