@@ -13,7 +13,6 @@ from lab.errors import LabError
 
 DomainType = Literal["kvm", "qemu"]
 
-STACK = "lab"
 REGION = "us-east-1"
 HYPERVISORS = ("hv-a", "hv-b")
 VERSION = 1
@@ -52,7 +51,7 @@ class Lab:
     initrd: Path
     hypervisors: tuple[Hypervisor, ...]
     region: str = REGION
-    stack: str = STACK
+    stack: str = paths.STACK
 
     @property
     def cloud_endpoint(self) -> str:

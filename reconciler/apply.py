@@ -15,6 +15,7 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
+from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, Step
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
@@ -40,7 +41,7 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     text = stack_text(project, plan)
     engine = project.engine()
     engine.ensure_stack()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan))
+    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     summary = Summary(plan=plan, preview=found)
     if not found.refusals:
         bound = approval.bind(
@@ -70,7 +71,8 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     """
     text = stack_text(project, plan)
     engine = project.engine()
-    found = engine.preview(exclude=exclusions(plan))
+    left_alone = exclusions(plan.skipped, plan.config, engine.state())
+    found = engine.preview(exclude=left_alone)
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
@@ -93,7 +95,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
 
     try:
-        done = engine.up(exclude=exclusions(plan), progress=seen)
+        done = engine.up(exclude=left_alone, progress=seen)
         if done.refusals:
             raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
     except BaseException as error:
@@ -101,11 +103,6 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         raise
     ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
     return done
-
-
-def exclusions(plan: PlanFile) -> tuple[str, ...]:
-    """URN patterns of what is left alone because its hypervisor does not answer."""
-    return tuple(f"**{tier}-{name}**" for name in plan.skipped for tier in ("hot", "cold"))
 
 
 def stack_text(project: Project, plan: PlanFile) -> str:

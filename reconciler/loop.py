@@ -240,4 +240,4 @@ def write_plan(project: Project, plan: PlanFile) -> None:
     text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
     write_json(project.demand_file, plan.config["tiercast:demand"])
     write_json(project.plan_file, plan.model_dump(mode="json"))
-    write_text(path, text)
+    write_text(path, text, through_link=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.adapters.files import write_bytes
+from reconciler.adapters.files import make_folder, refuse_link, sync_folder, write_bytes
 from reconciler.errors import InputError
 from reconciler.record.entries import Entry, Repaired, parse
 
@@ -43,11 +43,12 @@ def append(path: Path, entry: Entry) -> None:
     A last line that was cut short is ended before; an entry `repaired` then says so.
 
     Raises:
-        InputError: the file cannot be written; no part of the entry is left in it.
+        InputError: the file cannot be written or is a symbolic link; no part of the entry is left in it.
     """
     line = _line(entry)
+    refuse_link(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with _locked(path, fcntl.LOCK_EX):
             if repair := _repair(path, entry.at):
                 _write(path, repair)
@@ -129,6 +130,7 @@ def _tail(path: Path) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Append all or nothing, as far as the disk lets us."""
+    new = not path.exists()
     with path.open("ab") as stream:
         before = stream.seek(0, os.SEEK_END)
         try:
@@ -139,6 +141,8 @@ def _write(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 os.ftruncate(stream.fileno(), before)
             raise
+    if new:
+        sync_folder(path.parent)
 
 
 def _rotated(path: Path, number: int, end: str = ".gz") -> Path:

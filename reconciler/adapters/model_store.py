@@ -19,7 +19,7 @@ from pathlib import Path
 from forecaster.errors import ModelStoreError
 from forecaster.plbm.serialise import FORMAT, REMEDY, from_files, to_files
 from forecaster.plbm.state import State
-from reconciler.adapters.files import write_text
+from reconciler.adapters.files import make_folder, sync_folder, write_text
 from reconciler.errors import InputError
 
 POINTER, MANIFEST = "current", "manifest.json"
@@ -35,7 +35,7 @@ def save_state(folder: Path, state: State) -> str:
     files = to_files(state)
     manifest = {"format": FORMAT, "files": {name: _digest(content) for name, content in sorted(files.items())}}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         name = f"{_newest(folder) + 1:06d}"
         target = folder / name
         target.mkdir()
@@ -44,6 +44,8 @@ def save_state(folder: Path, state: State) -> str:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
+        sync_folder(target)
+        sync_folder(folder)
     except OSError as problem:
         raise InputError(
             str(folder), f"the model can't be kept: {problem.strerror}; the old one is intact.", "Free the disk."

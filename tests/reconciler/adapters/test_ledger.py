@@ -217,3 +217,11 @@ def test_the_lock_is_free_after_a_write(tmp_path: Path) -> None:
     write(tmp_path / "ledger.jsonl", range(1))
     with (tmp_path / "ledger.lock").open("rb+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_link_in_place_of_the_ledger_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("kept\n")
+    (tmp_path / "ledger.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="symbolic link"):
+        append(tmp_path / "ledger.jsonl", at=datetime(2026, 1, 1, tzinfo=UTC), event="plan", detail={})
+    assert (tmp_path / "elsewhere").read_text() == "kept\n"
