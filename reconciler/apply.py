@@ -16,7 +16,7 @@ from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
 from reconciler.observe.exclusions import exclusions
-from reconciler.observe.preview import Preview, Step
+from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
 from reconciler.record import noted
@@ -88,9 +88,9 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     if not found.changed:
         return found
     ledger.append(project.ledger_file, Started(at=now, event="up", plan=plan.id, steps=len(found.changed)))
-    steps: list[Step] = []
+    steps: list[PreviewStep] = []
 
-    def seen(step: Step) -> None:
+    def seen(step: PreviewStep) -> None:
         steps.append(step)
         progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
 

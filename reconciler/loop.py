@@ -29,11 +29,11 @@ from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
-from reconciler.plan.notes import commitment_notes, price_notes
+from reconciler.plan.notes import commitment_notes
 from reconciler.plan.render import render
 from reconciler.plan.snapshot import Snapshot
 from reconciler.record import noted
-from reconciler.record.entries import Held
+from reconciler.record.entries import NotApplied
 from reconciler.record.past import past_changes, remembered
 from reconciler.report.summary import Summary
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
@@ -49,7 +49,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunResult:
     """What a run came to: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
 
     plan: PlanFile
@@ -100,7 +100,7 @@ def reconcile_once(
     now: datetime,
     seed: int = 0,
     progress: Callable[[str], None],
-) -> Outcome:
+) -> RunResult:
     """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
 
     Args:
@@ -118,25 +118,25 @@ def reconcile_once(
     remember(project, decision)
     if mode is Mode.SHADOW:
         note_decision(project, decision, event="shadow", seed=seed)
-        return Outcome(plan=plan)
+        return RunResult(plan=plan)
     write_plan(project, plan)
     note_decision(project, decision, event="plan", seed=seed)
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
-        return Outcome(plan=plan, summary=summary)
+        return RunResult(plan=plan, summary=summary)
     held = outside(plan, envelope, now) if mode is Mode.WITHIN else []
     if held:
-        ledger.append(project.ledger_file, Held(at=now, event="held", plan=plan.id, why=tuple(held)))
-        return Outcome(plan=plan, summary=summary, held=tuple(held))
+        ledger.append(project.ledger_file, NotApplied(at=now, event="held", plan=plan.id, why=tuple(held)))
+        return RunResult(plan=plan, summary=summary, held=tuple(held))
     apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
-    return Outcome(plan=plan, summary=summary, applied=True)
+    return RunResult(plan=plan, summary=summary, applied=True)
 
 
 def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Snapshot:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
+    silent = unreachable(fleet.tiers.own_hosts)
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
         raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
@@ -163,7 +163,6 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *known.judged.notes,
             *prices.notes,
             *held.notes,
-            *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
             *past.notes,
         ),

@@ -3,7 +3,7 @@
     Entry
     ├── Decided    plan, shadow   what was observed, wanted, held back by guards and planned, and why
     ├── Previewed  preview        what the engine would change, and what the policies say
-    ├── Held       held           why a plan was not applied on its own
+    ├── NotApplied       held           why a plan was not applied on its own
     ├── Started    up             an update began; without an `applied` or `failed` after it, it was cut short
     ├── Applied    applied        what was done, resource by resource
     ├── Failed     failed         what was done before the update stopped, and why it stopped
@@ -31,7 +31,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class TierLine(Part):
+class TierEntry(Part):
     """One tier: instances and USD/hour before and after, and the constraint that binds."""
 
     before: int
@@ -41,7 +41,7 @@ class TierLine(Part):
     reason: str = ""
 
 
-class OptionLine(Part):
+class OptionEntry(Part):
     """One option: instances observed, wanted by the sizing and planned after the guards; USD/hour of one instance."""
 
     observed: int
@@ -50,7 +50,7 @@ class OptionLine(Part):
     usd_per_hour: float
 
 
-class GuardLine(Part):
+class GuardEntry(Part):
     """A guard that bound in a tier; `changed`: option → its count before and after this guard."""
 
     guard: str
@@ -59,7 +59,7 @@ class GuardLine(Part):
     changed: dict[str, tuple[int, int]] = Field(default_factory=dict)
 
 
-class ClassLine(Part):
+class ClassEntry(Part):
     """One QoS class: shares of requests that may be late, latency at the percentile (None: not in time), and the chance
     that demand exceeds what is served in time."""
 
@@ -70,7 +70,7 @@ class ClassLine(Part):
     chance_of_excess: float
 
 
-class Verdict(Part):
+class PolicyEntry(Part):
     """What a policy says."""
 
     policy: str = ""
@@ -79,7 +79,7 @@ class Verdict(Part):
     resource: str = ""
 
 
-class Touched(Part):
+class ResourceEntry(Part):
     """One operation of the engine on one resource; `keys` are the inputs that differ."""
 
     op: str
@@ -97,7 +97,7 @@ class Touched(Part):
         return self.urn.split("::")[-2].rsplit("$", 1)[-1] if self.urn.count("::") > 1 else ""
 
 
-class Kept(Part):
+class KeptInputs(Part):
     """The inputs of a run in their file: bytes, and how the forecast's paths are kept."""
 
     file: str
@@ -129,15 +129,15 @@ class Decided(Entry):
     models: dict[str, str] = Field(default_factory=dict)
     demoted: bool = False
     status: str = ""
-    tiers: dict[str, TierLine] = Field(default_factory=dict)
-    options: dict[str, OptionLine] = Field(default_factory=dict)
-    guards: tuple[GuardLine, ...] = ()
-    classes: dict[str, ClassLine] = Field(default_factory=dict)
+    tiers: dict[str, TierEntry] = Field(default_factory=dict)
+    options: dict[str, OptionEntry] = Field(default_factory=dict)
+    guards: tuple[GuardEntry, ...] = ()
+    classes: dict[str, ClassEntry] = Field(default_factory=dict)
     usd_per_hour: tuple[float, float] | None = Field(None, description="Before and after.")
     slots_added: tuple[str, ...] = ()
     slots_removed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    inputs: Kept | None = None
+    inputs: KeptInputs | None = None
 
 
 class Previewed(Entry):
@@ -146,11 +146,11 @@ class Previewed(Entry):
     events = ("preview",)
 
     verdict: str = ""
-    violations: tuple[Verdict, ...] = ()
-    resources: tuple[Touched, ...] = ()
+    violations: tuple[PolicyEntry, ...] = ()
+    resources: tuple[ResourceEntry, ...] = ()
 
 
-class Held(Entry):
+class NotApplied(Entry):
     """Why a plan was not applied on its own."""
 
     events = ("held",)
@@ -172,8 +172,8 @@ class Applied(Entry):
     events = ("applied",)
 
     steps: int = 0
-    tiers: dict[str, TierLine] = Field(default_factory=dict)
-    resources: tuple[Touched, ...] = ()
+    tiers: dict[str, TierEntry] = Field(default_factory=dict)
+    resources: tuple[ResourceEntry, ...] = ()
 
 
 class Failed(Applied):
@@ -193,7 +193,7 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = Decided | Previewed | Held | Started | Applied | Failed | Repaired
+AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | Repaired
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 

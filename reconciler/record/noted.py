@@ -6,27 +6,27 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
-from reconciler.observe.preview import Preview, Step
+from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan.decide import Decision
 from reconciler.plan.draft import places_of
 from reconciler.plan.file import PlanFile
 from reconciler.record.entries import (
     Applied,
-    ClassLine,
+    ClassEntry,
     Decided,
     Failed,
-    GuardLine,
-    Kept,
-    OptionLine,
+    GuardEntry,
+    KeptInputs,
+    OptionEntry,
+    PolicyEntry,
     Previewed,
-    TierLine,
-    Touched,
-    Verdict,
+    ResourceEntry,
+    TierEntry,
 )
 from stacks.contract import Slot, Tier
 
 
-def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, inputs: Kept | None) -> Decided:
+def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, inputs: KeptInputs | None) -> Decided:
     """The entry of a decision, made at the snapshot's `now`."""
     plan, snapshot, sizing = decision.plan, decision.snapshot, decision.held.sizing
     options = {o.name: o for o in decision.problem.options}
@@ -48,7 +48,7 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
         status=sizing.status,
         tiers=tiers(plan),
         options={
-            c.option: OptionLine(
+            c.option: OptionEntry(
                 observed=c.before,
                 wanted=decision.held.wanted[c.option],
                 planned=c.after,
@@ -57,11 +57,11 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
             for c in sizing.counts
         },
         guards=tuple(
-            GuardLine(guard=r.guard, tier=r.tier.value, text=r.text, changed=dict(r.changed))
+            GuardEntry(guard=r.guard, tier=r.tier.value, text=r.text, changed=dict(r.changed))
             for r in decision.held.bound
         ),
         classes={
-            line.name: ClassLine(
+            line.name: ClassEntry(
                 promised_share=decision.problem.demand.classes[line.name].violating_share,
                 allowed_share=decision.problem.demand.classes[line.name].allowed_share,
                 latency_target_ms=line.latency_target_ms,
@@ -86,38 +86,39 @@ def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> 
         plan=plan.id,
         verdict=verdict,
         violations=tuple(
-            Verdict(policy=v.policy, level=v.level, message=v.message, resource=v.resource) for v in found.violations
+            PolicyEntry(policy=v.policy, level=v.level, message=v.message, resource=v.resource)
+            for v in found.violations
         ),
         resources=touched(found.changed),
     )
 
 
-def applied(plan: PlanFile, steps: Iterable[Step], *, at: datetime) -> Applied:
+def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:
     """The entry of an update that ended well."""
     done = touched(steps)
     return Applied(at=at, event="applied", plan=plan.id, steps=len(done), tiers=tiers(plan), resources=done)
 
 
-def failed(plan: PlanFile, steps: Iterable[Step], error: BaseException, *, at: datetime) -> Failed:
+def failed(plan: PlanFile, steps: Iterable[PreviewStep], error: BaseException, *, at: datetime) -> Failed:
     """The entry of an update that stopped after `steps`."""
     done = touched(steps)
     words = str(error)[:500] or type(error).__name__
     return Failed(at=at, event="failed", plan=plan.id, steps=len(done), tiers=tiers(plan), resources=done, error=words)
 
 
-def tiers(plan: PlanFile) -> dict[str, TierLine]:
+def tiers(plan: PlanFile) -> dict[str, TierEntry]:
     """Tier → sizes, USD/hour and the constraint that binds."""
     return {
-        t.tier: TierLine(
+        t.tier: TierEntry(
             before=t.before, after=t.after, usd_before=t.usd_before, usd_after=t.usd_after, reason=t.reason
         )
         for t in plan.tiers
     }
 
 
-def touched(steps: Iterable[Step]) -> tuple[Touched, ...]:
+def touched(steps: Iterable[PreviewStep]) -> tuple[ResourceEntry, ...]:
     """Operations that change something, in the engine's order."""
-    return tuple(Touched(op=s.op, urn=s.urn, keys=s.keys) for s in steps if s.changes)
+    return tuple(ResourceEntry(op=s.op, urn=s.urn, keys=s.keys) for s in steps if s.changes)
 
 
 def _names(slots: Mapping[Tier, tuple[Slot, ...]]) -> set[str]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from reconciler.fleet.file import Fleet
 from reconciler.guards.order import PastChange
-from reconciler.record.entries import Applied, Decided, Entry, Failed, TierLine
+from reconciler.record.entries import Applied, Decided, Entry, Failed, TierEntry
 from stacks.contract import Tier
 
 
@@ -19,7 +19,7 @@ def remembered(fleet: Fleet) -> timedelta:
 
 def past_changes(entries: Iterable[Entry]) -> tuple[PastChange, ...]:
     """One change per tier of each `applied` entry: by its own sizes, in older ledgers by those of the plan it names."""
-    planned: dict[str, Mapping[str, TierLine]] = {}
+    planned: dict[str, Mapping[str, TierEntry]] = {}
     found = []
     for entry in entries:
         if isinstance(entry, Decided) and entry.event == "plan":

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from reconciler.adapters import ledger
 from reconciler.adapters.ledger import append, read
 from reconciler.errors import InputError
-from reconciler.record.entries import Held, Previewed, Repaired, Started
+from reconciler.record.entries import NotApplied, Previewed, Repaired, Started
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 FIRST = b'{"at": "2026-11-24T00:00:00+00:00", "event": "preview", "plan": "a"}\n'
@@ -88,10 +88,10 @@ def test_whatever_is_torn_between_entries_every_entry_comes_back(rows: list[tupl
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.jsonl"
         for why, torn in rows:
-            append(path, Held(at=AT, event="held", why=tuple(why)))
+            append(path, NotApplied(at=AT, event="held", why=tuple(why)))
             with path.open("ab") as stream:
                 stream.write(torn)
-        found = [list(e.why) for e in read(path).entries if isinstance(e, Held)]
+        found = [list(e.why) for e in read(path).entries if isinstance(e, NotApplied)]
         assert found == [why for why, _ in rows]
 
 
@@ -223,5 +223,5 @@ def test_a_link_in_place_of_the_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("kept\n")
     (tmp_path / "ledger.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="symbolic link"):
-        append(tmp_path / "ledger.jsonl", at=datetime(2026, 1, 1, tzinfo=UTC), event="plan", detail={})
+        append(tmp_path / "ledger.jsonl", up("a"))
     assert (tmp_path / "elsewhere").read_text() == "kept\n"

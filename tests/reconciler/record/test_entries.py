@@ -16,10 +16,10 @@ from reconciler.record.entries import (
     Decided,
     Entry,
     Failed,
+    PolicyEntry,
     Previewed,
-    TierLine,
-    Touched,
-    Verdict,
+    ResourceEntry,
+    TierEntry,
     parse,
 )
 
@@ -39,10 +39,10 @@ def test_every_event_has_one_class_and_comes_back_as_it_was() -> None:
 def test_an_entry_of_before_versions_has_sizes_and_messages_and_no_grounds() -> None:
     plan = parse({**HEAD, "event": "plan", "sizes": {"hot": [3, 2]}})
     assert isinstance(plan, Decided)
-    assert (plan.version, plan.tiers, plan.options) == (1, {"hot": TierLine(before=3, after=2)}, {})
+    assert (plan.version, plan.tiers, plan.options) == (1, {"hot": TierEntry(before=3, after=2)}, {})
     preview = parse({**HEAD, "event": "preview", "verdict": "refused", "violations": ["too much"]})
     assert isinstance(preview, Previewed)
-    assert preview.violations == (Verdict(message="too much"),)
+    assert preview.violations == (PolicyEntry(message="too much"),)
     assert parse({**HEAD, "event": "shadow"}) == Decided(at=NOW, event="shadow", plan="a", version=1)
 
 
@@ -83,6 +83,6 @@ def test_no_value_of_any_key_stops_the_reader(event: str, fields: dict[str, Any]
 
 def test_a_resource_is_named_and_typed_by_its_urn() -> None:
     urn = "urn:pulumi:dev::p::tiercast:index:Hot$libvirt:index/domain:Domain::hot-hv-b-002"
-    assert Touched(op="delete", urn=urn).name == "hot-hv-b-002"
-    assert Touched(op="delete", urn=urn).type == "libvirt:index/domain:Domain"
-    assert (Touched(op="delete", urn="odd").name, Touched(op="delete", urn="odd").type) == ("odd", "")
+    assert ResourceEntry(op="delete", urn=urn).name == "hot-hv-b-002"
+    assert ResourceEntry(op="delete", urn=urn).type == "libvirt:index/domain:Domain"
+    assert (ResourceEntry(op="delete", urn="odd").name, ResourceEntry(op="delete", urn="odd").type) == ("odd", "")

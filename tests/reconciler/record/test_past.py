@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.guards.order import PastChange
-from reconciler.record.entries import Applied, Entry, Failed, TierLine, parse
+from reconciler.record.entries import Applied, Entry, Failed, TierEntry, parse
 from reconciler.record.past import past_changes
 from stacks.contract import Tier
 
@@ -33,6 +33,6 @@ def test_of_ledgers_before_versions_each_applied_plan_counts_by_the_sizes_of_its
 
 @pytest.mark.parametrize(("kind", "counted"), [(Applied, True), (Failed, False)])
 def test_an_applied_entry_counts_by_its_own_sizes_and_a_failed_one_does_not(kind: type[Applied], counted: bool) -> None:
-    tiers = {"hot": TierLine(before=2, after=2), "warm": TierLine(before=1, after=4)}
+    tiers = {"hot": TierEntry(before=2, after=2), "warm": TierEntry(before=1, after=4)}
     done = kind(at=NOW, event=kind.events[0], plan="a", tiers=tiers)
     assert past_changes([done]) == (PastChange(at=NOW, tier=Tier.WARM, added=3),) * counted
