@@ -6,7 +6,7 @@ Everything here is a sequence of calls; each decision is pure and elsewhere, eac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.grouping import Grouping
+from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
@@ -28,7 +29,7 @@ from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
-from reconciler.plan.notes import commitment_notes, price_notes
+from reconciler.plan.notes import commitment_notes
 from reconciler.plan.problem import problem_of
 from reconciler.plan.render import render
 from reconciler.plan.snapshot import Snapshot
@@ -139,7 +140,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
+    silent = unreachable(fleet.tiers.own_hosts)
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
         raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
@@ -166,13 +167,13 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *known.judged.notes,
             *prices.notes,
             *held.notes,
-            *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
             *past.notes,
         ),
         past=past_changes(past.entries),
         first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
+        blocking=known.blocking,
         records=known.judged.records,
         standing=known.judged.standing,
         memory=known.judged.memory,
@@ -183,7 +184,8 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
 class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
-    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink.
+    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
+    that serves it shrinks.
     """
 
     judged: Judged
@@ -193,6 +195,7 @@ class Known:
     as_of: datetime
     notes: tuple[str, ...]
     unfit: bool
+    blocking: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -216,15 +219,20 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             unfit=True,
         )
     time = as_of or now
-    seen = outlook(fleet, history, at=time, seed=seed)
+    seen = outlook(fleet, history, at=time, seed=seed, before=memory.heard if memory is not None else ())
+    judged = judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None)
+    if judged.memory is not None:
+        judged = replace(judged, memory=replace(judged.memory, heard=seen.lost.heard))
+    kept = with_kept(fleet, judged.forecast, seen.grouping, seen.load_now, seen.lost)
     return Known(
-        judged=judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None),
-        grouping=seen.grouping,
-        load=seen.load_now,
+        judged=replace(judged, forecast=kept.forecast),
+        grouping=kept.grouping,
+        load=kept.load_now,
         latency_ms=latency_now(fleet, history, base=base),
         as_of=as_of or history.end,
         notes=(*said, *seen.notes),
         unfit=seen.demoted,
+        blocking=seen.blocking,
     )
 
 

@@ -18,7 +18,7 @@ from benchmarks.fleet.fixture import (
     ZONES,
     Fixture,
     Floats,
-    Losses,
+    SpotLosses,
 )
 from forecaster.demand import LEVELS
 from forecaster.series.paths import paths_from_ranks
@@ -116,7 +116,7 @@ class Sizer:
         return dict(self.kept[key])
 
 
-def walked(sizer: Sizer, path: Losses, steps: int) -> Run:
+def walked(sizer: Sizer, path: SpotLosses, steps: int) -> Run:
     """Walk the test with one sizing per step."""
     it = sizer.it
     counts = {"hot": it.hot, "warm": it.committed, "spot-a": 0, "spot-b": 0}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from forecaster.errors import ModelStoreError
 from forecaster.plbm.serialise import FORMAT, REMEDY, from_files, to_files
-from forecaster.plbm.state import State
+from forecaster.plbm.state import PlbmState
 from reconciler.adapters.files import make_folder, sync_folder, write_text
 from reconciler.errors import InputError
 
@@ -27,7 +27,7 @@ POINTER, MANIFEST = "current", "manifest.json"
 SPARE = 2
 
 
-def save_state(folder: Path, state: State) -> str:
+def save_state(folder: Path, state: PlbmState) -> str:
     """Keep a state as a new version and make it current; returns its name.
 
     Raises `InputError` where the disk is full or the folder can't be written; the current version stays as it was.
@@ -55,7 +55,7 @@ def save_state(folder: Path, state: State) -> str:
     return name
 
 
-def load_state(folder: Path) -> State:
+def load_state(folder: Path) -> PlbmState:
     """The current version's state. Raises `ModelStoreError` where there is none, or it is old or damaged."""
     target = folder / current_version(folder)
     try:

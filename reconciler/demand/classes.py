@@ -64,8 +64,6 @@ def section(
 
     `window_share`: class → what may be missed while the plan is valid; absent: the promised share.
     """
-    tiers = fleet.tiers
-    trips = {Tier.HOT: tiers.hot.round_trip, Tier.WARM: tiers.warm.round_trip, Tier.COLD: tiers.cold.round_trip}
     return demand_section(
         step_seconds=round(fleet.step.total_seconds()),
         names=list(fleet.qos),
@@ -77,7 +75,7 @@ def section(
         violating_share={name: promise.violating_share for name, promise in fleet.qos.items()},
         window_share=window_share,
         tiers={name: promise.tiers for name, promise in fleet.qos.items()},
-        round_trip_ms={tier: trip.total_seconds() * 1000 for tier, trip in trips.items()},
+        round_trip_ms={tier: fleet.tiers.of(tier).round_trip.total_seconds() * 1000 for tier in Tier},
     )
 
 

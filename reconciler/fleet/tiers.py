@@ -19,6 +19,7 @@ from stacks.contract import (
     Ownership,
     Reservation,
     TargetTracking,
+    Tier,
 )
 
 
@@ -33,6 +34,26 @@ class BoundedTier(Part):
         if self.min > self.max:
             raise ValueError(f"`min` {self.min} is above `max` {self.max}; lower the one or raise the other")
         return self
+
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """Our own hosts that the tier's VMs run on; none where the tier is cloud instances."""
+        return ()
+
+    @property
+    def own_flavours(self) -> tuple[Flavour, ...]:
+        """Sizes of the VMs on `own_hosts`."""
+        return ()
+
+    @property
+    def cloud_types(self) -> tuple[str, ...]:
+        """Cloud instance types that the tier may run."""
+        return ()
+
+    @property
+    def declared(self) -> bool:
+        """Whether the tier has anything to run on."""
+        return bool(self.own_hosts or self.cloud_types)
 
 
 class HotTier(BoundedTier):
@@ -62,6 +83,16 @@ class HotTier(BoundedTier):
                 f"on; expected at most {hosts - 1}"
             )
         return self
+
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """All hypervisors of the tier."""
+        return self.hypervisors
+
+    @property
+    def own_flavours(self) -> tuple[Flavour, ...]:
+        """Sizes of VMs."""
+        return self.flavours
 
 
 class ReadyPoolRule(Part):
@@ -97,6 +128,11 @@ class WarmTier(BoundedTier):
             raise ValueError("`commitments_from: aws` asks the account: leave `commitments` out, or list them alone")
         return self
 
+    @property
+    def cloud_types(self) -> tuple[str, ...]:
+        """Instance types, one group each."""
+        return self.instance_types
+
 
 class ColdTier(BoundedTier):
     """Cheap capacity that can vanish."""
@@ -128,6 +164,21 @@ class ColdTier(BoundedTier):
             )
         return self
 
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """Hosts of the bare-metal form."""
+        return self.hosts
+
+    @property
+    def own_flavours(self) -> tuple[Flavour, ...]:
+        """Sizes of VMs of the bare-metal form."""
+        return self.flavours
+
+    @property
+    def cloud_types(self) -> tuple[str, ...]:
+        """Instance types that the mixed group may run."""
+        return self.instance_types
+
 
 class Tiers(Part):
     """The three tiers; an absent one has no capacity."""
@@ -135,3 +186,13 @@ class Tiers(Part):
     hot: HotTier = HotTier()
     warm: WarmTier = WarmTier()
     cold: ColdTier = ColdTier()
+
+    def of(self, tier: Tier) -> HotTier | WarmTier | ColdTier:
+        """What is declared for a tier."""
+        declared: HotTier | WarmTier | ColdTier = getattr(self, tier.value)
+        return declared
+
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """Our own hosts of all tiers."""
+        return tuple(host for tier in Tier for host in self.of(tier).own_hosts)

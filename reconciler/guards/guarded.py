@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.fleet.file import Fleet
-from reconciler.guards.order import GuardRules, Item, PastChange, Reason, guard
+from reconciler.guards.order import GuardRules, Item, PastChange, guard
+from reconciler.guards.reasons import Reason
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor
 from reconciler.sizing.result import counted, supply_of, usd_of
@@ -26,12 +27,12 @@ class GuardedSizing:
     @property
     def notes(self) -> tuple[str, ...]:
         """One sentence per guard that bound, for the plan."""
-        return tuple(f"{r.tier.value}: {r.text} [{r.guard}]" for r in self.bound)
+        return tuple(reason.note for reason in self.bound)
 
 
 def rules_of(fleet: Fleet) -> GuardRules:
     """The guards that a fleet file declares, with its tiers' bounds."""
-    declared, tiers = fleet.guards, fleet.tiers
+    declared = fleet.guards
     return GuardRules(
         step_limit=declared.step_limit,
         churn_share=declared.churn_share,
@@ -39,11 +40,7 @@ def rules_of(fleet: Fleet) -> GuardRules:
         cooldown_up=declared.cooldown_up,
         cooldown_down=declared.cooldown_down,
         freezes=tuple(f.window() for f in declared.freeze),
-        bounds={
-            Tier.HOT: (tiers.hot.min, tiers.hot.max),
-            Tier.WARM: (tiers.warm.min, tiers.warm.max),
-            Tier.COLD: (tiers.cold.min, tiers.cold.max),
-        },
+        bounds={tier: (fleet.tiers.of(tier).min, fleet.tiers.of(tier).max) for tier in Tier},
     )
 
 
@@ -93,7 +90,7 @@ def guarded(
     *,
     now: datetime,
     past: Sequence[PastChange] = (),
-    demoted: str = "",
+    blocked: Mapping[Tier, str] | None = None,
 ) -> GuardedSizing:
     """Apply the guards to a sizing of `problem`; arguments as `guards.guard`.
 
@@ -110,7 +107,7 @@ def guarded(
         rules,
         now=now,
         past=past,
-        demoted=demoted,
+        blocked=blocked,
         enough=(lambda counts: floor(problem, counts).holds) if reachable else None,
     )
     if not found.reasons:
@@ -118,7 +115,7 @@ def guarded(
     reasons = dict(sizing.reasons)
     for reason in found.reasons:
         total = sum(found.counts[i.name] for i in items if i.tier is reason.tier)
-        reasons[reason.tier] = f"{total} by the guard '{reason.guard}': {reason.text}"
+        reasons[reason.tier] = reason.of_total(total)
     changed = replace(
         sizing,
         counts=tuple(counted(o, found.counts[o.name]) for o in problem.options),

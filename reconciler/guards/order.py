@@ -4,7 +4,7 @@ They are applied per tier in this order (documented in docs/sizing.md and tested
 left, and the last two have the last word:
 
     1. freeze        in a declared window nothing changes
-    2. demotion      on a fallback forecast nothing is scaled down
+    2. demotion      on a fallback forecast, or without current data, nothing is scaled down
     3. cooldown      no growth soon after growth, no shrinking soon after any change (two durations)
     4. churn window  at most a share of the tier is removed per window
     5. step limit    at most so many instances change in one plan; removals give way before additions
@@ -23,6 +23,8 @@ from datetime import datetime, timedelta
 
 from reconciler.errors import UserError
 from reconciler.fleet.freezes import FreezeWindow
+from reconciler.guards import reasons as because
+from reconciler.guards.reasons import Reason
 from stacks.contract import Tier
 
 Counts = Mapping[str, int]
@@ -86,15 +88,6 @@ class PastChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reason:
-    """A guard that bound: which, where, and one sentence with what was wanted and what is allowed."""
-
-    guard: str
-    tier: Tier
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Guarded:
     """Counts by item name after all guards, and a reason for each that bound, in the order of application."""
 
@@ -108,7 +101,7 @@ def guard(
     *,
     now: datetime,
     past: Sequence[PastChange] = (),
-    demoted: str = "",
+    blocked: Mapping[Tier, str] | None = None,
     enough: Callable[[Counts], bool] | None = None,
 ) -> Guarded:
     """Apply all guards in order.
@@ -118,7 +111,7 @@ def guard(
         rules: what is declared.
         now: time of the plan (aware).
         past: changes applied before, for cooldowns and the churn window.
-        demoted: why the forecast is a fallback; empty where it is not.
+        blocked: tier → why nothing in it is scaled down: its forecast fell back, or a class has no current data.
         enough: whether counts (by item name) carry the load measured now; the safety floor. Counts of the sizing always
             do, and more of an item never harms.
 
@@ -135,7 +128,7 @@ def guard(
         # Evaluated one after the other: each changes the counts that the next one sees.
         bound = {
             "freeze": _freeze(counts, mine, rules, now),
-            "demotion": _demotion(counts, mine, demoted),
+            "demotion": _demotion(counts, mine, (blocked or {}).get(tier, "")),
             "cooldown": _cooldown(counts, mine, rules, now, recent),
             "churn window": _churn(counts, mine, rules, now, recent),
             "step limit": _step(counts, mine, rules),
@@ -180,15 +173,15 @@ def _freeze(counts: dict[str, int], items: Sequence[Item], rules: GuardRules, no
         return ""
     for item in items:
         counts[item.name] = item.before
-    return f"frozen {window.describe()}: +{added} and -{removed} instances are put off."
+    return because.frozen(window.describe(), added=added, removed=removed)
 
 
-def _demotion(counts: dict[str, int], items: Sequence[Item], demoted: str) -> str:
+def _demotion(counts: dict[str, int], items: Sequence[Item], why: str) -> str:
     _, removed = _totals(counts, items)
-    if not demoted or removed == 0:
+    if not why or removed == 0:
         return ""
     _cut_removals(counts, items, 0)
-    return f"nothing is scaled down on a fallback forecast ({demoted}): {removed} instances stay."
+    return because.not_shrinking(why, removed=removed)
 
 
 def _cooldown(
@@ -199,13 +192,12 @@ def _cooldown(
     grown = max((p.at for p in past if p.added), default=None)
     if added and grown is not None and now - grown < rules.cooldown_up:
         _cut_additions(counts, items, 0)
-        wait = _spoken(grown + rules.cooldown_up - now)
-        texts.append(f"{added} more wait {wait}: the tier grew {_spoken(now - grown)} ago (cooldown up).")
+        texts.append(because.grew_recently(added=added, wait=grown + rules.cooldown_up - now, ago=now - grown))
     changed = max((p.at for p in past if p.added or p.removed), default=None)
     if removed and changed is not None and now - changed < rules.cooldown_down:
         _cut_removals(counts, items, 0)
-        wait = _spoken(changed + rules.cooldown_down - now)
-        texts.append(f"{removed} fewer wait {wait}: the tier changed {_spoken(now - changed)} ago (cooldown down).")
+        wait = changed + rules.cooldown_down - now
+        texts.append(because.changed_recently(removed=removed, wait=wait, ago=now - changed))
     return " ".join(texts)
 
 
@@ -223,9 +215,8 @@ def _churn(
     if removed <= allowed:
         return ""
     _cut_removals(counts, items, allowed)
-    return (
-        f"{removed} fewer are wanted and {allowed} allowed: at most {100 * rules.churn_share:g} % of {size} may go per "
-        f"{_spoken(rules.churn_window)}, {done} went already."
+    return because.churn(
+        removed=removed, allowed=allowed, share=rules.churn_share, size=size, window=rules.churn_window, done=done
     )
 
 
@@ -235,9 +226,7 @@ def _step(counts: dict[str, int], items: Sequence[Item], rules: GuardRules) -> s
         return ""
     _cut_removals(counts, items, max(rules.step_limit - added, 0))
     _cut_additions(counts, items, rules.step_limit)
-    return (
-        f"+{added} and -{removed} instances are more than one plan may change ({rules.step_limit}): the rest follows."
-    )
+    return because.step_limit(added=added, removed=removed, limit=rules.step_limit)
 
 
 def _floor(counts: dict[str, int], items: Sequence[Item], enough: Callable[[Counts], bool] | None) -> list[Reason]:
@@ -253,8 +242,7 @@ def _floor(counts: dict[str, int], items: Sequence[Item], enough: Callable[[Coun
                 continue
             for item in mine:
                 counts[item.name] = max(counts[item.name], getattr(item, source))
-            text = f"{raised} instances more than the guards allow: the load measured now needs them."
-            reasons.append(Reason(guard="safety floor", tier=tier, text=text))
+            reasons.append(Reason(guard="safety floor", tier=tier, text=because.safety_floor(raised=raised)))
             if enough(counts):
                 return reasons
     return reasons
@@ -268,18 +256,12 @@ def _bounds(counts: dict[str, int], items: Sequence[Item], bounds: tuple[int, in
     if total < low:
         largest = max(items, key=lambda i: (counts[i.name], i.before))
         counts[largest.name] += low - total
-        return f"{total} are wanted, the declared minimum is {low}."
+        return because.below_minimum(total=total, minimum=low)
     if total > high:
         over = total - high
         for item in reversed(items):
             back = min(counts[item.name], over)
             counts[item.name] -= back
             over -= back
-        return f"{total} are wanted, the declared maximum is {high}; raise it, or the rest goes to other tiers."
+        return because.above_maximum(total=total, maximum=high)
     return ""
-
-
-def _spoken(duration: timedelta) -> str:
-    """Minutes below two hours, else hours."""
-    minutes = duration.total_seconds() / 60
-    return f"{minutes:.3g} min" if minutes < 120 else f"{minutes / 60:.3g} h"

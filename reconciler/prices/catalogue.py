@@ -116,10 +116,6 @@ class Catalogue(Model):
             return rates.get(zone, rates.get("*", 0.0))
         raise PriceMissing(name, "interruption rate", self.source)
 
-    def age_days(self, today: date) -> int:
-        """Days since the oldest price was true."""
-        return (today - self.taken_on).days
-
 
 class UnknownType(UserError):
     """An instance type that the catalogue does not list."""

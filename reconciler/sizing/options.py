@@ -51,10 +51,10 @@ def options(
 
 def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[Host, ...]:
     """Our own hosts that answer; the others carry nothing that is counted on."""
-    named = [(Tier.HOT, h) for h in fleet.tiers.hot.hypervisors] + [(Tier.COLD, h) for h in fleet.tiers.cold.hosts]
     return tuple(
         Host(name=h.name, tier=tier, cores=h.cores, memory_mib=h.memory_mib)
-        for tier, h in named
+        for tier in Tier
+        for h in fleet.tiers.of(tier).own_hosts
         if h.name not in unreachable
     )
 
@@ -70,21 +70,19 @@ def tier_bounds(fleet: Fleet, unreachable: frozenset[str] = frozenset()) -> dict
     Raises:
         InputError: a tier's declared minimum does not fit on its hosts, even if all of them answer.
     """
-    tiers, found = fleet.tiers, {}
-    for tier, part, homes in (
-        (Tier.HOT, tiers.hot, tiers.hot.hypervisors),
-        (Tier.WARM, tiers.warm, ()),
-        (Tier.COLD, tiers.cold, () if tiers.cold.instance_types else tiers.cold.hosts),
-    ):
+    found = {}
+    for tier in Tier:
+        part = fleet.tiers.of(tier)
+        homes = () if part.cloud_types else part.own_hosts
         low = part.min
-        if homes and not isinstance(part, WarmTier):
-            if low > (whole := _most(part.flavours, homes)):
+        if homes:
+            if low > (whole := _most(part.own_flavours, homes)):
                 raise InputError(
                     f"fleet.yaml, tiers.{tier.value}.min",
                     f"{low} VMs are more than fit on the hosts ({whole}).",
                     "Lower it, add hosts, or make the flavours smaller.",
                 )
-            low = min(low, _most(part.flavours, [host for host in homes if host.name not in unreachable]))
+            low = min(low, _most(part.own_flavours, [host for host in homes if host.name not in unreachable]))
         if tier in fleet.declared:
             found[tier] = (low, part.max)
     return found

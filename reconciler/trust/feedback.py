@@ -21,6 +21,7 @@ from forecaster.series.paths import paths_from_ranks
 from reconciler.demand.grouping import REST, Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.trust import demotion
+from reconciler.trust import reasons as because
 from reconciler.trust.demotion import DemotionRules, Rung, Score, Trust, Verdict
 from reconciler.trust.error_budget import Record, after_step
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
@@ -91,7 +92,7 @@ def judge(
     same = memory is not None and memory.rules == _key(rules)
     later = replay and memory is not None and memory.cutoff + history.step > as_of
     if later:
-        notes.append("replay: the kept scores of the forecast know later steps and are not used")
+        notes.append(because.replay_knows_later_steps())
     used = memory if same and not later else None
     groups = history.grouped(grouping.codes, len(grouping.names))
     qos = np.array(grouping.qos)
@@ -198,7 +199,7 @@ def without_history(fleet: Fleet, memory: Memory, *, why: str, paths: int = 200)
         quantiles=np.quantile(samples, LEVELS, axis=0).transpose(1, 2, 0),
         paths=samples,
         models=(Rung.REACTIVE.label,) * len(names),
-        reasons=("the source of demand does not answer",) * len(names),
+        reasons=(because.source_silent(),) * len(names),
         calibrated=(True,) * len(names),
     )
     rules = fleet.applications
@@ -290,9 +291,5 @@ def _spoken(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
     groups: dict[tuple[Rung, str], list[str]] = {}
     for name, verdict in verdicts.items():
         if not verdict.may_shrink:
-            groups.setdefault((verdict.rung, verdict.reason.rstrip(".")), []).append(name)
-    return tuple(
-        f"forecast of {', '.join(names[:5])}{f' and {len(names) - 5} more' * (len(names) > 5)}: demoted to {rung.label} "
-        f"({reason}); nothing is scaled down"
-        for (rung, reason), names in groups.items()
-    )
+            groups.setdefault((verdict.rung, verdict.reason), []).append(name)
+    return tuple(because.demoted_groups(names, rung.label, why) for (rung, why), names in groups.items())
