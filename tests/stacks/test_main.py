@@ -67,9 +67,9 @@ def test_secret_keys_of_the_engine_reach_the_program(monkeypatch: pytest.MonkeyP
 
 
 def test_a_fault_under_a_secret_key_is_named_without_what_was_found():
-    hot = {**raw()["hot"], "password": "CANARY"}
+    values = {**_engine_values(), "tiercast:hot": json.dumps({**raw()["hot"], "password": "CANARY"})}
     with pytest.raises(pulumi.RunError, match=r"tiercast:hot\.password: Extra inputs are not permitted$") as caught:
-        program.configuration(_engine_values(hot=hot), secret_keys={"hot"})
+        program.configuration(values, secret_keys={"hot"})
     assert "CANARY" not in str(caught.value)
     with pytest.raises(pulumi.RunError, match="found 'CANARY'"):
-        program.configuration(_engine_values(hot=hot))
+        program.configuration(values)
