@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import Field
 
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 from stacks.plain_secrets import plain_secrets
 
 
-class PlainSecrets(Settings):
+class PlainSecrets(RuleSettings):
     """Exceptions."""
 
     allowed: tuple[str, ...] = Field(default=(), description="Full keys (aws:secretKey) that may be plain.")

@@ -15,7 +15,10 @@ SHORTEST = 6
 
 _KEPT_GROUP = {
     "a password in a URI": (re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), rf"\1:{HIDDEN}@"),
-    "a private key": (re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)", re.DOTALL), HIDDEN),
+    "a private key": (
+        re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)", re.DOTALL),
+        HIDDEN,
+    ),
     "an assigned password or token": (
         re.compile(r"(?i)(\b\w*(?:password|passwd|passphrase|secret|token|api_?key)\s*[=:]\s*['\"]?)[^\s'\"]{6,}"),
         rf"\1{HIDDEN}",
