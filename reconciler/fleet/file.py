@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from reconciler.errors import InputError
 from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
+from reconciler.fleet.plain_secrets import refuse_plain_secrets
 from reconciler.fleet.tiers import Tiers
 from reconciler.fleet.types import Count, Duration, FleetPart, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
@@ -218,12 +219,13 @@ def parse_fleet(raw: Any, location: str) -> Fleet:
     """Validate what was read from a fleet file.
 
     Raises:
-        InputError: one sentence per fault, each naming file and key.
+        InputError: one sentence per fault, each naming file and key; also where a secret is in plain text.
     """
     if not isinstance(raw, dict):
         raise InputError(
             location, "expected keys such as `step`, `history`, `qos`.", "See `tiercast init` for an example."
         )
+    refuse_plain_secrets(raw, location)
     try:
         return Fleet.model_validate(raw)
     except ValidationError as error:
