@@ -144,8 +144,6 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
         assessment=assess(asked.demand, supply_of(problem, counts)),
-        bound_usd=solution.bound,
-        cost_usd=final.objective,
         gap=_gap(final, solution),
         multipliers=stated.shortage,
         quantiles={name: 1 - tail for name, tail in stated.tails.items()},
