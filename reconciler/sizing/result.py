@@ -55,10 +55,6 @@ class Sizing:
     quantiles: Mapping[str, float] = field(default_factory=dict)
     trajectory: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def count(self, option: str) -> int:
-        """Planned count of an option."""
-        return next(c.after for c in self.counts if c.option == option)
-
     def of(self, tier: Tier) -> int:
         """Planned instances of a tier."""
         return sum(c.after for c in self.counts if c.tier is tier)
