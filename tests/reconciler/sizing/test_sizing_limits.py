@@ -39,7 +39,7 @@ def test_a_class_keeps_its_ceiling_at_the_expense_of_its_own_promise_and_lifting
     assert answer.assessment.of("gold").holds
     assert count_of(answer, "cold/m") * 0.04 <= 0.09
     (sentence,) = answer.problems
-    assert f"to {free.count('cold/m') * 0.04:.4g} would keep the promise" in sentence
+    assert f"to {count_of(free, 'cold/m') * 0.04:.4g} would keep the promise" in sentence
     assert "its ceiling of 0.09" in sentence
 
 
