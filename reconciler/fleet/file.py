@@ -102,7 +102,7 @@ class Application(FleetPart):
     memory_mib: Annotated[float, Field(ge=0)] = 0.0
     network_bytes: Annotated[float, Field(ge=0)] = Field(0.0, description="Moved per request; 0: learned, else none.")
     peak_factor: Annotated[float, Field(ge=1)] = 1.0
-    team: str = ""
+    team: str = Field("", description="A free note for people: whom to ask. Nothing reads it.")
 
 
 class PriceSource(StrEnum):
