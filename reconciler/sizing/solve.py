@@ -12,7 +12,7 @@ from reconciler.sizing.ceilings import over_ceiling, within_ceilings
 from reconciler.sizing.milp import Program, Relaxation, Solution
 from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
 from reconciler.sizing.problem import SizingProblem
-from reconciler.sizing.program import Layout, Prices, build
+from reconciler.sizing.program import Layout, ShortagePrices, build
 from reconciler.sizing.reasons import explain_obstacles, nothing_serves, tier_reasons, unanswered, unkept_promise
 from reconciler.sizing.repair import (
     Counts,
@@ -129,28 +129,30 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
     counts, final, kept = _settle(problem, needs, stated, solution, counts)
     trajectory = _trajectory(problem, stated, final)
     obstacles = explain_obstacles(problem, needs, counts)
-    status: Status = "optimal" if solution.optimal else "time limit"
     if not solution.found:
         problems.append(unanswered(impossible=solution.impossible, time_limit_s=problem.time_limit_s))
-    if problems or obstacles:
-        status = "infeasible" if solution.found or solution.impossible else "time limit"
-    elif solution.optimal and solution.gap > 1e-6:
-        status = "within gap"
     return Sizing(
         counts=tuple(counted(o, counts[o.name]) for o in problem.options),
         reasons=tier_reasons(problem, needs, counts, trajectory, kept=kept),
         problems=(*problems, *obstacles),
-        status=status,
+        status=_status(solution, kept_all=not problems and not obstacles),
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
         assessment=assess(asked.demand, supply_of(problem, counts)),
-        bound_usd=solution.bound,
-        cost_usd=final.objective,
         gap=_gap(final, solution),
         multipliers=stated.shortage,
         quantiles={name: 1 - tail for name, tail in stated.tails.items()},
         trajectory=trajectory,
     )
+
+
+def _status(solution: Solution, *, kept_all: bool) -> Status:
+    """How the program ended; `kept_all`: no promise, floor or bound is broken."""
+    if not kept_all:
+        return "infeasible" if solution.found or solution.impossible else "time limit"
+    if not solution.optimal:
+        return "time limit"
+    return "within gap" if solution.gap > 1e-6 else "optimal"
 
 
 def _counts(problem: SizingProblem, stated: _Stated, solution: Solution) -> Counts:
@@ -166,7 +168,7 @@ def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: floa
     ]
     dear = (max(each, default=0.0) or 0.05) * problem.window * problem.demand.step_seconds / 3600
     hour = dear / (problem.window * problem.demand.step_seconds / 3600)
-    prices = Prices(shortage=shortage, volume=_VOLUME * hour, promise=_PROMISE * dear, floor=_FLOOR * dear)
+    prices = ShortagePrices(shortage=shortage, volume=_VOLUME * hour, promise=_PROMISE * dear, floor=_FLOOR * dear)
     program, layout = build(problem, needs, prices, budget)
     names = list(problem.demand.classes)
     per_rps = np.divide((needs.mass @ needs.window), np.maximum(needs.mass @ needs.rates, 1e-12))
