@@ -34,9 +34,7 @@ def steps_ahead(history: History, timestamp: datetime) -> int:
     if steps < 1:
         raise ForecastError(f"{said} lies in the history, which ends at {end}; ask for a later time.")
     if too_far(steps, history.step):
-        raise ForecastError(
-            f"{said} is more than eight weeks after the history's end ({end}); bring the history up to date."
-        )
+        raise ForecastError(f"{said} is more than eight weeks after the history's end ({end}); update the history.")
     return steps
 
 
@@ -56,7 +54,7 @@ def answer(made: Joint, state: PlbmState, node: int, steps: int, base: dict[str,
         peers = made.pair_paths(node, members[:PEERS].tolist())
         rows = unknown_user(peers, LEVELS, np.random.default_rng(state.settings.seed))
         why = (
-            f"user {wanted[0]} is not in the history of {wanted[1]}: like one of {len(members)} users that are, "
+            f"user {wanted[0]} is not in the history of {wanted[1]}: a typical one of its {len(members)} users, "
             "with wide intervals"
         )
         return Prediction.of_quantiles(rows[steps - 1], "prior", why, False, **base)
@@ -66,7 +64,7 @@ def answer(made: Joint, state: PlbmState, node: int, steps: int, base: dict[str,
     quantiles = path_quantiles(made.pair_paths(node, [place])[0])[steps - 1]
     own = made.big.get(place)
     if own is not None:
-        why = f"modelled itself and reconciled to {structure.nodes[node]}: {own.reason}"
+        why = f"has a model of its own, reconciled to {structure.nodes[node]}: {own.reason}"
         return Prediction.of_quantiles(quantiles, own.model, why, own.calibrated, **base)
     why = f"its share of {holder.name}: {holder.reason}"
     return Prediction.of_quantiles(quantiles, holder.model, why, holder.calibrated, **base)

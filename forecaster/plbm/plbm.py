@@ -5,11 +5,11 @@
     plbm.predict(user_id, application_id, timestamp)
     plbm.forecast()                                 # a DemandForecast of all applications
     plbm.get_recommendations(size)                  # what `size` makes of it, with intervals
-    plbm.update(new_rows)                           # no refit, except where schedule, drift or score ask for one
+    plbm.update(new_rows)                           # refits only what schedule, drift or score ask for
 
-The rule: `train` fits everything, `update` extends the history, scores the last forecasts and refits only what failed.
-Between refits a series asks the experts that carried its mix. Nobody is refused: whom the history does not know gets the
-prior of the group, with wide intervals.
+- `train` fits everything. `update` extends the history, scores the last forecasts and refits only what failed.
+- Between refits a series asks the experts that carried its mix.
+- A user or application that is not in the history gets the prior of its group, with wide intervals.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class PLBM:
     def state(self) -> PlbmState:
         """Everything that was learned. Raises `ForecastError` before `train`."""
         if self._state is None:
-            raise ForecastError("the forecaster knows no history yet; call train (or run `tiercast train`) first.")
+            raise ForecastError("the forecaster has no history yet; run `tiercast train`, or call train().")
         return self._state
 
     @classmethod
@@ -212,7 +212,9 @@ class PLBM:
         state = self.state
         steps = horizon or state.settings.horizon
         if steps > state.settings.horizon and too_far(steps, state.history.step):
-            raise ForecastError(f"a horizon of {steps} steps of {state.history.step} is more than eight weeks.")
+            raise ForecastError(
+                f"a horizon of {steps} steps of {state.history.step} is more than eight weeks; ask for fewer steps."
+            )
         if self._joint is not None and self._joint.paths.shape[2] >= steps:
             return self._joint
         names = self._names()
@@ -247,7 +249,9 @@ class PLBM:
         """
         state = self.state
         if not self.structure.nodes:
-            raise ForecastError("the history names no application yet; predict() still answers with the default prior.")
+            raise ForecastError(
+                "the history has no application yet; add requests to it, or call predict(), which uses the default prior."
+            )
         return at_level(self.joint_forecast(horizon), state.history, level, self.costs())
 
     def costs(self) -> dict[str, RequestCost]:

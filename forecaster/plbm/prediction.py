@@ -44,7 +44,8 @@ class Prediction:
     @classmethod
     def of_prior(cls, prior: Prior, why: str, **base: Any) -> Prediction:
         """A prediction where nothing but a prior is known."""
-        reason = f"{why}; wide intervals from the prior of {prior.source}"
+        named = f"the prior of {prior.source}" if prior.source.startswith("group") else f"the {prior.source} prior"
+        reason = f"{why}: {named} is used, with wide intervals"
         return cls(requests=prior.quantiles, model="prior", reason=reason, calibrated=False, **base)
 
     @property
