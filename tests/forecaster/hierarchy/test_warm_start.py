@@ -43,7 +43,7 @@ def test_without_keras_the_pretrained_net_stays(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(forecaster.hierarchy.warm_start, "NEEDED", ("no_such_module",))
     net = looked_at(panel(5, 24 * 20))
     assert net.net is None
-    assert "the extra `lstm`, is not installed" in net.said
+    assert "(the extra `lstm`) is not installed" in net.said
 
 
 def test_a_trained_stage_speaks_only_about_what_came_after_it() -> None:

@@ -129,10 +129,10 @@ def test_a_model_pools_the_tail_of_its_series_keeps_it_and_renews_it_on_schedule
     assert plbm.state.tail.shape != first.shape
 
 
-def test_a_single_series_says_that_its_tail_is_declared() -> None:
+def test_a_single_series_says_that_its_tail_has_the_default_shape() -> None:
     plbm = PLBM(SETTINGS).train(rows(panel(1, degrees=3.0, hours=700)))
     assert plbm.state.tail.shape == PRIOR_SHAPE
-    assert "declared (0.10)" in plbm.forecast().reasons[0]
+    assert "the default, 0.10" in plbm.forecast().reasons[0]
 
 
 def test_the_shape_moves_the_far_quantiles_of_a_forecast_and_no_others() -> None:
