@@ -35,7 +35,7 @@ from forecaster.history.outages import with_outages
 from forecaster.history.retries import are_events
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm.answers import answer, steps_ahead, too_far
-from forecaster.plbm.prediction import Prediction, Recommendation, recommendations
+from forecaster.plbm.prediction import Asked, Prediction, Recommendation, recommendations
 from forecaster.plbm.scoring import scored
 from forecaster.plbm.state import Fitted, PlbmState, due_of
 from forecaster.tuner import Tuner
@@ -269,19 +269,19 @@ class PLBM:
         state, structure = self.state, self.structure
         steps = steps_ahead(state.history, timestamp)
         start = state.history.end + (steps - 1) * state.history.step
-        base = {
-            "user_id": user_id,
-            "application_id": application_id,
-            "timestamp": start if state.history.length else aligned(timestamp, state.history.step),
-            "step": state.history.step,
-            "cost": self._cost(application_id),
-        }
+        asked = Asked(
+            user_id=user_id,
+            application_id=application_id,
+            timestamp=start if state.history.length else aligned(timestamp, state.history.step),
+            step=state.history.step,
+            cost=self._cost(application_id),
+        )
         node, label = self._node_of(user_id, application_id)
         if node not in structure.nodes:
             why = f"application {application_id} is not in the history"
-            return Prediction.of_prior(prior_of(state.history, structure, state.settings, label), why, **base)
+            return Prediction.of_prior(asked, prior_of(state.history, structure, state.settings, label), why)
         made = self.joint_forecast(max(steps, state.settings.horizon))
-        return answer(made, state, structure.nodes.index(node), steps, base)
+        return answer(made, state, structure.nodes.index(node), steps, asked)
 
     def _cost(self, application: str) -> RequestCost | None:
         state = self.state
