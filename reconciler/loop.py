@@ -170,7 +170,7 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         past=past_changes(past),
         first_run=not past,
         demoted=known.unfit or known.judged.demoted,
-        records=known.judged.records,
+        error_budgets=known.judged.error_budgets,
         standing=known.judged.standing,
         memory=known.judged.memory,
     )

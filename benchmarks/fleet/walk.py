@@ -42,7 +42,7 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
         classes={
             "all": ClassDemand(
                 **_PROMISE,
-                violating_share=share,
+                promised_share=share,
                 tiers=(Tier.HOT, Tier.WARM, Tier.COLD),
                 levels=LEVELS,
                 requests_per_second=tuple(float(x) for x in near),

@@ -34,14 +34,14 @@ def hindsight(demand: Floats, counts: Floats, *, coarse: bool = False) -> Fronti
     return frontier(*outcome(demand, counts), coarse=coarse)
 
 
-def calibrated(demand: Floats, peer: Peer, cut: int, ask: float) -> tuple[float, float]:
+def calibrated(demand: Floats, peer: Peer, cut: int, promised_share: float) -> tuple[float, float]:
     """Share and cost on the test of the setting that was cheapest within the asked share before `cut`.
 
     `demand` (n,) in instances, NaN where unknown. Where none was within it, of the cheapest that missed least.
     """
     trained = cut - peer.first
     shares, costs = outcome(demand[peer.first : cut], peer.counts[:, :trained])
-    best = int(np.lexsort((costs, np.maximum(shares, ask)))[0])
+    best = int(np.lexsort((costs, np.maximum(shares, promised_share)))[0])
     return point(demand[cut:], peer.counts[best, trained:])
 
 
@@ -59,11 +59,11 @@ def judged(one: Outcome, peers: Mapping[str, Frontier]) -> dict[str, float]:
             out[f"frontier_ratio_{label}"] = cost / cheapest(peers, share)[1]
             at = one.frontier.share_at(charged(peers, TRACKING, share))
             out[f"violations_vs_tracking_{label}"] = at / share
-    for ask, (share, cost) in one.promised.items():
-        label = ASKED[ask]
-        out[f"promise_ratio_{label}"] = cost / cheapest(peers, max(share, ask))[1]
-        out[f"obtained_over_asked_{label}"] = share / ask
-        out[f"kept_{label}"] = float(share <= ask)
+    for promised_share, (share, cost) in one.promised.items():
+        label = ASKED[promised_share]
+        out[f"promise_ratio_{label}"] = cost / cheapest(peers, max(share, promised_share))[1]
+        out[f"obtained_over_asked_{label}"] = share / promised_share
+        out[f"kept_{label}"] = float(share <= promised_share)
     return out
 
 

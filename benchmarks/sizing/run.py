@@ -41,14 +41,16 @@ QUICK_ASKS = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
 QUICK_LIBRARY = ("MSTL-ETS",)
 
 
-def ours(case: Case, asks: Sequence[float]) -> tuple[Outcome, Outcome]:
+def ours(case: Case, promised_shares: Sequence[float]) -> tuple[Outcome, Outcome]:
     """One risk in hindsight and, without hindsight, paced to a share; for the ablation, the asked share as the knob."""
     trace, cut = case.trace, case.trace.cut
     test, step = case.known[cut:], trace.step.to_pytimedelta()
     chosen = our_table(case)
-    made = allocate(trace.values, chosen, asks=asks, step=step, lead=case.lead, unit=case.unit, start=cut)
+    made = allocate(
+        trace.values, chosen, promised_shares=promised_shares, step=step, lead=case.lead, unit=case.unit, start=cut
+    )
     counts = np.array([one.counts[: len(test)] for one in made], dtype=float)
-    promised = {ask: point(test, counts[asks.index(ask)]) for ask in ASKED}
+    promised = {promised_share: point(test, counts[promised_shares.index(promised_share)]) for promised_share in ASKED}
     fixed = hindsight(test, chosen.counts[cut : cut + len(test)].T)
     return Outcome(frontier=fixed, promised=promised), Outcome(frontier=hindsight(test, counts, coarse=True))
 
@@ -58,14 +60,14 @@ def of_peer(case: Case, peer: Peer) -> Outcome:
     cut = case.trace.cut
     return Outcome(
         frontier=hindsight(case.known[cut:], peer.counts[:, cut - peer.first :]),
-        promised={ask: calibrated(case.known, peer, cut, ask) for ask in ASKED},
+        promised={promised_share: calibrated(case.known, peer, cut, promised_share) for promised_share in ASKED},
     )
 
 
 def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Outcome]]:
     """The peer turned by our pacing; its distribution given to our program, with and without pacing."""
     test = case.known[case.trace.cut :]
-    turned = {ask: point(test, by_pace(case, peer, ask)) for ask in ASKED}
+    turned = {promised_share: point(test, by_pace(case, peer, promised_share)) for promised_share in ASKED}
     yield f"{name}, paced", Outcome(promised=turned)
     if peer.mean is None:
         return
@@ -74,13 +76,16 @@ def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Outcom
         f"{name}, program, paced",
         Outcome(
             frontier=hindsight(test, counts[case.trace.cut - case.first :].T),
-            promised={ask: point(test, by_table(case, counts, expected, ask)) for ask in ASKED},
+            promised={
+                promised_share: point(test, by_table(case, counts, expected, promised_share))
+                for promised_share in ASKED
+            },
         ),
     )
 
 
 def row_of(
-    case: Case, *, libraries: Sequence[str], asks: Sequence[float], cache: Path | None, ablate: bool
+    case: Case, *, libraries: Sequence[str], promised_shares: Sequence[float], cache: Path | None, ablate: bool
 ) -> dict[str, Any]:
     """All contenders on one trace."""
     peers: dict[str, Outcome] = {}
@@ -89,7 +94,7 @@ def row_of(
         peers[name] = of_peer(case, peer)
         if ablate:
             parts |= dict(ablation_of(case, name, peer))
-    walked, asked = ours(case, asks)
+    walked, asked = ours(case, promised_shares)
     if ablate:
         parts["ours, the asked share as knob"] = asked
     frontiers = {name: one.frontier for name, one in peers.items() if one.frontier is not None}
@@ -110,9 +115,9 @@ def row_of(
         row[f"cheapest_{label}"], row[f"cheapest_cost_{label}"] = cheapest(frontiers, share)
         limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, share)
         row[f"clairvoyant_ratio_{label}"] = limit / row[f"cheapest_cost_{label}"]
-    for ask, label in ASKED.items():
-        row[f"obtained_{label}"], cost = walked.promised[ask]
-        limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, max(row[f"obtained_{label}"], ask))
+    for promised_share, label in ASKED.items():
+        row[f"obtained_{label}"], cost = walked.promised[promised_share]
+        limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, max(row[f"obtained_{label}"], promised_share))
         row[f"regret_{label}"] = cost / limit - 1
     return row
 
@@ -151,14 +156,14 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run every trace, print the tables, and keep the JSON after every trace."""
     said = arguments_of(given)
     libraries = QUICK_LIBRARY if said.quick else LIBRARY
-    asks, cache = QUICK_ASKS if said.quick else ASKS, None if said.no_cache else said.cache
+    promised_shares, cache = QUICK_ASKS if said.quick else ASKS, None if said.no_cache else said.cache
     warmed()
     rows: list[dict[str, Any]] = []
     for trace in traces(said.data, said.history, said.only, quick=said.quick):
         begun = time.perf_counter()
         case = case_of(trace, lead=said.lead, instances=said.instances)
         ablate = not (said.quick or said.no_ablation)
-        rows.append(row_of(case, libraries=libraries, asks=asks, cache=cache, ablate=ablate))
+        rows.append(row_of(case, libraries=libraries, promised_shares=promised_shares, cache=cache, ablate=ablate))
         shown = (f"{key} {rows[-1]['ours'][key]:.3f}" for key in _PROGRESS)
         print(
             f"{trace.name:18s}", *shown, f"{time.perf_counter() - begun:.0f} s", sep="  ", file=sys.stderr, flush=True

@@ -15,6 +15,7 @@ from forecaster.rolling.walk import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.read import HistoryRules, read_history
+from reconciler.backtest.measures import SUMMARY_VERSION
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled
@@ -43,7 +44,7 @@ from reconciler.onepool.walk import Allocation, allocate, at_risk, table
     "--ask",
     "asks",
     multiple=True,
-    help="With --pool: share that may go unserved: 0.01 or 1%; repeatable.",
+    help="With --pool: promised share, which may go unserved: 0.01 or 1%; repeatable.",
 )
 @click.option(
     "--risk",
@@ -65,11 +66,13 @@ from reconciler.onepool.walk import Allocation, allocate, at_risk, table
     "--json",
     "summary",
     type=click.Path(path_type=Path),
-    help="Written: measures per application and ask, or of the fleet.",
+    help="Written: measures per application and promised share, or of the fleet.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="With --fleet, written: cost against violations (HTML).")
 @click.option("--gate", type=click.Path(path_type=Path), help="With --fleet: exit 1 where worse than this summary.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="With --fleet: paths and losses.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="With --fleet: paths and interruptions."
+)
 def command(
     histories: tuple[Path, ...],
     pool: bool,
@@ -161,7 +164,7 @@ def _pool(
     predicted, report = [], []
     for name, y in pooled(history).items():
         chosen = table(y, times, step=history.step, lead=lead, unit=unit, start=start)
-        made = allocate(y, chosen, asks=shares, step=history.step, lead=lead, unit=unit, start=start)
+        made = allocate(y, chosen, promised_shares=shares, step=history.step, lead=lead, unit=unit, start=start)
         made += [at_risk(chosen, risk, start=start) for risk in fixed]
         for label, one in zip(labels, made, strict=True):
             written[label].append(_rows(name, one, stamps[start : start + len(one.counts)]))
@@ -175,10 +178,12 @@ def _pool(
     if forecasts is not None:
         write_text(forecasts, pd.concat(predicted).to_csv(index=False, lineterminator="\n", float_format="%.8g"))
     if summary is not None:
-        write_json(summary, {"unit": unit, "lead": lead, "from": first.isoformat(), "rows": report})
+        write_json(
+            summary, {"version": SUMMARY_VERSION, "unit": unit, "lead": lead, "from": first.isoformat(), "rows": report}
+        )
     for row in report:
         click.echo(
-            f"{row['application']}: {row['setting']}, obtained {row['violating_share']:.3%}, cost {row['cost']:.0f} "
+            f"{row['application']}: {row['setting']}, obtained {row['obtained_share']:.3%}, cost {row['cost']:.0f} "
             f"instance-steps, regret {row['regret']:.1%}, {row['violating_steps']} violating steps"
         )
     return 0

@@ -14,7 +14,7 @@ from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.source import read_demand
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
-from reconciler.backtest.measures import Measures, allowed, measured
+from reconciler.backtest.measures import Measures, foresight_shares, measured
 from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
@@ -24,7 +24,7 @@ from reconciler.fleet.file import Fleet, HistorySource, PriceSource, parse_fleet
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.report.frontier import Point, frontier_html
 
-#: Factors on the violating shares that were asked: the points of the frontier.
+#: Factors on the promised shares: the points of the frontier.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -79,7 +79,7 @@ def backtest_fleet(it: Wanted) -> int:
         walked = replay(
             Stretch(fleet=scaled, catalogue=catalogue, start=it.since, steps=steps, seed=it.seed), known, demand
         )
-        return walked, measured(walked, foresight(walked, allowed(walked, scaled)), scaled)
+        return walked, measured(walked, foresight(walked, foresight_shares(walked, scaled)), scaled)
 
     walked, found = run(1.0)
     window = max(fleet.validity // fleet.step, 1)
@@ -94,7 +94,7 @@ def backtest_fleet(it: Wanted) -> int:
         write_json(it.summary, {**head, **found.to_json(), "tolerance": tolerance, "notes": [*said, *walked.notes]})
     if it.plot is not None:
         points = [_point(f, found if f == 1.0 else run(f)[1]) for f in FACTORS]
-        title = f"{fleet.name}, {it.since.isoformat()} to {it.until.isoformat()}: violating shares asked × factor"
+        title = f"{fleet.name}, {it.since.isoformat()} to {it.until.isoformat()}: promised shares × factor"
         write_text(it.plot, frontier_html(points, title))
     for line in (*_lines(found), *said):
         click.echo(line)
@@ -131,7 +131,7 @@ def _fleet(it: Wanted) -> Fleet:
 
 
 def _scaled(fleet: Fleet, factor: float) -> Fleet:
-    """The same fleet with every promise's violating share times the factor."""
+    """The same fleet with every promised share times the factor."""
     promises = {
         name: promise.model_copy(update={"violating_share": min(promise.violating_share * factor, 0.9)})
         for name, promise in fleet.qos.items()
@@ -140,13 +140,13 @@ def _scaled(fleet: Fleet, factor: float) -> Fleet:
 
 
 def _point(factor: float, found: Measures) -> Point:
-    shares = {c.name: c.obtained for c in found.classes}
-    return Point(factor=factor, usd=found.usd, usd_foresight=found.usd_foresight, obtained=shares)
+    shares = {c.name: c.obtained_share for c in found.classes}
+    return Point(factor=factor, usd=found.usd, usd_foresight=found.usd_foresight, obtained_share=shares)
 
 
 def _lines(found: Measures) -> list[str]:
     lines = [
-        f"{c.name}: asked {c.asked:.3%}, obtained {c.obtained:.3%}, {c.violating_steps} violating steps, "
+        f"{c.name}: promised {c.promised_share:.3%}, obtained {c.obtained_share:.3%}, {c.violating_steps} violating steps, "
         f"longest run {c.longest_violating_run}"
         for c in found.classes
     ]
@@ -155,5 +155,5 @@ def _lines(found: Measures) -> list[str]:
         f"cost {found.usd:.2f} USD ({found.usd_with_churn:.2f} with churn), foresight {found.usd_foresight:.2f}, "
         f"regret {found.regret:.1%}",
         f"{found.violating_steps} of {found.known_steps} steps violate; {found.scale_events} scale events, "
-        f"{found.instances_moved} instances moved, {found.lost} lost",
+        f"{found.instances_moved} instances moved, {found.interrupted} interrupted",
     ]

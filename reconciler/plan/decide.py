@@ -30,7 +30,7 @@ from reconciler.sizing import Option, Sizing, SizingProblem, size
 from reconciler.sizing.options import hosts, options, tier_bounds
 from reconciler.sizing.safety_floor import felt_load
 from reconciler.slo.assess import ClassAssessment
-from reconciler.trust.error_budget import Record, allowance
+from reconciler.trust.error_budget import ErrorBudget, allowed_shares
 from reconciler.trust.feedback import Standing
 from reconciler.trust.memory import Memory
 from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
@@ -58,7 +58,7 @@ class Situation:
         demoted: the forecast fell back or is stale: nothing shrinks on it.
         first_run: no earlier run of this stack is known: nothing shrinks in the first.
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
-        records: per class what its past steps came to, which decides how much of its promise this plan may use.
+        error_budgets: by class; they decide the share that this plan may miss.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
@@ -79,7 +79,7 @@ class Situation:
     demoted: bool = False
     first_run: bool = False
     latency_now_ms: Mapping[str, float] = field(default_factory=dict)
-    records: Mapping[str, Record] = field(default_factory=dict)
+    error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: Memory | None = None
 
@@ -143,11 +143,11 @@ def problem_of(it: Situation) -> SizingProblem:
     homes = hosts(fleet, frozenset(it.unreachable))
     bounds = tier_bounds(fleet, frozenset(it.unreachable))
     allowed = {
-        name: allowance(
-            it.records.get(name, Record()),
+        name: allowed_shares(
+            it.error_budgets.get(name, ErrorBudget()),
             paths[:, k],
             window=length,
-            ask=promise.violating_share,
+            promised_share=promise.violating_share,
             steps_per_day=timedelta(days=1) / fleet.step,
         )
         for k, (name, promise) in enumerate(fleet.qos.items())
@@ -279,8 +279,10 @@ def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
         latency_target_ms=found.target_ms,
         percentile=found.percentile,
         latency_ms=found.latency_ms if np.isfinite(found.latency_ms) else None,
-        violating_share_promised=found.asked_share,
-        violation_probability=found.risk,
+        promised_share=found.promised_share,
+        allowed_share=found.allowed_share,
+        expected_share=found.expected_share,
+        shortfall_probability=found.shortfall_probability,
         requests_per_second={level: rates[float(level)] for level in SHOWN},
         served_by={tier.value: load for tier, load in found.served.items()},
     )

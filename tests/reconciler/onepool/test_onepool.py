@@ -58,9 +58,13 @@ def _hourly(days: int = 24) -> tuple[np.ndarray, np.ndarray]:
     return y, np.datetime64("2024-01-01T00", "s") + t * np.timedelta64(3600, "s")
 
 
-def _walked(y: np.ndarray, times: np.ndarray, start: int, ask: tuple[float, ...] = (0.01,)) -> list[np.ndarray]:
+def _walked(
+    y: np.ndarray, times: np.ndarray, start: int, promised_share: tuple[float, ...] = (0.01,)
+) -> list[np.ndarray]:
     chosen = table(y, times, step=HOUR, lead=1, unit=10.0, start=start)
-    return [a.counts for a in allocate(y, chosen, asks=ask, step=HOUR, lead=1, unit=10.0, start=start)]
+    return [
+        a.counts for a in allocate(y, chosen, promised_shares=promised_share, step=HOUR, lead=1, unit=10.0, start=start)
+    ]
 
 
 @pytest.mark.parametrize("how", ["scaled", "blanked", "removed"])
@@ -81,13 +85,13 @@ def test_no_allocation_up_to_two_steps_after_the_cutoff_moves(how: str, cut: int
     assert np.array_equal(a[:upto], b[:upto])
 
 
-@pytest.mark.parametrize("ask", [0.2, 0.5])
-def test_a_promise_that_lets_much_go_unserved_is_used(ask: float) -> None:
+@pytest.mark.parametrize("promised_share", [0.2, 0.5])
+def test_a_promise_that_lets_much_go_unserved_is_used(promised_share: float) -> None:
     y, times = _hourly()
-    (counts,) = _walked(y, times, 408, (ask,))
+    (counts,) = _walked(y, times, 408, (promised_share,))
     demand = y[408:]
     share = np.maximum(demand - 10.0 * counts[: len(demand)], 0).sum() / demand.sum()
-    assert 0.7 * ask < share <= ask
+    assert 0.7 * promised_share < share <= promised_share
     assert counts[: len(demand)].sum() < 1.1 * clairvoyant_cost(demand, 10.0, share)
 
 
