@@ -19,20 +19,22 @@ from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
-from reconciler.demand.data_fitness import commitment_notes, price_notes
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import outlook
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.guarded import past_changes
+from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
-from reconciler.plan.decide import Situation, decide, problem_of
+from reconciler.plan.carried import with_carried
+from reconciler.plan.decide import decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
+from reconciler.plan.notes import commitment_notes, price_notes
+from reconciler.plan.problem import problem_of
 from reconciler.plan.render import render
+from reconciler.plan.snapshot import Snapshot
 from reconciler.report.summary import Summary
 from reconciler.sizing import SizingProblem
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
-from reconciler.trust.memory import with_carried
 
 
 class Mode(StrEnum):
@@ -67,10 +69,10 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
         Unavailable: a hypervisor does not answer and the fleet says to stop then.
     """
-    it = situation(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(it)
-    plan = keep_plan(project, decide(it, problem), now=now)
-    remember(project, it, problem, plan)
+    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
+    problem = problem_of(snapshot)
+    plan = keep_plan(project, decide(snapshot, problem), now=now)
+    remember(project, snapshot, problem, plan)
     return plan
 
 
@@ -81,11 +83,11 @@ def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
     return plan
 
 
-def remember(project: Project, it: Situation, problem: SizingProblem, plan: PlanFile) -> None:
+def remember(project: Project, snapshot: Snapshot, problem: SizingProblem, plan: PlanFile) -> None:
     """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
-    if it.memory is not None:
+    if snapshot.memory is not None:
         planned = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
-        write_memory(project.memory_file, with_carried(it.memory, problem, planned))
+        write_memory(project.memory_file, with_carried(snapshot.memory, problem, planned))
 
 
 def _sizes(plan: PlanFile) -> dict[str, list[int]]:
@@ -114,10 +116,10 @@ def reconcile_once(
     Raises:
         As `make_plan`, `preview_plan` and `apply_plan`.
     """
-    it = situation(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(it)
-    plan = decide(it, problem)
-    remember(project, it, problem, plan)
+    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
+    problem = problem_of(snapshot)
+    plan = decide(snapshot, problem)
+    remember(project, snapshot, problem, plan)
     if mode is Mode.SHADOW:
         ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
         return Outcome(plan=plan)
@@ -133,7 +135,7 @@ def reconcile_once(
     return Outcome(plan=plan, summary=summary, applied=True)
 
 
-def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Situation:
+def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Snapshot:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
@@ -145,9 +147,9 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
-    past = ledger.entries(project.ledger_file)
+    past = ledger.read(project.ledger_file, since=now - remembered(fleet))
     fleet = held.fleet
-    return Situation(
+    return Snapshot(
         fleet=fleet,
         catalogue=prices.catalogue,
         forecast=known.judged.forecast,
@@ -166,9 +168,10 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
             *held.notes,
             *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
+            *past.notes,
         ),
-        past=past_changes(past),
-        first_run=not past,
+        past=past_changes(past.entries),
+        first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
         error_budgets=known.judged.error_budgets,
         standing=known.judged.standing,

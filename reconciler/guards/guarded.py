@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.fleet.file import Fleet
@@ -45,6 +45,12 @@ def rules_of(fleet: Fleet) -> GuardRules:
             Tier.COLD: (tiers.cold.min, tiers.cold.max),
         },
     )
+
+
+def remembered(fleet: Fleet) -> timedelta:
+    """How far back applied changes count; a plan is as old as its validity when it is applied."""
+    declared = fleet.guards
+    return max(declared.cooldown_up, declared.cooldown_down, declared.churn_window) + fleet.validity
 
 
 def past_changes(entries: Iterable[Mapping[str, Any]]) -> tuple[PastChange, ...]:
