@@ -2,9 +2,9 @@
 
     python -m benchmarks.sizing [--data DIR] [--only NAME …] [--quick] [--json OUT] [--lead N] [--instances N]
 
-Each peer has its one knob chosen in hindsight on the test; we have none to choose where a share is asked in advance. Cost
+Each peer has its one knob chosen in hindsight on the test; we have none to choose where a share is promised in advance. Cost
 ratio = cost / the cheapest peer's of that trace. `ablation` tells what forecast, pacing and program each contribute: peers
-turned by our pacing, their distributions given to our program, our own with what is asked as the knob. Library models are
+turned by our pacing, their distributions given to our program, our own with the promise as the knob. Library models are
 fitted once and their forecasts kept in the cache folder of `benchmarks.forecast.run`. Without `--data` the series come from PyPI
 packages (extra `lab`). With `--history` any tidy file gives them. What the figures mean: docs/backtest.md.
 """
@@ -28,21 +28,21 @@ from benchmarks.forecast.peers import LIBRARY, warmed
 from benchmarks.forecast.run import cache_folder, clean
 from benchmarks.sizing.contenders import Case, by_pace, by_program, by_table, case_of, our_table, peers_of
 from benchmarks.sizing.frontier import cheapest
-from benchmarks.sizing.judged import ASKED, SHARES, Outcome, calibrated, hindsight, judged, judged_peer, point
+from benchmarks.sizing.judged import PROMISED, SHARES, Outcome, calibrated, hindsight, judged, judged_peer, point
 from benchmarks.sizing.peers.knobs import Peer
 from benchmarks.sizing.summary import printed, summary_of
 from benchmarks.sizing.traces import FINEST, traces
 from reconciler.onepool.replay import clairvoyant_cost
 from reconciler.onepool.walk import allocate
 
-#: Asked shares: the promises and, around them, what the ablation interpolates.
-ASKS = (0.01, 0.001, 0.0005, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
-QUICK_ASKS = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
+#: Promised shares: those of the figures and, around them, what the ablation interpolates.
+SHARES_WALKED = (0.01, 0.001, 0.0005, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
+QUICK_SHARES_WALKED = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
 QUICK_LIBRARY = ("MSTL-ETS",)
 
 
 def ours(case: Case, promised_shares: Sequence[float]) -> tuple[Outcome, Outcome]:
-    """One risk in hindsight and, without hindsight, paced to a share; for the ablation, the asked share as the knob."""
+    """One risk in hindsight and, without hindsight, paced to a share; for the ablation, the promised share as the knob."""
     trace, cut = case.trace, case.trace.cut
     test, step = case.known[cut:], trace.step.to_pytimedelta()
     chosen = our_table(case)
@@ -50,7 +50,9 @@ def ours(case: Case, promised_shares: Sequence[float]) -> tuple[Outcome, Outcome
         trace.values, chosen, promised_shares=promised_shares, step=step, lead=case.lead, unit=case.unit, start=cut
     )
     counts = np.array([one.counts[: len(test)] for one in made], dtype=float)
-    promised = {promised_share: point(test, counts[promised_shares.index(promised_share)]) for promised_share in ASKED}
+    promised = {
+        promised_share: point(test, counts[promised_shares.index(promised_share)]) for promised_share in PROMISED
+    }
     fixed = hindsight(test, chosen.counts[cut : cut + len(test)].T)
     return Outcome(frontier=fixed, promised=promised), Outcome(frontier=hindsight(test, counts, coarse=True))
 
@@ -60,14 +62,14 @@ def of_peer(case: Case, peer: Peer) -> Outcome:
     cut = case.trace.cut
     return Outcome(
         frontier=hindsight(case.known[cut:], peer.counts[:, cut - peer.first :]),
-        promised={promised_share: calibrated(case.known, peer, cut, promised_share) for promised_share in ASKED},
+        promised={promised_share: calibrated(case.known, peer, cut, promised_share) for promised_share in PROMISED},
     )
 
 
 def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Outcome]]:
     """The peer turned by our pacing; its distribution given to our program, with and without pacing."""
     test = case.known[case.trace.cut :]
-    turned = {promised_share: point(test, by_pace(case, peer, promised_share)) for promised_share in ASKED}
+    turned = {promised_share: point(test, by_pace(case, peer, promised_share)) for promised_share in PROMISED}
     yield f"{name}, paced", Outcome(promised=turned)
     if peer.mean is None:
         return
@@ -78,7 +80,7 @@ def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Outcom
             frontier=hindsight(test, counts[case.trace.cut - case.first :].T),
             promised={
                 promised_share: point(test, by_table(case, counts, expected, promised_share))
-                for promised_share in ASKED
+                for promised_share in PROMISED
             },
         ),
     )
@@ -94,9 +96,9 @@ def row_of(
         peers[name] = of_peer(case, peer)
         if ablate:
             parts |= dict(ablation_of(case, name, peer))
-    walked, asked = ours(case, promised_shares)
+    walked, turned = ours(case, promised_shares)
     if ablate:
-        parts["ours, the asked share as knob"] = asked
+        parts["ours, the promised share as knob"] = turned
     frontiers = {name: one.frontier for name, one in peers.items() if one.frontier is not None}
     trace = case.trace
     test = trace.values[trace.cut :]
@@ -115,7 +117,7 @@ def row_of(
         row[f"cheapest_{label}"], row[f"cheapest_cost_{label}"] = cheapest(frontiers, share)
         limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, share)
         row[f"clairvoyant_ratio_{label}"] = limit / row[f"cheapest_cost_{label}"]
-    for promised_share, label in ASKED.items():
+    for promised_share, label in PROMISED.items():
         row[f"obtained_{label}"], cost = walked.promised[promised_share]
         limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, max(row[f"obtained_{label}"], promised_share))
         row[f"regret_{label}"] = cost / limit - 1
@@ -131,7 +133,7 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--history", type=Path, nargs="+", default=[], help="tidy files of other traces, instead")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these series only")
     parser.add_argument("--json", type=Path, help="write summary and rows here")
-    parser.add_argument("--quick", action="store_true", help="few traces, asks and libraries, no ablation")
+    parser.add_argument("--quick", action="store_true", help="few traces, promises and libraries, no ablation")
     parser.add_argument("--no-ablation", action="store_true", help="leave out what each part contributes")
     parser.add_argument("--lead", type=int, default=1, help="steps that an instance takes to boot")
     parser.add_argument("--instances", type=float, default=20.0, help="instances at the training's 95th percentile")
@@ -139,7 +141,7 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--tiers-days", type=float, help="days of the test that the three tiers are walked (2; quick 1)"
     )
-    parser.add_argument("--tiers-seeds", type=int, help="paths of spot losses (5; quick 2)")
+    parser.add_argument("--tiers-seeds", type=int, help="paths of spot interruptions (5; quick 2)")
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="folder of library models' forecasts")
     parser.add_argument("--no-cache", action="store_true", help="run the library models again and keep nothing")
     said = parser.parse_args(given)
@@ -156,7 +158,7 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run every trace, print the tables, and keep the JSON after every trace."""
     said = arguments_of(given)
     libraries = QUICK_LIBRARY if said.quick else LIBRARY
-    promised_shares, cache = QUICK_ASKS if said.quick else ASKS, None if said.no_cache else said.cache
+    promised_shares, cache = QUICK_SHARES_WALKED if said.quick else SHARES_WALKED, None if said.no_cache else said.cache
     warmed()
     rows: list[dict[str, Any]] = []
     for trace in traces(said.data, said.history, said.only, quick=said.quick):
@@ -190,7 +192,7 @@ def three_tiers(said: argparse.Namespace) -> dict[str, Any]:
     )
 
 
-_PROGRESS = [f"{kind}_{label}" for label in ASKED.values() for kind in ("frontier_ratio", "promise_ratio", "kept")]
+_PROGRESS = [f"{kind}_{label}" for label in PROMISED.values() for kind in ("frontier_ratio", "promise_ratio", "kept")]
 
 
 def _kept(path: Path | None, rows: Sequence[dict[str, Any]], tiers: dict[str, Any] | None = None) -> dict[str, Any]:
