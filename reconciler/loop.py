@@ -6,9 +6,10 @@ Everything here is a sequence of calls; each decision is pure and elsewhere, eac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from reconciler.adapters import ledger
 from reconciler.adapters.files import read_text, write_json, write_text
@@ -20,20 +21,21 @@ from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.grouping import Grouping
+from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
-from reconciler.plan.decide import decide
+from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
-from reconciler.plan.notes import commitment_notes, price_notes
-from reconciler.plan.problem import problem_of
+from reconciler.plan.notes import commitment_notes
 from reconciler.plan.render import render
 from reconciler.plan.snapshot import Snapshot
+from reconciler.record import noted
+from reconciler.record.entries import NotApplied
+from reconciler.record.past import past_changes, remembered
 from reconciler.report.summary import Summary
-from reconciler.sizing import SizingProblem
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 
 
@@ -47,7 +49,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunResult:
     """What a run came to: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
 
     plan: PlanFile
@@ -69,29 +71,24 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
         Unavailable: a hypervisor does not answer and the fleet says to stop then.
     """
-    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(snapshot)
-    plan = keep_plan(project, decide(snapshot, problem), now=now)
-    remember(project, snapshot, problem, plan)
-    return plan
+    decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
+    write_plan(project, decision.plan)
+    note_decision(project, decision, event="plan", seed=seed)
+    remember(project, decision)
+    return decision.plan
 
 
-def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
-    """Write a plan and note it in the ledger."""
-    write_plan(project, plan)
-    ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": _sizes(plan)})
-    return plan
+def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
+    """Put a decision into the ledger, with its grounds."""
+    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=None))
 
 
-def remember(project: Project, snapshot: Snapshot, problem: SizingProblem, plan: PlanFile) -> None:
+def remember(project: Project, decision: Decision) -> None:
     """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
-    if snapshot.memory is not None:
-        planned = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
-        write_memory(project.memory_file, with_carried(snapshot.memory, problem, planned))
-
-
-def _sizes(plan: PlanFile) -> dict[str, list[int]]:
-    return {t.tier: [t.before, t.after] for t in plan.tiers}
+    memory = decision.snapshot.memory
+    if memory is not None:
+        planned = {f"{line.tier}/{kind}": count for line in decision.plan.tiers for kind, count in line.kinds.items()}
+        write_memory(project.memory_file, with_carried(memory, decision.problem, planned))
 
 
 def reconcile_once(
@@ -103,7 +100,7 @@ def reconcile_once(
     now: datetime,
     seed: int = 0,
     progress: Callable[[str], None],
-) -> Outcome:
+) -> RunResult:
     """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
 
     Args:
@@ -116,30 +113,30 @@ def reconcile_once(
     Raises:
         As `make_plan`, `preview_plan` and `apply_plan`.
     """
-    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(snapshot)
-    plan = decide(snapshot, problem)
-    remember(project, snapshot, problem, plan)
+    decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
+    plan = decision.plan
+    remember(project, decision)
     if mode is Mode.SHADOW:
-        ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
-        return Outcome(plan=plan)
-    keep_plan(project, plan, now=now)
+        note_decision(project, decision, event="shadow", seed=seed)
+        return RunResult(plan=plan)
+    write_plan(project, plan)
+    note_decision(project, decision, event="plan", seed=seed)
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
-        return Outcome(plan=plan, summary=summary)
+        return RunResult(plan=plan, summary=summary)
     held = outside(plan, envelope, now) if mode is Mode.WITHIN else []
     if held:
-        ledger.append(project.ledger_file, at=now, event="held", detail={"plan": plan.id, "why": held})
-        return Outcome(plan=plan, summary=summary, held=tuple(held))
+        ledger.append(project.ledger_file, NotApplied(at=now, event="held", plan=plan.id, why=tuple(held)))
+        return RunResult(plan=plan, summary=summary, held=tuple(held))
     apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
-    return Outcome(plan=plan, summary=summary, applied=True)
+    return RunResult(plan=plan, summary=summary, applied=True)
 
 
 def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Snapshot:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
+    silent = unreachable(fleet.tiers.own_hosts)
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
         raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
@@ -166,13 +163,13 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *known.judged.notes,
             *prices.notes,
             *held.notes,
-            *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
             *past.notes,
         ),
         past=past_changes(past.entries),
         first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
+        blocking=known.blocking,
         error_budgets=known.judged.error_budgets,
         standing=known.judged.standing,
         memory=known.judged.memory,
@@ -183,7 +180,8 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
 class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
-    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink.
+    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
+    that serves it shrinks.
     """
 
     judged: Judged
@@ -193,6 +191,7 @@ class Known:
     as_of: datetime
     notes: tuple[str, ...]
     unfit: bool
+    blocking: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -216,15 +215,20 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             unfit=True,
         )
     time = as_of or now
-    seen = outlook(fleet, history, at=time, seed=seed)
+    seen = outlook(fleet, history, at=time, seed=seed, before=memory.heard if memory is not None else ())
+    judged = judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None)
+    if judged.memory is not None:
+        judged = replace(judged, memory=replace(judged.memory, heard=seen.lost.heard))
+    kept = with_kept(fleet, judged.forecast, seen.grouping, seen.load_now, seen.lost)
     return Known(
-        judged=judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None),
-        grouping=seen.grouping,
-        load=seen.load_now,
+        judged=replace(judged, forecast=kept.forecast),
+        grouping=kept.grouping,
+        load=kept.load_now,
         latency_ms=latency_now(fleet, history, base=base),
         as_of=as_of or history.end,
         notes=(*said, *seen.notes),
         unfit=seen.demoted,
+        blocking=seen.blocking,
     )
 
 
@@ -235,4 +239,4 @@ def write_plan(project: Project, plan: PlanFile) -> None:
     text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
     write_json(project.demand_file, plan.config["tiercast:demand"])
     write_json(project.plan_file, plan.model_dump(mode="json"))
-    write_text(path, text)
+    write_text(path, text, through_link=True)

@@ -20,8 +20,8 @@ from pydantic.alias_generators import to_camel
 
 from stacks.contract_base import (
     ClassDemand,
+    ContractModel,
     Demand,
-    Model,
     Override,
     Ownership,
     Plan,
@@ -64,6 +64,7 @@ __all__ = [
     "ColdGroup",
     "Commitment",
     "ContractError",
+    "ContractModel",
     "Demand",
     "DirectKernel",
     "Flavour",
@@ -71,7 +72,6 @@ __all__ = [
     "Interface",
     "Launch",
     "Metal",
-    "Model",
     "Override",
     "Ownership",
     "Plan",
@@ -108,7 +108,7 @@ SCHEMA_VERSION = 2
 KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "routing", "tags")
 
 
-class StackConfig(Model):
+class StackConfig(ContractModel):
     """All of `tiercast:*`."""
 
     schema_version: Literal[2] = 2

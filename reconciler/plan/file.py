@@ -20,13 +20,13 @@ VERSION = 2
 OWN_KEYS = frozenset(f"tiercast:{key}" for key in KEYS if key != "override")
 
 
-class Part(BaseModel):
+class PlanPart(BaseModel):
     """Base: frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TierLine(Part):
+class TierLine(PlanPart):
     """One tier's change: instances and USD/hour, before and after, and the one reason that binds."""
 
     tier: str
@@ -38,7 +38,7 @@ class TierLine(Part):
     reason: str
 
 
-class ClassLine(Part):
+class ClassLine(PlanPart):
     """One QoS class: its promise and what the plan gives it."""
 
     name: str
@@ -61,7 +61,7 @@ class ClassLine(Part):
     )
 
 
-class Binding(Part):
+class Binding(PlanPart):
     """What an approval is bound to; written by `tiercast preview`."""
 
     config: str
@@ -71,7 +71,7 @@ class Binding(Part):
     previewed_at: AwareDatetime
 
 
-class PlanFile(Part):
+class PlanFile(PlanPart):
     """All of a plan."""
 
     version: Literal[2] = 2
@@ -91,6 +91,7 @@ class PlanFile(Part):
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
     demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    blocked: dict[str, str] = Field(default_factory=dict, description="Tier → why nothing in it is scaled down.")
     prices: dict[str, float] = Field(
         default_factory=dict, description="Option → USD/hour of one instance that it was sized with."
     )
@@ -102,6 +103,8 @@ class PlanFile(Part):
         body = self.model_dump(mode="json", exclude={"id", "binding"})
         if not self.prices:
             del body["prices"]  # a plan of before prices were kept is still what its id says
+        if not self.blocked:
+            del body["blocked"]
         body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
         return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:12]})
 

@@ -61,7 +61,7 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         sunk_usd_per_hour=sunk(fleet, snapshot.catalogue),
         load_now=felt_load(demand, snapshot.load_now, snapshot.latency_now_ms, running),
         first_run=snapshot.first_run or snapshot.observed.first_run,
-        keep_observed=frozenset(tier.value for tier in Tier) if snapshot.demoted else frozenset(),
+        keep_observed=frozenset(tier.value for tier in snapshot.blocked_tiers),
         horizon_share={name: a.horizon for name, a in allowed.items()},
     )
 
@@ -82,11 +82,7 @@ def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
         BilledFleet(
             commitments=fleet.tiers.warm.commitments,
             reservations=fleet.tiers.warm.reservations,
-            hypervisors=tuple(
-                (tier, host.name)
-                for tier, hosts in ((Tier.HOT, fleet.tiers.hot.hypervisors), (Tier.COLD, fleet.tiers.cold.hosts))
-                for host in hosts
-            ),
+            hypervisors=tuple((tier, host.name) for tier in Tier for host in fleet.tiers.of(tier).own_hosts),
             load_balancers=int(fleet.routing is not None and bool(fleet.routing.vpc)),
         ),
         catalogue,

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.observe.preview import Preview, Step, Violation
+from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 
 #: Engine operation → the word people use.
@@ -39,12 +39,12 @@ class Summary:
         return {word: ops[word] for word in _WORDS.values() if ops[word]}
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[PreviewStep, ...]:
         """The changing steps, without the engine's halves of a replacement."""
         return tuple(s for s in self.preview.changed if s.op in _WORDS)
 
     @property
-    def violations(self) -> tuple[Violation, ...]:
+    def violations(self) -> tuple[PolicyViolation, ...]:
         """Refusals first, then warnings."""
         return tuple(sorted(self.preview.violations, key=lambda v: (not v.refuses, v.policy, v.message)))
 
@@ -73,6 +73,14 @@ class Summary:
             ],
             "messages": list(self.preview.messages),
         }
+
+
+def blocked_line(plan: PlanFile) -> str:
+    """The sentence that ends every output of a plan that must not scale a tier down; empty where all may shrink."""
+    why: dict[str, list[str]] = {}
+    for tier, text in plan.blocked.items():
+        why.setdefault(text, []).append(tier)
+    return "; ".join(f"{', '.join(tiers)} not scaled down: {text}" for text, tiers in why.items())
 
 
 def usd(value: float) -> str:

@@ -18,14 +18,14 @@ HOURS_PER_MONTH = 730.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterruptionStates:
+class Interruptions:
     """probability: (states,), the first is "no interruption". left: (states, groups), share of each group that stays."""
 
     probability: NDArray[np.float64]
     left: NDArray[np.float64]
 
 
-def interruption_states(groups: Sequence[tuple[str, float, float]]) -> InterruptionStates:
+def interruption_states(groups: Sequence[tuple[str, float, float]]) -> Interruptions:
     """States for groups given as (zone, probability of an interruption in it, share that it takes); 0: it takes none.
 
     A zone's interruption is as probable as that of its most exposed group; groups of one zone go together.
@@ -43,7 +43,7 @@ def interruption_states(groups: Sequence[tuple[str, float, float]]) -> Interrupt
     lost = np.array([zones[name] for name in names])
     if lost.sum() > 1:
         lost = lost / lost.sum()
-    return InterruptionStates(probability=np.concatenate([[1 - lost.sum()], lost]), left=left)
+    return Interruptions(probability=np.concatenate([[1 - lost.sum()], lost]), left=left)
 
 
 def interrupted_within(monthly: float, hours: float) -> float:

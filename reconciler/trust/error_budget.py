@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.trust.pacing import Pace, bounded, expected_rate, last_holding
+from reconciler.trust.pacing import PromisePace, bounded, expected_rate, last_holding
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 #: policies' bound on risk, so that they never refuse what the sizing makes.
 MOST_SHARE, MOST_RISK = 4.0, 0.2
 #: How a fleet's promise is kept, as its figures were measured (docs/sizing.md); not what one pool was tuned to since.
-FLEET = Pace(model_weight=50.0, least=0.3)
+FLEET = PromisePace(model_weight=50.0, least=0.3)
 #: Risks that are compared, ascending.
 RISKS: Floats = np.geomspace(5e-4, MOST_RISK, 40)
 _NONE = (0.0,) * len(RISKS)
@@ -76,7 +76,7 @@ def after_step(
     missed: float,
     promised_share: float,
     steps_per_day: float,
-    pace: Pace | None = None,
+    pace: PromisePace | None = None,
 ) -> ErrorBudget:
     """The error budget with one more step that has ended.
 
@@ -110,7 +110,7 @@ def allowed_shares(
     window: int,
     promised_share: float,
     steps_per_day: float,
-    pace: Pace | None = None,
+    pace: PromisePace | None = None,
 ) -> AllowedShares:
     """The shares of one class's requests that the plan of the next steps may miss.
 

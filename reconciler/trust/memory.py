@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reconciler.demand.lost_data import LastHeard
 from reconciler.trust import demotion, error_budget
 from reconciler.trust.demotion import Rung, Trust
 from reconciler.trust.error_budget import ErrorBudget
@@ -28,7 +29,7 @@ Made = Mapping[Rung, Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class RunMemory:
     """What a run leaves for the next: per QoS class (`made`) and per group the forecasts of all rungs after `cutoff`.
 
     Attributes:
@@ -37,6 +38,7 @@ class Memory:
         mixes: class → weight of the fleet's rules, by their place; load: requests/s last known. They let a plan be made
             when the history is gone.
         error_budgets: by class.
+        heard: the last data of each application and class, which an application that vanished is known by.
         carried: class → requests/s that the fleet of the last plan carries in time; the steps until the next plan are
             judged by it.
     """
@@ -51,9 +53,10 @@ class Memory:
     load: Mapping[str, float] = field(default_factory=dict)
     error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     carried: Mapping[str, float] = field(default_factory=dict)
+    heard: tuple[LastHeard, ...] = ()
 
 
-def to_json(memory: Memory) -> dict[str, Any]:
+def to_json(memory: RunMemory) -> dict[str, Any]:
     """Plain values to keep between runs."""
     return {
         "version": VERSION,
@@ -67,10 +70,11 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "load": dict(memory.load),
         "error_budgets": {name: error_budget.to_json(budget) for name, budget in memory.error_budgets.items()},
         "carried": dict(memory.carried),
+        "heard": [[h.qos, h.application, h.until.isoformat(), h.rps, h.mean_rps] for h in memory.heard],
     }
 
 
-def from_json(raw: Any) -> Memory:
+def from_json(raw: Any) -> RunMemory:
     """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
     raw = _lifted(raw) if raw["version"] == 3 else raw
     if raw["version"] != VERSION:
@@ -80,7 +84,7 @@ def from_json(raw: Any) -> Memory:
     cutoff = datetime.fromisoformat(raw["cutoff"])
     if cutoff.tzinfo is None:
         raise ValueError("a time without a zone")
-    return Memory(
+    return RunMemory(
         rules=(float(step), int(lag)),
         cutoff=cutoff,
         made=made,
@@ -91,7 +95,16 @@ def from_json(raw: Any) -> Memory:
         load={n: float(v) for n, v in raw["load"].items()},
         error_budgets={n: error_budget.from_json(budget) for n, budget in raw["error_budgets"].items()},
         carried={n: float(v) for n, v in raw["carried"].items()},
+        heard=tuple(_heard(row) for row in raw.get("heard", ())),
     )
+
+
+def _heard(row: Any) -> LastHeard:
+    qos, application, until, rps, mean_rps = row
+    at = datetime.fromisoformat(until)
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return LastHeard(application=str(application), qos=str(qos), until=at, rps=float(rps), mean_rps=float(mean_rps))
 
 
 def _lifted(raw: Mapping[str, Any]) -> dict[str, Any]:

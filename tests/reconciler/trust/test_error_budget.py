@@ -19,7 +19,7 @@ from reconciler.trust.error_budget import (
     from_json,
     to_json,
 )
-from reconciler.trust.pacing import Pace
+from reconciler.trust.pacing import PromisePace
 
 DAY = 24
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
@@ -50,9 +50,9 @@ def test_without_a_record_the_horizon_as_a_whole_keeps_the_promise_with_one_risk
     paths = spread([0.2, 1.0, 20.0, 25.0], [1.2, 0.6, 0.3, 0.2])
     found = allowed_shares(ErrorBudget(), paths, window=1, promised_share=promised_share, steps_per_day=DAY)
     assert found.horizon == pytest.approx(share_at(paths, found.risk))
-    assert found.horizon <= promised_share * (1 - Pace().caution)
+    assert found.horizon <= promised_share * (1 - PromisePace().caution)
     looser = RISKS[np.searchsorted(RISKS, found.risk) + 1 :]
-    assert not len(looser) or share_at(paths, float(looser[0])) > promised_share * (1 - Pace().caution)
+    assert not len(looser) or share_at(paths, float(looser[0])) > promised_share * (1 - PromisePace().caution)
 
 
 @given(promised_share=st.floats(0.0005, 0.3), deviation=st.floats(0.01, 3), night=st.floats(0, 10))
@@ -135,7 +135,7 @@ def test_one_catastrophe_counts_up_to_a_bound_only() -> None:
     hit = after_step(
         calm, demand=1000.0, levels=LEVELS, forecast=[10.0] * 8, missed=990.0, promised_share=0.01, steps_per_day=DAY
     )
-    assert hit.spent == pytest.approx(Pace().one_event * 0.1 * DAY * hit.volume / hit.weight)
+    assert hit.spent == pytest.approx(PromisePace().one_event * 0.1 * DAY * hit.volume / hit.weight)
     assert max(hit.missed) <= hit.spent * (1 + 1e-9)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.onepool.count import RISKS, counts_at
-from reconciler.trust.pacing import Pace, paced
+from reconciler.trust.pacing import PromisePace, paced
 
 DAY, TRAIN, H = 24, 24 * 28, 2
 
@@ -72,9 +72,9 @@ def test_a_debt_is_paid_back_before_the_next_burst() -> None:
             warm=DAY,
             h=H,
             day=DAY,
-            pace=Pace(debt_days=days),
+            pace=PromisePace(debt_days=days),
         )
-        for days in (Pace().debt_days, Pace().ahead_days)
+        for days in (PromisePace().debt_days, PromisePace().ahead_days)
     )
     rows = np.arange(TRAIN, len(demand))
     missed = [np.maximum(demand[rows] - counts[rows, c], 0.0)[220:223].sum() for c in (soon, late)]
