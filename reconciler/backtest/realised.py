@@ -1,4 +1,4 @@
-"""What was really asked of each class, and how ready counts served it, by the judgement that sized them. Pure."""
+"""The demand that arrived for each class, and how ready counts served it, by the judgement that sized them. Pure."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def replay(period: ReplayPeriod, known: OutlookAt, demand: Realised) -> FleetRep
     Args:
         period: fleet, prices and time.
         known: the outlook at a time, from the steps that had ended by then.
-        demand: what was asked, for the period's steps.
+        demand: what arrived, for the period's steps.
     """
     choices = options(period.fleet, period.catalogue, Observed())
     seconds = period.fleet.step.total_seconds()

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -23,7 +20,6 @@ from reconciler.plan.file import parse_plan
 from reconciler.plan.problem import problem_of
 from reconciler.report.explanation import tables
 from reconciler.report.text import table
-from reconciler.trust.demotion import Rung
 from stacks.contract import parse
 
 
@@ -43,7 +39,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, seed:
         problem = problem_of(snapshot)
         told = explain_plan(snapshot, problem, sized(snapshot, problem), previous)
     if as_json:
-        click.echo(json.dumps(_plain(asdict(told)), indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(json.dumps(told.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
         return 0
     console = Console()
     for title, heading, rows in tables(told):
@@ -62,14 +58,3 @@ def _last_basis(project: Project) -> Basis | None:
     config = parse({k.removeprefix("tiercast:"): v for k, v in plan.config.items() if k.startswith("tiercast:")})
     counts = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
     return Basis(demand=config.demand, counts=counts, prices=plan.prices)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinity: an endless latency is null; a rung is its name."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, Rung):
-        return value.label
-    return None if isinstance(value, float) and not math.isfinite(value) else value
