@@ -14,7 +14,7 @@ from typing import Literal
 from reconciler.adapters import ledger
 from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.history.measured_latency import latency_now
-from reconciler.adapters.history.source import SourceSilent, read_demand
+from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
@@ -23,7 +23,7 @@ from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
-from reconciler.errors import Unavailable
+from reconciler.errors import SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
