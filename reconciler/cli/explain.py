@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -26,7 +23,6 @@ from reconciler.record.answers import story
 from reconciler.report.explanation import Table, tables
 from reconciler.report.history import headline, story_json, story_tables
 from reconciler.report.text import table
-from reconciler.trust.demotion import Rung
 from stacks.contract import parse
 
 
@@ -54,7 +50,7 @@ def command(
         problem = problem_of(snapshot)
         told = explain_plan(snapshot, problem, sized(snapshot, problem), previous)
     if as_json:
-        click.echo(json.dumps(_plain(asdict(told)), indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(json.dumps(told.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
         return 0
     _print(tables(told))
     click.echo(f"{told.status}; cost within {100 * told.gap:.2g} % of the proven bound")
@@ -87,14 +83,3 @@ def _last_basis(project: Project) -> Basis | None:
     config = parse({k.removeprefix("tiercast:"): v for k, v in plan.config.items() if k.startswith("tiercast:")})
     counts = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
     return Basis(demand=config.demand, counts=counts, prices=plan.prices)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinity: an endless latency is null; a rung is its name."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, Rung):
-        return value.label
-    return None if isinstance(value, float) and not math.isfinite(value) else value
