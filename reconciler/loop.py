@@ -22,7 +22,7 @@ from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
-from reconciler.errors import Unavailable
+from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
@@ -31,7 +31,7 @@ from reconciler.plan.decide import decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.problem import problem_of
-from reconciler.plan.render import render
+from reconciler.plan.render import read_config, render
 from reconciler.plan.snapshot import Snapshot
 from reconciler.report.summary import Summary
 from reconciler.sizing import SizingProblem
@@ -57,7 +57,9 @@ class Outcome:
     held: tuple[str, ...] = ()
 
 
-def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> PlanFile:
+def make_plan(
+    project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0, force_replay: bool = False
+) -> PlanFile:
     """Forecast, size, and write demand, plan and stack file; the stack file last, because it is what others read.
 
     Args:
@@ -65,6 +67,7 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         as_of: replay: use only history before this time.
         now: the wall clock, from which the plan's expiry counts.
         seed: of the sample paths.
+        force_replay: a replay may replace the stack file of a live plan.
 
     Raises:
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
@@ -72,14 +75,14 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     """
     snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
     problem = problem_of(snapshot)
-    plan = keep_plan(project, decide(snapshot, problem), now=now)
+    plan = keep_plan(project, decide(snapshot, problem), now=now, force_replay=force_replay)
     remember(project, snapshot, problem, plan)
     return plan
 
 
-def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
+def keep_plan(project: Project, plan: PlanFile, *, now: datetime, force_replay: bool = False) -> PlanFile:
     """Write a plan and note it in the ledger."""
-    write_plan(project, plan)
+    write_plan(project, plan, force_replay=force_replay)
     ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": _sizes(plan)})
     return plan
 
@@ -161,6 +164,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         as_of=known.as_of,
         now=now,
         stack=project.stack,
+        replay=as_of is not None,
         unreachable=silent,
         notes=(
             *known.notes,
@@ -236,11 +240,23 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
     )
 
 
-def write_plan(project: Project, plan: PlanFile) -> None:
+def write_plan(project: Project, plan: PlanFile, *, force_replay: bool = False) -> None:
     """Write demand, plan and stack file; a file that already holds these bytes is not touched."""
     path = project.stack_file
     before = read_text(path, "a stack file") if path.exists() else ""
+    if plan.replay and not force_replay and _is_live(before, str(path)):
+        raise InputError(
+            str(path),
+            "it holds a live plan, and a plan made with --as-of would replace it with sizes of an earlier time.",
+            "Leave out --as-of, name another stack, or give --force-replay.",
+        )
     text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
     write_json(project.demand_file, plan.config["tiercast:demand"])
     write_json(project.plan_file, plan.model_dump(mode="json"))
     write_text(path, text, through_link=True)
+
+
+def _is_live(text: str, location: str) -> bool:
+    """Whether a stack file's text holds a plan that is no replay."""
+    found = read_config(text, location).get("tiercast:plan") if text else None
+    return isinstance(found, dict) and bool(found.get("id")) and not found.get("replay", False)

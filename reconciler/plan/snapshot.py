@@ -30,6 +30,7 @@ class Snapshot:
         unreachable: hypervisors that do not answer → what was said.
         notes: sentences about the data, prices and fallbacks, for the plan.
         past: changes that were applied before, for cooldowns and the churn window.
+        replay: the plan is for an earlier time, from the history known then (`--as-of`).
         demoted: the forecast fell back or is stale: nothing shrinks on it.
         blocking: QoS class → why no tier that serves it shrinks: its data is lost, or its forecast is not calibrated.
         first_run: no earlier run of this stack is known: nothing shrinks in the first.
@@ -52,6 +53,7 @@ class Snapshot:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     past: tuple[PastChange, ...] = ()
+    replay: bool = False
     demoted: bool = False
     blocking: Mapping[str, str] = field(default_factory=dict)
     first_run: bool = False
