@@ -48,7 +48,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunResult:
     """What a run came to: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
 
     plan: PlanFile
@@ -107,7 +107,7 @@ def reconcile_once(
     now: datetime,
     seed: int = 0,
     progress: Callable[[str], None],
-) -> Outcome:
+) -> RunResult:
     """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
 
     Args:
@@ -126,17 +126,17 @@ def reconcile_once(
     remember(project, snapshot, problem, plan)
     if mode is Mode.SHADOW:
         ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
-        return Outcome(plan=plan)
+        return RunResult(plan=plan)
     keep_plan(project, plan, now=now)
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
-        return Outcome(plan=plan, summary=summary)
+        return RunResult(plan=plan, summary=summary)
     held = outside(plan, envelope, now) if mode is Mode.WITHIN else []
     if held:
         ledger.append(project.ledger_file, at=now, event="held", detail={"plan": plan.id, "why": held})
-        return Outcome(plan=plan, summary=summary, held=tuple(held))
+        return RunResult(plan=plan, summary=summary, held=tuple(held))
     apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
-    return Outcome(plan=plan, summary=summary, applied=True)
+    return RunResult(plan=plan, summary=summary, applied=True)
 
 
 def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Snapshot:

@@ -20,7 +20,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from reconciler.slo.latency import Service, latency_percentile, safe_load
+from reconciler.slo.latency import ServiceTime, latency_percentile, safe_load
 from reconciler.slo.service_time import phases
 
 SERVERS, SCVS = (1, 2, 5, 20, 80, 200), (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -39,9 +39,9 @@ class LatencyCase:
     arrival_scv: float = 1.0
 
     @property
-    def service(self) -> Service:
+    def service(self) -> ServiceTime:
         """Mean service time of one second."""
-        return Service(mean_s=1.0, scv=self.scv, arrival_scv=self.arrival_scv)
+        return ServiceTime(mean_s=1.0, scv=self.scv, arrival_scv=self.arrival_scv)
 
     @property
     def target_ms(self) -> float:
@@ -64,7 +64,7 @@ def draw(rng: np.random.Generator, mean: float, scv: float, count: int) -> NDArr
     """Times with a mean and squared coefficient of variation: gamma up to 1, hyperexponential above."""
     if scv <= 1:
         return rng.gamma(1 / scv, mean * scv, count)
-    weights, rates = phases(Service(mean_s=mean, scv=scv))
+    weights, rates = phases(ServiceTime(mean_s=mean, scv=scv))
     return rng.exponential(1.0, count) / rates[np.where(rng.random(count) < weights[0], 0, 1)]
 
 

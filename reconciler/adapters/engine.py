@@ -16,7 +16,7 @@ import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent
 
 from reconciler.errors import TiercastError, Unavailable, UserError
-from reconciler.observe.preview import QUIET, Preview, Resource, Step, Violation
+from reconciler.observe.preview import QUIET, PolicyViolation, Preview, PreviewStep, StateResource
 
 #: Called with one line of progress at a time.
 Progress = Callable[[str], None]
@@ -67,14 +67,14 @@ class Engine:
         up = partial(self._select().up, show_secrets=False)
         return self._judged(up, refresh=refresh, exclude=exclude, progress=progress)
 
-    def state(self) -> tuple[Resource, ...]:
+    def state(self) -> tuple[StateResource, ...]:
         """The resources that the last update left, without reading the providers."""
         try:
             deployment = self._select().export_stack().deployment or {}
         except automation.CommandError as error:
             raise _translated(error, []) from None
         return tuple(
-            Resource(
+            StateResource(
                 urn=r["urn"],
                 type=r["type"],
                 id=r.get("id", ""),
@@ -156,18 +156,20 @@ def _collector(events: list[EngineEvent], progress: Progress | None) -> Callable
 
 
 def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
-    steps: dict[tuple[str, str], Step] = {}
-    violations: list[Violation] = []
+    steps: dict[tuple[str, str], PreviewStep] = {}
+    violations: list[PolicyViolation] = []
     messages: list[str] = []
     for event in events:
         if event.resource_pre_event is not None:
             meta = event.resource_pre_event.metadata
-            step = Step(urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ())))
+            step = PreviewStep(
+                urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ()))
+            )
             steps[step.urn, step.op] = step
         elif event.policy_event is not None:
             policy = event.policy_event
             violations.append(
-                Violation(
+                PolicyViolation(
                     policy=policy.policy_name,
                     level=str(policy.enforcement_level),
                     message=_figures(policy.message),

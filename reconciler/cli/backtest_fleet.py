@@ -16,7 +16,7 @@ from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
 from reconciler.backtest.measures import Measures, allowed, measured
 from reconciler.backtest.realised import realised
-from reconciler.backtest.replay import Replay, Stretch, replay
+from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import UsageError
@@ -74,10 +74,10 @@ def backtest_fleet(it: Wanted) -> int:
         """What `tiercast plan --as-of` would have seen: the reader itself leaves out what came later."""
         return outlook(fleet, read_demand(fleet, base=base, as_of=at), at=at, seed=it.seed)
 
-    def run(factor: float) -> tuple[Replay, Measures]:
+    def run(factor: float) -> tuple[FleetReplay, Measures]:
         scaled = _scaled(fleet, factor)
         walked = replay(
-            Stretch(fleet=scaled, catalogue=catalogue, start=it.since, steps=steps, seed=it.seed), known, demand
+            ReplayPeriod(fleet=scaled, catalogue=catalogue, start=it.since, steps=steps, seed=it.seed), known, demand
         )
         return walked, measured(walked, foresight(walked, allowed(walked, scaled)), scaled)
 

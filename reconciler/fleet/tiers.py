@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reconciler.fleet.types import Count, Duration, Part, Positive, Share
+from reconciler.fleet.types import Count, Duration, FleetPart, Positive, Share
 from stacks.contract import (
     BaseVolume,
     Commitment,
@@ -23,7 +23,7 @@ from stacks.contract import (
 )
 
 
-class BoundedTier(Part):
+class TierSection(FleetPart):
     """What every tier may be told: the least and the most instances it has."""
 
     min: Count = 0
@@ -56,7 +56,7 @@ class BoundedTier(Part):
         return bool(self.own_hosts or self.cloud_types)
 
 
-class HotTier(BoundedTier):
+class HotSection(TierSection):
     """Our own metal."""
 
     hypervisors: tuple[Hypervisor, ...] = ()
@@ -95,7 +95,7 @@ class HotTier(BoundedTier):
         return self.flavours
 
 
-class ReadyPoolRule(Part):
+class ReadyPoolRule(FleetPart):
     """How many booted instances wait, as a share of the group's planned size."""
 
     share: Share = 0.2
@@ -103,7 +103,7 @@ class ReadyPoolRule(Part):
     min_size: Count = 0
 
 
-class WarmTier(BoundedTier):
+class WarmSection(TierSection):
     """Committed cloud capacity."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -134,7 +134,7 @@ class WarmTier(BoundedTier):
         return self.instance_types
 
 
-class ColdTier(BoundedTier):
+class ColdSection(TierSection):
     """Cheap capacity that can vanish."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -180,16 +180,16 @@ class ColdTier(BoundedTier):
         return self.instance_types
 
 
-class Tiers(Part):
+class Tiers(FleetPart):
     """The three tiers; an absent one has no capacity."""
 
-    hot: HotTier = HotTier()
-    warm: WarmTier = WarmTier()
-    cold: ColdTier = ColdTier()
+    hot: HotSection = HotSection()
+    warm: WarmSection = WarmSection()
+    cold: ColdSection = ColdSection()
 
-    def of(self, tier: Tier) -> HotTier | WarmTier | ColdTier:
+    def of(self, tier: Tier) -> HotSection | WarmSection | ColdSection:
         """What is declared for a tier."""
-        declared: HotTier | WarmTier | ColdTier = getattr(self, tier.value)
+        declared: HotSection | WarmSection | ColdSection = getattr(self, tier.value)
         return declared
 
     @property

@@ -47,7 +47,7 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Part(BaseModel):
+class FleetPart(BaseModel):
     """Base of all parts: frozen, no unknown keys, numbers that are numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

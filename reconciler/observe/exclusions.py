@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reconciler.observe.preview import Resource
+from reconciler.observe.preview import StateResource
 
 #: Types of `stacks/metal.py` that one slot has, with the end of each one's name after the slot's.
 _OF_A_SLOT = {
@@ -26,7 +26,7 @@ _OF_A_SLOT = {
 _OF_A_HOST = {"pulumi:providers:libvirt": "", "libvirt:index/volume:Volume": "-base"}
 
 
-def exclusions(hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[Resource]) -> tuple[str, ...]:
+def exclusions(hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[StateResource]) -> tuple[str, ...]:
     """URN globs of everything on `hosts`, and of nothing else.
 
     Args:
@@ -57,6 +57,6 @@ def _configured(config: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _existing(state: Iterable[Resource]) -> set[str]:
+def _existing(state: Iterable[StateResource]) -> set[str]:
     """Names of the slots that have a resource."""
     return {r.name.removesuffix(_OF_A_SLOT[r.type]) for r in state if r.type in _OF_A_SLOT}

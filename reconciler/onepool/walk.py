@@ -20,7 +20,7 @@ from forecaster.rolling.recalibrated import recalibrated
 from forecaster.rolling.recursive import GRID
 from forecaster.series.knots import SeriesSettings, prequential
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
-from reconciler.trust.pacing import Pace, paced
+from reconciler.trust.pacing import PromisePace, paced
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -75,7 +75,7 @@ def allocate(
     lead: int,
     unit: float,
     start: int,
-    pace: Pace | None = None,
+    pace: PromisePace | None = None,
 ) -> list[Allocation]:
     """The counts for every asked share, each paced by itself."""
     h, day = 1 + lead, max(1, round(timedelta(days=1) / step))

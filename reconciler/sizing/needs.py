@@ -5,7 +5,7 @@ load a hair above an instance would count as one slot short, and the smallest fl
 `usable` vCPU per instance: its slots for the class (the scarcest of vCPU, memory and network) over concurrency, scaled
 by how well the option's tier serves it (a longer round trip leaves less of the target). Whether routed demand fits is
 Hall's condition: for every set A of tiers, the classes that may only use A must fit into A's capacity. With priorities
-it is enough to look at prefixes: one `Group` per class k and set A ⊇ its tiers, holding the classes up to k whose tiers
+it is enough to look at prefixes: one `Competitors` per class k and set A ⊇ its tiers, holding the classes up to k whose tiers
 lie in A.
 """
 
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class Competitors:
     """Classes `members` (indices, the last is the one that runs short) that compete for the tiers `tiers`."""
 
     tiers: frozenset[Tier]
@@ -54,10 +54,10 @@ class Needs:
     window: Floats
     paths: Floats
     now: Floats
-    groups: tuple[Group, ...]
+    groups: tuple[Competitors, ...]
     served: tuple[int, ...]
 
-    def weights(self, group: Group) -> Floats:
+    def weights(self, group: Competitors) -> Floats:
         """(options,) usable vCPU for a group: the mean over those members who may use it, by their mean need."""
         members = list(group.members)
         mean = np.maximum(self.mass @ self.window, 1e-12)[members]
@@ -147,7 +147,7 @@ def needs_of(problem: SizingProblem, rates: Floats, mass: Floats) -> Needs:
     )
 
 
-def _groups(problem: SizingProblem, served: tuple[int, ...]) -> tuple[Group, ...]:
+def _groups(problem: SizingProblem, served: tuple[int, ...]) -> tuple[Competitors, ...]:
     """Prefix groups in order of class; of two with the same members the one with fewer tiers says more."""
     tiers = [frozenset(c.tiers) for c in problem.demand.classes.values()]
     unions = {tiers[k] for k in served}
@@ -159,7 +159,7 @@ def _groups(problem: SizingProblem, served: tuple[int, ...]) -> tuple[Group, ...
             if tiers[k] <= union:
                 members = tuple(j for j in served if j <= k and tiers[j] <= union)
                 found.setdefault(members, union)
-    return tuple(Group(tiers=union, members=members) for members, union in found.items())
+    return tuple(Competitors(tiers=union, members=members) for members, union in found.items())
 
 
 def shortage_prices(problem: SizingProblem, needs: Needs) -> tuple[Floats, Floats]:

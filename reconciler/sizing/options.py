@@ -13,12 +13,12 @@ from functools import cache
 
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet
-from reconciler.fleet.tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
+from reconciler.fleet.tiers import ColdSection, HotSection, ReadyPoolRule, WarmSection
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.bill import root_volume_usd, waiting_usd
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing.option_cost import Mixed, Waiting
-from reconciler.sizing.problem import Host, Option
+from reconciler.sizing.problem import Option, OwnHost
 from reconciler.slo.interruptions import lost_within
 from stacks.contract import Flavour, Hypervisor, Ownership, Tier
 
@@ -49,10 +49,10 @@ def options(
     return tuple(found)
 
 
-def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[Host, ...]:
+def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[OwnHost, ...]:
     """Our own hosts that answer; the others carry nothing that is counted on."""
     return tuple(
-        Host(name=h.name, tier=tier, cores=h.cores, memory_mib=h.memory_mib)
+        OwnHost(name=h.name, tier=tier, cores=h.cores, memory_mib=h.memory_mib)
         for tier in Tier
         for h in fleet.tiers.of(tier).own_hosts
         if h.name not in unreachable
@@ -113,8 +113,8 @@ def _most(flavours: Sequence[Flavour], homes: Iterable[Hypervisor]) -> int:
     return sum(on(host.cores, host.memory_mib, 0) for host in homes)
 
 
-def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: frozenset[str]) -> list[Option]:
-    homes = metal.hypervisors if isinstance(metal, HotTier) else metal.hosts
+def _metal(tier: Tier, metal: HotSection | ColdSection, seen: Observed, unreachable: frozenset[str]) -> list[Option]:
+    homes = metal.hypervisors if isinstance(metal, HotSection) else metal.hosts
     alive = [host for host in homes if host.name not in unreachable]
     running = Counter(s.flavour for s in seen.slots.get(tier, ()) if s.hypervisor not in unreachable)
     found = []
@@ -143,7 +143,7 @@ def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: f
     return found
 
 
-def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
+def _warm(warm: WarmSection, catalogue: Catalogue, seen: Observed) -> list[Option]:
     pool = warm.ready_pool
     volume = root_volume_usd(warm.launch.root_volume_gib if warm.launch else 0, catalogue)
     # Within a step only a reactive policy starts what waits.
@@ -183,7 +183,7 @@ def _waiting(pool: ReadyPoolRule | None, name: str, volume: float, catalogue: Ca
     )
 
 
-def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta) -> Option:
+def _cold(cold: ColdSection, catalogue: Catalogue, seen: Observed, step: timedelta) -> Option:
     types = [catalogue.type(name) for name in cold.instance_types]
     needs_both = cold.spot_share < 1 or cold.on_demand_base > 0
     spot = max(catalogue.price(name, "spot") for name in cold.instance_types) if cold.spot_share > 0 else 0.0
@@ -220,14 +220,14 @@ def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta)
     )
 
 
-def _interrupted(cold: ColdTier, catalogue: Catalogue, zone: str, hours: float) -> float:
+def _interrupted(cold: ColdSection, catalogue: Catalogue, zone: str, hours: float) -> float:
     """Probability that the zone's spot instances are taken within `hours`: of the type most often interrupted there."""
     if cold.spot_share <= 0:
         return 0.0
     return lost_within(max(catalogue.interruption(name, zone) for name in cold.instance_types), hours)
 
 
-def _on_demand(cold: ColdTier, catalogue: Catalogue) -> float | None:
+def _on_demand(cold: ColdSection, catalogue: Catalogue) -> float | None:
     """What the group would cost without spot; None where one of its types has no on-demand price."""
     if not all(catalogue.offers(name, "on_demand") for name in cold.instance_types):
         return None

@@ -12,7 +12,7 @@ from reconciler.sizing.ceilings import over_ceiling, within_ceilings
 from reconciler.sizing.milp import Program, Relaxation, Solution
 from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
 from reconciler.sizing.problem import SizingProblem
-from reconciler.sizing.program import Layout, Prices, build
+from reconciler.sizing.program import Layout, ShortagePrices, build
 from reconciler.sizing.reasons import explain_obstacles, nothing_serves, tier_reasons, unanswered, unkept_promise
 from reconciler.sizing.repair import (
     Counts,
@@ -166,7 +166,7 @@ def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: floa
     ]
     dear = (max(each, default=0.0) or 0.05) * problem.window * problem.demand.step_seconds / 3600
     hour = dear / (problem.window * problem.demand.step_seconds / 3600)
-    prices = Prices(shortage=shortage, volume=_VOLUME * hour, promise=_PROMISE * dear, floor=_FLOOR * dear)
+    prices = ShortagePrices(shortage=shortage, volume=_VOLUME * hour, promise=_PROMISE * dear, floor=_FLOOR * dear)
     program, layout = build(problem, needs, prices, budget)
     names = list(problem.demand.classes)
     per_rps = np.divide((needs.mass @ needs.window), np.maximum(needs.mass @ needs.rates, 1e-12))

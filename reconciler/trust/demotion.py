@@ -81,7 +81,7 @@ class DemotionRules:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class StepScore:
     """How one rung's forecast of one step did: whether the interval held the value, and pinball losses (same units)."""
 
     covered: bool
@@ -111,7 +111,7 @@ class Trust:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RungDecision:
     """What to work from now. `reason` is empty on the model; `may_shrink` is False on any fallback."""
 
     rung: Rung
@@ -123,7 +123,7 @@ class Verdict:
         return self.rung is Rung.MODEL
 
 
-def observe(trust: Trust, scores: Mapping[Rung, Score], rules: DemotionRules) -> Trust:
+def observe(trust: Trust, scores: Mapping[Rung, StepScore], rules: DemotionRules) -> Trust:
     """Take in one step's scores of the rungs that gave a forecast, and move at most one rung down or up.
 
     A rung falls when a test of it alarms. The rung above returns when, after the minimum stay, both recovery tests have
@@ -152,20 +152,20 @@ def observe(trust: Trust, scores: Mapping[Rung, Score], rules: DemotionRules) ->
     return trust
 
 
-def decide(trust: Trust, rules: DemotionRules, *, age: timedelta | None, has_season: bool = True) -> Verdict:
+def decide(trust: Trust, rules: DemotionRules, *, age: timedelta | None, has_season: bool = True) -> RungDecision:
     """What to work from, given also the age of the newest data (None: the source does not answer).
 
     Returns:
         The lowest rung that any of this asks for, with the sentence for the plan.
     """
     if age is None:
-        return Verdict(rung=Rung.REACTIVE, reason=because.source_silent())
+        return RungDecision(rung=Rung.REACTIVE, reason=because.source_silent())
     if age > rules.reactive_age or (age > rules.max_age and not has_season):
-        return Verdict(rung=Rung.REACTIVE, reason=because.data_too_old(age))
+        return RungDecision(rung=Rung.REACTIVE, reason=because.data_too_old(age))
     if age > rules.max_age and trust.rung < Rung.SEASONAL_NAIVE:
-        return Verdict(rung=Rung.SEASONAL_NAIVE, reason=because.data_old(age, most=rules.max_age))
+        return RungDecision(rung=Rung.SEASONAL_NAIVE, reason=because.data_old(age, most=rules.max_age))
     rung = trust.rung if has_season or trust.rung is not Rung.SEASONAL_NAIVE else Rung.REACTIVE
-    return Verdict(rung=rung, reason=f"{trust.why}." if rung is not Rung.MODEL else "")
+    return RungDecision(rung=rung, reason=f"{trust.why}." if rung is not Rung.MODEL else "")
 
 
 def to_json(trust: Trust) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def from_json(raw: Mapping[str, Any]) -> Trust:
         return Trust()
 
 
-def _watched(watch: Watch, score: Score, rules: DemotionRules) -> Watch:
+def _watched(watch: Watch, score: StepScore, rules: DemotionRules) -> Watch:
     """All four statistics with one more observation, in the lag's turn."""
     turn = watch.seen % rules.lag
     surprise = float(not score.covered) - rules.tolerated

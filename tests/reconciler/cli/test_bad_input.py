@@ -17,7 +17,7 @@ from reconciler.plan.file import PlanFile
 from reconciler.plan.problem import problem_of
 from reconciler.plan.snapshot import Snapshot
 from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
-from reconciler.sizing import Host, size
+from reconciler.sizing import OwnHost, size
 from stacks.contract import Tier
 from tests.reconciler.plan.test_planning import make_snapshot
 from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
@@ -180,7 +180,7 @@ def test_a_solver_without_time_keeps_the_tiers_bounds_and_still_raises(observed:
 
 
 def test_bounds_that_no_counts_keep_are_said_to_be_that_and_not_a_lack_of_time() -> None:
-    host = Host(name="a", tier=Tier.HOT, cores=2, memory_mib=8192)
+    host = OwnHost(name="a", tier=Tier.HOT, cores=2, memory_mib=8192)
     kinds = [option(Tier.HOT, observed=3), option(Tier.WARM)]
     answer = size(problem({"gold": 20.0}, kinds, hosts=(host,), first_run=True))
     assert answer.status == "infeasible"

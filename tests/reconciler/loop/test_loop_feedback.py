@@ -22,7 +22,7 @@ from reconciler.adapters.project import Project
 from reconciler.demand import outlook
 from reconciler.fleet.file import parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once, take_snapshot
-from reconciler.observe.preview import Resource
+from reconciler.observe.preview import StateResource
 from reconciler.plan.decide import decide
 from reconciler.plan.file import PlanFile
 from reconciler.plan.problem import problem_of
@@ -96,7 +96,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose stack runs 30 warm instances, and which was run before."""
     (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
-    group = Resource(
+    group = StateResource(
         urn="urn:pulumi:dev::p::aws:autoscaling/group:Group::warm-m5-large",
         type="aws:autoscaling/group:Group",
         id="warm-m5-large",

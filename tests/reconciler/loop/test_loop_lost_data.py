@@ -14,7 +14,7 @@ from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
 from reconciler.demand import outlook
 from reconciler.loop import make_plan
-from reconciler.observe.preview import Resource
+from reconciler.observe.preview import StateResource
 from reconciler.plan.file import PlanFile
 from reconciler.report.summary import blocked_line
 from tests.reconciler.loop.test_loop_feedback import Model
@@ -69,7 +69,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(outlook, "forecast_grouping", Model())
     (tmp_path / "fleet.yaml").write_text(FLEET.replace("KIND", "series"), encoding="utf-8")
     groups = [
-        Resource(
+        StateResource(
             urn=f"urn:pulumi:dev::p::aws:autoscaling/group:Group::{name}",
             type="aws:autoscaling/group:Group",
             id=name,

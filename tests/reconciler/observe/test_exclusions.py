@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.observe.exclusions import exclusions
-from reconciler.observe.preview import Resource
+from reconciler.observe.preview import StateResource
 
 MACHINE = "tiercast:stacks:Machine"
 DOMAIN = "libvirt:index/domain:Domain"
@@ -33,8 +33,8 @@ def urns(host: str, *numbers: int, tier: str = "hot") -> list[str]:
     return found
 
 
-def resources(*found: str) -> list[Resource]:
-    return [Resource(urn=u, type=u.split("::")[2].rsplit("$")[-1], id="", inputs={}, outputs={}) for u in found]
+def resources(*found: str) -> list[StateResource]:
+    return [StateResource(urn=u, type=u.split("::")[2].rsplit("$")[-1], id="", inputs={}, outputs={}) for u in found]
 
 
 def config(*slots: tuple[str, int], tier: str = "hot") -> dict[str, Any]:
