@@ -15,6 +15,7 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
+from reconciler.guards.clock import newest_entry
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview
 from reconciler.plan.file import PlanFile, parse_plan
@@ -82,7 +83,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         preview=found,
         state=engine.state(),
         newest=read_plan(newest) if newest.exists() else None,
-        now=now,
+        now=max(now, newest_entry(ledger.read(project.ledger_file).entries) or now),
     )
     if not found.changed:
         return found

@@ -9,6 +9,7 @@ from datetime import datetime
 from forecaster.demand import DemandForecast
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
+from reconciler.guards.clock import GuardTime
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.catalogue import Catalogue
@@ -39,6 +40,7 @@ class Snapshot:
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
+        clock: what cooldowns and approvals count from; None: `now`.
     """
 
     fleet: Fleet
@@ -50,6 +52,7 @@ class Snapshot:
     as_of: datetime
     now: datetime
     stack: str
+    clock: GuardTime | None = None
     unreachable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     past: tuple[PastChange, ...] = ()
