@@ -8,20 +8,20 @@ from datetime import datetime
 
 from reconciler.adapters import ledger
 from reconciler.adapters.history.measured_latency import latency_now
-from reconciler.adapters.history.source import SourceSilent, read_demand
+from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import read_memory
 from reconciler.adapters.project import Project
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
-from reconciler.errors import Unavailable
+from reconciler.errors import SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.clock import guard_time, newest_entry
-from reconciler.guards.guarded import past_changes, remembered
+from reconciler.guards.clock import guard_time
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
+from reconciler.record.past import past_changes, remembered
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 
 
@@ -40,7 +40,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     past = ledger.read(project.ledger_file, since=min(now, known.as_of) - remembered(fleet))
     clock = guard_time(
         now,
-        newest_entry=newest_entry(past.entries),
+        newest_entry=max((entry.at for entry in past.entries), default=None),
         data_end=None if as_of is not None else known.as_of,
         max_age=fleet.history.max_age,
     )

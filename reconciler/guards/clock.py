@@ -6,10 +6,8 @@ would end every cooldown. Both are reported, and the safer time is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 #: Clocks of two runners may differ by so much.
 SKEW = timedelta(minutes=2)
@@ -54,11 +52,6 @@ def guard_time(
             f"the newest data ends {_spoken(data_end - now)} after the clock's time: check the clock of this machine [clock]"
         )
     return GuardTime(cooldown=cooldown, expiry=expiry, notes=tuple(notes))
-
-
-def newest_entry(entries: Iterable[Mapping[str, Any]]) -> datetime | None:
-    """Time of the newest ledger entry; None where there is none."""
-    return max((datetime.fromisoformat(entry["at"]) for entry in entries), default=None)
 
 
 def _spoken(duration: timedelta) -> str:
