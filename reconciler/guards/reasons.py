@@ -5,7 +5,8 @@ A plan shows each as `tier: sentence [guard]`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from reconciler.fleet.types import spoken
@@ -14,11 +15,15 @@ from stacks.contract import Tier
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """A guard that bound: which, where, and its sentence."""
+    """A guard that bound: which, where, and its sentence.
+
+    changed: item name → its count before this guard and after, where they differ.
+    """
 
     guard: str
     tier: Tier
     text: str
+    changed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def note(self) -> str:

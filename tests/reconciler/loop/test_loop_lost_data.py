@@ -16,6 +16,7 @@ from reconciler.demand import outlook
 from reconciler.loop import make_plan
 from reconciler.observe.preview import StateResource
 from reconciler.plan.file import PlanFile
+from reconciler.record.entries import Decided
 from reconciler.report.summary import blocked_line
 from tests.reconciler.loop.test_loop_feedback import Model
 
@@ -82,7 +83,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         Project, "engine", lambda self: SimpleNamespace(ensure_stack=lambda: None, state=lambda: groups)
     )
     made = Project(root=tmp_path, name="p", stack="dev", config_dir=tmp_path, fleet_path=tmp_path / "fleet.yaml")
-    ledger.append(made.ledger_file, at=START, event="shadow", detail={})
+    ledger.append(made.ledger_file, Decided(at=START, event="shadow"))
     return made
 
 
