@@ -16,6 +16,7 @@ from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.history.read import read_history
 from reconciler.adapters.history.rules import HistoryRules
 from reconciler.adapters.sources.known import named
+from reconciler.cli import options
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled
@@ -182,7 +183,7 @@ def _pool(
     if summary is not None:
         write_json(summary, {"unit": unit, "lead": lead, "from": first.isoformat(), "rows": report}, through_link=True)
     for row in report:
-        click.echo(
+        options.say(
             f"{row['application']}: {row['setting']}, obtained {row['violating_share']:.3%}, cost {row['cost']:.0f} "
             f"instance-steps, regret {row['regret']:.1%}, {row['violating_steps']} violating steps"
         )

@@ -7,8 +7,6 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-import click
-
 from reconciler.adapters.files import read_json, read_text, read_yaml, write_json, write_text
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.sources.known import named
@@ -18,6 +16,7 @@ from reconciler.backtest.measures import Measures, allowed, measured
 from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
+from reconciler.cli import options
 from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import UsageError
 from reconciler.fleet.file import Fleet, PriceSource, parse_fleet
@@ -101,7 +100,7 @@ def backtest_fleet(it: Wanted) -> int:
         title = f"{fleet.name}, {it.since.isoformat()} to {it.until.isoformat()}: violating shares asked × factor"
         write_text(it.plot, frontier_html(points, title), through_link=True)
     for line in (*_lines(found), *said):
-        click.echo(line)
+        options.say(line)
     failed = worse(found, stored) if stored is not None else ""
     if failed:
         raise GateFailed(failed)

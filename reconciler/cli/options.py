@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.adapters.project import Project, find_project
+from reconciler.observe.redaction import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,6 +58,11 @@ def project(function: F) -> F:
 def open_project(stack: str | None, fleet: Path | None) -> Project:
     """The project around the working directory."""
     return find_project(Path.cwd(), stack=stack, fleet=fleet)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line that may hold names from data: no control character in them reaches the terminal."""
+    click.echo(printable(text), err=err)
 
 
 def now() -> datetime:

@@ -15,6 +15,7 @@ from rich.table import Table
 from reconciler.adapters.kept_forecaster import runner, train
 from reconciler.cli import options
 from reconciler.report.forecast import iso
+from reconciler.report.text import shown
 
 
 @click.command("train")
@@ -67,10 +68,10 @@ def command(
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return 0
-    click.echo(state.history.described().text())
+    options.say(state.history.described().text())
     table = Table("series", "model", "calibrated")
     for row in document["series"][:20]:
-        table.add_row(row["name"], row["model"], "yes" if row["calibrated"] else "no")
+        table.add_row(shown(row["name"]), row["model"], "yes" if row["calibrated"] else "no")
     Console().print(table)
     count = len(document["series"])
     click.echo(f"{count} series fitted in {document['seconds']:.1f} s, kept as version {kept.version}")
