@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from reconciler.adapters.project import Project, find_project
+from reconciler.fleet.types import read_duration
 from reconciler.observe.redaction import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Instant(click.ParamType[datetime]):
@@ -28,6 +32,18 @@ class Instant(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is no ISO 8601 time such as 2013-06-15T12:00Z.", param, ctx)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+class Since(Instant):
+    """A time, or how long ago it was (2d, 12h)."""
+
+    name = "TIME|DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return now() - read_duration(value)
+        except ValueError:
+            return super().convert(value, param, ctx)
 
 
 stack = click.option("--stack", help="Stack to work on; default: PULUMI_STACK.")
@@ -53,6 +69,19 @@ def fits(function: F) -> F:
 def project(function: F) -> F:
     """--stack and --fleet, for commands that work on a project."""
     return stack(fleet(function))
+
+
+def bundled(kind: type[T]) -> Callable[[Callable[[T], R]], Callable[..., R]]:
+    """Hand a command its options as one `kind`, a dataclass whose fields are named as click names the parameters."""
+
+    def wrap(function: Callable[[T], R]) -> Callable[..., R]:
+        @wraps(function)
+        def call(**given: Any) -> R:
+            return function(kind(**given))
+
+        return call
+
+    return wrap
 
 
 def open_project(stack: str | None, fleet: Path | None) -> Project:
