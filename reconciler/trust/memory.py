@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 VERSION = 4
 #: Levels that are kept and scored; the second and the last but one bound the watched 90 % interval.
 KEPT_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
+#: Steps that must have been scored before a stack is scaled down: a new stack, or one whose memory was lost, starts at none.
+ENOUGH_SCORED = 6
 #: Steps of a forecast that are kept; a run that comes later than this leaves the rest without a score.
 KEPT_STEPS = 48
 
@@ -38,6 +40,7 @@ class RunMemory:
         mixes: class → weight of the fleet's rules, by their place; load: requests/s last known. They let a plan be made
             when the history is gone.
         error_budgets: by class.
+        scored: steps whose forecasts were scored since the memory began, up to `ENOUGH_SCORED`.
         heard: the last data of each application and class, which an application that vanished is known by.
         carried: class → requests/s that the fleet of the last plan carries in time; the steps until the next plan are
             judged by it.
@@ -54,6 +57,7 @@ class RunMemory:
     error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     carried: Mapping[str, float] = field(default_factory=dict)
     heard: tuple[LastHeard, ...] = ()
+    scored: int = 0
 
 
 def to_json(memory: RunMemory) -> dict[str, Any]:
@@ -70,6 +74,7 @@ def to_json(memory: RunMemory) -> dict[str, Any]:
         "load": dict(memory.load),
         "error_budgets": {name: error_budget.to_json(budget) for name, budget in memory.error_budgets.items()},
         "carried": dict(memory.carried),
+        "scored": memory.scored,
         "heard": [[h.qos, h.application, h.until.isoformat(), h.rps, h.mean_rps] for h in memory.heard],
     }
 
@@ -95,6 +100,7 @@ def from_json(raw: Any) -> RunMemory:
         load={n: float(v) for n, v in raw["load"].items()},
         error_budgets={n: error_budget.from_json(budget) for n, budget in raw["error_budgets"].items()},
         carried={n: float(v) for n, v in raw["carried"].items()},
+        scored=int(raw.get("scored", ENOUGH_SCORED)),
         heard=tuple(_heard(row) for row in raw.get("heard", ())),
     )
 
