@@ -15,7 +15,7 @@ from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
 from reconciler.explain.explain import Basis, explain_plan
-from reconciler.loop import take_snapshot
+from reconciler.gather import take_snapshot
 from reconciler.plan.decide import sized
 from reconciler.plan.file import parse_plan
 from reconciler.plan.problem import problem_of
@@ -62,7 +62,7 @@ def _explain_past(project: Project, plan: str, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(story_json(told), indent=2, sort_keys=True, ensure_ascii=False))
     else:
-        click.echo(headline(told))
+        options.say(headline(told))
         _print(story_tables(told))
     return 0
 
