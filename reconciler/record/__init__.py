@@ -5,4 +5,5 @@ The rule: pure; `adapters.ledger` writes and reads them.
 - `entries`: one class per event, and how their JSON is read
 - `noted`: the entries of a decision, a preview and an update
 - `past`: changes that were applied
+- `answers`: what happened to a resource, and why a past plan was as it was
 """
