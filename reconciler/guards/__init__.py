@@ -5,4 +5,5 @@ The rule: pure; guards apply in a fixed order, and each that binds leaves a reas
 - `order`: the guards and their order
 - `guarded`: a sizing with the guards applied
 - `reasons`: the sentence of each guard
+- `past`: changes that were applied, from the ledger
 """
