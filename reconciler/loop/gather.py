@@ -18,7 +18,8 @@ from reconciler.demand.outlook import outlook
 from reconciler.errors import SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
-from reconciler.guards.past import past_changes, remembered
+from reconciler.guards.guarded import remembered
+from reconciler.guards.past import past_changes
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
