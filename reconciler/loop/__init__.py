@@ -22,12 +22,11 @@ from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.errors import InputError
 from reconciler.loop.gather import take_snapshot
+from reconciler.plan import noted
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
 from reconciler.plan.render import read_config, render
-from reconciler.record import noted
-from reconciler.record.entries import NotApplied
 from reconciler.report.summary import Summary
 
 
@@ -122,7 +121,7 @@ def reconcile_once(
     clock = decision.snapshot.clock
     held = outside(plan, envelope, clock.expiry if clock else now) if mode is Mode.WITHIN else []
     if held:
-        ledger.append(project.ledger_file, NotApplied(at=now, event="held", plan=plan.id, why=tuple(held)))
+        ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return RunResult(plan=plan, summary=summary, held=tuple(held))
     apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
     return RunResult(plan=plan, summary=summary, applied=True)

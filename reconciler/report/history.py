@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from reconciler.record.answers import LedgerChange, PlanStory
 from reconciler.record.entries import (
     Applied,
     Decided,
@@ -21,6 +20,7 @@ from reconciler.record.entries import (
     Started,
     TierEntry,
 )
+from reconciler.report.answers import LedgerChange, PlanStory
 from reconciler.report.explanation import Table
 from reconciler.report.summary import percent, usd
 
