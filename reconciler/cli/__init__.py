@@ -13,6 +13,7 @@ import click
 
 from forecaster.errors import ForecastError
 from reconciler.errors import TiercastError
+from reconciler.observe.redaction import printable
 
 #: name → (module:attribute, summary); the module is imported only when the command is called, so that help stays quick.
 COMMANDS = {
@@ -28,7 +29,8 @@ COMMANDS = {
         "reconciler.cli.reconcile:command",
         "The scheduled run: plan, preview, and apply as far as the mode allows.",
     ),
-    "explain": ("reconciler.cli.explain:command", "Say why the sizes are what they are."),
+    "explain": ("reconciler.cli.explain:command", "Say why the sizes are what they are, or were in a past plan."),
+    "history": ("reconciler.cli.history:command", "List what was decided and done, and why a resource changed."),
     "status": ("reconciler.cli.status:command", "Show what runs against what was wanted."),
     "backtest": ("reconciler.cli.backtest:command", "Replay history: cost and violations against baselines."),
     "policy": ("reconciler.cli.policy:policy", "Run the policy pack against a stack file without a cloud."),
@@ -76,9 +78,9 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except TiercastError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(printable(f"error: {error}"), err=True)
         sys.exit(error.exit_code)
     except ForecastError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(printable(f"error: {error}"), err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
