@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.demand import LEVELS
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from reconciler.demand.forecaster_settings import calendar_of, declared_costs, forecast_grouping, nodes_of, settings_of
 from reconciler.fleet.file import parse_fleet
 
