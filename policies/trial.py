@@ -98,7 +98,7 @@ def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | N
     try:
         bill = read_settings(cost.RULE.name, cost.CostCeiling, settings)
         return most(facts.estate, facts.catalogue(bill), bill.commitments).usd_per_hour
-    except (Undecidable, Misconfigured, UserError):
+    except (Undecidable, UserError):
         return None
 
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.adapters import ledger
-from reconciler.adapters.files import read_text, write_json, write_text
+from reconciler.adapters.files import os_errors_as_unavailable, read_text, write_json, write_text
 from reconciler.adapters.history.measured_latency import latency_now
-from reconciler.adapters.history.source import SourceSilent, read_demand
+from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
@@ -22,7 +22,7 @@ from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.data_fitness import commitment_notes, price_notes
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import outlook
-from reconciler.errors import Unavailable
+from reconciler.errors import EngineError, SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.guarded import past_changes
 from reconciler.observe.stack_state import observe
@@ -33,6 +33,7 @@ from reconciler.report.summary import Summary
 from reconciler.sizing import SizingProblem
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 from reconciler.trust.memory import with_carried
+from stacks.contract import Hypervisor
 
 
 class Mode(StrEnum):
@@ -54,6 +55,7 @@ class Outcome:
     held: tuple[str, ...] = ()
 
 
+@os_errors_as_unavailable()
 def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> PlanFile:
     """Forecast, size, and write demand, plan and stack file; the stack file last, because it is what others read.
 
@@ -65,7 +67,8 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
 
     Raises:
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
-        Unavailable: a hypervisor does not answer and the fleet says to stop then.
+        SourceSilent: the history cannot be reached, and no earlier forecast may take its place.
+        Unavailable: a hypervisor does not answer and the fleet says to stop then, or a disk or mount does not answer.
     """
     it = situation(project, as_of=as_of, now=now, seed=seed)
     problem = problem_of(it)
@@ -92,6 +95,7 @@ def _sizes(plan: PlanFile) -> dict[str, list[int]]:
     return {t.tier: [t.before, t.after] for t in plan.tiers}
 
 
+@os_errors_as_unavailable()
 def reconcile_once(
     project: Project,
     *,
@@ -112,7 +116,8 @@ def reconcile_once(
         progress: called with one line per resource that changes.
 
     Raises:
-        As `make_plan`, `preview_plan` and `apply_plan`.
+        As `make_plan`, `preview_plan` and `apply_plan`; where the engine failed and a hypervisor no longer answers,
+        Unavailable.
     """
     it = situation(project, as_of=as_of, now=now, seed=seed)
     problem = problem_of(it)
@@ -122,6 +127,24 @@ def reconcile_once(
         ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
         return Outcome(plan=plan)
     keep_plan(project, plan, now=now)
+    try:
+        return _carried_out(project, plan, mode=mode, envelope=envelope, now=now, progress=progress)
+    except EngineError as error:
+        if lost := unreachable(hypervisors_of(it.fleet)).keys() - it.unreachable.keys():
+            raise Unavailable(f"{error} Hypervisors no longer answer: {', '.join(sorted(lost))}.") from error
+        raise
+
+
+def _carried_out(
+    project: Project,
+    plan: PlanFile,
+    *,
+    mode: Mode,
+    envelope: Envelope | None,
+    now: datetime,
+    progress: Callable[[str], None],
+) -> Outcome:
+    """Preview a written plan and apply it as far as the mode allows."""
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
         return Outcome(plan=plan, summary=summary)
@@ -133,14 +156,17 @@ def reconcile_once(
     return Outcome(plan=plan, summary=summary, applied=True)
 
 
+@os_errors_as_unavailable()
 def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Situation:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable((*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts))
+    silent = unreachable(hypervisors_of(fleet))
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
-        raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
+        raise Unavailable(
+            f"Hypervisors do not answer ({said}).", remedy="Repair them, or set tiers.hot.unreachable to skip."
+        )
     engine = project.engine()
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
@@ -174,6 +200,11 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         standing=known.judged.standing,
         memory=known.judged.memory,
     )
+
+
+def hypervisors_of(fleet: Fleet) -> tuple[Hypervisor, ...]:
+    """Every hypervisor that the fleet names, for the hot and the cold tier."""
+    return (*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts)
 
 
 @dataclass(frozen=True, kw_only=True)

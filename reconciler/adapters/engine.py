@@ -15,15 +15,11 @@ from pathlib import Path
 import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent
 
-from reconciler.errors import TiercastError, Unavailable, UserError
+from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
 from reconciler.observe.preview import QUIET, Preview, Resource, Step, Violation
 
 #: Called with one line of progress at a time.
 Progress = Callable[[str], None]
-
-
-class EngineError(TiercastError):
-    """The engine stopped with an error of the program, a provider or the state; the message holds its diagnostics."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +58,7 @@ class Engine:
         """Apply, with the policy pack; call only after `preview` was accepted. Returns what was done.
 
         Raises:
-            EngineError, Unavailable: as `preview`; what was already done stays done, the next run finishes it.
+            EngineError, Unavailable: as `preview`; what was already done stays done, and a later run starts from it.
         """
         up = partial(self._select().up, show_secrets=False)
         return self._judged(up, refresh=refresh, exclude=exclude, progress=progress)
@@ -121,7 +117,8 @@ class Engine:
             return automation.select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
         except automation.StackNotFoundError:
             raise UserError(
-                f"There is no stack '{self.stack}' in this backend: `pulumi stack init {self.stack}`."
+                f"There is no stack '{self.stack}' in this backend.",
+                remedy=f"Create it with `pulumi stack init {self.stack}`.",
             ) from None
         except automation.CommandError as error:
             raise _translated(error, []) from None
@@ -133,7 +130,7 @@ class Engine:
         try:
             return automation.LocalWorkspaceOptions(env_vars=environment)
         except automation.InvalidVersionError as error:
-            raise UserError(f"The pulumi CLI is not usable: {error}. See `tiercast doctor`.") from None
+            raise UserError(f"The pulumi CLI is not usable: {error}.", remedy="See `tiercast doctor`.") from None
 
     def _packs(self) -> list[str] | None:
         return [str(self.policy_pack)] if self.policy_pack is not None else None
@@ -190,7 +187,10 @@ def _figures(message: str) -> str:
 def _translated(error: automation.CommandError, events: Sequence[EngineEvent]) -> TiercastError:
     """A short error without the CLI's whole output, which may hold secrets."""
     if isinstance(error, automation.ConcurrentUpdateError):
-        return Unavailable("Another update holds this stack's lock; it is tried again, or see `pulumi cancel`.")
+        return Unavailable(
+            "Another update holds this stack's lock.",
+            remedy="Wait until that update ends. If it was killed, release the lock with `pulumi cancel`.",
+        )
     said = [
         e.diagnostic_event.message.strip()
         for e in events

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from reconciler.errors import InputError
+from reconciler.errors import InputError, Unavailable
+
+#: Error numbers of a disk or mount that does not answer. A file or path that is wrong has others.
+SILENT = frozenset(
+    {
+        errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO, errno.ENOLINK,
+        errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNREFUSED,
+        errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN,
+    }
+)  # fmt: skip
+STORAGE = "Check that the disk or mount answers, then run the command again."
+
+
+@contextlib.contextmanager
+def os_errors_as_unavailable() -> Iterator[None]:
+    """Raise `Unavailable` for an OSError that no adapter named, such as that of `Path.exists` on a lost mount."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"{error.filename or 'the system'}: {error.strerror or error}.", remedy=STORAGE) from error
+
+
+def unusable(path: Path, error: OSError, problem: str, remedy: str) -> InputError | Unavailable:
+    """The error for a file that cannot be read or written: `Unavailable` where its disk or mount does not answer."""
+    if error.errno in SILENT:
+        return Unavailable(f"{path}: {problem}", remedy=STORAGE)
+    return InputError(str(path), problem, remedy)
 
 
 def read_text(path: Path, what: str) -> str:
@@ -20,15 +48,19 @@ def read_text(path: Path, what: str) -> str:
 
     Raises:
         InputError: it is not there, not readable, or not UTF-8; `what` names its role in the message.
+        Unavailable: its disk or mount does not answer.
     """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(str(path), f"no such file; expected {what}.", "Check the path.") from None
     except UnicodeDecodeError as error:
-        raise InputError(str(path), f"not UTF-8 text (byte {error.start}); expected {what}.") from None
+        raise InputError(
+            str(path), f"not UTF-8 text (byte {error.start}); expected {what}.", "Save it as UTF-8."
+        ) from None
     except OSError as error:
-        raise InputError(str(path), f"cannot be read: {error.strerror}; expected {what}.") from None
+        problem = f"cannot be read: {error.strerror}; expected {what}."
+        raise unusable(path, error, problem, "Correct the path or its permissions.") from None
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -40,7 +72,7 @@ def read_yaml(path: Path, what: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
         raise InputError(
-            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Mend that line."
+            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Correct that line."
         ) from None
 
 
@@ -50,7 +82,9 @@ def read_json(path: Path, what: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}", f"not valid JSON: {error.msg}; expected {what}.") from None
+        raise InputError(
+            f"{path}, line {error.lineno}", f"not valid JSON: {error.msg}; expected {what}.", "Correct that line."
+        ) from None
 
 
 def write_text(path: Path, text: str) -> bool:
@@ -60,6 +94,7 @@ def write_text(path: Path, text: str) -> bool:
 
     Raises:
         InputError: the folder is missing, not writable, or the disk is full.
+        Unavailable: the disk or mount does not answer.
     """
     data = text.encode()
     with contextlib.suppress(OSError):
@@ -79,11 +114,8 @@ def write_text(path: Path, text: str) -> bool:
     except OSError as error:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
-        raise InputError(
-            str(path),
-            f"cannot be written: {error.strerror}; the old file is intact.",
-            "Free the disk or mend the permissions.",
-        ) from None
+        problem = f"cannot be written: {error.strerror}; the old file is intact."
+        raise unusable(path, error, problem, "Free the disk or correct the permissions.") from None
     except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()

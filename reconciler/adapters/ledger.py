@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import InputError
+from reconciler.adapters.files import unusable
 
 
 def append(path: Path, *, at: datetime, event: str, detail: Mapping[str, Any]) -> None:
@@ -18,6 +18,7 @@ def append(path: Path, *, at: datetime, event: str, detail: Mapping[str, Any]) -
 
     Raises:
         InputError: the file cannot be written.
+        Unavailable: its disk or mount does not answer.
     """
     line = json.dumps({"at": at.isoformat(), "event": event, **detail}, sort_keys=True, ensure_ascii=False) + "\n"
     try:
@@ -28,9 +29,8 @@ def append(path: Path, *, at: datetime, event: str, detail: Mapping[str, Any]) -
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise InputError(
-            str(path), f"the ledger cannot be written: {error.strerror}.", "Free the disk or move it."
-        ) from None
+        problem = f"the ledger cannot be written: {error.strerror}."
+        raise unusable(path, error, problem, "Free the disk or correct the permissions.") from None
 
 
 def entries(path: Path) -> list[dict[str, Any]]:

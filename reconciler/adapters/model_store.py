@@ -19,8 +19,7 @@ from pathlib import Path
 from forecaster.errors import ModelStoreError
 from forecaster.plbm.serialise import FORMAT, REMEDY, from_files, to_files
 from forecaster.plbm.state import State
-from reconciler.adapters.files import write_text
-from reconciler.errors import InputError
+from reconciler.adapters.files import unusable, write_text
 
 POINTER, MANIFEST = "current", "manifest.json"
 #: Versions kept besides the current one.
@@ -45,9 +44,8 @@ def save_state(folder: Path, state: State) -> str:
                 stream.flush()
                 os.fsync(stream.fileno())
     except OSError as problem:
-        raise InputError(
-            str(folder), f"the model can't be kept: {problem.strerror}; the old one is intact.", "Free the disk."
-        ) from None
+        said = f"the model can't be kept: {problem.strerror}; the old one is intact."
+        raise unusable(folder, problem, said, "Free the disk or correct the permissions.") from None
     write_text(folder / POINTER, name + "\n")
     _remove_others(folder, name)
     return name

@@ -122,7 +122,7 @@ def _there(histories: tuple[Path, ...]) -> None:
     for path in histories:
         if str(path) != FLIGHTS and not path.exists() and not any(path.parent.glob(path.name)):
             raise InputError(
-                f"--history {path}", "no such file or folder; expected CSV, CSV.gz or Parquet.", "Mend the path."
+                f"--history {path}", "no such file or folder; expected CSV, CSV.gz or Parquet.", "Correct the path."
             )
 
 
@@ -210,7 +210,7 @@ def _rows(name: str, one: Allocation, stamps: np.ndarray) -> pd.DataFrame:
 
 def _long(name: str, part: AheadForecast, stamps: np.ndarray) -> pd.DataFrame:
     if len(part.rows) and part.rows[-1] >= len(stamps):
-        raise InputError(name, "a forecast lies beyond the stamped steps.")
+        raise InputError(name, "a forecast lies beyond the stamped steps.", "Please report this history.")
     k = len(LEVELS)
     return pd.DataFrame(
         {

@@ -13,13 +13,13 @@ from reconciler.adapters.files import read_json, read_text, read_yaml, write_jso
 from reconciler.adapters.history.flights import SOURCE as FLIGHTS
 from reconciler.adapters.history.source import read_demand
 from reconciler.backtest.foresight import foresight
-from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
+from reconciler.backtest.gate import Tolerance, parse_stored, worse
 from reconciler.backtest.measures import Measures, allowed, measured
 from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import Replay, Stretch, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.demand.outlook import Outlook, outlook
-from reconciler.errors import UsageError
+from reconciler.errors import GateFailed, UsageError
 from reconciler.fleet.file import Fleet, HistorySource, PriceSource, parse_fleet
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from reconciler.report.frontier import Point, frontier_html

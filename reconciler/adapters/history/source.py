@@ -10,12 +10,8 @@ from forecaster.errors import HistoryError
 from forecaster.history.history import History
 from forecaster.history.outages import with_outages
 from reconciler.adapters.history.read import HistoryRules, read_recorded
-from reconciler.errors import InputError
+from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import Fleet, HistorySource
-
-
-class SourceSilent(HistoryError):
-    """The source is not there at all: a lost mount, a removed file. Not a mistake in what it holds."""
 
 
 def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None) -> History:
@@ -54,7 +50,9 @@ def _recorded(fleet: Fleet, base: Path, as_of: datetime | None, now: datetime | 
             source_names(fleet, base), step=fleet.step, until=as_of, now=now, rules=history_rules(fleet)
         )
     except (HistoryError, OSError) as problem:
-        if isinstance(problem, OSError) or _gone(fleet, base):
+        if isinstance(problem, OSError):
+            raise SourceSilent(f"{problem.filename or 'history'}: {problem.strerror or problem}.") from None
+        if _silent(fleet, base):
             raise SourceSilent(str(problem)) from None
         raise
     if not found.length or not found.pairs:
@@ -80,10 +78,20 @@ def source_names(fleet: Fleet, base: Path) -> list[str | Path]:
     return [base / path for path in fleet.history.paths]
 
 
-def _gone(fleet: Fleet, base: Path) -> bool:
-    """Whether a path of the fleet's history means no file."""
-    paths = [Path(base / path) for path in fleet.history.paths]
-    return any(not path.exists() and not any(path.parent.glob(path.name)) for path in paths)
+def _silent(fleet: Fleet, base: Path) -> bool:
+    """Whether a path of the fleet's history means no file, or one that the system does not let be read."""
+    try:
+        for path in (base / path for path in fleet.history.paths):
+            files = list(path.rglob("*") if path.is_dir() else path.parent.glob(path.name))
+            if not files and not path.is_dir():
+                return True
+            for file in files:
+                if file.is_file():
+                    with file.open("rb") as stream:
+                        stream.read(1)
+    except OSError:
+        return True
+    return False
 
 
 def history_rules(fleet: Fleet) -> HistoryRules:
