@@ -12,7 +12,8 @@ from pydantic import Field
 
 from policies.estate import Estate, Group
 from policies.rule import PriceSettings
-from reconciler.prices.bill import Bill, Fleet, Prepared, Running, hourly
+from reconciler.prices.bill import Bill, hourly
+from reconciler.prices.billed_fleet import BilledFleet, Prepared, Running
 from reconciler.prices.catalogue import Catalogue
 from stacks.contract import Commitment, Reservation
 
@@ -110,7 +111,7 @@ def _bill(
     pools: list[Prepared | None],
 ) -> Bill:
     return hourly(
-        Fleet(
+        BilledFleet(
             running=tuple(running),
             prepared=tuple(pool for pool in pools if pool is not None),
             reservations=tuple(

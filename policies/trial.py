@@ -15,7 +15,7 @@ from policies.pack_config import PackConfig
 from policies.pricing import most
 from policies.rehearsal import rehearse
 from policies.resources import Undecidable
-from policies.rule import Facts, Misconfigured, Rule, Violation
+from policies.rule import Facts, Rule, Violation
 from reconciler.errors import UserError
 from stacks.contract import MISSING, ContractError, StackConfig, parse
 

@@ -19,20 +19,22 @@ from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
-from reconciler.demand.data_fitness import commitment_notes, price_notes
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import outlook
 from reconciler.errors import EngineError, SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.guarded import past_changes
 from reconciler.observe.stack_state import observe
-from reconciler.plan.decide import Situation, decide, problem_of
+from reconciler.plan.carried import with_carried
+from reconciler.plan.decide import decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
+from reconciler.plan.notes import commitment_notes, price_notes
+from reconciler.plan.problem import problem_of
 from reconciler.plan.render import render
+from reconciler.plan.snapshot import Snapshot
 from reconciler.report.summary import Summary
 from reconciler.sizing import SizingProblem
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
-from reconciler.trust.memory import with_carried
 from stacks.contract import Hypervisor
 
 
@@ -70,10 +72,10 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         SourceSilent: the history cannot be reached, and no earlier forecast may take its place.
         Unavailable: a hypervisor does not answer and the fleet says to stop then, or a disk or mount does not answer.
     """
-    it = situation(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(it)
-    plan = keep_plan(project, decide(it, problem), now=now)
-    remember(project, it, problem, plan)
+    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
+    problem = problem_of(snapshot)
+    plan = keep_plan(project, decide(snapshot, problem), now=now)
+    remember(project, snapshot, problem, plan)
     return plan
 
 
@@ -84,11 +86,11 @@ def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
     return plan
 
 
-def remember(project: Project, it: Situation, problem: SizingProblem, plan: PlanFile) -> None:
+def remember(project: Project, snapshot: Snapshot, problem: SizingProblem, plan: PlanFile) -> None:
     """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
-    if it.memory is not None:
+    if snapshot.memory is not None:
         planned = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
-        write_memory(project.memory_file, with_carried(it.memory, problem, planned))
+        write_memory(project.memory_file, with_carried(snapshot.memory, problem, planned))
 
 
 def _sizes(plan: PlanFile) -> dict[str, list[int]]:
@@ -119,10 +121,10 @@ def reconcile_once(
         As `make_plan`, `preview_plan` and `apply_plan`; where the engine failed and a hypervisor no longer answers,
         Unavailable.
     """
-    it = situation(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(it)
-    plan = decide(it, problem)
-    remember(project, it, problem, plan)
+    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
+    problem = problem_of(snapshot)
+    plan = decide(snapshot, problem)
+    remember(project, snapshot, problem, plan)
     if mode is Mode.SHADOW:
         ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
         return Outcome(plan=plan)
@@ -130,7 +132,7 @@ def reconcile_once(
     try:
         return _carried_out(project, plan, mode=mode, envelope=envelope, now=now, progress=progress)
     except EngineError as error:
-        if lost := unreachable(hypervisors_of(it.fleet)).keys() - it.unreachable.keys():
+        if lost := unreachable(hypervisors_of(snapshot.fleet)).keys() - snapshot.unreachable.keys():
             raise Unavailable(f"{error} Hypervisors no longer answer: {', '.join(sorted(lost))}.") from error
         raise
 
@@ -157,7 +159,7 @@ def _carried_out(
 
 
 @os_errors_as_unavailable()
-def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Situation:
+def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Snapshot:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
@@ -173,7 +175,7 @@ def situation(project: Project, *, as_of: datetime | None, now: datetime, seed: 
     held = project.with_held(fleet, prices.catalogue, now=now)
     past = ledger.entries(project.ledger_file)
     fleet = held.fleet
-    return Situation(
+    return Snapshot(
         fleet=fleet,
         catalogue=prices.catalogue,
         forecast=known.judged.forecast,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.data import Trace
 from benchmarks.forecast.ours import stretch_from
 from forecaster.demand import LEVELS
-from forecaster.series.forecast import prequential
+from forecaster.series.knots import prequential
 from forecaster.series.paths import draw_ranks, levels_of
 
 Floats = NDArray[np.float64]

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.history.assemble import cells_history
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
-from forecaster.plbm.state import PlbmSettings
 from reconciler.adapters.model_store import load_state, save_state
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

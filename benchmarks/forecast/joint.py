@@ -30,7 +30,7 @@ from forecaster.hierarchy.shares import scaled_to
 from forecaster.models.base import stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import pretrained
-from forecaster.series.forecast import STRIDES, knots, prequential
+from forecaster.series.knots import STRIDES, knots, prequential
 from forecaster.series.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
 
 Floats = NDArray[np.float64]

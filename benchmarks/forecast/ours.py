@@ -19,10 +19,11 @@ from benchmarks.forecast.peers import Rolled, Targets
 from benchmarks.memory import peak_above
 from forecaster.demand import LEVELS
 from forecaster.models import MODELS
-from forecaster.models.base import QuantileModel, Stretch, stretch_of
+from forecaster.models.base import QuantileModel, Stretch, seconds_of, stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.series.conformal import dress
-from forecaster.series.forecast import Settings, prequential, scaled, seconds_of, short_history
+from forecaster.series.forecast import short_history
+from forecaster.series.knots import Settings, prequential, scaled
 
 Floats = NDArray[np.float64]
 PLAIN, SHIPPED = "ours without LSTM", "ours"

@@ -25,7 +25,7 @@ from forecaster.models.base import QuantileModel, Stretch, stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm, Training, dump, parse, pretrained
 from forecaster.models.lstm_features import Grid
-from forecaster.series.forecast import Prequential, Settings, prequential
+from forecaster.series.knots import Prequential, Settings, prequential
 from forecaster.tuner import ACTIONS, PipelineSettings, State, computing, state_of
 from forecaster.tuner.state import reference, relative_loss, reward, sizing_loss
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from forecaster.demand import LEVELS
 from forecaster.hierarchy.nodes import on_one_thread
 from forecaster.hierarchy.pooled_tail import pooled_tail
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.hierarchy.structure import Structure, pair_values, series_values, whole_values
 from forecaster.hierarchy.warm_start import Net, warmed
 from forecaster.history.history import Floats, History
-from forecaster.plbm.state import PlbmSettings
 from forecaster.series.prior import Prior, priors
 from forecaster.series.tail import TailShape
 

@@ -21,7 +21,8 @@ from forecaster.calendar.clock import Calendar, features, local_clock, windows
 from forecaster.calendar.effects import Effect, applied, effect_of, factors, learned
 from forecaster.demand import LEVELS
 from forecaster.models.lstm import QuantileLstm, pretrained
-from forecaster.series.forecast import Prequential, SeriesForecast
+from forecaster.series.forecast import SeriesForecast
+from forecaster.series.knots import Prequential
 from forecaster.series.paths import KEPT_ORIGINS, error_levels
 from forecaster.series.tail import DECLARED, TailShape
 from forecaster.tuner import DEFAULT, Tuner, shipped_tuner

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from forecaster.models import Expert
 from forecaster.models.direct import Direct
 from forecaster.series.conformal import normalised
-from forecaster.series.forecast import read_stretch, scaled
+from forecaster.series.forecast import read_stretch
+from forecaster.series.knots import scaled
 from forecaster.series.tail import PRIOR_SHAPE, TailShape, exceedances, shape_by_moments
 
 Floats = NDArray[np.float64]

@@ -16,12 +16,12 @@ from datetime import timedelta
 import numpy as np
 
 from forecaster.calendar.clock import Calendar, excluded_steps
+from forecaster.hierarchy.settings import NodeOf, PlbmSettings
 from forecaster.hierarchy.shares import Shares, estimate_shares
 from forecaster.history.assemble import cells_history
 from forecaster.history.censoring import uncensored
 from forecaster.history.history import Floats, History, Ints
 from forecaster.models.features import seasons_of
-from forecaster.plbm.state import NodeOf, PlbmSettings
 
 #: Up to this many nodes, all are modelled alone.
 FEW = 64

@@ -18,9 +18,9 @@ import pandas as pd
 
 from forecaster.calendar.clock import local_clock
 from forecaster.history.history import Floats
+from forecaster.models.base import seconds_of
 from forecaster.models.lstm import QuantileLstm, Training, fitted
 from forecaster.models.lstm_features import Grid
-from forecaster.series.forecast import seconds_of
 
 #: Modules without which nothing is trained (the extra `lstm`).
 NEEDED = ("keras", "jax")

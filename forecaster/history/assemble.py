@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import HistoryError
-from forecaster.history.cleaning import SeriesRows, clean_series
+from forecaster.history.cleaning import clean_series
 from forecaster.history.history import Bools, Floats, History, Ints, Pair, aligned
 from forecaster.history.measured import MEASURED, numbers, read_measurements, unreadable
 from forecaster.history.outages import with_outages
 from forecaster.history.quality import Finding, Quality
 from forecaster.history.retries import are_events, retries
+from forecaster.history.rows import SeriesRows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

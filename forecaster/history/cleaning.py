@@ -8,8 +8,8 @@ reported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -21,6 +21,7 @@ from forecaster.history.history import Bools, Floats, Ints, Pair
 from forecaster.history.measured import negative as negative_values
 from forecaster.history.measured import without_negatives
 from forecaster.history.quality import Finding
+from forecaster.history.rows import Cells, SeriesRows
 
 HOUR = 3_600_000_000
 MICROSECOND = timedelta(microseconds=1)
@@ -31,51 +32,6 @@ NEGATIVE_SHARE = 0.05
 MOST = 1e18
 #: Share of a step's finer rows that must be there for the step to be known.
 COMPLETE_SHARE = 0.9
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeriesRows:
-    """Rows of the series format as columns: `pair` (rows,) indexes the sorted `pairs`, `micros` are since 1970 UTC."""
-
-    pairs: Sequence[Pair]
-    pair: Ints
-    micros: Ints
-    requests: Floats
-    rejected: Floats | None = None
-    shed: Bools | None = None
-    utilisation: Mapping[str, Floats] = field(default_factory=dict)
-
-    def take(self, keep: Ints | Bools) -> SeriesRows:
-        """The rows at `keep` (indices or mask)."""
-        return replace(
-            self,
-            pair=self.pair[keep],
-            micros=self.micros[keep],
-            requests=self.requests[keep],
-            rejected=None if self.rejected is None else self.rejected[keep],
-            shed=None if self.shed is None else self.shed[keep],
-            utilisation={name: values[keep] for name, values in self.utilisation.items()},
-        )
-
-    def name(self, pair: int) -> str:
-        """The pair's name for a sentence."""
-        user, application = self.pairs[pair]
-        return f"user {user}, application {application}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cells:
-    """One cell per pair and step: `position` counts from step number `first` (since 1970)."""
-
-    step: timedelta
-    first: int
-    length: int
-    pair: Ints
-    position: Ints
-    requests: Floats
-    censored: Bools
-    utilisation: Mapping[str, Floats]
-    findings: tuple[Finding, ...]
 
 
 def clean_series(

@@ -125,6 +125,11 @@ class QuantileModel(Protocol):
         ...
 
 
+def seconds_of(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """datetime64 of any unit (UTC) as seconds since 1970."""
+    return times.astype("datetime64[s]").astype(np.int64)
+
+
 def near_stride(n: int, day: int) -> int:
     """Steps between the past rows that are asked at near horizons, of n rows with `day` steps in a day (0: no day)."""
     return max(d for d in range(1, max(1, n // NEAR_ROWS) + 1) if (day or 1) % d == 0)

@@ -26,6 +26,7 @@ from forecaster.hierarchy.joint import Joint, joint
 from forecaster.hierarchy.levels import at_level
 from forecaster.hierarchy.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
+from forecaster.hierarchy.settings import NodeOf, PlbmSettings, by_application
 from forecaster.hierarchy.structure import Structure, node_shares, pair_shares, series_values, structure_of
 from forecaster.history.assemble import extended, history_from_frame
 from forecaster.history.history import Floats, History, aligned
@@ -36,7 +37,7 @@ from forecaster.parallel import Runner, in_order
 from forecaster.plbm.answers import answer, steps_ahead, too_far
 from forecaster.plbm.prediction import Prediction, Recommendation, recommendations
 from forecaster.plbm.scoring import scored
-from forecaster.plbm.state import Fitted, NodeOf, PlbmSettings, State, by_application, due_of
+from forecaster.plbm.state import Fitted, State, due_of
 from forecaster.tuner import Tuner
 from forecaster.workload.costs import learn_workload
 from forecaster.workload.utilisation import Units, without_measurement

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from forecaster.demand import RequestCost
 from forecaster.errors import ModelStoreError
 from forecaster.hierarchy.nodes import NodeForecast, NodeSummary
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.hierarchy.warm_start import Net
 from forecaster.history.history import History
 from forecaster.history.quality import Quality
 from forecaster.models.lstm import dump, parse
 from forecaster.plbm.plain import from_plain, to_plain
-from forecaster.plbm.state import Fitted, PlbmSettings, State
+from forecaster.plbm.state import Fitted, State
 from forecaster.series.tail import TailShape
 from forecaster.workload.costs import Workload
 

@@ -5,83 +5,25 @@ The rule: everything that a forecast depends on is in here, so a saved state giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.calendar.clock import Calendar
 from forecaster.calendar.effects import Effect
 from forecaster.demand import LEVELS, RequestCost
 from forecaster.hierarchy.nodes import NodeForecast
-from forecaster.hierarchy.warm_start import Net, WarmStart
+from forecaster.hierarchy.settings import PlbmSettings, RefitRules
+from forecaster.hierarchy.warm_start import Net
 from forecaster.history.history import History
 from forecaster.series.tail import DECLARED, TailShape
 from forecaster.tuner.in_force import Choices
 from forecaster.workload.costs import Workload
 
 Floats = NDArray[np.float64]
-#: From user and application to (node, label): what is forecast together, and the tier or class it belongs to.
-NodeOf = Callable[[str, str], tuple[str, str]]
 LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
-
-
-def by_application(user: str, application: str) -> tuple[str, str]:  # noqa: ARG001
-    """The default nodes: applications, all of one label."""
-    return application, "all"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefitRules:
-    """When a series is fitted anew.
-
-    `every` by schedule; `coverage` when its 90 % interval held less than this share of the last steps; `bias` when demand
-    came in beyond this level (or below 1 − it) on average: a level shift or other drift. Both want `seen` scored steps.
-    """
-
-    every: timedelta = timedelta(days=7)
-    coverage: float = 0.75
-    bias: float = 0.85
-    seen: float = 24.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlbmSettings:
-    """How a PLBM works.
-
-    Attributes:
-        horizon: steps that `forecast` looks ahead.
-        paths: joint sample paths.
-        seed: of all random numbers.
-        calendar: local clock, holidays, events, excluded stretches.
-        keep: how much history is kept.
-        alone: requests per step, on average since the first (and over a day at least), from which a node is modelled by
-            itself; sparser ones share their label's series. Up to 64 (and `most`) nodes are all modelled by themselves,
-            beyond `most` only the largest.
-        most: series that are modelled at most.
-        big_pairs: pairs of user and application that are modelled by themselves at most.
-        default_level: requests per step expected of a series when nothing at all is known.
-        refit: when a series is fitted anew.
-        lstm: ask the global net as well.
-        warm: when the net is trained on the panel; None: never.
-        tune: let the tuning agent choose and learn, where its backtests say that it wins.
-    """
-
-    horizon: int = 24
-    paths: int = 1000
-    seed: int = 0
-    calendar: Calendar = field(default_factory=Calendar)
-    keep: timedelta = timedelta(weeks=16)
-    alone: float = 1.0
-    most: int = 500
-    big_pairs: int = 20
-    default_level: float = 1.0
-    refit: RefitRules = field(default_factory=RefitRules)
-    lstm: bool = True
-    warm: WarmStart | None = field(default_factory=WarmStart)
-    tune: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

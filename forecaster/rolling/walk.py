@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
 from forecaster.models import MODELS, Expert
-from forecaster.models.base import QuantileModel, stretch_of
+from forecaster.models.base import QuantileModel, seconds_of, stretch_of
 from forecaster.models.features import seasons_of
-from forecaster.series.forecast import Settings, prequential, seconds_of, short_history
+from forecaster.series.forecast import short_history
+from forecaster.series.knots import Settings, prequential
 
 Floats = NDArray[np.float64]
 

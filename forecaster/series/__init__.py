@@ -1,1 +1,10 @@
-"""One series: from values to calibrated quantiles and joint paths."""
+"""One series: from values to calibrated quantiles and joint paths.
+
+The rule: a forecast of step t made h steps before reads no value newer than step t - h, to the last bit.
+
+- `forecast`: quantiles and paths of all steps ahead. `knots`: the forecasts at one horizon that it is made of.
+- `scale`: power transforms that models work in.
+- `conformal`: quantiles from past errors, and keeping them calibrated. `tail`: the far tail. `ceiling`: its bound.
+- `mixing`: weights of the experts.
+- `paths`: joint sample paths. `prior`: what to expect without history. `reasons`: what a forecast says about itself.
+"""

@@ -1,10 +1,10 @@
-"""The tuner: reinforcement learning over the pipeline's settings, off wherever it does not win.
+"""The tuner: reinforcement learning over the settings of a series, off wherever it does not win.
 
-tuner = shipped_tuner()
-choice = refined(tuner, Choice(), series=name, stretch=stretch, default=made, …)   # at the first fit
-made = prequential(stretch, h, **choice.settings.arguments((net,)))
-... at the next refit: rewards since then are observed, the next settings chosen ...
-choice = refined(tuner, choice, …)
+The rule: it chooses from a fixed list of settings and learns only from forecasts that were made before the values came.
+
+- `settings`: the list. `state`: what is known of a series when one is chosen, and the reward.
+- `agent`: the bandit. `policy`: the policy that ships with the package. `online`: a choice at a refit.
+- `in_force`: a series under the settings in force, near and far ahead.
 """
 
 from __future__ import annotations

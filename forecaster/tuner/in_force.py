@@ -17,18 +17,11 @@ from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
 from forecaster.models import MODELS
-from forecaster.models.base import near_stride, stretch_of
+from forecaster.models.base import near_stride, seconds_of, stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm
-from forecaster.series.forecast import (
-    STRIDES,
-    Prequential,
-    SeriesForecast,
-    forecast_series,
-    knots,
-    most_rows,
-    seconds_of,
-)
+from forecaster.series.forecast import SeriesForecast, forecast_series, most_rows
+from forecaster.series.knots import STRIDES, Prequential, knots
 from forecaster.series.tail import DECLARED, TailShape
 from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Tuner, distance, refined
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
 from forecaster.models.base import Stretch
-from forecaster.series.forecast import Prequential
+from forecaster.series.knots import Prequential
 from forecaster.tuner.agent import Memory, Tuner
 from forecaster.tuner.settings import DEFAULT, PipelineSettings, computing
 from forecaster.tuner.state import State, reference, relative_loss, reward, sizing_loss, state_of

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel
 from forecaster.models.direct import Direct
-from forecaster.series.forecast import Settings
+from forecaster.series.knots import Settings
 
 #: What each number may be (lowest, highest); BOUNDS and ACTIONS are all that the tuner can reach.
 BOUNDS: dict[str, tuple[float, float]] = {

@@ -1,1 +1,7 @@
-"""What requests cost: vCPU time, memory and network, learned from utilisation and parameters."""
+"""What a request costs in vCPU-seconds, memory and network.
+
+The rule: the most specific knowledge is used, and the result names it.
+
+- `costs`: learned from measured events, or from a pool's utilisation.
+- `utilisation`: the same for the utilisation that a series carries beside its counts.
+"""

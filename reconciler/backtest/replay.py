@@ -22,7 +22,10 @@ from reconciler.demand.outlook import Outlook
 from reconciler.fleet.file import Fleet
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
-from reconciler.plan.decide import Situation, places_of, problem_of, sized
+from reconciler.plan.decide import sized
+from reconciler.plan.draft import places_of
+from reconciler.plan.problem import problem_of
+from reconciler.plan.snapshot import Snapshot
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import COLD_GROUP, label, options
@@ -212,7 +215,7 @@ def _decide(
     it: Stretch, state: _State, choices: tuple[Option, ...], seen: Outlook, at: datetime, k: int
 ) -> tuple[SizingProblem, list[str]]:
     """The plan for the window that begins a step after `at`, ordered; its problem and what the guards said."""
-    situation = Situation(
+    snapshot = Snapshot(
         fleet=it.fleet,
         catalogue=it.catalogue,
         forecast=seen.forecast,
@@ -226,10 +229,10 @@ def _decide(
         demoted=seen.demoted,
         records=state.records,
     )
-    problem = problem_of(situation)
-    held = sized(situation, problem)
+    problem = problem_of(snapshot)
+    held = sized(snapshot, problem)
     counts = {c.option: c.after for c in held.sizing.counts}
-    state.slots = {tier: found.slots for tier, found in places_of(situation, counts).items()}
+    state.slots = {tier: found.slots for tier, found in places_of(snapshot, counts).items()}
     state.begun = True
     by_tier: dict[Tier, list[int]] = {}
     for option in choices:

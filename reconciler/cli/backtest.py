@@ -14,7 +14,8 @@ from forecaster.models.lstm import pretrained
 from forecaster.rolling.walk import AheadForecast, walk
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.history.flights import SOURCE as FLIGHTS
-from reconciler.adapters.history.read import HistoryRules, read_history
+from reconciler.adapters.history.read import read_history
+from reconciler.adapters.history.rules import HistoryRules
 from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
 from reconciler.errors import InputError, UsageError
 from reconciler.onepool.replay import measured, pooled

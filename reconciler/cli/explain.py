@@ -17,9 +17,10 @@ from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
 from reconciler.explain.explain import Basis, explain_plan
-from reconciler.loop import situation
-from reconciler.plan.decide import problem_of, sized
+from reconciler.loop import take_snapshot
+from reconciler.plan.decide import sized
 from reconciler.plan.file import parse_plan
+from reconciler.plan.problem import problem_of
 from reconciler.report.explanation import tables
 from reconciler.report.text import table
 from reconciler.trust.demotion import Rung
@@ -38,9 +39,9 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, seed:
     progress = Console(stderr=True)
     previous = _last_basis(project)
     with progress.status("reading history, forecasting, sizing …"):
-        it = situation(project, as_of=as_of, now=options.now(), seed=seed)
-        problem = problem_of(it)
-        told = explain_plan(it, problem, sized(it, problem), previous)
+        snapshot = take_snapshot(project, as_of=as_of, now=options.now(), seed=seed)
+        problem = problem_of(snapshot)
+        told = explain_plan(snapshot, problem, sized(snapshot, problem), previous)
     if as_json:
         click.echo(json.dumps(_plain(asdict(told)), indent=2, sort_keys=True, ensure_ascii=False))
         return 0

@@ -13,9 +13,10 @@ from rich.console import Console
 from reconciler.cli import options
 from reconciler.explain.whatif import parse, what_if
 from reconciler.explain.whatif import table as whatif_table
-from reconciler.loop import make_plan, situation
+from reconciler.loop import make_plan, take_snapshot
 from reconciler.observe.preview import Preview
-from reconciler.plan.decide import problem_of, sized
+from reconciler.plan.decide import sized
+from reconciler.plan.problem import problem_of
 from reconciler.report.summary import Summary
 from reconciler.report.text import plan_tables, table
 
@@ -48,8 +49,8 @@ def command(
         for text in scenarios:
             parse(text)  # a slip of the pen is told before the forecast is made
         with progress.status("reading history, forecasting, sizing …"):
-            found = situation(project, as_of=as_of, now=options.now(), seed=seed)
-            outcomes = what_if(problem_of(found), scenarios, lambda problem, warm: sized(found, problem, warm))
+            snapshot = take_snapshot(project, as_of=as_of, now=options.now(), seed=seed)
+            outcomes = what_if(problem_of(snapshot), scenarios, lambda problem, warm: sized(snapshot, problem, warm))
         if as_json:
             body = [{**asdict(o), "counts": dict(o.counts)} for o in outcomes]
             click.echo(json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False))

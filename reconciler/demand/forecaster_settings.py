@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from forecaster.calendar.clock import Calendar, Event
 from forecaster.demand import DemandForecast, RequestCost
+from forecaster.hierarchy.settings import NodeOf, PlbmSettings
 from forecaster.history.history import History, Pair
 from forecaster.plbm import PLBM
-from forecaster.plbm.state import NodeOf, PlbmSettings
 from forecaster.workload.utilisation import Units
 from reconciler.fleet.file import Fleet
 

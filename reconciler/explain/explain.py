@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.guards.guarded import GuardedSizing
-from reconciler.plan.decide import Situation
+from reconciler.plan.snapshot import Snapshot
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import fits, floor
 from reconciler.sizing.result import supply_of, usd_of
@@ -141,14 +141,14 @@ def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = Non
 
 
 def explain_plan(
-    it: Situation, problem: SizingProblem, held: GuardedSizing, previous: Basis | None = None
+    snapshot: Snapshot, problem: SizingProblem, held: GuardedSizing, previous: Basis | None = None
 ) -> Explanation:
     """`explain` of the counts that the guards left, with these, which forecast is trusted, and the floor where it binds."""
     counts = {c.option: c.after for c in held.sizing.counts}
     return replace(
         explain(problem, held.sizing, previous),
-        standing=it.standing,
-        floor=binding_floor(problem, counts, it.load_now, it.latency_now_ms),
+        standing=snapshot.standing,
+        floor=binding_floor(problem, counts, snapshot.load_now, snapshot.latency_now_ms),
         guards=held.notes,
     )
 

@@ -17,7 +17,8 @@ from reconciler.demand.classes import load_now
 from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet
 from reconciler.observe.stack_state import Observed
-from reconciler.plan.decide import Situation, problem_of
+from reconciler.plan.problem import problem_of
+from reconciler.plan.snapshot import Snapshot
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import size
 
@@ -35,7 +36,7 @@ def sizer(fleet: Fleet, catalogue: Catalogue, history: History, *, now: datetime
     felt = load_now(history, grouping, fleet)
 
     def sized(forecast: DemandForecast) -> Mapping[tuple[str, str], int]:
-        situation = Situation(
+        snapshot = Snapshot(
             fleet=fleet,
             catalogue=catalogue,
             forecast=forecast,
@@ -47,7 +48,7 @@ def sizer(fleet: Fleet, catalogue: Catalogue, history: History, *, now: datetime
             stack="",
         )
         counts: Counter[tuple[str, str]] = Counter()
-        for count in size(problem_of(situation)).counts:
+        for count in size(problem_of(snapshot)).counts:
             counts[count.tier.value, count.instance_type] += count.after
         return counts
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.models import MODELS
-from forecaster.models.base import stretch_of
+from forecaster.models.base import seconds_of, stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.rolling.mixture import predictive
 from forecaster.rolling.recalibrated import recalibrated
 from forecaster.rolling.recursive import GRID
-from forecaster.series.forecast import Settings, prequential, seconds_of
+from forecaster.series.knots import Settings, prequential
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
 from reconciler.trust.pacing import Pace, paced
 

@@ -16,50 +16,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
-from reconciler.prices.catalogue import Catalogue, Market
+from reconciler.prices.billed_fleet import BilledFleet, PoolState, Prepared, Running
+from reconciler.prices.catalogue import Catalogue
 from reconciler.slo.interruptions import HOURS_PER_MONTH
-from stacks.contract import ColdGroup, Commitment, Metal, ReadyPool, Reservation, StackConfig, Tier
-
-SizeOf = Literal["min", "desired", "max"]
-PoolState = Literal["Stopped", "Running", "Hibernated"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """Instances of one group that run. `root_gib` 0 means the image's own volume (the catalogue's default size)."""
-
-    tier: Tier
-    group: str
-    instance_type: str
-    market: Literal["on_demand", "spot"]
-    count: int
-    root_gib: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """Instances of a ready pool, beside those that run."""
-
-    tier: Tier
-    group: str
-    instance_type: str
-    state: PoolState
-    count: int
-    root_gib: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fleet:
-    """Everything that is billed. `hypervisors` are names of our own hosts by tier."""
-
-    running: tuple[Running, ...] = ()
-    prepared: tuple[Prepared, ...] = ()
-    reservations: tuple[Reservation, ...] = ()
-    commitments: tuple[Commitment, ...] = ()
-    hypervisors: tuple[tuple[Tier, str], ...] = ()
-    load_balancers: int = 0
+from stacks.contract import Commitment, Tier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +55,7 @@ class Bill:
         return math.fsum(line.usd for line in self.lines if line.tier is tier)
 
 
-def hourly(fleet: Fleet, catalogue: Catalogue) -> Bill:
+def hourly(fleet: BilledFleet, catalogue: Catalogue) -> Bill:
     """The fleet's bill per hour.
 
     Raises:
@@ -141,7 +102,7 @@ def _commitments(commitments: Iterable[Commitment]) -> list[Line]:
     ]
 
 
-def _instances(fleet: Fleet, catalogue: Catalogue) -> list[Line]:
+def _instances(fleet: BilledFleet, catalogue: Catalogue) -> list[Line]:
     """Spot at the spot price; on-demand at its price for what the commitments of the type do not cover."""
     left: dict[str, int] = defaultdict(int)
     for commitment in fleet.commitments:
@@ -166,7 +127,7 @@ def _line(r: Running, count: int, price: float, note: str) -> Line:
     return Line(tier=r.tier, item=f"{r.group} {r.instance_type}", count=count, unit_usd=price, note=note)
 
 
-def _reservations(fleet: Fleet, catalogue: Catalogue) -> list[Line]:
+def _reservations(fleet: BilledFleet, catalogue: Catalogue) -> list[Line]:
     """What is reserved and not run in; a commitment that running instances leave free covers it, as AWS bills it."""
     reserved: dict[str, int] = defaultdict(int)
     for reservation in fleet.reservations:
@@ -215,7 +176,7 @@ def root_volume_usd(root_gib: int, catalogue: Catalogue) -> float:
     return (root_gib or catalogue.default_root_gib) * _gib_hour(catalogue)
 
 
-def _volumes(fleet: Fleet, catalogue: Catalogue) -> list[Line]:
+def _volumes(fleet: BilledFleet, catalogue: Catalogue) -> list[Line]:
     """Root volumes of running and pooled instances, by tier."""
     gib: dict[Tier, int] = defaultdict(int)
     parts: tuple[Running | Prepared, ...] = (*fleet.running, *fleet.prepared)
@@ -230,86 +191,3 @@ def _volumes(fleet: Fleet, catalogue: Catalogue) -> list[Line]:
 
 def _gib_hour(catalogue: Catalogue) -> float:
     return catalogue.storage_usd_per_gib_month / HOURS_PER_MONTH
-
-
-def fleet_of(config: StackConfig, catalogue: Catalogue, size: SizeOf = "desired") -> Fleet:
-    """The fleet that a stack configuration asks for, groups at their minimum, desired or maximum count.
-
-    A mixed group is priced at its dearest type, because the cloud chooses among them: the bill is an upper bound.
-    """
-    root_warm = config.warm.launch.root_volume_gib if config.warm.launch else 0
-    root_cold = config.cold.launch.root_volume_gib if config.cold.launch else 0
-    running, prepared = [], []
-    for group in config.warm.groups:
-        count = getattr(group.size, size)
-        running.append(
-            Running(
-                tier=Tier.WARM,
-                group=group.name,
-                instance_type=group.instance_type,
-                market="on_demand",
-                count=count,
-                root_gib=root_warm,
-            )
-        )
-        if group.pool is not None:
-            prepared.append(
-                Prepared(
-                    tier=Tier.WARM,
-                    group=group.name,
-                    instance_type=group.instance_type,
-                    state=group.pool.state,
-                    count=pool_count(group.pool, count),
-                    root_gib=root_warm,
-                )
-            )
-    for cold in config.cold.groups:
-        running.extend(mixed(cold, getattr(cold.size, size), catalogue, root_cold))
-    return Fleet(
-        running=tuple(running),
-        prepared=tuple(prepared),
-        reservations=config.warm.reservations,
-        commitments=config.warm.commitments,
-        hypervisors=(*_named(Tier.HOT, config.hot), *_named(Tier.COLD, config.cold.metal)),
-        load_balancers=int(config.routing is not None and bool(config.routing.vpc)),
-    )
-
-
-def _named(tier: Tier, metal: Metal | None) -> list[tuple[Tier, str]]:
-    return [(tier, h.name) for h in metal.hypervisors] if metal is not None else []
-
-
-def pool_count(pool: ReadyPool, running: int) -> int:
-    """Instances that AWS keeps in the pool: prepared capacity less what runs, at least the pool's minimum."""
-    return max(pool.max_group_prepared_capacity - running, pool.min_size, 0)
-
-
-def on_demand_part(count: int, base: int, share: float) -> int:
-    """How many of a mixed group's instances are on demand: the base, and its share above, which AWS rounds up."""
-    sure = min(base, count)
-    return sure + math.ceil((count - sure) * share - 1e-9)
-
-
-def mixed(group: ColdGroup, count: int, catalogue: Catalogue, root_gib: int = 0) -> list[Running]:
-    """A mixed group's instances by market, each at its dearest type."""
-    on_demand = on_demand_part(count, group.on_demand_base, group.on_demand_share_above_base)
-    parts: tuple[tuple[Literal["on_demand", "spot"], int], ...] = (
-        ("on_demand", on_demand),
-        ("spot", count - on_demand),
-    )
-    return [
-        Running(
-            tier=Tier.COLD,
-            group=group.name,
-            instance_type=_dearest(group, market, catalogue),
-            market=market,
-            count=number,
-            root_gib=root_gib,
-        )
-        for market, number in parts
-        if number
-    ]
-
-
-def _dearest(group: ColdGroup, market: Market, catalogue: Catalogue) -> str:
-    return max(group.instance_types, key=lambda name: catalogue.price(name, market))

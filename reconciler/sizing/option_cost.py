@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from reconciler.prices.bill import on_demand_part
+from reconciler.prices.billed_fleet import on_demand_part
 
 
 @dataclass(frozen=True, kw_only=True)

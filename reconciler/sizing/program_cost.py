@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.prices.bill import on_demand_part
+from reconciler.prices.billed_fleet import on_demand_part
 from reconciler.sizing.milp import Program
 from reconciler.sizing.option_cost import Mixed
 from reconciler.sizing.problem import Option

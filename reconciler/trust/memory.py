@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.sizing import SizingProblem
-from reconciler.sizing.result import supply_of
-from reconciler.slo.assess import assess
 from reconciler.trust import demotion
 from reconciler.trust import error_budget as promise
 from reconciler.trust.demotion import Rung, Trust
@@ -50,20 +47,6 @@ class Memory:
     load: Mapping[str, float] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     carried: Mapping[str, float] = field(default_factory=dict)
-
-
-def with_carried(memory: Memory, problem: SizingProblem, planned: Mapping[str, int]) -> Memory:
-    """The memory with what the fleet carries of each class at least; `planned` counts by option.
-
-    Steps until the next run are judged by the lesser of what runs and what is planned: growth takes time, and a plan may
-    never be applied.
-    """
-    found = [
-        assess(problem.demand, supply_of(problem, counts), latency=False)
-        for counts in ({o.name: o.observed for o in problem.options}, planned)
-    ]
-    carried = {name: min(one.of(name).safe_rps for one in found) for name in problem.demand.classes}
-    return replace(memory, carried=carried)
 
 
 def to_json(memory: Memory) -> dict[str, Any]:

@@ -20,12 +20,12 @@ import pandas as pd
 import pytest
 
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.history.assemble import history_from_frame
 from forecaster.history.history import History
 from forecaster.parallel import Runner, in_order, processes
 from forecaster.plbm import PLBM
 from forecaster.plbm.serialise import to_files
-from forecaster.plbm.state import PlbmSettings
 from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.history.read import read_history
 from reconciler.cli import main

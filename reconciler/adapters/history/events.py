@@ -7,7 +7,7 @@ request with an id counts in the step of its first attempt.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -19,10 +19,8 @@ from forecaster.history.history import History
 from forecaster.history.measured import MEASURED, negative
 from forecaster.history.quality import Finding, Quality
 from reconciler.adapters.history.clock_back import deal_out
+from reconciler.adapters.history.rules import HistoryRules
 from reconciler.adapters.history.scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
-
-if TYPE_CHECKING:
-    from reconciler.adapters.history.read import HistoryRules
 
 #: Rows looked at for the order of times; the order of a log changes no count, so this is for the summary only.
 ORDER_ROWS = 100_000

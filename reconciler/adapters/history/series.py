@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 
 from forecaster.errors import HistoryError
 from forecaster.history.assemble import empty_history, series_history
-from forecaster.history.cleaning import SeriesRows
 from forecaster.history.history import History
 from forecaster.history.measured import negative, without_negatives
 from forecaster.history.quality import Finding, Quality
+from forecaster.history.rows import SeriesRows
 from reconciler.adapters.history.clock_back import doubled_hours
+from reconciler.adapters.history.rules import HistoryRules
 from reconciler.adapters.history.scan import Scan, micros_sql, naive_sql, unread_findings, user_sql, zone_finding
-
-if TYPE_CHECKING:
-    from reconciler.adapters.history.read import HistoryRules
 
 GAUGES = ("cpu", "memory", "network_in", "network_out")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from forecaster.errors import HistoryError
 from forecaster.history.history import History
 from forecaster.history.outages import with_outages
-from reconciler.adapters.history.read import HistoryRules, read_recorded
+from reconciler.adapters.history.read import read_recorded
+from reconciler.adapters.history.rules import HistoryRules
 from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import Fleet, HistorySource
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from forecaster.demand import LEVELS
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.hierarchy.shares import scaled_to
 from forecaster.plbm import PLBM
-from forecaster.plbm.state import PlbmSettings
 from forecaster.series.paths import draw_ranks, paths_from_ranks
 
 SERIES, HORIZON, PATHS = 4, 6, 1500

@@ -11,11 +11,11 @@ import pytest
 
 import forecaster.hierarchy.warm_start
 from forecaster.errors import ModelStoreError
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.hierarchy.warm_start import Net, WarmStart, warmed
 from forecaster.models.lstm import pretrained
 from forecaster.plbm import PLBM
 from forecaster.plbm.serialise import from_files, to_files
-from forecaster.plbm.state import PlbmSettings
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

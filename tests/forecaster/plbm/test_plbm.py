@@ -12,10 +12,10 @@ import pytest
 from forecaster.calendar.clock import Calendar, Event
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
+from forecaster.hierarchy.settings import PlbmSettings, RefitRules
 from forecaster.history.assemble import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
-from forecaster.plbm.state import PlbmSettings, RefitRules
 from forecaster.workload.utilisation import Units
 
 HOUR = timedelta(hours=1)

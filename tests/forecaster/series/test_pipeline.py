@@ -18,7 +18,8 @@ from forecaster.models.base import stretch_of
 from forecaster.models.features import without_spikes
 from forecaster.rolling.walk import walk
 from forecaster.series.conformal import order_statistics
-from forecaster.series.forecast import STRIDES, forecast_series, knots, prequential
+from forecaster.series.forecast import forecast_series
+from forecaster.series.knots import STRIDES, knots, prequential
 from forecaster.series.mixing import aggregate
 from forecaster.series.paths import error_levels, levels_of, paths_from_ranks
 from forecaster.series.tail import shape_by_moments, tail_quantiles

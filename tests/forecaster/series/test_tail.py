@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from forecaster.hierarchy.pooled_tail import BELIEVED, FEWEST_SERIES, pooled_tail
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.plbm import PLBM
 from forecaster.plbm.serialise import from_files, to_files
-from forecaster.plbm.state import PlbmSettings
 from forecaster.series.reasons import tail_words
 from forecaster.series.tail import DECLARED, PRIOR_SHAPE, TailShape, tail_quantiles
 

@@ -15,7 +15,7 @@ from forecaster.errors import ModelStoreError
 from forecaster.models import MODELS
 from forecaster.models.base import stretch_of
 from forecaster.models.lstm import pretrained
-from forecaster.series.forecast import Settings, prequential
+from forecaster.series.knots import Settings, prequential
 from forecaster.tuner import (
     ACTIONS,
     BOUNDS,

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.plbm import PLBM
 from forecaster.plbm.serialise import from_files, to_files
-from forecaster.plbm.state import Fitted, PlbmSettings
+from forecaster.plbm.state import Fitted
 from forecaster.tuner import ACTIONS, DEFAULT, Choice, PipelineSettings, Tuner, Verdict, Weights, computing
 from forecaster.tuner.in_force import Choices, Laid, chosen, forecast
 from forecaster.tuner.state import FEATURES, GROUPS

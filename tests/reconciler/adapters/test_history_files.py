@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import HistoryError
-from reconciler.adapters.history.read import HistoryRules, read_history, read_measurements
+from reconciler.adapters.history.read import read_history, read_measurements
+from reconciler.adapters.history.rules import HistoryRules
 
 HOUR = timedelta(hours=1)
 HEADER = "timestamp,user_id,application_id"

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from forecaster.calendar.clock import Calendar, Event
 from forecaster.calendar.effects import Effect
 from forecaster.errors import ModelStoreError
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.plbm import PLBM
 from forecaster.plbm.plain import from_plain, to_plain
 from forecaster.plbm.serialise import FORMAT, from_files, to_files
-from forecaster.plbm.state import PlbmSettings, Score
+from forecaster.plbm.state import Score
 from reconciler.adapters.model_store import load_state, save_state
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

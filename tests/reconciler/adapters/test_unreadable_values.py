@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.history.assemble import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
-from forecaster.plbm.state import PlbmSettings
 from reconciler.adapters.history.read import read_history, read_measurements
 
 HEADER = "timestamp,user_id,application_id"

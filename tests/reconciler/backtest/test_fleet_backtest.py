@@ -27,7 +27,7 @@ from reconciler.prices.catalogue import builtin
 from reconciler.sizing import size
 from reconciler.sizing.boot_time import BootTime
 from stacks.contract import Tier
-from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.plan.test_planning import make_snapshot
 from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 START = datetime(2024, 1, 8, tzinfo=UTC)
@@ -231,11 +231,14 @@ def walked(
     rate: float, asked: float, steps: int = 4, fleet: Fleet | None = None, **changes: Any
 ) -> tuple[Fleet, Replay]:
     """A replay on a fixed forecast around `rate` requests/s, with `asked` requests/s coming."""
-    it = situation(rate, running=0)
-    raw = fleet or it.fleet.model_copy(update=changes)
-    scale = raw.step / it.fleet.step
+    snapshot = make_snapshot(rate, running=0)
+    raw = fleet or snapshot.fleet.model_copy(update=changes)
+    scale = raw.step / snapshot.fleet.step
     forecast = replace(
-        it.forecast, step=raw.step, quantiles=it.forecast.quantiles * scale, paths=it.forecast.paths * scale
+        snapshot.forecast,
+        step=raw.step,
+        quantiles=snapshot.forecast.quantiles * scale,
+        paths=snapshot.forecast.paths * scale,
     )
     grouping = Grouping(names=("shop",), qos=("gold",), codes=np.array([0]), rules=({raw.applications[0]: 1.0},))
 

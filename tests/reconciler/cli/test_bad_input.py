@@ -12,12 +12,14 @@ import pytest
 
 from reconciler.errors import UserError
 from reconciler.fleet.file import Fleet
-from reconciler.plan.decide import Situation, decide, problem_of
+from reconciler.plan.decide import decide
 from reconciler.plan.file import PlanFile
+from reconciler.plan.problem import problem_of
+from reconciler.plan.snapshot import Snapshot
 from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
 from reconciler.sizing import Host, size
 from stacks.contract import Tier
-from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.plan.test_planning import make_snapshot
 from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 
@@ -29,16 +31,16 @@ def prices(**types: dict[str, float]) -> Catalogue:
     return parse_catalogue(raw, "prices.yaml")
 
 
-def refits(it: Situation, **changes: Any) -> Situation:
-    """The situation with parts of the fleet file changed, by dotted key."""
-    raw = it.fleet.model_dump(mode="python")
+def refits(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    """The snapshot with parts of the fleet file changed, by dotted key."""
+    raw = snapshot.fleet.model_dump(mode="python")
     for key, value in changes.items():
         *path, last = key.split("__")
         place = raw
         for step in path:
             place = place[step]
         place[last] = value
-    return replace(it, fleet=Fleet.model_validate(raw))
+    return replace(snapshot, fleet=Fleet.model_validate(raw))
 
 
 def of(plan: PlanFile, tier: str) -> int:
@@ -58,7 +60,7 @@ def test_a_missing_zero_or_negative_price_stops_the_plan_and_names_the_key(
     markets: dict[str, float], words: str
 ) -> None:
     with pytest.raises(UserError, match=re.escape(words)):
-        decide(replace(situation(20.0, running=2), catalogue=prices(m5_large=markets)))
+        decide(replace(make_snapshot(20.0, running=2), catalogue=prices(m5_large=markets)))
 
 
 def test_prices_in_another_currency_are_refused() -> None:
@@ -68,30 +70,30 @@ def test_prices_in_another_currency_are_refused() -> None:
 
 def test_an_unknown_type_is_named_with_types_that_are_known() -> None:
     with pytest.raises(UserError, match=r"'m5\.mega' is not in the price catalogue \(it has .*m5\.large"):
-        decide(refits(situation(20.0, running=2), tiers__warm__instance_types=("m5.mega",)))
+        decide(refits(make_snapshot(20.0, running=2), tiers__warm__instance_types=("m5.mega",)))
 
 
 def test_a_type_without_a_spot_price_is_refused_for_spot_and_taken_on_demand() -> None:
-    it = replace(situation(20.0, running=2), catalogue=prices(c5_large={"on_demand": 0.085}))
+    snapshot = replace(make_snapshot(20.0, running=2), catalogue=prices(c5_large={"on_demand": 0.085}))
     with pytest.raises(UserError, match=r"no spot price for 'c5\.large'"):
-        decide(it)
-    assert decide(refits(it, tiers__cold__spot_share=0.0)).usd_per_hour_after > 0
+        decide(snapshot)
+    assert decide(refits(snapshot, tiers__cold__spot_share=0.0)).usd_per_hour_after > 0
 
 
 def test_a_promise_out_of_reach_on_every_type_is_sized_for_the_nearest_and_says_so() -> None:
-    plan = decide(refits(situation(20.0, running=2), qos__gold__latency="15ms"))
+    plan = decide(refits(make_snapshot(20.0, running=2), qos__gold__latency="15ms"))
     assert any("out of reach on any type" in r and "Raise the target to at least" in r for r in plan.reasons)
     assert of(plan, "warm") + of(plan, "cold") > 0
 
 
 def test_no_demand_needs_nothing() -> None:
-    plan = decide(situation(0.0, running=3))
+    plan = decide(make_snapshot(0.0, running=3))
     assert (of(plan, "warm"), of(plan, "cold")) == (0, 0)
 
 
 def test_a_thousand_times_the_demand_fills_the_maxima_and_names_them() -> None:
-    it = situation(20_000.0, running=2)
-    plan = decide(refits(it, tiers__warm__max=5, tiers__cold__max=6))
+    snapshot = make_snapshot(20_000.0, running=2)
+    plan = decide(refits(snapshot, tiers__warm__max=5, tiers__cold__max=6))
     assert (of(plan, "warm"), of(plan, "cold")) == (5, 6)
     assert any("because of maxima" in r and "Raise the maximum" in r for r in plan.reasons)
 
@@ -99,9 +101,9 @@ def test_a_thousand_times_the_demand_fills_the_maxima_and_names_them() -> None:
 def test_a_hypervisor_smaller_than_every_flavour_is_refused_by_the_flavour_s_name() -> None:
     hosts = ({"name": "tiny", "uri": "qemu:///system", "cores": 1, "memory_mib": 512},)
     flavours = ({"name": "huge", "vcpu": 8, "memory_mib": 65536},)
-    it = situation(20.0, running=2)
+    snapshot = make_snapshot(20.0, running=2)
     with pytest.raises(UserError, match=r"'huge' \(8 vCPU, 65536 MiB\) fits none of the hosts"):
-        decide(refits(it, tiers__hot__hypervisors=hosts, tiers__hot__flavours=flavours))
+        decide(refits(snapshot, tiers__hot__hypervisors=hosts, tiers__hot__flavours=flavours))
 
 
 @pytest.mark.parametrize(
@@ -120,16 +122,16 @@ def test_a_hypervisor_smaller_than_every_flavour_is_refused_by_the_flavour_s_nam
 )
 def test_what_the_stack_lacks_is_said_of_the_fleet_file_that_left_it_out(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=re.escape(words)):
-        decide(refits(situation(20.0, running=2), **changes))
+        decide(refits(make_snapshot(20.0, running=2), **changes))
 
 
 HOSTS = tuple({"name": n, "uri": "qemu:///system", "cores": 2, "memory_mib": 4096} for n in ("a", "b"))
 
 
-def on_metal(it: Situation, least: int) -> Situation:
-    """The situation with a hot tier on two hosts, which have room for two VMs each."""
+def on_metal(snapshot: Snapshot, least: int) -> Snapshot:
+    """The snapshot with a hot tier on two hosts, which have room for two VMs each."""
     return refits(
-        it,
+        snapshot,
         tiers__hot__hypervisors=HOSTS,
         tiers__hot__flavours=(
             {"name": "s", "vcpu": 1, "memory_mib": 2048},
@@ -144,12 +146,12 @@ def on_metal(it: Situation, least: int) -> Situation:
 def test_a_minimum_beyond_the_room_on_the_hosts_is_refused() -> None:
     words = "fleet.yaml, tiers.hot.min: 5 VMs are more than fit on the hosts (4). Lower it, add hosts"
     with pytest.raises(UserError, match=re.escape(words)):
-        decide(on_metal(situation(20.0, running=2), 5))
+        decide(on_metal(make_snapshot(20.0, running=2), 5))
 
 
 def test_a_minimum_that_a_silent_host_leaves_no_room_for_is_as_much_as_there_is_and_the_load_goes_elsewhere() -> None:
-    it = replace(on_metal(situation(200.0, running=2), 4), unreachable={"b": "no route"})
-    plan = decide(it)
+    snapshot = replace(on_metal(make_snapshot(200.0, running=2), 4), unreachable={"b": "no route"})
+    plan = decide(snapshot)
     assert of(plan, "hot") == 2
     assert of(plan, "warm") + of(plan, "cold") > 2
     assert all(c.violation_probability <= 0.2 for c in plan.classes)
@@ -200,6 +202,6 @@ def test_a_solver_without_time_leaves_the_observed_fleet_raised_until_it_holds()
 
 
 def test_missing_values_never_reach_the_program() -> None:
-    asked = problem_of(situation(20.0, running=2))
+    asked = problem_of(make_snapshot(20.0, running=2))
     with pytest.raises(ValueError, match="finite"):
         replace(asked, paths=np.full_like(asked.paths, np.nan))

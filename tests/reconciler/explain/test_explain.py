@@ -12,15 +12,16 @@ from click.testing import CliRunner
 from reconciler.cli.explain import command as explain_command
 from reconciler.cli.plan import command as plan_command
 from reconciler.explain.explain import basis_of, binding_floor, changes, explain
-from reconciler.plan.decide import decide, problem_of
+from reconciler.plan.decide import decide
 from reconciler.plan.file import parse_plan
+from reconciler.plan.problem import problem_of
 from reconciler.report.explanation import tables
 from reconciler.sizing import SizingProblem, size
 from reconciler.trust.demotion import Rung
 from reconciler.trust.feedback import Standing
 from stacks.contract import Tier
 from tests.reconciler.cli.test_bad_input import prices
-from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.plan.test_planning import make_snapshot
 from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
 
@@ -98,10 +99,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PULUMI_STACK", "dev")
     trust = Standing(group="gold", rung=Rung.SEASONAL_NAIVE, reason="the model forecast failed: it misses.", scored=77)
-    known = replace(situation(20.0, running=2), standing=(trust,), load_now={})
+    known = replace(make_snapshot(20.0, running=2), standing=(trust,), load_now={})
     for module in ("explain", "plan"):
-        monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: known)
-        monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", lambda it: asked())
+        monkeypatch.setattr(f"reconciler.cli.{module}.take_snapshot", lambda *a, **k: known)
+        monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", lambda snapshot: asked())
     return tmp_path
 
 
@@ -139,13 +140,13 @@ def test_the_plan_command_answers_what_if_without_writing(project: Path) -> None
 def test_the_command_names_the_price_that_changed_since_the_plan_on_disk(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned = situation(20.0, running=2)
+    planned = make_snapshot(20.0, running=2)
     plan = decide(planned)
     kept = project / ".tiercast" / "dev" / "plan.json"
     kept.parent.mkdir(parents=True)
     kept.write_text(json.dumps(plan.model_dump(mode="json")), encoding="utf-8")
     now = replace(planned, catalogue=prices(m5_large={"on_demand": 0.12, "spot": 0.04}))
-    monkeypatch.setattr("reconciler.cli.explain.situation", lambda *a, **k: now)
+    monkeypatch.setattr("reconciler.cli.explain.take_snapshot", lambda *a, **k: now)
     monkeypatch.setattr("reconciler.cli.explain.problem_of", problem_of)
     shown = CliRunner().invoke(explain_command, ["--json"])
     assert shown.exit_code == 0, shown.output
@@ -155,10 +156,10 @@ def test_the_command_names_the_price_that_changed_since_the_plan_on_disk(
 def test_the_commands_show_what_the_guards_leave_as_the_plan_has_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    it = situation(20.0, running=30, step_limit=3)
-    planned = next(t for t in decide(it).tiers if t.tier == "warm")
+    snapshot = make_snapshot(20.0, running=30, step_limit=3)
+    planned = next(t for t in decide(snapshot).tiers if t.tier == "warm")
     for module in ("explain", "plan"):
-        monkeypatch.setattr(f"reconciler.cli.{module}.situation", lambda *a, **k: it)
+        monkeypatch.setattr(f"reconciler.cli.{module}.take_snapshot", lambda *a, **k: snapshot)
         monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", problem_of)
     told = json.loads(CliRunner().invoke(explain_command, ["--json"]).stdout)
     warm = next(t for t in told["tiers"] if t["tier"] == "warm")
@@ -173,6 +174,6 @@ def test_the_commands_show_what_the_guards_leave_as_the_plan_has_it(
 
 
 def test_a_plan_of_before_prices_were_kept_is_still_read() -> None:
-    raw = decide(situation(20.0, running=2)).model_copy(update={"prices": {}}).identified().model_dump(mode="json")
+    raw = decide(make_snapshot(20.0, running=2)).model_copy(update={"prices": {}}).identified().model_dump(mode="json")
     del raw["prices"]
     assert parse_plan(raw, "plan.json").prices == {}

@@ -21,10 +21,11 @@ from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.project import Project
 from reconciler.demand import outlook
 from reconciler.fleet.file import parse_fleet
-from reconciler.loop import Mode, make_plan, reconcile_once, situation
+from reconciler.loop import Mode, make_plan, reconcile_once, take_snapshot
 from reconciler.observe.preview import Resource
-from reconciler.plan.decide import decide, problem_of
+from reconciler.plan.decide import decide
 from reconciler.plan.file import PlanFile
+from reconciler.plan.problem import problem_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -157,7 +158,7 @@ def test_equal_runs_write_equal_bytes(project: Project, model: Model) -> None:
 
 def test_a_replay_knows_nothing_later_and_keeps_the_memory(project: Project, model: Model) -> None:
     end = write_history(project.root, WEEKS)
-    before = decide(situation(project, as_of=end, now=end))
+    before = decide(take_snapshot(project, as_of=end, now=end))
     model.factor = 0.3
     for length in range(WEEKS + 6, WEEKS + 36, 6):
         plan(project, length)
@@ -182,7 +183,7 @@ def test_a_memory_cut_short_is_said_and_written_anew(project: Project, model: Mo
 
 def test_looking_writes_nothing_and_a_shadow_run_scores(project: Project, model: Model) -> None:
     end = write_history(project.root, WEEKS)
-    situation(project, as_of=None, now=end)
+    take_snapshot(project, as_of=None, now=end)
     assert not project.memory_file.exists()
     reconcile_once(project, mode=Mode.SHADOW, envelope=None, as_of=None, now=end, progress=lambda line: None)
     assert json.loads(project.memory_file.read_text())["cutoff"] == (end - HOUR).isoformat()
@@ -215,18 +216,18 @@ def test_a_history_with_a_mistake_is_still_the_users_to_mend(project: Project, m
 
 def test_a_latency_over_target_raises_the_floor_and_is_said(project: Project, model: Model) -> None:
     end = write_history(project.root, WEEKS, latency=100.0)
-    calm = situation(project, as_of=None, now=end)
+    calm = take_snapshot(project, as_of=None, now=end)
     assert calm.latency_now_ms == {"gold": 100.0}
     assert problem_of(calm).load_now == calm.load_now
     assert not any("[latency]" in reason for reason in decide(calm).reasons)
     write_history(project.root, WEEKS, latency=900.0)
-    late = situation(project, as_of=None, now=end)
+    late = take_snapshot(project, as_of=None, now=end)
     assert problem_of(late).load_now["gold"] > late.load_now["gold"]
     made = decide(late)
     (note,) = (reason for reason in made.reasons if "[latency]" in reason)
     assert "900 ms measured at p95, over its 250 ms" in note
     assert warm(made) > warm(decide(calm))
-    before = situation(project, as_of=end - HOUR, now=end)
+    before = take_snapshot(project, as_of=end - HOUR, now=end)
     assert before.latency_now_ms == {"gold": 100.0}
 
 

@@ -16,7 +16,9 @@ from reconciler.explain.whatif import what_if
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
-from reconciler.plan.decide import Situation, decide, problem_of
+from reconciler.plan.decide import decide
+from reconciler.plan.problem import problem_of
+from reconciler.plan.snapshot import Snapshot
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import Option, size
 from stacks.contract import Tier
@@ -42,7 +44,7 @@ def fleet(**guards: Any) -> Fleet:
     )
 
 
-def situation(rate: float, running: int, past: tuple[PastChange, ...] = (), **guards: Any) -> Situation:
+def make_snapshot(rate: float, running: int, past: tuple[PastChange, ...] = (), **guards: Any) -> Snapshot:
     """One application at about `rate` requests/s on `running` warm instances."""
     made = fleet(**guards)
     paths = rate * 3600 * np.exp(np.random.default_rng(1).normal(0, 0.1, (200, 1, 12)))
@@ -56,7 +58,7 @@ def situation(rate: float, running: int, past: tuple[PastChange, ...] = (), **gu
         models=("naive",),
         reasons=("",),
     )
-    return Situation(
+    return Snapshot(
         fleet=made,
         catalogue=builtin(),
         forecast=forecast,
@@ -70,12 +72,12 @@ def situation(rate: float, running: int, past: tuple[PastChange, ...] = (), **gu
     )
 
 
-def warm(it: Situation) -> tuple[int, tuple[str, ...]]:
-    plan = decide(it)
+def warm(snapshot: Snapshot) -> tuple[int, tuple[str, ...]]:
+    plan = decide(snapshot)
     return next(t.after for t in plan.tiers if t.tier == "warm"), plan.reasons
 
 
-def on_metal(rate: float, **hot: Any) -> Situation:
+def on_metal(rate: float, **hot: Any) -> Snapshot:
     """One application at about `rate` requests/s on three own hosts of four cores, with warm beside them; steps of 5 min."""
     launch = {"image_id": "ami", "zones": ["us-east-1a"]}
     made = parse_fleet(
@@ -101,17 +103,17 @@ def on_metal(rate: float, **hot: Any) -> Situation:
         },
         "fleet.yaml",
     )
-    it = situation(rate, running=0)
+    snapshot = make_snapshot(rate, running=0)
     paths = rate * 300 * np.exp(np.random.default_rng(1).normal(0, 0.1, (200, 1, 288)))
     forecast = replace(
-        it.forecast,
+        snapshot.forecast,
         step=made.step,
         cutoff=NOW - made.step,
         paths=paths,
         quantiles=np.quantile(paths, LEVELS, axis=0).transpose(1, 2, 0),
     )
-    grouping = replace(it.grouping, rules=({made.applications[0]: 1.0},))
-    return replace(it, fleet=made, forecast=forecast, grouping=grouping, observed=Observed())
+    grouping = replace(snapshot.grouping, rules=({made.applications[0]: 1.0},))
+    return replace(snapshot, fleet=made, forecast=forecast, grouping=grouping, observed=Observed())
 
 
 def test_a_minimum_that_the_hosts_left_cannot_carry_costs_no_other_tier_its_plan() -> None:
@@ -155,12 +157,14 @@ def test_spot_is_lost_a_zone_at_a_time_at_each_zones_own_rate_and_more_zones_los
 
     def cold(zones: list[str], **rates: float) -> Option:
         raw["types"]["c5.large"]["interruption_per_month"] = {"*": 0.05, **rates}
-        it = situation(20.0, running=1)
-        group = it.fleet.tiers.cold
+        snapshot = make_snapshot(20.0, running=1)
+        group = snapshot.fleet.tiers.cold
         assert group.launch is not None
         group = group.model_copy(update={"launch": group.launch.model_copy(update={"zones": tuple(zones)})})
-        tiers = it.fleet.tiers.model_copy(update={"cold": group})
-        made = replace(it, fleet=it.fleet.model_copy(update={"tiers": tiers}), catalogue=parse_catalogue(raw, "p"))
+        tiers = snapshot.fleet.tiers.model_copy(update={"cold": group})
+        made = replace(
+            snapshot, fleet=snapshot.fleet.model_copy(update={"tiers": tiers}), catalogue=parse_catalogue(raw, "p")
+        )
         return next(o for o in problem_of(made).options if o.tier is Tier.COLD)
 
     one, two = cold(["a"]), cold(["a", "b"])
@@ -172,44 +176,46 @@ def test_spot_is_lost_a_zone_at_a_time_at_each_zones_own_rate_and_more_zones_los
 
 
 def test_a_first_run_of_a_stack_shrinks_nothing_that_runs() -> None:
-    it = situation(20.0, running=30)
-    assert warm(replace(it, first_run=True))[0] == 30
-    assert warm(it)[0] < 30
+    snapshot = make_snapshot(20.0, running=30)
+    assert warm(replace(snapshot, first_run=True))[0] == 30
+    assert warm(snapshot)[0] < 30
 
 
 def test_what_is_too_much_shrinks_and_a_declared_guard_holds_it() -> None:
-    free, notes = warm(situation(20.0, running=30))
+    free, notes = warm(make_snapshot(20.0, running=30))
     assert free < 30
     assert not any("[" in n for n in notes)
-    held, notes = warm(situation(20.0, running=30, step_limit=3))
+    held, notes = warm(make_snapshot(20.0, running=30, step_limit=3))
     assert held == 27
     assert any("[step limit]" in n for n in notes)
 
 
 def test_a_cooldown_knows_what_was_applied() -> None:
     past = (PastChange(at=NOW - timedelta(minutes=5), tier=Tier.WARM, added=2),)
-    held, notes = warm(situation(20.0, running=30, past=past, cooldown_down="15m"))
+    held, notes = warm(make_snapshot(20.0, running=30, past=past, cooldown_down="15m"))
     assert held == 30
     assert any("[cooldown]" in n for n in notes)
 
 
 def test_a_class_keeps_to_its_declared_part_of_the_cost_and_the_plan_says_what_that_breaks() -> None:
-    it = situation(200.0, running=0)
-    tight = it.fleet.model_copy(update={"qos": {"gold": it.fleet.qos["gold"].model_copy(update={"usd_per_hour": 0.1})}})
-    plan = decide(replace(it, fleet=tight))
+    snapshot = make_snapshot(200.0, running=0)
+    tight = snapshot.fleet.model_copy(
+        update={"qos": {"gold": snapshot.fleet.qos["gold"].model_copy(update={"usd_per_hour": 0.1})}}
+    )
+    plan = decide(replace(snapshot, fleet=tight))
     assert plan.usd_per_hour_after - plan.usd_per_hour_before <= 0.1 + 0.06  # boots' volumes beside the instances
     assert any("because of its ceiling of 0.1 USD/h" in n for n in plan.reasons)
 
 
 def test_no_spot_is_answered_at_the_on_demand_price() -> None:
-    base, without = what_if(problem_of(situation(200.0, running=0)), ["no-spot"])
+    base, without = what_if(problem_of(make_snapshot(200.0, running=0)), ["no-spot"])
     assert without.usd_per_hour > base.usd_per_hour
     assert sum(n for _, n in without.counts) > 0
 
 
 def test_one_extreme_path_of_a_thousand_weighs_as_one_of_a_thousand() -> None:
     # A few paths picked to stand for all, the largest among them, would weigh it twenty times as much.
-    it = situation(400.0, 0)
+    snapshot = make_snapshot(400.0, 0)
     rng = np.random.default_rng(2)
     calm = 400.0 * 3600 * np.exp(rng.normal(0, 0.1, (1000, 1, 12)))
     wild = calm.copy()
@@ -217,6 +223,6 @@ def test_one_extreme_path_of_a_thousand_weighs_as_one_of_a_thousand() -> None:
     counts = []
     for paths in (calm, wild):
         quantiles = np.quantile(calm, LEVELS, axis=0).transpose(1, 2, 0)
-        problem = problem_of(replace(it, forecast=replace(it.forecast, paths=paths, quantiles=quantiles)))
+        problem = problem_of(replace(snapshot, forecast=replace(snapshot.forecast, paths=paths, quantiles=quantiles)))
         counts.append(sum(count.after for count in size(problem).counts))
     assert counts[1] <= 1.2 * counts[0]

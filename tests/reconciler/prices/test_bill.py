@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from reconciler.prices.bill import Fleet, Prepared, Running, fleet_of, hourly, mixed, pool_count
+from reconciler.prices.bill import hourly
+from reconciler.prices.billed_fleet import BilledFleet, Prepared, Running, fleet_of, mixed, pool_count
 from reconciler.prices.catalogue import Catalogue, PriceMissing, parse_catalogue
 from stacks.contract import ColdGroup, Commitment, ReadyPool, Reservation, Size, StackConfig, Tier
 
@@ -47,7 +48,7 @@ def running(
 
 def test_a_worked_example_by_hand(catalogue: Catalogue) -> None:
     bill = hourly(
-        Fleet(
+        BilledFleet(
             running=(running(5), running(4, "spot")),
             commitments=(Commitment(instance_type="m", count=3, usd_per_hour=0.06),),
             load_balancers=1,
@@ -60,18 +61,18 @@ def test_a_worked_example_by_hand(catalogue: Catalogue) -> None:
 
 
 def test_commitments_are_paid_when_nothing_runs(catalogue: Catalogue) -> None:
-    bill = hourly(Fleet(commitments=(Commitment(instance_type="m", count=3, usd_per_hour=0.06),)), catalogue)
+    bill = hourly(BilledFleet(commitments=(Commitment(instance_type="m", count=3, usd_per_hour=0.06),)), catalogue)
     assert bill.usd_per_hour == pytest.approx(0.18)
 
 
 def test_a_reservation_is_billed_where_nothing_runs_in_it(catalogue: Catalogue) -> None:
     reservations = (Reservation(instance_type="m", zone="a", count=4),)
-    idle = hourly(Fleet(reservations=reservations), catalogue)
-    used = hourly(Fleet(running=(running(3),), reservations=reservations), catalogue)
+    idle = hourly(BilledFleet(reservations=reservations), catalogue)
+    used = hourly(BilledFleet(running=(running(3),), reservations=reservations), catalogue)
     assert idle.usd_per_hour == pytest.approx(0.40)
     assert used.usd_per_hour == pytest.approx(0.40 + 3 * GIB_HOUR)
     commitments = (Commitment(instance_type="m", count=2, usd_per_hour=0.06),)
-    covered = hourly(Fleet(reservations=reservations, commitments=commitments), catalogue)
+    covered = hourly(BilledFleet(reservations=reservations, commitments=commitments), catalogue)
     assert covered.usd_per_hour == pytest.approx(2 * 0.06 + 2 * 0.10)
 
 
@@ -80,18 +81,18 @@ def test_a_ready_pool_costs_by_its_state_and_its_volumes(
     catalogue: Catalogue, state: Literal["Stopped", "Running", "Hibernated"], each: float
 ) -> None:
     pool = Prepared(tier=Tier.WARM, group="g", instance_type="m", state=state, count=2)
-    assert hourly(Fleet(prepared=(pool,)), catalogue).usd_per_hour == pytest.approx(2 * each + 20 * GIB_HOUR)
+    assert hourly(BilledFleet(prepared=(pool,)), catalogue).usd_per_hour == pytest.approx(2 * each + 20 * GIB_HOUR)
 
 
 def test_own_hosts_are_sunk_and_said_so(catalogue: Catalogue) -> None:
-    bill = hourly(Fleet(hypervisors=((Tier.HOT, "hv1"), (Tier.HOT, "hv2"))), catalogue)
+    bill = hourly(BilledFleet(hypervisors=((Tier.HOT, "hv1"), (Tier.HOT, "hv2"))), catalogue)
     assert bill.usd_per_hour == 0.5
     assert "no running cost" in bill.lines[1].note
 
 
 def test_a_missing_price_is_an_error(catalogue: Catalogue) -> None:
     with pytest.raises(PriceMissing, match="nospot"):
-        hourly(Fleet(running=(running(1, "spot", "nospot"),)), catalogue)
+        hourly(BilledFleet(running=(running(1, "spot", "nospot"),)), catalogue)
 
 
 def test_a_mixed_group_is_split_as_the_cloud_does_and_priced_at_its_dearest(catalogue: Catalogue) -> None:

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from reconciler.explain.whatif import what_if
-from reconciler.plan.decide import decide, plan_of, problem_of
+from reconciler.plan.decide import decide
+from reconciler.plan.draft import plan_of
+from reconciler.plan.problem import problem_of
 from reconciler.sizing import SizingProblem, size
 from reconciler.sizing.option_cost import Mixed
 from reconciler.sizing.repair import fits, floor, promises
 from reconciler.sizing.result import usd_of
 from stacks.contract import Tier
 from tests.reconciler.cli.test_bad_input import refits
-from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.plan.test_planning import make_snapshot
 from tests.reconciler.sizing.sizing_cases import option, problem
 
 COLD_ONLY = {"qos__gold__tiers": ("cold",)}
@@ -35,19 +37,19 @@ COLD_ONLY = {"qos__gold__tiers": ("cold",)}
     ],
 )
 def test_the_sizing_and_the_bill_agree_to_the_last_volume(rate: float, changes: dict[str, Any]) -> None:
-    it = refits(situation(rate, 2), **changes)
-    asked = problem_of(it)
+    snapshot = refits(make_snapshot(rate, 2), **changes)
+    asked = problem_of(snapshot)
     answer = size(asked)
-    plan = plan_of(it, asked, answer)
+    plan = plan_of(snapshot, asked, answer)
     assert answer.usd_after == pytest.approx(plan.usd_per_hour_after, abs=1e-9)
     assert answer.usd_before == pytest.approx(plan.usd_per_hour_before, abs=1e-9)
 
 
 def test_one_spot_instance_whose_share_rounds_to_on_demand_does_not_pass_a_budget_for_spot() -> None:
-    it = replace(refits(situation(20.0, running=0), **COLD_ONLY), load_now={})
-    free = decide(it)
+    snapshot = replace(refits(make_snapshot(20.0, running=0), **COLD_ONLY), load_now={})
+    free = decide(snapshot)
     assert free.usd_per_hour_after > 0.08  # c5.large: 0.085 on demand, about 0.04 at the mean of both markets
-    tight = decide(refits(it, guards__usd_per_hour=0.06))
+    tight = decide(refits(snapshot, guards__usd_per_hour=0.06))
     assert tight.usd_per_hour_after <= 0.06
     assert any("because of the budget of 0.06 USD/h: raising it by" in r for r in tight.reasons)
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from reconciler.plan.decide import problem_of
+from reconciler.plan.problem import problem_of
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import size
 from stacks.contract import Tier
-from tests.reconciler.plan.test_planning import situation
+from tests.reconciler.plan.test_planning import make_snapshot
 from tests.reconciler.sizing.sizing_cases import option, problem
 
 
 def test_each_type_leads_by_its_own_95th_percentile_and_is_billed_by_its_own_mean() -> None:
     raw = copy.deepcopy(builtin().model_dump(mode="json"))
     raw["types"]["m5.large"]["boot"] = {"mean_seconds": 600, "p95_seconds": 9000}
-    it = replace(situation(20.0, running=1), catalogue=parse_catalogue(raw, "prices.yaml"))
-    asked = problem_of(it)
+    snapshot = replace(make_snapshot(20.0, running=1), catalogue=parse_catalogue(raw, "prices.yaml"))
+    asked = problem_of(snapshot)
     warm, cold = (next(o for o in asked.options if o.tier is tier) for tier in (Tier.WARM, Tier.COLD))
     assert (asked.lead(warm), warm.boot_mean_seconds) == (2, 600)  # 2.5 steps of an hour, half a step counts as none
     assert (asked.lead(cold), cold.boot_mean_seconds) == (0, builtin().default_boot.mean_seconds)

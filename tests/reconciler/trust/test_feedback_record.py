@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reconciler.trust.memory import with_carried
+from reconciler.plan.carried import with_carried
 from stacks.contract import Tier
 from tests.reconciler.sizing.sizing_cases import option, problem
 from tests.reconciler.trust.feedback_cases import WEEK, demand, run

@@ -1,0 +1,118 @@
+"""The plan file of a sizing: places on own hosts, stack configuration, and the lines that people read. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from reconciler.plan.compose import compose
+from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
+from reconciler.plan.notes import placement_notes, unreachable_notes
+from reconciler.plan.placement import Placement, place
+from reconciler.plan.snapshot import Snapshot
+from reconciler.prices.bill import Bill, hourly
+from reconciler.prices.billed_fleet import fleet_of
+from reconciler.prices.catalogue import Catalogue
+from reconciler.sizing import Sizing, SizingProblem
+from reconciler.slo.assess import ClassAssessment
+from stacks.contract import Demand, Plan, StackConfig, Tier, demand_digest
+
+#: Quantile levels that people are shown.
+SHOWN = ("0.5", "0.95", "0.99")
+
+
+def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: tuple[str, ...] = ()) -> PlanFile:
+    """The plan file of a sizing: places, configuration, and the lines that people read; `guards`: those that bound."""
+    counts = {c.option: c.after for c in sizing.counts}
+    places = places_of(snapshot, counts)
+    slots = {tier: found.slots for tier, found in places.items()}
+    until = snapshot.now + snapshot.fleet.validity
+    draft = Plan(
+        id="",
+        created_at=snapshot.now,
+        cutoff=snapshot.forecast.cutoff,
+        valid_until=until,
+        forecast_digest=demand_digest(problem.demand),
+        catalogue_digest=snapshot.catalogue.digest(),
+    )
+    config = compose(snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
+    seen = {c.option: c.before for c in sizing.counts}  # what is on silent hosts costs nothing more or less
+    running = compose(snapshot.fleet, counts=seen, slots=snapshot.observed.slots, demand=problem.demand, plan=draft)
+    before, after = _bill(running, snapshot.catalogue), _bill(config, snapshot.catalogue)
+    plan = PlanFile(
+        fleet=snapshot.fleet.name,
+        stack=snapshot.stack,
+        created_at=snapshot.now,
+        valid_until=until,
+        cutoff=snapshot.forecast.cutoff,
+        tiers=tuple(
+            _tier_line(tier, snapshot, sizing, before, after) for tier in Tier if tier in snapshot.fleet.declared
+        ),
+        classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
+        usd_per_hour_before=before.usd_per_hour,
+        usd_per_hour_after=after.usd_per_hour,
+        reasons=(
+            *sizing.problems,
+            *guards,
+            *placement_notes(places),
+            *snapshot.notes,
+            *unreachable_notes(snapshot.unreachable),
+        ),
+        models=dict(zip(snapshot.forecast.applications, snapshot.forecast.models, strict=True)),
+        skipped=tuple(sorted(snapshot.unreachable)),
+        demoted=snapshot.demoted,
+        prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
+        config=config_values(config, snapshot.fleet.config),
+    ).identified()
+    config = config.model_copy(update={"plan": draft.model_copy(update={"id": plan.id})})
+    return plan.model_copy(update={"config": config_values(config, snapshot.fleet.config)})
+
+
+def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Placement]:
+    """Where the VMs on our own metal go; what runs on hosts that do not answer stays where it is."""
+    tiers = snapshot.fleet.tiers
+    silent = frozenset(snapshot.unreachable)
+    found = {}
+    for tier, homes, flavours, spare in (
+        (Tier.HOT, tiers.hot.hypervisors, tiers.hot.flavours, tiers.hot.spare_hosts),
+        (Tier.COLD, tiers.cold.hosts, tiers.cold.flavours, 0),
+    ):
+        current = snapshot.observed.slots.get(tier, ())
+        left_alone = Counter(slot.flavour for slot in current if slot.hypervisor in silent)
+        wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
+        found[tier] = place(homes, flavours, wanted, current, spare=spare, unreachable=silent)
+    return found
+
+
+def _bill(config: StackConfig, catalogue: Catalogue) -> Bill:
+    return hourly(fleet_of(config, catalogue), catalogue)
+
+
+def _tier_line(tier: Tier, snapshot: Snapshot, sizing: Sizing, before: Bill, after: Bill) -> TierLine:
+    kinds = {c.instance_type: c.after for c in sizing.counts if c.tier is tier}
+    return TierLine(
+        tier=tier.value,
+        kinds=kinds,
+        before=snapshot.observed.total(tier),
+        after=sum(kinds.values()),
+        usd_before=before.of(tier),
+        usd_after=after.of(tier),
+        reason=sizing.reasons.get(tier, "nothing is asked of this tier"),
+    )
+
+
+def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
+    wanted = demand.classes[found.name]
+    rates = dict(zip(wanted.levels, wanted.requests_per_second, strict=True))
+    return ClassLine(
+        name=found.name,
+        latency_target_ms=found.target_ms,
+        percentile=found.percentile,
+        latency_ms=found.latency_ms if np.isfinite(found.latency_ms) else None,
+        violating_share_promised=found.asked_share,
+        violation_probability=found.risk,
+        requests_per_second={level: rates[float(level)] for level in SHOWN},
+        served_by={tier.value: load for tier, load in found.served.items()},
+    )

@@ -1,0 +1,58 @@
+"""What a run knows before it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from forecaster.demand import DemandForecast
+from reconciler.demand.grouping import Grouping
+from reconciler.fleet.file import Fleet
+from reconciler.guards.order import PastChange
+from reconciler.observe.stack_state import Observed
+from reconciler.prices.catalogue import Catalogue
+from reconciler.trust.error_budget import Record
+from reconciler.trust.feedback import Standing
+from reconciler.trust.memory import Memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that a plan is decided from.
+
+    Attributes:
+        fleet, catalogue: what may be had, and at which price.
+        forecast, grouping: demand per group, and the groups' classes.
+        observed: what runs.
+        load_now: requests/s per class in the last step known: no plan goes below what it needs.
+        unreachable: hypervisors that do not answer → what was said.
+        notes: sentences about the data, prices and fallbacks, for the plan.
+        past: changes that were applied before, for cooldowns and the churn window.
+        demoted: the forecast fell back or is stale: nothing shrinks on it.
+        first_run: no earlier run of this stack is known: nothing shrinks in the first.
+        latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
+        records: per class what its past steps came to, which decides how much of its promise this plan may use.
+        standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
+        as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
+        now: the wall clock: the plan's expiry counts from it.
+    """
+
+    fleet: Fleet
+    catalogue: Catalogue
+    forecast: DemandForecast
+    grouping: Grouping
+    observed: Observed
+    load_now: Mapping[str, float]
+    as_of: datetime
+    now: datetime
+    stack: str
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    past: tuple[PastChange, ...] = ()
+    demoted: bool = False
+    first_run: bool = False
+    latency_now_ms: Mapping[str, float] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
+    standing: tuple[Standing, ...] = ()
+    memory: Memory | None = None
