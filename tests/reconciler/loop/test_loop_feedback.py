@@ -20,6 +20,7 @@ from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.project import Project
 from reconciler.demand import outlook
+from reconciler.errors import SourceSilent
 from reconciler.fleet.file import parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once, take_snapshot
 from reconciler.observe.preview import Resource
@@ -193,7 +194,7 @@ def test_looking_writes_nothing_and_a_shadow_run_scores(project: Project, model:
 def test_a_source_that_is_gone_keeps_what_runs(project: Project, model: Model) -> None:
     end = write_history(project.root, WEEKS)
     (project.root / "h.csv").unlink()
-    with pytest.raises(HistoryError, match="no such file"):
+    with pytest.raises(SourceSilent, match="no such file"):
         make_plan(project, as_of=None, now=end)
     plan(project, WEEKS)
     kept = project.memory_file.read_bytes()
@@ -203,7 +204,7 @@ def test_a_source_that_is_gone_keeps_what_runs(project: Project, model: Model) -
     assert warm(made) == 30
     assert any("does not answer" in reason for reason in made.reasons)
     assert project.memory_file.read_bytes() == kept
-    with pytest.raises(HistoryError, match="no such file"):
+    with pytest.raises(SourceSilent, match="no such file"):
         make_plan(project, as_of=end - 5 * HOUR, now=end)
 
 
