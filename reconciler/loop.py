@@ -6,7 +6,7 @@ Everything here is a sequence of calls; each decision is pure and elsewhere, eac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,10 +20,11 @@ from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.demand.grouping import Grouping
+from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
 from reconciler.errors import EngineError, SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.guarded import past_changes
+from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import decide
@@ -173,7 +174,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
-    past = ledger.entries(project.ledger_file)
+    past = ledger.read(project.ledger_file, since=now - remembered(fleet))
     fleet = held.fleet
     return Snapshot(
         fleet=fleet,
@@ -194,10 +195,12 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *held.notes,
             *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
+            *past.notes,
         ),
-        past=past_changes(past),
-        first_run=not past,
+        past=past_changes(past.entries),
+        first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
+        blocking=known.blocking,
         records=known.judged.records,
         standing=known.judged.standing,
         memory=known.judged.memory,
@@ -213,7 +216,8 @@ def hypervisors_of(fleet: Fleet) -> tuple[Hypervisor, ...]:
 class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
-    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink.
+    as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
+    that serves it shrinks.
     """
 
     judged: Judged
@@ -223,6 +227,7 @@ class Known:
     as_of: datetime
     notes: tuple[str, ...]
     unfit: bool
+    blocking: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -246,15 +251,20 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             unfit=True,
         )
     time = as_of or now
-    seen = outlook(fleet, history, at=time, seed=seed)
+    seen = outlook(fleet, history, at=time, seed=seed, before=memory.heard if memory is not None else ())
+    judged = judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None)
+    if judged.memory is not None:
+        judged = replace(judged, memory=replace(judged.memory, heard=seen.lost.heard))
+    kept = with_kept(fleet, judged.forecast, seen.grouping, seen.load_now, seen.lost)
     return Known(
-        judged=judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None),
-        grouping=seen.grouping,
-        load=seen.load_now,
+        judged=replace(judged, forecast=kept.forecast),
+        grouping=kept.grouping,
+        load=kept.load_now,
         latency_ms=latency_now(fleet, history, base=base),
         as_of=as_of or history.end,
         notes=(*said, *seen.notes),
         unfit=seen.demoted,
+        blocking=seen.blocking,
     )
 
 

@@ -1,8 +1,17 @@
-"""What all tests share: reproducible property tests, and the lab for those that need it."""
+"""What all tests share: an environment of their own, and reproducible property tests."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from environment import isolate
 from hypothesis import HealthCheck, settings
+
+# At import, not in a fixture: test modules import ours, and some of ours read the environment when they are imported.
+isolate()
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")

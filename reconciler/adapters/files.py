@@ -88,15 +88,19 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def write_text(path: Path, text: str) -> bool:
+    """Write a text as `write_bytes` does; returns False where the file already holds it."""
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> bool:
     """Write a file all or nothing; returns False, without touching it, where it already holds these bytes.
 
-    A kill or a full disk leaves the old file intact.
+    A kill or a full disk leaves the old file intact. `mode`: of the file; None keeps that of the old one, else 0644.
 
     Raises:
         InputError: the folder is missing, not writable, or the disk is full.
         Unavailable: the disk or mount does not answer.
     """
-    data = text.encode()
     with contextlib.suppress(OSError):
         if path.read_bytes() == data:
             return False
@@ -108,7 +112,8 @@ def write_text(path: Path, text: str) -> bool:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        if mode is None:
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except OSError as error:

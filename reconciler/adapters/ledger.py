@@ -1,46 +1,203 @@
-"""The ledger: every decision and its reasons, one JSON line each, only ever appended."""
+"""The ledger: every decision and its reasons, one JSON line each, only ever appended.
+
+    ledger.jsonl          the entries since the last rotation
+    ledger.jsonl.1.gz …   earlier ones, the newest first; beyond `KEPT_FILES` the oldest is deleted
+    ledger.lock           held while one of them is written
+
+A crash can cut the last line short. The next `append` ends that line, notes the repair as an entry of its own and then
+writes its entry on a new line, so that only the line that was cut is lost.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import gzip
 import json
 import os
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reconciler.adapters.files import unusable
+from reconciler.adapters.files import unusable, write_bytes
+
+#: Bytes that `ledger.jsonl` may reach before it is rotated, and rotated files that are kept.
+MOST_BYTES, KEPT_FILES = 8 * 1024 * 1024, 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """Whole entries, oldest first, and one sentence per file that holds lines which are no entries."""
+
+    entries: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...] = ()
 
 
 def append(path: Path, *, at: datetime, event: str, detail: Mapping[str, Any]) -> None:
-    """Append one line and flush it to disk; concurrent writers do not mix lines.
+    """Append one entry and flush it to disk; concurrent writers do not mix lines. Rotates a full file first.
+
+    A last line that was cut short is ended before; an entry `repaired` then says so.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written; no part of the entry is left in it.
         Unavailable: its disk or mount does not answer.
     """
-    line = json.dumps({"at": at.isoformat(), "event": event, **detail}, sort_keys=True, ensure_ascii=False) + "\n"
+    entry = _line(at, event, detail)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            stream.write(line.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        with _locked(path, fcntl.LOCK_EX):
+            if repair := _repair(path, at):
+                _write(path, repair)
+            size = path.stat().st_size if path.exists() else 0
+            if size and size + len(entry) > MOST_BYTES:
+                _rotate(path)
+            _write(path, entry)
     except OSError as error:
         problem = f"the ledger cannot be written: {error.strerror}."
         raise unusable(path, error, problem, "Free the disk or correct the permissions.") from None
 
 
-def entries(path: Path) -> list[dict[str, Any]]:
-    """All whole entries, oldest first; a line cut short by a crash at the end is left out."""
+def read(path: Path, *, since: datetime | None = None) -> Ledger:
+    """The entries of the ledger and its rotated files.
+
+    Args:
+        since: rotated files are read back to the first one that holds an older entry; None: all of them.
+    """
+    found: list[tuple[dict[str, Any], ...]] = []
+    notes: list[str] = []
+    with _locked(path, fcntl.LOCK_SH):
+        for file in _files(path):
+            entries, note = _entries(file)
+            found.insert(0, entries)
+            notes += [note] if note else []
+            if since is not None and entries and _older(entries[0], since):
+                break
+    return Ledger(entries=tuple(one for entries in found for one in entries), notes=tuple(notes))
+
+
+def _line(at: datetime, event: str, detail: Mapping[str, Any]) -> bytes:
+    entry = {"at": at.isoformat(), "event": event, **detail}
+    return (json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+@contextlib.contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    """Hold the ledger's lock; a reader needs none where nothing was ever written."""
+    lock = path.with_suffix(".lock")
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT if how == fcntl.LOCK_EX else os.O_RDONLY, 0o600)
+    except FileNotFoundError:
+        if how == fcntl.LOCK_EX:
+            raise
+        yield
+        return
+    try:
+        fcntl.flock(handle, how)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _repair(path: Path, at: datetime) -> bytes:
+    """What ends a last line that was cut short; empty where it is whole. A whole entry only lacks its line's end."""
+    tail = _tail(path)
+    if not tail:
+        return b""
+    if _parsed(tail) is not None:
+        return b"\n"
+    text = f"the last line was cut short after {len(tail)} bytes; it was ended, and its entry is lost"
+    return b"\n" + _line(at, "repaired", {"bytes": len(tail), "text": text})
+
+
+def _tail(path: Path) -> bytes:
+    """What follows the last end of a line."""
     if not path.exists():
-        return []
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+        return b""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        tail = b""
+        while end and b"\n" not in tail:
+            start = max(end - 65536, 0)
+            stream.seek(start)
+            tail = stream.read(end - start) + tail
+            end = start
+    return tail.rpartition(b"\n")[2]
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Append all or nothing, as far as the disk lets us."""
+    with path.open("ab") as stream:
+        before = stream.seek(0, os.SEEK_END)
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(stream.fileno(), before)
+            raise
+
+
+def _rotated(path: Path, number: int, end: str = ".gz") -> Path:
+    return path.with_name(f"{path.name}.{number}{end}")
+
+
+def _rotate(path: Path) -> None:
+    """Move the ledger to number 1 and compress it. A kill between any two steps loses and repeats nothing."""
+    plain = _rotated(path, 1, "")
+    if plain.exists():  # a rotation was cut short
+        _compress(path)
+    for number in range(KEPT_FILES, 0, -1):
+        file = _rotated(path, number)
+        if not file.exists():
             continue
-    return rows
+        if number == KEPT_FILES:
+            file.unlink()
+        else:
+            file.rename(_rotated(path, number + 1))
+    path.rename(plain)
+    _compress(path)
+
+
+def _compress(path: Path) -> None:
+    plain = _rotated(path, 1, "")
+    write_bytes(_rotated(path, 1), gzip.compress(plain.read_bytes(), mtime=0), mode=plain.stat().st_mode & 0o777)
+    plain.unlink()
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of the ledger, newest first; one that was being compressed is read as it was."""
+    plain = _rotated(path, 1, "")
+    rotated = [_rotated(path, number) for number in range(2 if plain.exists() else 1, KEPT_FILES + 1)]
+    return [file for file in (path, plain, *rotated) if file.exists()]
+
+
+def _entries(file: Path) -> tuple[tuple[dict[str, Any], ...], str]:
+    try:
+        data = file.read_bytes()
+        data = gzip.decompress(data) if file.suffix == ".gz" else data
+    except (OSError, EOFError, zlib.error) as error:
+        return (), f"{file.name} cannot be read ({error}): its entries are left out"
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    parsed = [_parsed(line) for line in lines]
+    whole = tuple(one for one in parsed if one is not None)
+    lost = len(lines) - len(whole)
+    return whole, f"{file.name}: {lost} line(s) were cut short by a crash and are left out" if lost else ""
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("at"), str) and "event" in found else None
+
+
+def _older(entry: Mapping[str, Any], since: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(entry["at"]) < since
+    except (ValueError, TypeError):
+        return False

@@ -18,6 +18,7 @@ import numpy as np
 from reconciler.backtest.realised import Realised, served
 from reconciler.backtest.stock import Stock, taken
 from reconciler.demand.classes import class_paths, window
+from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import Outlook
 from reconciler.fleet.file import Fleet
 from reconciler.guards.order import PastChange
@@ -215,18 +216,20 @@ def _decide(
     it: Stretch, state: _State, choices: tuple[Option, ...], seen: Outlook, at: datetime, k: int
 ) -> tuple[SizingProblem, list[str]]:
     """The plan for the window that begins a step after `at`, ordered; its problem and what the guards said."""
+    kept = with_kept(it.fleet, seen.forecast, seen.grouping, seen.load_now, seen.lost)
     snapshot = Snapshot(
         fleet=it.fleet,
         catalogue=it.catalogue,
-        forecast=seen.forecast,
-        grouping=seen.grouping,
+        forecast=kept.forecast,
+        grouping=kept.grouping,
         observed=state.observed(choices),
-        load_now=seen.load_now,
+        load_now=kept.load_now,
         as_of=at + it.fleet.step,
         now=at,
         stack="backtest",
         past=state.past,
         demoted=seen.demoted,
+        blocking=seen.blocking,
         records=state.records,
     )
     problem = problem_of(snapshot)

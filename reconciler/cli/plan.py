@@ -17,7 +17,7 @@ from reconciler.loop import make_plan, take_snapshot
 from reconciler.observe.preview import Preview
 from reconciler.plan.decide import sized
 from reconciler.plan.problem import problem_of
-from reconciler.report.summary import Summary
+from reconciler.report.summary import Summary, blocked_line
 from reconciler.report.text import plan_tables, table
 
 
@@ -68,4 +68,6 @@ def command(
         click.echo(
             f"wrote {project.stack_file.name} and {project.plan_file.relative_to(project.root)}; next: tiercast preview"
         )
+        if blocked := blocked_line(plan):
+            click.echo(blocked)
     return 0

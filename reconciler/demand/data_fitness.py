@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+
+import numpy as np
 
 from forecaster.demand import DemandForecast
 from forecaster.history.history import History
+from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
+
+#: Share of a class's forecast from which on groups that are not calibrated block its scale-downs.
+_UNCALIBRATED = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFitness:
+    """What a reviewer should know about the data.
+
+    notes: one sentence each. stale: the whole history is too old to scale down on. uncalibrated: QoS class → why its
+    forecast does not allow a scale-down.
+    """
+
+    notes: tuple[str, ...]
+    stale: bool
+    uncalibrated: Mapping[str, str] = field(default_factory=dict)
 
 
 def fitness(
-    fleet: Fleet, history: History, forecast: DemandForecast, *, as_of: datetime
-) -> tuple[tuple[str, ...], bool]:
-    """Sentences about the data, and whether the plan must not scale down (demotion).
-
-    A history that is too old, or forecasts of more than a tenth of the demand that are not calibrated, demote.
-    """
+    fleet: Fleet, history: History, forecast: DemandForecast, grouping: Grouping, *, as_of: datetime
+) -> DataFitness:
+    """Judge the age of the whole history, and the calibration of each class by its own forecast."""
     notes: list[str] = []
     age = as_of - history.end
     stale = age > fleet.history.max_age
     if stale:
         notes.append(f"the history ends {age} before the plan's time, more than {fleet.history.max_age}: no scale-down")
-    weights = forecast.quantiles.mean(axis=(1, 2))
-    bad = [not ok for ok in forecast.calibrated]
-    share = float(weights[bad].sum() / weights.sum()) if len(bad) and weights.sum() > 0 else 0.0
-    uncalibrated = share > 0.1
-    if uncalibrated:
-        notes.append(f"forecasts of {share:.0%} of the demand are not calibrated yet: no scale-down")
     findings = [f for f in history.quality.findings if f.kind not in ("unsorted", "future")]
     notes += [f"data: {f.kind} × {f.count} ({f.where}): {f.treatment}" for f in findings[:5]]
     if len(findings) > 5:
         notes.append(f"data: {len(findings) - 5} more findings; see `tiercast forecast --json`")
-    return tuple(notes), stale or uncalibrated
+    return DataFitness(notes=tuple(notes), stale=stale, uncalibrated=_uncalibrated(forecast, grouping))
+
+
+def _uncalibrated(forecast: DemandForecast, grouping: Grouping) -> dict[str, str]:
+    """Classes of whose forecast more than a tenth is not calibrated; without volume, groups are counted instead."""
+    weights = forecast.quantiles.mean(axis=(1, 2))
+    qos, found = np.array(grouping.qos), {}
+    bad = np.array([not ok for ok in forecast.calibrated], dtype=bool)
+    for name in dict.fromkeys(grouping.qos):
+        mine = qos == name
+        volume = weights[mine] if weights[mine].sum() > 0 else np.ones(int(mine.sum()))
+        share = float(volume[bad[mine]].sum() / volume.sum()) if len(bad) else 0.0
+        if share > _UNCALIBRATED:
+            found[name] = f"forecasts of {share:.0%} of QoS class {name} are not calibrated yet"
+    return found

@@ -5,8 +5,8 @@ The one step that a plan and the replay share before anything is sized.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from forecaster.demand import DemandForecast
@@ -15,33 +15,47 @@ from reconciler.demand.classes import load_now
 from reconciler.demand.data_fitness import fitness
 from reconciler.demand.forecaster_settings import forecast_grouping
 from reconciler.demand.grouping import Grouping, group
+from reconciler.demand.lost_data import NOTHING_LOST, LastHeard, LostData, lost_data, lost_notes
 from reconciler.fleet.file import Fleet
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """`load_now` requests/s per class in the last step known; `notes` on the data; `demoted`: nothing shrinks on it."""
+    """What a history says.
+
+    load_now: requests/s per class in the last step known. notes: on the data. demoted: the history is too old, nothing
+    shrinks on it. blocking: QoS class → why no tier that serves it shrinks. lost: what has no current data.
+    """
 
     forecast: DemandForecast
     grouping: Grouping
     load_now: Mapping[str, float]
     notes: tuple[str, ...]
     demoted: bool
+    blocking: Mapping[str, str] = field(default_factory=dict)
+    lost: LostData = NOTHING_LOST
 
 
-def outlook(fleet: Fleet, history: History, *, at: datetime, seed: int = 0) -> Outlook:
-    """Group, forecast and judge a history that ends at or before `at`.
+def outlook(
+    fleet: Fleet, history: History, *, at: datetime, seed: int = 0, before: Sequence[LastHeard] = ()
+) -> Outlook:
+    """Group, forecast and judge a history that ends at or before `at`; `before` is what the last run had heard.
 
     Raises:
         InputError: no rule of the fleet fits a pair.
     """
     grouping = group(history, fleet, keep=fleet.history.series)
     forecast = forecast_grouping(history, grouping.names, grouping.qos, grouping.codes.tolist(), fleet, seed=seed)
-    notes, demoted = fitness(fleet, history, forecast, as_of=at)
+    fit = fitness(fleet, history, forecast, grouping, as_of=at)
+    lost = lost_data(fleet, history, before, as_of=at)
     return Outlook(
         forecast=forecast,
         grouping=grouping,
         load_now=load_now(history, grouping, fleet),
-        notes=notes,
-        demoted=demoted,
+        notes=(*fit.notes, *lost_notes(fleet, lost)),
+        demoted=fit.stale,
+        blocking={
+            name: lost.blocking.get(name) or fit.uncalibrated[name] for name in {**lost.blocking, **fit.uncalibrated}
+        },
+        lost=lost,
     )

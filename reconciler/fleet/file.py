@@ -39,6 +39,9 @@ class History(Part):
     max_age: Duration = Field(
         timedelta(hours=3), description="Older than this the plan falls back and never scales down."
     )
+    keep_lost: Duration = Field(
+        timedelta(days=7), description="How long an application without data keeps its last known load."
+    )
     requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests that one event stands for.")
     series: Count = Field(30, description="Busiest applications forecast one by one; the rest per class together.")
     kind: Literal["auto", "series", "events"] = Field("auto", description="auto: series where there are counts.")

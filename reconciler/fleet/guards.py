@@ -61,6 +61,9 @@ class Guards(Part):
     usd_per_hour: float | None = Field(
         None, gt=0, description="Budget of the whole stack; sizing keeps it or says why not."
     )
+    hysteresis: Share = Field(
+        0.02, description="Share of the horizon's cost that a change must save; less, and what runs stays. 0: no band."
+    )
     step_limit: Positive | None = Field(None, description="Most instances a tier may change by in one plan.")
     churn_share: Share | None = Field(
         None, description="Share of a tier that may be replaced or removed per churn window."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.fleet.file import Fleet
@@ -47,6 +47,12 @@ def rules_of(fleet: Fleet) -> GuardRules:
     )
 
 
+def remembered(fleet: Fleet) -> timedelta:
+    """How far back applied changes count; a plan is as old as its validity when it is applied."""
+    declared = fleet.guards
+    return max(declared.cooldown_up, declared.cooldown_down, declared.churn_window) + fleet.validity
+
+
 def past_changes(entries: Iterable[Mapping[str, Any]]) -> tuple[PastChange, ...]:
     """What was applied, from the ledger: each `applied` entry with the sizes of the `plan` entry that it names."""
     sizes: dict[str, Mapping[str, Sequence[int]]] = {}
@@ -87,7 +93,7 @@ def guarded(
     *,
     now: datetime,
     past: Sequence[PastChange] = (),
-    demoted: str = "",
+    blocked: Mapping[Tier, str] | None = None,
 ) -> GuardedSizing:
     """Apply the guards to a sizing of `problem`; arguments as `guards.guard`.
 
@@ -104,7 +110,7 @@ def guarded(
         rules,
         now=now,
         past=past,
-        demoted=demoted,
+        blocked=blocked,
         enough=(lambda counts: floor(problem, counts).holds) if reachable else None,
     )
     if not found.reasons:

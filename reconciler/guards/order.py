@@ -4,7 +4,7 @@ They are applied per tier in this order (documented in docs/sizing.md and tested
 left, and the last two have the last word:
 
     1. freeze        in a declared window nothing changes
-    2. demotion      on a fallback forecast nothing is scaled down
+    2. demotion      on a fallback forecast, or without current data, nothing is scaled down
     3. cooldown      no growth soon after growth, no shrinking soon after any change (two durations)
     4. churn window  at most a share of the tier is removed per window
     5. step limit    at most so many instances change in one plan; removals give way before additions
@@ -107,7 +107,7 @@ def guard(
     *,
     now: datetime,
     past: Sequence[PastChange] = (),
-    demoted: str = "",
+    blocked: Mapping[Tier, str] | None = None,
     enough: Callable[[Counts], bool] | None = None,
 ) -> Guarded:
     """Apply all guards in order.
@@ -117,7 +117,7 @@ def guard(
         rules: what is declared.
         now: time of the plan (aware).
         past: changes applied before, for cooldowns and the churn window.
-        demoted: why the forecast is a fallback; empty where it is not.
+        blocked: tier → why nothing in it is scaled down: its forecast fell back, or a class has no current data.
         enough: whether counts (by item name) carry the load measured now; the safety floor. Counts of the sizing always
             do, and more of an item never harms.
 
@@ -134,7 +134,7 @@ def guard(
         # Evaluated one after the other: each changes the counts that the next one sees.
         bound = {
             "freeze": _freeze(counts, mine, rules, now),
-            "demotion": _demotion(counts, mine, demoted),
+            "demotion": _demotion(counts, mine, (blocked or {}).get(tier, "")),
             "cooldown": _cooldown(counts, mine, rules, now, recent),
             "churn window": _churn(counts, mine, rules, now, recent),
             "step limit": _step(counts, mine, rules),
@@ -182,12 +182,12 @@ def _freeze(counts: dict[str, int], items: Sequence[Item], rules: GuardRules, no
     return f"frozen {window.describe()}: +{added} and -{removed} instances are put off."
 
 
-def _demotion(counts: dict[str, int], items: Sequence[Item], demoted: str) -> str:
+def _demotion(counts: dict[str, int], items: Sequence[Item], why: str) -> str:
     _, removed = _totals(counts, items)
-    if not demoted or removed == 0:
+    if not why or removed == 0:
         return ""
     _cut_removals(counts, items, 0)
-    return f"nothing is scaled down on a fallback forecast ({demoted}): {removed} instances stay."
+    return f"{why}: nothing is scaled down, {removed} instances stay."
 
 
 def _cooldown(

@@ -44,7 +44,7 @@ def sized(snapshot: Snapshot, problem: SizingProblem, warm: Sizing | None = None
             rules_of(snapshot.fleet),
             now=snapshot.now,
             past=snapshot.past,
-            demoted="the forecast fell back or is stale" if snapshot.demoted else "",
+            blocked=snapshot.blocked_tiers,
         )
         counts = {c.option: c.after for c in held.sizing.counts}
         places = places_of(snapshot, counts)

@@ -63,6 +63,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         models=dict(zip(snapshot.forecast.applications, snapshot.forecast.models, strict=True)),
         skipped=tuple(sorted(snapshot.unreachable)),
         demoted=snapshot.demoted,
+        blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, snapshot.fleet.config),
     ).identified()

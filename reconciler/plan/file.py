@@ -87,6 +87,7 @@ class PlanFile(Part):
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
     demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    blocked: dict[str, str] = Field(default_factory=dict, description="Tier → why nothing in it is scaled down.")
     prices: dict[str, float] = Field(
         default_factory=dict, description="Option → USD/hour of one instance that it was sized with."
     )
@@ -98,6 +99,8 @@ class PlanFile(Part):
         body = self.model_dump(mode="json", exclude={"id", "binding"})
         if not self.prices:
             del body["prices"]  # a plan of before prices were kept is still what its id says
+        if not self.blocked:
+            del body["blocked"]
         body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
         return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:12]})
 

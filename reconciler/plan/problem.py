@@ -57,10 +57,11 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         tier_bounds={tier: b for tier, b in bounds.items() if any(o.tier is tier for o in choices)},
         budget_usd_per_hour=fleet.guards.usd_per_hour,
         class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
+        hysteresis=fleet.guards.hysteresis,
         sunk_usd_per_hour=sunk(fleet, snapshot.catalogue),
         load_now=felt_load(demand, snapshot.load_now, snapshot.latency_now_ms, running),
         first_run=snapshot.first_run or snapshot.observed.first_run,
-        keep_observed=frozenset(tier.value for tier in Tier) if snapshot.demoted else frozenset(),
+        keep_observed=frozenset(tier.value for tier in snapshot.blocked_tiers),
         horizon_share={name: a.horizon for name, a in allowed.items()},
     )
 

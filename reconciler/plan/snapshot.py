@@ -15,6 +15,7 @@ from reconciler.prices.catalogue import Catalogue
 from reconciler.trust.error_budget import Record
 from reconciler.trust.feedback import Standing
 from reconciler.trust.memory import Memory
+from stacks.contract import Tier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Snapshot:
         notes: sentences about the data, prices and fallbacks, for the plan.
         past: changes that were applied before, for cooldowns and the churn window.
         demoted: the forecast fell back or is stale: nothing shrinks on it.
+        blocking: QoS class → why no tier that serves it shrinks: its data is lost, or its forecast is not calibrated.
         first_run: no earlier run of this stack is known: nothing shrinks in the first.
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
         records: per class what its past steps came to, which decides how much of its promise this plan may use.
@@ -51,8 +53,20 @@ class Snapshot:
     notes: tuple[str, ...] = ()
     past: tuple[PastChange, ...] = ()
     demoted: bool = False
+    blocking: Mapping[str, str] = field(default_factory=dict)
     first_run: bool = False
     latency_now_ms: Mapping[str, float] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: Memory | None = None
+
+    @property
+    def blocked_tiers(self) -> dict[Tier, str]:
+        """Tier → why nothing in it is scaled down; tiers that may shrink are left out."""
+        if self.demoted:
+            return dict.fromkeys(Tier, "the forecast fell back or is stale")
+        found: dict[Tier, list[str]] = {}
+        for name, why in self.blocking.items():
+            for tier in self.fleet.qos[name].tiers:
+                found.setdefault(tier, []).append(why)
+        return {tier: "; ".join(found[tier]) for tier in Tier if tier in found}

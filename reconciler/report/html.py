@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment
 
-from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, class_cells, tier_cells
+from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>tiercast {{ project }}/{{ plan.stack }}</title>
@@ -31,6 +31,7 @@ code { background: #f2f4f7; padding: .1rem .3rem; } .bar { background: #3f6fd8; 
 {% if violations %}<h2>Policies</h2><ul>{% for v in violations %}
 <li{% if v.refuses %} class="refused"{% endif %}><code>{{ v.policy }}</code> ({{ v.level }}): {{ v.message }}</li>
 {% endfor %}</ul>{% endif %}
+{% if blocked %}<p class="changes"><b>{{ blocked }}</b></p>{% endif %}
 {% if plan.reasons %}<h2>Notes</h2><ul>{% for r in plan.reasons %}<li>{{ r }}</li>{% endfor %}</ul>{% endif %}
 <h2>Steps</h2><ul>{% for s in steps %}<li><code>{{ s.op }}</code> {{ s.type }} <b>{{ s.name }}</b>
 {% if s.keys %}({{ s.keys | join(", ") }}){% endif %}</li>{% else %}<li>none</li>{% endfor %}</ul>
@@ -51,6 +52,7 @@ def html(summary: Summary, *, project: str) -> str:
         tiers=[tier_cells(t) for t in summary.plan.tiers],
         class_head=CLASS_HEAD,
         classes=[class_cells(c) for c in summary.plan.classes],
+        blocked=blocked_line(summary.plan),
         violations=summary.violations,
         steps=summary.steps,
         widest=max(loads, default=1.0) or 1.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, class_cells, tier_cells
+from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 #: Hosts cut or refuse comments of 65,536 characters.
 LIMIT = 64_000
@@ -33,6 +33,8 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
         word = "**refused by**" if violation.refuses else "warning from"
         parts.append(f"- {word} `{violation.policy}`: {_flat(violation.message)}")
     parts += [f"- {_flat(reason)}" for reason in plan.reasons]
+    if blocked := blocked_line(plan):
+        parts += ["", f"**{_flat(blocked)}**"]
     parts += ["", f"Plan `{plan.id}`, valid until {plan.valid_until.isoformat()}.", ""]
     rows = [f"{s.op:<8} {s.type} {s.name}" + (f" [{', '.join(s.keys)}]" if s.keys else "") for s in summary.steps]
     return _cut("\n".join(parts), rows, artefact)

@@ -75,6 +75,14 @@ class Summary:
         }
 
 
+def blocked_line(plan: PlanFile) -> str:
+    """The sentence that ends every output of a plan that must not scale a tier down; empty where all may shrink."""
+    why: dict[str, list[str]] = {}
+    for tier, text in plan.blocked.items():
+        why.setdefault(text, []).append(tier)
+    return "; ".join(f"{', '.join(tiers)} not scaled down: {text}" for text, tiers in why.items())
+
+
 def usd(value: float) -> str:
     """Dollars with as many digits as a reviewer can use."""
     return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.4f}"

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.plan.file import PlanFile
-from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, class_cells, tier_cells
+from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 
 def terminal(summary: Summary) -> RenderableType:
@@ -22,6 +22,8 @@ def terminal(summary: Summary) -> RenderableType:
     for violation in summary.violations:
         word, style = ("refused", "red") if violation.refuses else ("warning", "yellow")
         parts.append(Text(f"{word} by {violation.policy}: {violation.message}", style=style))
+    if blocked := blocked_line(summary.plan):
+        parts.append(Text(blocked, style="yellow"))
     return Group(*parts)
 
 

@@ -129,7 +129,7 @@ class SizingProblem:
         load_now: requests/s measured now per class: the safety floor.
         first_run: a stack's first run never scales down.
         keep_observed: tiers or options (by name) that must not shrink, e.g. on a demoted forecast.
-        hysteresis: share of the plan's cost that a change must save to be made; 0.02 unless told.
+        hysteresis: share of the horizon's cost that a change must save to be made (`guards.hysteresis` in fleet.yaml).
         switch_seconds: running time that a start or stop is priced at, against churn.
         horizon_share: per class the share of the horizon's requests that may be missed; the promised one where absent.
             The plan's own share is in the demand section.

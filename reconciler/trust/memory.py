@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reconciler.demand.lost_data import LastHeard
 from reconciler.trust import demotion
 from reconciler.trust import error_budget as promise
 from reconciler.trust.demotion import Rung, Trust
@@ -33,6 +34,7 @@ class Memory:
     qos: group → its class; trust: group → the tests' state. rules: the step and overlap that the tests run with; another
     fleet file's tests start anew. mixes: class → weight of the fleet's rules, by their place; load: requests/s last known.
     They let a plan be made when the history is gone. records: class → what its past steps came to against its promise.
+    heard: the last data of each application and class, which an application that vanished is known by.
     carried: class → requests/s that the fleet of the last plan carries in time, which the steps until the next one are
     judged by.
     """
@@ -47,6 +49,7 @@ class Memory:
     load: Mapping[str, float] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     carried: Mapping[str, float] = field(default_factory=dict)
+    heard: tuple[LastHeard, ...] = ()
 
 
 def to_json(memory: Memory) -> dict[str, Any]:
@@ -63,6 +66,7 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "load": dict(memory.load),
         "records": {name: promise.to_json(record) for name, record in memory.records.items()},
         "carried": dict(memory.carried),
+        "heard": [[h.qos, h.application, h.until.isoformat(), h.rps, h.mean_rps] for h in memory.heard],
     }
 
 
@@ -86,7 +90,16 @@ def from_json(raw: Any) -> Memory:
         load={n: float(v) for n, v in raw["load"].items()},
         records={n: promise.from_json(record) for n, record in raw["records"].items()},
         carried={n: float(v) for n, v in raw["carried"].items()},
+        heard=tuple(_heard(row) for row in raw.get("heard", ())),
     )
+
+
+def _heard(row: Any) -> LastHeard:
+    qos, application, until, rps, mean_rps = row
+    at = datetime.fromisoformat(until)
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return LastHeard(application=str(application), qos=str(qos), until=at, rps=float(rps), mean_rps=float(mean_rps))
 
 
 def _plain(made: Mapping[str, Made]) -> dict[str, dict[str, list[list[float]]]]:

@@ -73,6 +73,8 @@ def told(changes: dict[str, Any]) -> str:
         ({"tiers": hot(hypervisors=[HOST, HOST])}, "tiers.hot.hypervisors names a twice; name each once"),
         ({"tiers": hot(flavours=2 * [FLAVOUR])}, "tiers.hot.flavours names s twice; name each once"),
         ({"guards": {"usd_per_hour": math.inf}}, "guards.usd_per_hour: should be a finite number"),
+        ({"guards": {"hysteresis": 1.5}}, "guards.hysteresis: should be less than or equal to 1"),
+        ({"guards": {"hysteresis": -0.1}}, "guards.hysteresis: should be greater than or equal to 0"),
         ({"tiers": {"cold": {"headroom": math.inf}}}, "tiers.cold.headroom: should be a finite number"),
         ({"tiers": hot(min=101)}, "tiers.hot: `min` 101 is above `max` 100"),
         (

@@ -64,7 +64,7 @@ def test_an_unknown_time_zone_is_refused() -> None:
 
 
 def test_a_fallback_forecast_scales_up_and_never_down() -> None:
-    result = guard([warm(5, 2), warm(1, 4, "b")], GuardRules(), now=NOW, demoted="coverage failed")
+    result = guard([warm(5, 2), warm(1, 4, "b")], GuardRules(), now=NOW, blocked={Tier.WARM: "coverage failed"})
     assert result.counts == {"a": 5, "b": 4}
     assert "coverage failed" in result.reasons[0].text
 
@@ -132,7 +132,7 @@ def test_every_guard_that_binds_leaves_its_reason_in_the_documented_order() -> N
 def test_demotion_comes_before_the_step_limit_and_floor_and_bounds_come_last() -> None:
     rules = GuardRules(step_limit=3, bounds={Tier.WARM: (0, 12)})
     kinds = [warm(2, 9), warm(5, 0, "b")]
-    result = guard(kinds, rules, now=NOW, demoted="stale", enough=lambda c: c["a"] >= 8)
+    result = guard(kinds, rules, now=NOW, blocked={Tier.WARM: "stale"}, enough=lambda c: c["a"] >= 8)
     # Nothing goes; three come; the load needs what the sizing wants; no more than twelve may be.
     assert guards_of(result) == ["demotion", "step limit", "safety floor", "bounds"]
     assert result.counts == {"a": 9, "b": 3}
@@ -169,7 +169,7 @@ def test_guarded_counts_lie_between_what_runs_and_what_is_wanted(
     items: list[tuple[int, int]], step: int | None, churn: float | None, demoted: str
 ) -> None:
     kinds = [warm(before, wanted, f"k{i}") for i, (before, wanted) in enumerate(items)]
-    result = guard(kinds, GuardRules(step_limit=step, churn_share=churn), now=NOW, demoted=demoted)
+    result = guard(kinds, GuardRules(step_limit=step, churn_share=churn), now=NOW, blocked=dict.fromkeys(Tier, demoted))
     for kind in kinds:
         assert min(kind.before, kind.wanted) <= result.counts[kind.name] <= max(kind.before, kind.wanted)
     changed = sum(abs(result.counts[k.name] - k.before) for k in kinds)

@@ -226,3 +226,17 @@ def test_one_extreme_path_of_a_thousand_weighs_as_one_of_a_thousand() -> None:
         problem = problem_of(replace(snapshot, forecast=replace(snapshot.forecast, paths=paths, quantiles=quantiles)))
         counts.append(sum(count.after for count in size(problem).counts))
     assert counts[1] <= 1.2 * counts[0]
+
+
+def test_the_fleet_file_says_how_much_a_change_must_save() -> None:
+    def planned(running: int, **guards: Any) -> int:
+        snapshot = make_snapshot(100, running, **guards)
+        promise = snapshot.fleet.qos["gold"].model_copy(update={"tiers": (Tier.WARM,)})
+        return warm(replace(snapshot, fleet=snapshot.fleet.model_copy(update={"qos": {"gold": promise}})))[0]
+
+    wanted = planned(0, hysteresis=0.0)
+    assert wanted > 2
+    assert planned(wanted + 1, hysteresis=0.0) == wanted
+    assert planned(wanted + 1, hysteresis=0.9) == wanted + 1
+    assert planned(wanted - 2, hysteresis=0.9) >= wanted, "a promise that needs more is never held back"
+    assert problem_of(make_snapshot(100, running=0)).hysteresis == 0.02, "what was built in before is the default"

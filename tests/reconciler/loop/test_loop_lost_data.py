@@ -1,0 +1,192 @@
+"""Missing is not zero: a class or an application that lost its data keeps what it has, and says so in every output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from reconciler.adapters import ledger
+from reconciler.adapters.project import Project
+from reconciler.demand import outlook
+from reconciler.loop import make_plan
+from reconciler.observe.preview import Resource
+from reconciler.plan.file import PlanFile
+from reconciler.report.summary import blocked_line
+from tests.reconciler.loop.test_loop_feedback import Model
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+WEEKS = 3 * 168
+FLEET = """
+step: 1h
+validity: 1h
+history: {paths: [h.csv], kind: KIND}
+qos:
+  gold: {latency: 250ms, percentile: 0.95, tiers: [warm]}
+  bronze: {latency: 1s, percentile: 0.95, tiers: [cold]}
+applications:
+  - {match: "shop*", qos: gold, service_time: 50ms}
+  - {match: "*", qos: bronze, service_time: 50ms}
+guards: {cooldown_down: 0s, churn_share: 1}
+tiers:
+  warm:
+    instance_types: [m5.large]
+    launch: {image_id: ami, zones: [us-east-1a]}
+    ready_pool: null
+  cold:
+    instance_types: [m5.large]
+    launch: {image_id: ami, zones: [us-east-1a]}
+config: {aws:region: us-east-1}
+"""
+
+Rows = Callable[[str, int], str | None]
+
+
+def whole(application: str, k: int) -> str | None:
+    """Every application has a value in every step."""
+    return f"{72000 + 20000 * np.sin(k * 2 * np.pi / 24):.0f}"
+
+
+def write(folder: Path, length: int, rows: Rows, names: tuple[str, ...] = ("shop", "batch")) -> datetime:
+    lines = ["timestamp,user_id,application_id,requests"]
+    for k in range(length):
+        for name in names:
+            value = rows(name, k)
+            if value is not None:
+                lines.append(f"{(START + k * HOUR).isoformat()},u,{name},{value}")
+    (folder / "h.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return START + length * HOUR
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """30 warm instances for gold and 30 cold ones for bronze, far more than the load needs; run before."""
+    monkeypatch.setattr(outlook, "forecast_grouping", Model())
+    (tmp_path / "fleet.yaml").write_text(FLEET.replace("KIND", "series"), encoding="utf-8")
+    groups = [
+        Resource(
+            urn=f"urn:pulumi:dev::p::aws:autoscaling/group:Group::{name}",
+            type="aws:autoscaling/group:Group",
+            id=name,
+            inputs={},
+            outputs={"desiredCapacity": 30},
+        )
+        for name in ("warm-m5-large", "cold-burst")
+    ]
+    monkeypatch.setattr(
+        Project, "engine", lambda self: SimpleNamespace(ensure_stack=lambda: None, state=lambda: groups)
+    )
+    made = Project(root=tmp_path, name="p", stack="dev", config_dir=tmp_path, fleet_path=tmp_path / "fleet.yaml")
+    ledger.append(made.ledger_file, at=START, event="shadow", detail={})
+    return made
+
+
+def plan(project: Project, length: int, rows: Rows, names: tuple[str, ...] = ("shop", "batch")) -> PlanFile:
+    end = write(project.root, length, rows, names)
+    return make_plan(project, as_of=None, now=end)
+
+
+def sizes(made: PlanFile) -> dict[str, int]:
+    return {t.tier: t.after for t in made.tiers}
+
+
+def test_with_all_its_data_every_tier_shrinks_to_its_load(project: Project) -> None:
+    made = plan(project, WEEKS, whole)
+    assert sizes(made)["warm"] < 10
+    assert sizes(made)["cold"] < 10
+    assert made.blocked == {}
+    assert blocked_line(made) == ""
+
+
+def lost_for(hours: int, value: str | None = None) -> Rows:
+    """`shop` has no row (or `value`) in the last `hours` of the history."""
+
+    def rows(application: str, k: int) -> str | None:
+        return value if application == "shop" and k >= WEEKS - hours else whole(application, k)
+
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        pytest.param(whole, ("batch",), id="its rows vanish from the file"),
+        pytest.param(lost_for(WEEKS, "nan"), ("shop", "batch"), id="its column is all NaN"),
+        pytest.param(lost_for(6), ("shop", "batch"), id="missing for 6 hours"),
+        pytest.param(lost_for(72), ("shop", "batch"), id="missing for 3 days"),
+        pytest.param(lost_for(24 * 12), ("shop", "batch"), id="missing for 12 days: a class never goes by silence"),
+    ],
+)
+def test_a_class_without_current_data_keeps_its_size_and_the_others_go_on(
+    project: Project, rows: Rows, names: tuple[str, ...]
+) -> None:
+    plan(project, WEEKS - 24 * 13, whole)
+    made = plan(project, WEEKS, rows, names)
+    assert sizes(made)["warm"] == 30
+    assert sizes(made)["cold"] < 10
+    assert "QoS class gold has no data since" in made.blocked["warm"]
+    assert "cold" not in made.blocked
+    assert any("[lost data]" in reason and "gold" in reason for reason in made.reasons)
+    assert blocked_line(made).startswith("warm not scaled down: QoS class gold has no data")
+
+
+def test_a_class_that_vanished_stays_for_every_later_run_and_goes_by_an_edit(project: Project) -> None:
+    plan(project, WEEKS, whole)
+    for later in (24, 24 * 9, 24 * 30):
+        assert sizes(plan(project, WEEKS + later, whole, ("batch",)))["warm"] == 30
+    fleet = project.fleet_path.read_text(encoding="utf-8")
+    without = [line for line in fleet.splitlines() if "gold" not in line]
+    project.fleet_path.write_text("\n".join(without) + "\n", encoding="utf-8")
+    assert sizes(plan(project, WEEKS + 24 * 31, whole, ("batch",)))["warm"] == 0
+
+
+def test_the_floor_counts_the_last_known_load(project: Project) -> None:
+    plan(project, WEEKS, whole)
+    made = plan(project, WEEKS + 24, whole, ("batch",))
+    (gold,) = (c for c in made.classes if c.name == "gold")
+    last = float(whole("shop", WEEKS - 1) or 0) / 3600
+    assert gold.requests_per_second["0.5"] == pytest.approx(last, rel=1e-3)
+
+
+@pytest.mark.parametrize(("share", "blocks"), [(0.5, True), (0.02, False)])
+def test_a_lost_application_blocks_its_class_while_it_is_large_and_for_a_week(
+    project: Project, share: float, blocks: bool
+) -> None:
+    def rows(application: str, k: int) -> str | None:
+        value = whole("", k)
+        assert value is not None
+        return f"{float(value) * share:.1f}" if application == "shop-b" else value
+
+    names = ("shop-a", "shop-b", "batch")
+    plan(project, WEEKS, rows, names)
+    made = plan(project, WEEKS + 48, rows, ("shop-a", "batch"))
+    assert ("warm" in made.blocked) is blocks
+    assert (sizes(made)["warm"] == 30) is blocks
+    assert any(reason.startswith("shop-b has no data since") for reason in made.reasons)
+    later = plan(project, WEEKS + 24 * 8, rows, ("shop-a", "batch"))
+    assert "warm" not in later.blocked
+    assert sizes(later)["warm"] < 30
+
+
+def test_a_silent_event_log_of_one_class_is_lost_data_and_not_zero(project: Project) -> None:
+    text = FLEET.replace("KIND", "events").replace("h.csv]", "h.csv], requests_per_event: 2000")
+    project.fleet_path.write_text(text, encoding="utf-8")
+
+    def log(length: int, silent: int) -> datetime:
+        lines = ["timestamp,user_id,application_id"]
+        for k in range(length):
+            names = ("shop", "batch") if k < length - silent else ("batch",)
+            times = [(START + k * HOUR + event * timedelta(minutes=2)).isoformat() for event in range(30)]
+            lines += [f"{time},u,{name}" for name in names for time in times]
+        (project.root / "h.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return START + length * HOUR
+
+    made = make_plan(project, as_of=None, now=log(WEEKS, 48))
+    assert sizes(made)["warm"] == 30
+    assert "QoS class gold has no data since" in made.blocked["warm"]
+    assert sizes(made)["cold"] < 30
