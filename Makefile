@@ -27,9 +27,9 @@ check: setup ## Lint, format, types, layers.
 lock: setup ## Resolve pyproject.toml's dependencies anew and write requirements/.
 	@bash lab/lock.sh
 
-clean: ## End everything the lab started and remove its state.
-	@python3 -m lab.stop --state
-	@rm -rf .tiercast Pulumi.lab.yaml .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
+clean: ## End the lab, remove its state and stack, and empty the caches. Other stacks keep their files.
+	@python3 -m lab.stop --state --stack
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
 
 distclean: clean ## clean, and remove the virtualenv.
 	@rm -rf .venv tiercast.egg-info

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecaster.models.features import causal_fill
+
 #: name: (file, user_id or None, application_id or None, column, step). `name@a:b` takes that share of the source.
 SPEC: dict[str, tuple[str, str | None, str | None, str, str]] = {
     "wikimedia": ("web_hourly", "wikimedia", None, "requests", "1h"),
@@ -86,12 +88,8 @@ class Trace:
 
     @property
     def filled(self) -> NDArray[np.float64]:
-        """Causal fill (n,): the value a day before, else the last one, else zero."""
-        y = self.values.copy()
-        for i in np.flatnonzero(~np.isfinite(y)):
-            before = y[i - self.day] if i >= self.day else np.nan
-            y[i] = before if np.isfinite(before) else (y[i - 1] if i else 0.0)
-        return y
+        """(n,) with gaps filled from the past: the value a day before, else the last one, else zero."""
+        return causal_fill(self.values, (self.day,))
 
 
 def declared_split() -> dict[str, list[str]]:

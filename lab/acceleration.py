@@ -25,19 +25,23 @@ READY = b"is ready"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class DomainTypeChoice:
     """The domain type to use, and why."""
 
     domain_type: DomainType
     reason: str
 
 
-def decide(kernel: Path, initrd: Path, cache: Path, *, device: Path = DEVICE) -> Verdict:
+def decide(kernel: Path, initrd: Path, cache: Path, *, device: Path = DEVICE) -> DomainTypeChoice:
     """KVM or TCG for this machine; a trial is made once per boot of the machine and remembered in `cache`."""
     if not device.exists():
-        return Verdict(domain_type="qemu", reason=f"there is no {device}: machines run on QEMU's translator (TCG)")
+        return DomainTypeChoice(
+            domain_type="qemu", reason=f"there is no {device}: machines run on QEMU's translator (TCG)"
+        )
     if not os.access(device, os.R_OK | os.W_OK):
-        return Verdict(domain_type="qemu", reason=f"{device} may not be opened by this user: machines run on TCG")
+        return DomainTypeChoice(
+            domain_type="qemu", reason=f"{device} may not be opened by this user: machines run on TCG"
+        )
     key = hashlib.sha256(f"{boot_id()} {kernel} {initrd}".encode()).hexdigest()[:16]
     memory = cache / f"kvm-{key}"
     if not memory.exists():
@@ -45,8 +49,8 @@ def decide(kernel: Path, initrd: Path, cache: Path, *, device: Path = DEVICE) ->
         works = boots_under_kvm(kernel, initrd, cache / f"kvm-{key}.{os.getpid()}.log")
         memory.write_text("yes" if works else "no", encoding="ascii")
     if memory.read_text(encoding="ascii") == "yes":
-        return Verdict(domain_type="kvm", reason="a trial guest came up under KVM")
-    return Verdict(
+        return DomainTypeChoice(domain_type="kvm", reason="a trial guest came up under KVM")
+    return DomainTypeChoice(
         domain_type="qemu", reason=f"a trial guest did not come up under KVM in {PROBE_SECONDS} s: machines run on TCG"
     )
 

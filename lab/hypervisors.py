@@ -18,7 +18,7 @@ from typing import Any
 
 from lab import paths, processes
 from lab.errors import DaemonFailed, LabError, PartMissing
-from lab.model import Hypervisor, Lab
+from lab.model import Lab, LabHypervisor
 
 START_SECONDS = 30.0
 
@@ -51,12 +51,12 @@ exec libvirtd --pid-file "$1/libvirtd.pid" --config /etc/libvirt/libvirtd.conf
 """
 
 
-def record_name(hypervisor: Hypervisor) -> str:
+def record_name(hypervisor: LabHypervisor) -> str:
     """Name of the daemon's process record."""
     return f"libvirtd-{hypervisor.name}"
 
 
-def start(lab: Lab, hypervisor: Hypervisor) -> None:
+def start(lab: Lab, hypervisor: LabHypervisor) -> None:
     """Start the daemon unless it runs, wait until it answers, and make sure of its storage pool `default`.
 
     Raises:
@@ -70,7 +70,7 @@ def start(lab: Lab, hypervisor: Hypervisor) -> None:
     _ensure_pool(hypervisor)
 
 
-def _launch(lab: Lab, hypervisor: Hypervisor) -> processes.Recorded:
+def _launch(lab: Lab, hypervisor: LabHypervisor) -> processes.Recorded:
     if shutil.which("libvirtd", path=_PATH) is None:
         raise PartMissing("libvirtd", "install it with `apt-get install libvirt-daemon-system`.")
     run, state = lab.run_directory / hypervisor.name, hypervisor.directory
@@ -112,7 +112,7 @@ def _configure(folder: Path, qemu: str) -> None:
     (folder / "qemu.conf").write_text(qemu, encoding="utf-8")
 
 
-def _wait(lab: Lab, hypervisor: Hypervisor, record: processes.Recorded) -> None:
+def _wait(lab: Lab, hypervisor: LabHypervisor, record: processes.Recorded) -> None:
     log = lab.logs / f"{record.name}.log"
     deadline = time.monotonic() + START_SECONDS
     while not answers(hypervisor):
@@ -124,7 +124,7 @@ def _wait(lab: Lab, hypervisor: Hypervisor, record: processes.Recorded) -> None:
 
 
 @contextmanager
-def connection(hypervisor: Hypervisor) -> Iterator[Any]:
+def connection(hypervisor: LabHypervisor) -> Iterator[Any]:
     """An open `libvirt.virConnect`. Raises libvirt.libvirtError where the daemon can't be reached."""
     import libvirt  # built at set-up against the machine's library; the rest of the lab imports without it
 
@@ -141,7 +141,7 @@ def _quiet(_context: object, _error: object) -> None:
     return None
 
 
-def answers(hypervisor: Hypervisor) -> bool:
+def answers(hypervisor: LabHypervisor) -> bool:
     """True where the daemon takes a connection and lists its machines."""
     import libvirt
 
@@ -155,7 +155,7 @@ def answers(hypervisor: Hypervisor) -> bool:
     return True
 
 
-def machines(hypervisor: Hypervisor) -> dict[str, bool]:
+def machines(hypervisor: LabHypervisor) -> dict[str, bool]:
     """Machines by name; True for those that run.
 
     Raises:
@@ -170,7 +170,7 @@ def machines(hypervisor: Hypervisor) -> dict[str, bool]:
         raise LabError(f"hypervisor {hypervisor.name} does not answer: {error}") from None
 
 
-def _ensure_pool(hypervisor: Hypervisor) -> None:
+def _ensure_pool(hypervisor: LabHypervisor) -> None:
     import libvirt
 
     target = f"<target><path>{hypervisor.images}</path></target>"
@@ -183,7 +183,7 @@ def _ensure_pool(hypervisor: Hypervisor) -> None:
             pool.create()
 
 
-def stop(lab: Lab, hypervisor: Hypervisor) -> bool:
+def stop(lab: Lab, hypervisor: LabHypervisor) -> bool:
     """End the daemon but not its machines, as a host that does not answer; `start` brings it back. True if it ran."""
     record = processes.read_record(lab.records, record_name(hypervisor))
     return record is not None and processes.end(record)

@@ -13,14 +13,13 @@ from lab.errors import LabError
 
 DomainType = Literal["kvm", "qemu"]
 
-STACK = "lab"
 REGION = "us-east-1"
 HYPERVISORS = ("hv-a", "hv-b")
 VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hypervisor:
+class LabHypervisor:
     """One libvirt daemon. The VM with number n answers HTTP on 127.0.0.1 at `base_port` + n, 1 ≤ n ≤ `guests`."""
 
     name: str
@@ -50,9 +49,9 @@ class Lab:
     domain_type: DomainType
     kernel: Path
     initrd: Path
-    hypervisors: tuple[Hypervisor, ...]
+    hypervisors: tuple[LabHypervisor, ...]
     region: str = REGION
-    stack: str = STACK
+    stack: str = paths.STACK
 
     @property
     def cloud_endpoint(self) -> str:
@@ -93,7 +92,7 @@ class Lab:
         """The port called `name` in `lab.ports.PURPOSES`."""
         return self.base_port + ports.PURPOSES[name][0]
 
-    def hypervisor(self, name: str) -> Hypervisor:
+    def hypervisor(self, name: str) -> LabHypervisor:
         """The hypervisor called `name`. Raises LabError where there is none."""
         for hypervisor in self.hypervisors:
             if hypervisor.name == name:
@@ -123,10 +122,10 @@ def describe(
     )
 
 
-def _hypervisor(name: str, directory: Path, run: Path, base_port: int, domain_type: DomainType) -> Hypervisor:
+def _hypervisor(name: str, directory: Path, run: Path, base_port: int, domain_type: DomainType) -> LabHypervisor:
     privileged = os.geteuid() == 0
     socket = run / ("run/libvirt-sock" if privileged else "xdg/libvirt/libvirt-sock")
-    return Hypervisor(
+    return LabHypervisor(
         name=name,
         uri=f"qemu+unix:///{'system' if privileged else 'session'}?socket={socket}",
         domain_type=domain_type,

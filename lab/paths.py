@@ -11,6 +11,9 @@ import hashlib
 import os
 from pathlib import Path
 
+#: Name of the lab's own Pulumi stack.
+STACK = "lab"
+
 
 def repository_root() -> Path:
     """The checkout this package was loaded from: where the lab's own code is."""

@@ -1,4 +1,4 @@
-"""End everything a lab started and remove what it left: `python3 -m lab.stop [--state]`, or `stop()`.
+"""End everything a lab started and remove what it left: `python3 -m lab.stop [--state] [--stack]`, or `stop()`.
 
 It trusts nothing but records: daemons by their process records, virtual machines by the pid files that libvirt wrote
 into this lab's own run directory. Standard library only, so it works with a missing or half-made virtualenv.
@@ -7,6 +7,7 @@ into this lab's own run directory. Standard library only, so it works with a mis
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,15 @@ def stop(directory: Path) -> list[str]:
     return ended
 
 
+def forget_stack(root: Path, stack: str) -> None:
+    """Remove the files of the lab's own stack from the checkout at `root`; those of other stacks stay."""
+    kept = root / ".tiercast"
+    shutil.rmtree(kept / stack, ignore_errors=True)
+    (root / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        kept.rmdir()  # only where nothing else is in it
+
+
 def _unmount(run: Path) -> None:
     """Detach mounts below `run`. There are none outside the daemons' own namespaces, unless one was made by hand."""
     points = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
@@ -70,14 +80,19 @@ def _unmount(run: Path) -> None:
 
 
 def main() -> int:
-    """Command line: `--directory` names the lab (default: this checkout's), `--state` removes its state as well."""
+    """Command line: `--directory` names the lab (default: this checkout's); the flags say what is removed beside."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, default=paths.lab_directory(paths.repository_root()))
     parser.add_argument("--state", action="store_true", help="remove the state directory, too")
+    parser.add_argument(
+        "--stack", action="store_true", help="remove this checkout's plan, ledger and file of the lab's stack"
+    )
     arguments = parser.parse_args()
     ended = stop(arguments.directory)
     if arguments.state:
         shutil.rmtree(arguments.directory, ignore_errors=True)
+    if arguments.stack:
+        forget_stack(paths.repository_root(), paths.STACK)
     print(f"lab: ended {len(ended)} process(es)" + (": " + ", ".join(ended) if ended else ""))
     return 0
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from policies.estate import Estate, Group
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 from stacks.contract import ColdGroup, Ownership, StackConfig, Tier, WarmGroup
 
 Facet = Mapping[str, object]
 
 
-def decide(facts: Facts, settings: Settings) -> Iterator[Violation]:  # noqa: ARG001 (nothing to set)
+def decide(facts: Facts, settings: RuleSettings) -> Iterator[Violation]:  # noqa: ARG001 (nothing to set)
     """One violation per resource that is extra, missing or different."""
     config, estate = facts.require_config(), facts.estate
     yield from _compare("VM", _expected_machines(config), _actual_machines(estate), _urns_of_machines(estate))
@@ -145,6 +145,6 @@ RULE = Rule(
     description="The program declares exactly the machines, groups and reservations of the reviewed configuration.",
     severity="critical",
     remedy="Restore the program from the repository; sizes are changed by `tiercast plan`, not in code.",
-    settings=Settings,
+    settings=RuleSettings,
     decide=decide,
 )

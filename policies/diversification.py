@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 
 
-class Diversification(Settings):
+class Diversification(RuleSettings):
     """Least variety of a group that may run spot."""
 
     min_types: int = Field(default=2, ge=1, description="Instance types per spot group.")

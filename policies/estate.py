@@ -26,7 +26,7 @@ REBALANCE_OVERSHOOT = 0.10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class VirtualMachine:
     """A VM on our own metal; `host` is the hypervisor's name."""
 
     resource: Resource
@@ -114,7 +114,7 @@ class Reserved:
 class Estate:
     """All that counts. `strangers` are resources that can't be counted or priced."""
 
-    machines: tuple[Machine, ...]
+    machines: tuple[VirtualMachine, ...]
     groups: tuple[Group, ...]
     reservations: tuple[Reserved, ...]
     balancers: tuple[Resource, ...]
@@ -139,12 +139,12 @@ def survey(resources: Sequence[Resource]) -> Estate:
     )
 
 
-def _machine(resource: Resource) -> Machine:
+def _machine(resource: Resource) -> VirtualMachine:
     host = resource.provider_name
     if resource.tier is not None:
         host = host.removeprefix(f"{resource.tier.value}-")
     # Defaults of the provider, where the program leaves them out.
-    return Machine(
+    return VirtualMachine(
         resource=resource, host=host, vcpu=resource.whole("vcpu", 1), memory_mib=resource.whole("memory", 512)
     )
 

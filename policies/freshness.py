@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 from stacks.contract import stale
 
 
-class FreshForecast(Settings):
+class FreshForecast(RuleSettings):
     """How old a plan may be, and whether break-glass is allowed."""
 
     max_age_hours: float = Field(

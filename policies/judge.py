@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from policies.resources import Undecidable
-from policies.rule import Facts, Misconfigured, Rule, Settings, Violation
+from policies.rule import Facts, Misconfigured, Rule, RuleSettings, Violation
 from reconciler.errors import UserError
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=RuleSettings)
 
 
 def read_settings(name: str, kind: type[S], raw: Mapping[str, Any]) -> S:

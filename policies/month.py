@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from policies.pricing import BillSettings, most, planned
-from policies.rule import SKEW, Facts, Misconfigured, Rule, Settings, Violation
+from policies.rule import SKEW, Facts, Misconfigured, Rule, RuleSettings, Violation
 
 
-class Spend(Settings):
+class Spend(RuleSettings):
     """Money spent in a month until a time."""
 
     usd: float = Field(ge=0, description="Spent since the start of the month, USD.")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from policies.estate import Group
 from policies.resources import GROUP_POLICY, SCHEDULE, UNKNOWN
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 from stacks.contract import Ownership, Tier
 
 _SIZES = {"minSize", "maxSize", "desiredCapacity"}
 
 
-def decide(facts: Facts, settings: Settings) -> Iterator[Violation]:  # noqa: ARG001 (nothing to set)
+def decide(facts: Facts, settings: RuleSettings) -> Iterator[Violation]:  # noqa: ARG001 (nothing to set)
     """One violation per group and way in which somebody else moves its size."""
     config = facts.require_config()
     owners = {Tier.WARM: config.warm.ownership, Tier.COLD: config.cold.ownership}
@@ -65,6 +65,6 @@ RULE = Rule(
     description="Every group's size has one owner, its ready pool a bound and its template a version.",
     severity="high",
     remedy="Set the tier's ownership in fleet.yaml to what is meant, and plan again.",
-    settings=Settings,
+    settings=RuleSettings,
     decide=decide,
 )

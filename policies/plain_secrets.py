@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 
 #: What a value looks like that is a secret wherever it stands.
 SHAPES = {
@@ -29,7 +29,7 @@ NAMES = re.compile(r"(?i)(password|passwd|passphrase|secret_?key|private_?key|ac
 SHORTEST = 8
 
 
-class PlainSecrets(Settings):
+class PlainSecrets(RuleSettings):
     """Exceptions."""
 
     allowed: tuple[str, ...] = Field(default=(), description="Full keys (aws:secretKey) that may be plain.")

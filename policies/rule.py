@@ -25,13 +25,13 @@ Severity = Literal["low", "medium", "high", "critical"]
 SKEW = timedelta(minutes=5)
 
 
-class Settings(BaseModel):
+class RuleSettings(BaseModel):
     """Base of a policy's settings: camelCase keys in the pack's configuration, unknown keys refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
-class PriceSettings(Settings):
+class PriceSettings(RuleSettings):
     """Settings of a policy that needs prices."""
 
     catalogue_file: str = Field(
@@ -125,7 +125,7 @@ class Facts:
             raise Misconfigured(f"The file '{path}' must hold {shape}{where}: {first['msg']}.") from None
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=RuleSettings)
 Decide = Callable[[Facts, S], Iterable[Violation]]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pydantic import Field, TypeAdapter
 
 from policies.estate import Estate
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 from stacks.contract import Tier
 
 _COUNTS = TypeAdapter(dict[Tier, int])
 
 
-class StepLimit(Settings):
+class StepLimit(RuleSettings):
     """What runs now, and the largest moves. A pack can't see the state before, so it is told."""
 
     current: dict[Tier, int] = Field(default_factory=dict, description="Tier → instances that run; none: not judged.")

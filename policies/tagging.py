@@ -12,7 +12,7 @@ from pydantic import Field
 
 from policies.estate import tag_values
 from policies.resources import GROUP, RESERVATION, TEMPLATE, Resource
-from policies.rule import Facts, Rule, Settings, Violation
+from policies.rule import Facts, Rule, RuleSettings, Violation
 
 NAME = "required-tags"
 
@@ -30,7 +30,7 @@ TAGGED = frozenset(
 )
 
 
-class RequiredTags(Settings):
+class RequiredTags(RuleSettings):
     """What is asked for beyond project, stack and tier."""
 
     tags: tuple[str, ...] = Field(default=(), description="More tags that must be there, such as team.")

@@ -21,7 +21,7 @@ from stacks.contract import MISSING, ContractError, StackConfig, parse
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class TrialResult:
     """What one policy says; `refuses` where it would stop an update."""
 
     name: str
@@ -73,10 +73,10 @@ def facts_of(trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath]
     )
 
 
-def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> list[Verdict]:
+def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> list[TrialResult]:
     """What each policy says, `required-tags` last; disabled ones are left out."""
     return [
-        Verdict(
+        TrialResult(
             name=rule.name,
             level=level,
             severity=rule.severity,

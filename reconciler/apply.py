@@ -15,9 +15,12 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
-from reconciler.observe.preview import Preview
+from reconciler.observe.exclusions import exclusions
+from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
+from reconciler.record import noted
+from reconciler.record.entries import Started
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
 from reconciler.report.summary import Summary
@@ -38,7 +41,7 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     text = stack_text(project, plan)
     engine = project.engine()
     engine.ensure_stack()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan))
+    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     summary = Summary(plan=plan, preview=found)
     if not found.refusals:
         bound = approval.bind(
@@ -54,8 +57,7 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     write_text(project.work / "preview.md", markdown(summary, project=project.name, artefact="preview.html"))
     write_text(project.work / "preview.html", html(summary, project=project.name))
     write_json(project.work / "preview.json", summary.to_json())
-    detail = {"plan": plan.id, "verdict": summary.verdict, "violations": [v.message for v in found.refusals]}
-    ledger.append(project.ledger_file, at=now, event="preview", detail=detail)
+    ledger.append(project.ledger_file, noted.previewed(plan, found, summary.verdict, at=now))
     return summary
 
 
@@ -69,7 +71,8 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     """
     text = stack_text(project, plan)
     engine = project.engine()
-    found = engine.preview(exclude=exclusions(plan))
+    left_alone = exclusions(plan.skipped, plan.config, engine.state())
+    found = engine.preview(exclude=left_alone)
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
@@ -84,17 +87,22 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     )
     if not found.changed:
         return found
-    ledger.append(project.ledger_file, at=now, event="up", detail={"plan": plan.id, "steps": len(found.changed)})
-    done = engine.up(exclude=exclusions(plan), progress=progress)
-    if done.refusals:
-        raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
-    ledger.append(project.ledger_file, at=now, event="applied", detail={"plan": plan.id, "steps": len(done.changed)})
+    ledger.append(project.ledger_file, Started(at=now, event="up", plan=plan.id, steps=len(found.changed)))
+    steps: list[PreviewStep] = []
+
+    def seen(step: PreviewStep) -> None:
+        steps.append(step)
+        progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
+
+    try:
+        done = engine.up(exclude=left_alone, progress=seen)
+        if done.refusals:
+            raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
+    except BaseException as error:
+        ledger.append(project.ledger_file, noted.failed(plan, steps, error, at=now))
+        raise
+    ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
     return done
-
-
-def exclusions(plan: PlanFile) -> tuple[str, ...]:
-    """URN patterns of what is left alone because its hypervisor does not answer."""
-    return tuple(f"**{tier}-{name}**" for name in plan.skipped for tier in ("hot", "cold"))
 
 
 def stack_text(project: Project, plan: PlanFile) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from reconciler.adapters import ledger
 from reconciler.adapters.files import os_errors_as_unavailable, read_text, write_json, write_text
@@ -24,19 +25,18 @@ from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
 from reconciler.errors import EngineError, SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
-from reconciler.guards.guarded import past_changes, remembered
 from reconciler.observe.stack_state import observe
 from reconciler.plan.carried import with_carried
-from reconciler.plan.decide import decide
+from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
-from reconciler.plan.notes import commitment_notes, price_notes
-from reconciler.plan.problem import problem_of
+from reconciler.plan.notes import commitment_notes
 from reconciler.plan.render import render
 from reconciler.plan.snapshot import Snapshot
+from reconciler.record import noted
+from reconciler.record.entries import NotApplied
+from reconciler.record.past import past_changes, remembered
 from reconciler.report.summary import Summary
-from reconciler.sizing import SizingProblem
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
-from stacks.contract import Hypervisor
 
 
 class Mode(StrEnum):
@@ -49,7 +49,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunResult:
     """What a run came to: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
 
     plan: PlanFile
@@ -73,29 +73,24 @@ def make_plan(project: Project, *, as_of: datetime | None, now: datetime, seed: 
         SourceSilent: the history cannot be reached, and no earlier forecast may take its place.
         Unavailable: a hypervisor does not answer and the fleet says to stop then, or a disk or mount does not answer.
     """
-    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(snapshot)
-    plan = keep_plan(project, decide(snapshot, problem), now=now)
-    remember(project, snapshot, problem, plan)
-    return plan
+    decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
+    write_plan(project, decision.plan)
+    note_decision(project, decision, event="plan", seed=seed)
+    remember(project, decision)
+    return decision.plan
 
 
-def keep_plan(project: Project, plan: PlanFile, *, now: datetime) -> PlanFile:
-    """Write a plan and note it in the ledger."""
-    write_plan(project, plan)
-    ledger.append(project.ledger_file, at=now, event="plan", detail={"plan": plan.id, "sizes": _sizes(plan)})
-    return plan
+def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
+    """Put a decision into the ledger, with its grounds."""
+    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=None))
 
 
-def remember(project: Project, snapshot: Snapshot, problem: SizingProblem, plan: PlanFile) -> None:
+def remember(project: Project, decision: Decision) -> None:
     """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
-    if snapshot.memory is not None:
-        planned = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
-        write_memory(project.memory_file, with_carried(snapshot.memory, problem, planned))
-
-
-def _sizes(plan: PlanFile) -> dict[str, list[int]]:
-    return {t.tier: [t.before, t.after] for t in plan.tiers}
+    memory = decision.snapshot.memory
+    if memory is not None:
+        planned = {f"{line.tier}/{kind}": count for line in decision.plan.tiers for kind, count in line.kinds.items()}
+        write_memory(project.memory_file, with_carried(memory, decision.problem, planned))
 
 
 @os_errors_as_unavailable()
@@ -108,7 +103,7 @@ def reconcile_once(
     now: datetime,
     seed: int = 0,
     progress: Callable[[str], None],
-) -> Outcome:
+) -> RunResult:
     """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
 
     Args:
@@ -122,23 +117,24 @@ def reconcile_once(
         As `make_plan`, `preview_plan` and `apply_plan`; where the engine failed and a hypervisor no longer answers,
         Unavailable.
     """
-    snapshot = take_snapshot(project, as_of=as_of, now=now, seed=seed)
-    problem = problem_of(snapshot)
-    plan = decide(snapshot, problem)
-    remember(project, snapshot, problem, plan)
+    decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
+    plan = decision.plan
+    remember(project, decision)
     if mode is Mode.SHADOW:
-        ledger.append(project.ledger_file, at=now, event="shadow", detail={"plan": plan.id, "sizes": _sizes(plan)})
-        return Outcome(plan=plan)
-    keep_plan(project, plan, now=now)
+        note_decision(project, decision, event="shadow", seed=seed)
+        return RunResult(plan=plan)
+    write_plan(project, plan)
+    note_decision(project, decision, event="plan", seed=seed)
     try:
-        return _carried_out(project, plan, mode=mode, envelope=envelope, now=now, progress=progress)
+        return _carry_out(project, plan, mode=mode, envelope=envelope, now=now, progress=progress)
     except EngineError as error:
-        if lost := unreachable(hypervisors_of(snapshot.fleet)).keys() - snapshot.unreachable.keys():
+        skipped = decision.snapshot.unreachable.keys()
+        if lost := unreachable(decision.snapshot.fleet.tiers.own_hosts).keys() - skipped:
             raise Unavailable(f"{error} Hypervisors no longer answer: {', '.join(sorted(lost))}.") from error
         raise
 
 
-def _carried_out(
+def _carry_out(
     project: Project,
     plan: PlanFile,
     *,
@@ -146,17 +142,17 @@ def _carried_out(
     envelope: Envelope | None,
     now: datetime,
     progress: Callable[[str], None],
-) -> Outcome:
+) -> RunResult:
     """Preview a written plan and apply it as far as the mode allows."""
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
-        return Outcome(plan=plan, summary=summary)
+        return RunResult(plan=plan, summary=summary)
     held = outside(plan, envelope, now) if mode is Mode.WITHIN else []
     if held:
-        ledger.append(project.ledger_file, at=now, event="held", detail={"plan": plan.id, "why": held})
-        return Outcome(plan=plan, summary=summary, held=tuple(held))
+        ledger.append(project.ledger_file, NotApplied(at=now, event="held", plan=plan.id, why=tuple(held)))
+        return RunResult(plan=plan, summary=summary, held=tuple(held))
     apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
-    return Outcome(plan=plan, summary=summary, applied=True)
+    return RunResult(plan=plan, summary=summary, applied=True)
 
 
 @os_errors_as_unavailable()
@@ -164,7 +160,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable(hypervisors_of(fleet))
+    silent = unreachable(fleet.tiers.own_hosts)
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
         raise Unavailable(
@@ -193,7 +189,6 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *known.judged.notes,
             *prices.notes,
             *held.notes,
-            *price_notes(fleet, prices.catalogue, now),
             *commitment_notes(fleet),
             *past.notes,
         ),
@@ -205,11 +200,6 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
     )
-
-
-def hypervisors_of(fleet: Fleet) -> tuple[Hypervisor, ...]:
-    """Every hypervisor that the fleet names, for the hot and the cold tier."""
-    return (*fleet.tiers.hot.hypervisors, *fleet.tiers.cold.hosts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,4 +265,4 @@ def write_plan(project: Project, plan: PlanFile) -> None:
     text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
     write_json(project.demand_file, plan.config["tiercast:demand"])
     write_json(project.plan_file, plan.model_dump(mode="json"))
-    write_text(path, text)
+    write_text(path, text, through_link=True)

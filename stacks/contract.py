@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from stacks.contract_base import ClassDemand, Demand, Model, Override, Ownership, Plan, Service, Size, Tier
+from stacks.contract_base import ClassDemand, ContractModel, Demand, Override, Ownership, Plan, Service, Size, Tier
 from stacks.contract_cloud import (
     Cold,
     ColdGroup,
@@ -52,6 +52,7 @@ __all__ = [
     "ColdGroup",
     "Commitment",
     "ContractError",
+    "ContractModel",
     "Demand",
     "DirectKernel",
     "Flavour",
@@ -59,7 +60,6 @@ __all__ = [
     "Interface",
     "Launch",
     "Metal",
-    "Model",
     "Override",
     "Ownership",
     "Plan",
@@ -96,7 +96,7 @@ SCHEMA_VERSION = 1
 KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "routing", "tags")
 
 
-class StackConfig(Model):
+class StackConfig(ContractModel):
     """All of `tiercast:*`."""
 
     schema_version: Literal[1] = 1

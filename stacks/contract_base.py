@@ -14,7 +14,7 @@ Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Model(BaseModel):
+class ContractModel(BaseModel):
     """Base of all parts: frozen, camelCase in files, no unknown keys, numbers that are numbers."""
 
     model_config = ConfigDict(
@@ -43,7 +43,7 @@ class Tier(StrEnum):
     COLD = "cold"
 
 
-class Plan(Model):
+class Plan(ContractModel):
     """Where the sizes come from and how long they may be applied."""
 
     id: str = Field(description="Digest of the plan file; an output of the stack, never a resource input.")
@@ -54,14 +54,14 @@ class Plan(Model):
     catalogue_digest: str = Field(description="SHA-256 of the price catalogue that the plan was sized with.")
 
 
-class Override(Model):
+class Override(ContractModel):
     """Break-glass: lets a stale file be applied, until a stated time and for a stated reason."""
 
     reason: Annotated[str, StringConstraints(min_length=10)]
     until: AwareDatetime
 
 
-class Service(Model):
+class Service(ContractModel):
     """How a class's requests occupy a server (weighted over its applications)."""
 
     mean_ms: Annotated[float, Field(gt=0)] = Field(description="Mean service time of a request on one slot, ms.")
@@ -83,7 +83,7 @@ class Service(Model):
     )
 
 
-class ClassDemand(Model):
+class ClassDemand(ContractModel):
     """One QoS class: its promise, and the demand it was sized for."""
 
     priority: Count = Field(0, description="Order in which classes are served: lower first.")
@@ -116,7 +116,7 @@ class ClassDemand(Model):
         return self
 
 
-class Demand(Model):
+class Demand(ContractModel):
     """The demand that the sizes answer, per QoS class in order of priority."""
 
     step_seconds: Positive
@@ -129,7 +129,7 @@ class Demand(Model):
         return dict(sorted(classes.items(), key=lambda entry: entry[1].priority))
 
 
-class Size(Model):
+class Size(ContractModel):
     """Counts of one group."""
 
     min: Count

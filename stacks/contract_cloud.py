@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stacks.contract_base import Count, Label, Model, Ownership, Positive, Share, Size, Tier
+from stacks.contract_base import ContractModel, Count, Label, Ownership, Positive, Share, Size, Tier
 from stacks.contract_metal import Metal
 
 
-class Launch(Model):
+class Launch(ContractModel):
     """What instances of a cloud tier are started with."""
 
     image_id: str
@@ -37,14 +37,14 @@ class Launch(Model):
         return self
 
 
-class TargetTracking(Model):
+class TargetTracking(ContractModel):
     """The reactive policy that moves the desired count under `floor`."""
 
     cpu_percent: Annotated[float, Field(gt=0, le=100)] = 60.0
     disable_scale_in: bool = False
 
 
-class ReadyPool(Model):
+class ReadyPool(ContractModel):
     """Warm pool: instances that have booted once and wait."""
 
     state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
@@ -53,7 +53,7 @@ class ReadyPool(Model):
     reuse_on_scale_in: bool = True
 
 
-class Reservation(Model):
+class Reservation(ContractModel):
     """On-demand capacity reservation: a guarantee of capacity, billed whether used or not; no price commitment."""
 
     instance_type: str
@@ -67,7 +67,7 @@ class Reservation(Model):
         return f"warm-{self.instance_type.replace('.', '-')}-{self.zone}"
 
 
-class Commitment(Model):
+class Commitment(ContractModel):
     """Price commitment already made (Savings Plan, reserved instances): an input to cost, never a resource."""
 
     instance_type: str
@@ -75,7 +75,7 @@ class Commitment(Model):
     usd_per_hour: Annotated[float, Field(ge=0)]
 
 
-class WarmGroup(Model):
+class WarmGroup(ContractModel):
     """One auto scaling group of one instance type."""
 
     name: Label
@@ -85,7 +85,7 @@ class WarmGroup(Model):
     tags: dict[str, str] = Field(default_factory=dict, description="The fleet's own tags of this group.")
 
 
-class Warm(Model):
+class Warm(ContractModel):
     """Committed cloud capacity in ready state."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -104,7 +104,7 @@ class Warm(Model):
         return self
 
 
-class ColdGroup(Model):
+class ColdGroup(ContractModel):
     """One mixed-instances group."""
 
     name: Label
@@ -119,7 +119,7 @@ class ColdGroup(Model):
     tags: dict[str, str] = Field(default_factory=dict, description="The fleet's own tags of this group.")
 
 
-class Cold(Model):
+class Cold(ContractModel):
     """Cheap capacity that can vanish: spot groups, or VMs on named bare-metal hosts."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -155,7 +155,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
         raise ValueError(f"tags {taken} are set by tiercast itself; use other names")
 
 
-class Routing(Model):
+class Routing(ContractModel):
     """Weights of the tiers at a load balancer in the cloud; on our metal the balancer reads the stack's outputs."""
 
     vpc: str = ""

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stacks.contract_base import Label, Model, Ownership, Positive
+from stacks.contract_base import ContractModel, Label, Ownership, Positive
 
 
-class Hypervisor(Model):
+class Hypervisor(ContractModel):
     """One libvirt host of ours."""
 
     name: Label
@@ -25,7 +25,7 @@ class Hypervisor(Model):
     )
 
 
-class Flavour(Model):
+class Flavour(ContractModel):
     """Size of a VM on our own metal."""
 
     name: Label
@@ -33,7 +33,7 @@ class Flavour(Model):
     memory_mib: Positive
 
 
-class Slot(Model):
+class Slot(ContractModel):
     """A VM's stable place; its resource name is `<tier>-<hypervisor>-<nnn>`."""
 
     hypervisor: Label
@@ -45,7 +45,7 @@ class Slot(Model):
         return f"{tier}-{self.hypervisor}-{self.number:03d}"
 
 
-class DirectKernel(Model):
+class DirectKernel(ContractModel):
     """Boot without a disk: kernel and initrd are paths on the hypervisor."""
 
     kernel: str
@@ -59,7 +59,7 @@ class DirectKernel(Model):
         return self
 
 
-class CloudInit(Model):
+class CloudInit(ContractModel):
     """NoCloud data; `{name}` stands for the VM's name."""
 
     user_data: str
@@ -67,7 +67,7 @@ class CloudInit(Model):
     network_config: str = ""
 
 
-class BaseVolume(Model):
+class BaseVolume(ContractModel):
     """Boot from a copy-on-write volume over a base image in a storage pool."""
 
     source: str = Field(description="Path or URL of the base image, as the hypervisor sees it.")
@@ -76,7 +76,7 @@ class BaseVolume(Model):
     cloud_init: CloudInit
 
 
-class Interface(Model):
+class Interface(ContractModel):
     """A network interface of a VM: a libvirt network or a host bridge."""
 
     network: str = ""
@@ -90,7 +90,7 @@ class Interface(Model):
         return self
 
 
-class Metal(Model):
+class Metal(ContractModel):
     """VMs on hypervisors that we name: the hot tier, or the cold tier's bare-metal form."""
 
     ownership: Literal[Ownership.EXACT] = Ownership.EXACT

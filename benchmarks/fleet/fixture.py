@@ -88,7 +88,7 @@ def fixture(trace: Trace, seed: int = 0) -> Fixture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losses:
+class SpotLosses:
     """shocked: (steps,) zone lost at the step's start or -1; alone: (steps, zones, MOST_SPOT) uniform draws."""
 
     shocked: NDArray[np.int64]
@@ -106,13 +106,13 @@ class Losses:
         return np.where(self.shocked == zone, 0.0, left)
 
 
-def losses(steps: int, seed: int, *, shocks: bool = True) -> Losses:
+def losses(steps: int, seed: int, *, shocks: bool = True) -> SpotLosses:
     """One path of losses: independent ones, and two shocks a week at random times, at least one, so no seed is spared."""
     rng = np.random.default_rng(seed)
     hit = np.zeros(steps, dtype=bool)
     hit[rng.choice(steps, size=max(round(SHOCKS_PER_STEP * steps), 1), replace=False)] = True
     zones = rng.integers(0, len(ZONES), steps)
-    return Losses(
+    return SpotLosses(
         shocked=np.where(hit & shocks, zones, -1),
         alone=rng.random((steps, len(ZONES), MOST_SPOT)),
     )

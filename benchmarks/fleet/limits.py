@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.fleet.fixture import COMMITTED, SPOT, SPOT_START, WARM_START, ZONES, Fixture, Losses
+from benchmarks.fleet.fixture import COMMITTED, SPOT, SPOT_START, WARM_START, ZONES, Fixture, SpotLosses
 from reconciler.sizing.milp import Program
 
 
-def best_static(it: Fixture, path: Losses, steps: int, allowed: float) -> float:
+def best_static(it: Fixture, path: SpotLosses, steps: int, allowed: float) -> float:
     """Cost of the cheapest constant mix whose unserved volume is at most `allowed` on the same demand and losses."""
     demand = it.demand[it.start : it.start + steps]
     best = float("inf")
@@ -30,7 +30,7 @@ def best_static(it: Fixture, path: Losses, steps: int, allowed: float) -> float:
     return best
 
 
-def clairvoyant(it: Fixture, path: Losses, steps: int, allowed: float) -> float:
+def clairvoyant(it: Fixture, path: SpotLosses, steps: int, allowed: float) -> float:
     """Least cost with demand and shocks known, the same boots, at most `allowed` unserved.
 
     A lower bound: fractional instances, and none is lost by itself.

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Trace, load, packaged
-from benchmarks.fleet.fixture import Fixture, Losses, fixture, losses
+from benchmarks.fleet.fixture import Fixture, SpotLosses, fixture, losses
 from benchmarks.fleet.limits import best_static, clairvoyant
 from benchmarks.fleet.walk import Sizer, walked
 from benchmarks.forecast.run import clean
@@ -31,7 +31,7 @@ SHARES = (0.01, 0.001)
 FIGURES = ("vs_static_mix", "gap", "vs_static_mix_at_asked", "gap_at_asked")
 
 
-def row_of(sizer: Sizer, path: Losses, steps: int) -> dict[str, float]:
+def row_of(sizer: Sizer, path: SpotLosses, steps: int) -> dict[str, float]:
     """The figures of one path."""
     made = walked(sizer, path, steps)
     it, asked = sizer.it, max(made.unserved, sizer.share * made.demand)

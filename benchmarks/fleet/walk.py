@@ -18,19 +18,19 @@ from benchmarks.fleet.fixture import (
     ZONES,
     Fixture,
     Floats,
-    Losses,
+    SpotLosses,
 )
 from forecaster.demand import LEVELS
 from forecaster.series.paths import paths_from_ranks
 from reconciler.sizing import Option, SizingProblem, size
-from reconciler.slo.latency import SafeLoads, Service
+from reconciler.slo.latency import SafeLoads, ServiceTime
 from stacks.contract import ClassDemand, Demand, Tier
 from stacks.contract import Service as ContractService
 
 #: So many slots per instance that pooling gains nothing: capacity is a plain sum, as the fixture wants it.
 _SERVICE = ContractService(mean_ms=50, concurrency_per_vcpu=8192)
 _PROMISE = {"latency_ms": 500.0, "percentile": 0.95}
-_TABLE = SafeLoads(service=Service.of(_SERVICE), target_ms=500.0, percentile=0.95)
+_TABLE = SafeLoads(service=ServiceTime.of(_SERVICE), target_ms=500.0, percentile=0.95)
 
 
 def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> SizingProblem:
@@ -116,7 +116,7 @@ class Sizer:
         return dict(self.kept[key])
 
 
-def walked(sizer: Sizer, path: Losses, steps: int) -> Run:
+def walked(sizer: Sizer, path: SpotLosses, steps: int) -> Run:
     """Walk the test with one sizing per step."""
     it = sizer.it
     counts = {"hot": it.hot, "warm": it.committed, "spot-a": 0, "spot-b": 0}

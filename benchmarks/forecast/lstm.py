@@ -31,6 +31,7 @@ from forecaster.models.lstm import QuantileLstm, Training, dump, fitted, pretrai
 from forecaster.models.lstm_features import Grid
 from forecaster.models.lstm_net import NetSize
 from forecaster.rolling.walk import walk
+from forecaster.series.loss import pinball
 
 Floats = NDArray[np.float64]
 WEIGHTS = Path(__file__).parents[2] / "forecaster" / "models" / "lstm_weights.npz"
@@ -55,9 +56,7 @@ class Series:
 
 def weighted_loss(truth: Floats, quantiles: Floats) -> float:
     """Sum over steps of twice the pinball loss, mean over the scored levels: the numerator of the WQL."""
-    gap = truth[:, None] - quantiles
-    levels = np.asarray(LEVELS)
-    return float(2 * np.maximum(levels * gap, (levels - 1) * gap)[:, SCORED].sum(axis=0).mean())
+    return float(2 * pinball(truth, quantiles, np.asarray(LEVELS))[:, SCORED].sum(axis=0).mean())
 
 
 def naive(grid: Grid, cut: int, h: int, rows: NDArray[np.int64]) -> Floats:

@@ -26,7 +26,7 @@ PANEL_WEEKS = (8, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PanelSeries:
     """One series of many: `grid`, first judged row `cut`, `even` True for the half that may be learned from."""
 
     name: str
@@ -39,7 +39,7 @@ class Part:
         return zlib.crc32(self.name.encode()) % 2 == 0
 
 
-def flight_pairs(folder: Path) -> list[Part]:
+def flight_pairs(folder: Path) -> list[PanelSeries]:
     """The flight panel's carrier × route pairs, hourly: 8 weeks before 70 % of the year and 4 after; absent is zero."""
     frame = pd.read_csv(folder / "panel_flights_hourly.csv.gz")
     frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format="ISO8601")
@@ -50,11 +50,11 @@ def flight_pairs(folder: Path) -> list[Part]:
     for (user, application), rows in frame.groupby(["user_id", "application_id"]):
         values = rows.groupby("timestamp")["requests"].sum().reindex(index).fillna(0.0).to_numpy(dtype=float)
         grid = Grid(values=values[first:last], start=int(index[first].timestamp()), step=HOUR)
-        parts.append(Part(name=f"{user}/{application}", grid=grid, cut=cut - first))
+        parts.append(PanelSeries(name=f"{user}/{application}", grid=grid, cut=cut - first))
     return parts
 
 
-def machines(folder: Path) -> list[Part]:
+def machines(folder: Path) -> list[PanelSeries]:
     """The virtual machines' CPU use in steps of five minutes; judged from 70 % on."""
     frame = pd.read_csv(folder / "vm_bitbrains_5min.csv.gz")
     frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format="ISO8601")
@@ -63,7 +63,7 @@ def machines(folder: Path) -> list[Part]:
         series = rows.groupby(rows.timestamp.dt.floor("5min"))["cpu"].mean()
         series = series.reindex(pd.date_range(series.index[0], series.index[-1], freq="5min"))
         grid = Grid(values=series.to_numpy(dtype=float), start=int(series.index[0].timestamp()), step=300)
-        parts.append(Part(name=str(name), grid=grid, cut=int(0.7 * len(series))))
+        parts.append(PanelSeries(name=str(name), grid=grid, cut=int(0.7 * len(series))))
     return parts
 
 

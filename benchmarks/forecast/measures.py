@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecaster.series.loss import pinball
+
 Floats = NDArray[np.float64]
 #: Levels that every contender states.
 GRID: tuple[float, ...] = (0.01, *(round(0.05 * k, 2) for k in range(1, 20)), 0.99)
@@ -26,19 +28,12 @@ def at(level: float) -> int:
     return GRID.index(level)
 
 
-def pinball(truth: Floats, quantiles: Floats, levels: Sequence[float] = GRID) -> Floats:
-    """Pinball loss (n, levels): max(q (y - f), (q - 1)(y - f))."""
-    grid = np.asarray(levels)
-    gap = truth[:, None] - quantiles
-    return np.asarray(np.maximum(grid * gap, (grid - 1) * gap))
-
-
 def weighted_quantile_loss(truth: Floats, quantiles: Floats) -> float:
     """Mean over SCORED of 2 · Σ pinball / Σ|y|; NaN where all truth is zero."""
     total = float(np.abs(truth).sum())
     if total == 0:
         return float("nan")
-    return float(2 * pinball(truth, quantiles)[:, SCORED].sum(axis=0).mean() / total)
+    return float(2 * pinball(truth, quantiles, np.asarray(GRID))[:, SCORED].sum(axis=0).mean() / total)
 
 
 def inside(truth: Floats, quantiles: Floats, ends: tuple[float, float]) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from forecaster.models.base import QuantileModel, Stretch, seconds_of, stretch_o
 from forecaster.models.features import seasons_of
 from forecaster.series.conformal import dress
 from forecaster.series.forecast import short_history
-from forecaster.series.knots import Settings, prequential, scaled
+from forecaster.series.knots import SeriesSettings, prequential, scaled
 
 Floats = NDArray[np.float64]
 PLAIN, SHIPPED = "ours without LSTM", "ours"
@@ -125,5 +125,5 @@ def _fit_seconds(trace: Trace, h: int, net: QuantileModel | None) -> float:
     """Seconds for one forecast h steps ahead from the training alone, with the walk's settings."""
     training = replace(stretch_from(trace, trace.cut), trained=trace.cut)
     begun = time.perf_counter()
-    prequential(training, h, quantile_models=() if net is None else (net,), settings=Settings())
+    prequential(training, h, quantile_models=() if net is None else (net,), settings=SeriesSettings())
     return time.perf_counter() - begun

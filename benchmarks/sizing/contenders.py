@@ -22,7 +22,7 @@ from benchmarks.sizing.peers.scalers import aws_predictive, crane, predictive_hp
 from benchmarks.sizing.peers.simple import seasonal_margin, seasonal_quantile, static_peak, target_tracking
 from reconciler.onepool.count import counts_at
 from reconciler.onepool.walk import Table, table
-from reconciler.trust.pacing import Pace, paced
+from reconciler.trust.pacing import PromisePace, paced
 
 #: A pace chooses among so many times fewer settings than a knob in hindsight does.
 THINNED = 4
@@ -96,7 +96,7 @@ def by_pace(case: Case, peer: Peer, ask: float) -> Floats:
     most = whole(np.array(FLEET * case.demand[: case.trace.cut].max()))
     counts = np.minimum(peer.counts[::THINNED], most)
     few = Peer(first=peer.first, counts=counts, mean=peer.mean, deviation=peer.deviation)
-    pace = Pace() if few.mean is not None else Pace(model_weight=0.0)
+    pace = PromisePace() if few.mean is not None else PromisePace(model_weight=0.0)
     return by_table(case, few.counts.T, expected_unserved(few).T, ask, pace)
 
 
@@ -108,7 +108,7 @@ def by_program(peer: Peer) -> tuple[Floats, Floats]:
     return counts_at(values, np.broadcast_to(MASSES, values.shape))
 
 
-def by_table(case: Case, counts: Floats, expected: Floats, ask: float, pace: Pace | None = None) -> Floats:
+def by_table(case: Case, counts: Floats, expected: Floats, ask: float, pace: PromisePace | None = None) -> Floats:
     """Counts (test rows,) that our pacing chooses among `counts` and `expected` (rows from `first`, settings)."""
     first, cut = case.first, case.trace.cut
     demand = case.known[first:]

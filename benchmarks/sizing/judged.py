@@ -16,7 +16,7 @@ ASKED: Mapping[float, str] = {0.01: "1pct", 0.001: "0_1pct"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Judgement:
     """What a contender came to: `frontier` with its knob in hindsight, `promised` (share, cost) per asked share without."""
 
     frontier: Frontier | None = None
@@ -45,7 +45,7 @@ def calibrated(demand: Floats, peer: Peer, cut: int, ask: float) -> tuple[float,
     return point(demand[cut:], peer.counts[best, trained:])
 
 
-def judged(one: Outcome, peers: Mapping[str, Frontier]) -> dict[str, float]:
+def judged(one: Judgement, peers: Mapping[str, Frontier]) -> dict[str, float]:
     """Ratios of cost to the cheapest peer's and of violations to target tracking's; NaN where there is none.
 
     `frontier_ratio`: at exactly that share. `promise_ratio`: at max(asked, obtained). `violations_vs_tracking`: share at the
@@ -67,7 +67,7 @@ def judged(one: Outcome, peers: Mapping[str, Frontier]) -> dict[str, float]:
     return out
 
 
-def judged_peer(name: str, one: Outcome, peers: Mapping[str, Frontier]) -> dict[str, float]:
+def judged_peer(name: str, one: Judgement, peers: Mapping[str, Frontier]) -> dict[str, float]:
     """As `judged`, but charged static peak's cost where the peer's knob does not reach or is dearer."""
     out = judged(one, peers)
     for share, label in SHARES.items():

@@ -20,7 +20,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from reconciler.slo.latency import Service, latency_percentile, safe_load
+from reconciler.slo.latency import ServiceTime, latency_percentile, safe_load
 from reconciler.slo.service_time import phases
 
 SERVERS, SCVS = (1, 2, 5, 20, 80, 200), (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -29,7 +29,7 @@ TARGETS = ((0.95, 1.2), (0.95, 2.0), (0.99, 1.5))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class LatencyCase:
     """One pool with its promise."""
 
     servers: int
@@ -39,9 +39,9 @@ class Case:
     arrival_scv: float = 1.0
 
     @property
-    def service(self) -> Service:
+    def service(self) -> ServiceTime:
         """Mean service time of one second."""
-        return Service(mean_s=1.0, scv=self.scv, arrival_scv=self.arrival_scv)
+        return ServiceTime(mean_s=1.0, scv=self.scv, arrival_scv=self.arrival_scv)
 
     @property
     def target_ms(self) -> float:
@@ -54,21 +54,21 @@ class Case:
         return float(safe_load(self.servers, self.service, self.target_ms, self.percentile))
 
 
-def cases(arrival_scv: float = 1.0) -> Iterator[Case]:
+def cases(arrival_scv: float = 1.0) -> Iterator[LatencyCase]:
     """The grid."""
     for servers, scv, (percentile, stretch) in itertools.product(SERVERS, SCVS, TARGETS):
-        yield Case(servers=servers, scv=scv, percentile=percentile, stretch=stretch, arrival_scv=arrival_scv)
+        yield LatencyCase(servers=servers, scv=scv, percentile=percentile, stretch=stretch, arrival_scv=arrival_scv)
 
 
 def draw(rng: np.random.Generator, mean: float, scv: float, count: int) -> NDArray[np.float64]:
     """Times with a mean and squared coefficient of variation: gamma up to 1, hyperexponential above."""
     if scv <= 1:
         return rng.gamma(1 / scv, mean * scv, count)
-    weights, rates = phases(Service(mean_s=mean, scv=scv))
+    weights, rates = phases(ServiceTime(mean_s=mean, scv=scv))
     return rng.exponential(1.0, count) / rates[np.where(rng.random(count) < weights[0], 0, 1)]
 
 
-def late_share(case: Case, rate: float, requests: int, seed: int) -> float:
+def late_share(case: LatencyCase, rate: float, requests: int, seed: int) -> float:
     """Simulated share of requests whose wait + service exceeds the target, after a tenth of warm-up."""
     rng = np.random.default_rng(seed)
     gaps = draw(rng, 1 / rate, case.arrival_scv, requests)
@@ -94,7 +94,7 @@ def late_share(case: Case, rate: float, requests: int, seed: int) -> float:
     return float((latencies[requests // 10 :] > case.target_ms / 1000).mean())
 
 
-def verdict(case: Case, requests: int, seed: int = 1) -> dict[str, float | bool]:
+def verdict(case: LatencyCase, requests: int, seed: int = 1) -> dict[str, float | bool]:
     """The case's figures: safe utilisation, late shares over the allowed one at ± 10 %, and whether it is right."""
     allowed = 1 - case.percentile
     below = late_share(case, 0.9 * case.safe, requests, seed)

@@ -28,7 +28,7 @@ from benchmarks.forecast.peers import LIBRARY, warmed
 from benchmarks.forecast.run import cache_folder, clean
 from benchmarks.sizing.contenders import Case, by_pace, by_program, by_table, case_of, our_table, peers_of
 from benchmarks.sizing.frontier import cheapest
-from benchmarks.sizing.judged import ASKED, SHARES, Outcome, calibrated, hindsight, judged, judged_peer, point
+from benchmarks.sizing.judged import ASKED, SHARES, Judgement, calibrated, hindsight, judged, judged_peer, point
 from benchmarks.sizing.peers.knobs import Peer
 from benchmarks.sizing.summary import printed, summary_of
 from benchmarks.sizing.traces import FINEST, traces
@@ -41,7 +41,7 @@ QUICK_ASKS = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
 QUICK_LIBRARY = ("MSTL-ETS",)
 
 
-def ours(case: Case, asks: Sequence[float]) -> tuple[Outcome, Outcome]:
+def ours(case: Case, asks: Sequence[float]) -> tuple[Judgement, Judgement]:
     """One risk in hindsight and, without hindsight, paced to a share; for the ablation, the asked share as the knob."""
     trace, cut = case.trace, case.trace.cut
     test, step = case.known[cut:], trace.step.to_pytimedelta()
@@ -50,29 +50,29 @@ def ours(case: Case, asks: Sequence[float]) -> tuple[Outcome, Outcome]:
     counts = np.array([one.counts[: len(test)] for one in made], dtype=float)
     promised = {ask: point(test, counts[asks.index(ask)]) for ask in ASKED}
     fixed = hindsight(test, chosen.counts[cut : cut + len(test)].T)
-    return Outcome(frontier=fixed, promised=promised), Outcome(frontier=hindsight(test, counts, coarse=True))
+    return Judgement(frontier=fixed, promised=promised), Judgement(frontier=hindsight(test, counts, coarse=True))
 
 
-def of_peer(case: Case, peer: Peer) -> Outcome:
+def of_peer(case: Case, peer: Peer) -> Judgement:
     """Its frontier, and what its knob gives when it is chosen before the test."""
     cut = case.trace.cut
-    return Outcome(
+    return Judgement(
         frontier=hindsight(case.known[cut:], peer.counts[:, cut - peer.first :]),
         promised={ask: calibrated(case.known, peer, cut, ask) for ask in ASKED},
     )
 
 
-def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Outcome]]:
+def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Judgement]]:
     """The peer turned by our pacing; its distribution given to our program, with and without pacing."""
     test = case.known[case.trace.cut :]
     turned = {ask: point(test, by_pace(case, peer, ask)) for ask in ASKED}
-    yield f"{name}, paced", Outcome(promised=turned)
+    yield f"{name}, paced", Judgement(promised=turned)
     if peer.mean is None:
         return
     counts, expected = by_program(peer)
     yield (
         f"{name}, program, paced",
-        Outcome(
+        Judgement(
             frontier=hindsight(test, counts[case.trace.cut - case.first :].T),
             promised={ask: point(test, by_table(case, counts, expected, ask)) for ask in ASKED},
         ),
@@ -83,8 +83,8 @@ def row_of(
     case: Case, *, libraries: Sequence[str], asks: Sequence[float], cache: Path | None, ablate: bool
 ) -> dict[str, Any]:
     """All contenders on one trace."""
-    peers: dict[str, Outcome] = {}
-    parts: dict[str, Outcome] = {}
+    peers: dict[str, Judgement] = {}
+    parts: dict[str, Judgement] = {}
     for name, peer in peers_of(case, libraries, cache):
         peers[name] = of_peer(case, peer)
         if ablate:

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.prices.catalogue import Catalogue, builtin
-from reconciler.sizing import Host, Option, Sizing, SizingProblem, class_service, demand_section, size
-from reconciler.slo.latency import Service
+from reconciler.sizing import Option, OwnHost, Sizing, SizingProblem, class_service, demand_section, size
+from reconciler.slo.latency import ServiceTime
 from stacks.contract import Tier
 
 APPLICATIONS, STEPS, PATHS = 50, 12, 50
@@ -76,7 +76,7 @@ def options(catalogue: Catalogue, observed: dict[str, int]) -> tuple[Option, ...
     return tuple(found)
 
 
-def demand(rng: np.random.Generator, start: int) -> tuple[NDArray[np.float64], list[Service], list[str]]:
+def demand(rng: np.random.Generator, start: int) -> tuple[NDArray[np.float64], list[ServiceTime], list[str]]:
     """(paths, applications, steps) requests/s with the applications' services and classes."""
     level = rng.lognormal(3.0, 1.0, APPLICATIONS)
     phase = rng.uniform(0, 2 * np.pi, APPLICATIONS)
@@ -84,7 +84,7 @@ def demand(rng: np.random.Generator, start: int) -> tuple[NDArray[np.float64], l
     shape = 1 + 0.4 * np.sin(2 * np.pi * hours / 24 + phase[:, None])
     noise = np.exp(np.cumsum(rng.normal(0, 0.06, (PATHS, APPLICATIONS, STEPS)), axis=2))
     services = [
-        Service(mean_s=m, scv=v, memory_mib=b)
+        ServiceTime(mean_s=m, scv=v, memory_mib=b)
         for m, v, b in zip(
             rng.uniform(0.02, 0.2, APPLICATIONS),
             rng.uniform(0.25, 4, APPLICATIONS),
@@ -116,7 +116,7 @@ def problem(seed: int, start: int, observed: dict[str, int], time_limit_s: float
         tiers=TIERS,
         round_trip_ms={Tier.HOT: 1, Tier.WARM: 10, Tier.COLD: 20},
     )
-    hosts = tuple(Host(name=f"hv{n}", tier=Tier.HOT, cores=32, memory_mib=131072) for n in range(3))
+    hosts = tuple(OwnHost(name=f"hv{n}", tier=Tier.HOT, cores=32, memory_mib=131072) for n in range(3))
     return SizingProblem(
         demand=section,
         paths=totals,

@@ -25,8 +25,8 @@ from forecaster.models.base import QuantileModel, Stretch, stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm, Training, dump, parse, pretrained
 from forecaster.models.lstm_features import Grid
-from forecaster.series.knots import Prequential, Settings, prequential
-from forecaster.tuner import ACTIONS, PipelineSettings, State, computing, state_of
+from forecaster.series.knots import Prequential, SeriesSettings, prequential
+from forecaster.tuner import ACTIONS, PipelineSettings, TunerState, computing, state_of
 from forecaster.tuner.state import reference, relative_loss, reward, sizing_loss
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ SOURCES = FOLD | {"usask", "msft", "panel", "aws", "google2019"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class TunerCase:
     """One series to be walked, `half` "tune" or "unseen"."""
 
     name: str
@@ -52,7 +52,7 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay:
+class TunerReplay:
     """One series at one horizon under all actions.
 
     `states[t][p]` is the state at segment t when action p was in force before; `rewards` (segments, actions).
@@ -62,7 +62,7 @@ class Replay:
     source: str
     half: str
     horizon: int
-    states: tuple[tuple[State, ...], ...]
+    states: tuple[tuple[TunerState, ...], ...]
     rewards: Floats
 
     @property
@@ -71,20 +71,20 @@ class Replay:
         return self.states[0][0].group
 
 
-def cases(folder: Path) -> Iterator[Case]:
+def cases(folder: Path) -> Iterator[TunerCase]:
     """The series of both halves of `split.json`, and pairs and machines that the net saw (tune) or never."""
     split = declared_split()
     for half, names in (("tune", split["tune"]), ("unseen", split["judge"])):
         for trace in load([n for n in names if not n.startswith("bitbrains")], folder):
             step = int(trace.step.total_seconds())
             grid = Grid(values=trace.values, start=int(trace.index[0].timestamp()), step=step)
-            yield Case(name=trace.name, source=trace.source, half=half, grid=grid)
+            yield TunerCase(name=trace.name, source=trace.source, half=half, grid=grid)
     for source, parts in (("panel", flight_pairs(folder)), ("vm", machines(folder))):
         # Busy ones: a pair with a flight a month has nothing to forecast.
         busy = sorted(parts, key=lambda p: (-float(np.nansum(p.grid.values > 0)), p.name))[: 6 * EXTRA : 3]
         for half, even in (("tune", True), ("unseen", False)):
             for part in [p for p in busy if p.even == even][:EXTRA]:
-                yield Case(name=part.name, source=source, half=half, grid=part.grid)
+                yield TunerCase(name=part.name, source=source, half=half, grid=part.grid)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +101,8 @@ class _Kept:
 
 
 def replay(
-    case: Case, horizon: int, net: QuantileModel, actions: Sequence[PipelineSettings] = ACTIONS
-) -> Replay | None:
+    case: TunerCase, horizon: int, net: QuantileModel, actions: Sequence[PipelineSettings] = ACTIONS
+) -> TunerReplay | None:
     """The series under every action; None where it is too short or empty in the part that counts."""
     grid = case.grid
     day = DAY // grid.step
@@ -148,7 +148,7 @@ def replay(
                 for run in runs
             )
         )
-    return Replay(
+    return TunerReplay(
         name=case.name,
         source=case.source,
         half=case.half,
@@ -165,7 +165,7 @@ def _run(
     if action.window_weeks is not None:
         return _windowed(stretch, h, action, lstm)
     chosen = action.arguments((lstm,))
-    settings: Settings = chosen["settings"]
+    settings: SeriesSettings = chosen["settings"]
     paced = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
     parts = []
     for expert in chosen["experts"]:
@@ -215,7 +215,7 @@ def nets(folder: Path, cache: Path, training: Training, series: int) -> tuple[Qu
 
 def replays(
     folder: Path, cache: Path, *, training: Training, series: int, limit: int | None = None
-) -> Iterator[Replay]:
+) -> Iterator[TunerReplay]:
     """All replays, from the cache where they are there (a JSON file per series and horizon, of these actions)."""
     cache.mkdir(parents=True, exist_ok=True)
     shipped, fold, others = nets(folder, cache, training, series)
@@ -233,7 +233,7 @@ def replays(
                 yield from_json(read)
 
 
-def to_json(made: Replay) -> dict[str, object]:
+def to_json(made: TunerReplay) -> dict[str, object]:
     """Plain values of a replay."""
     return {
         "name": made.name,
@@ -246,12 +246,12 @@ def to_json(made: Replay) -> dict[str, object]:
     }
 
 
-def from_json(read: dict[str, object]) -> Replay:
+def from_json(read: dict[str, object]) -> TunerReplay:
     """What `to_json` gave; ValueError where it was made with other actions."""
     if read["actions"] != [a.name for a in ACTIONS]:
         raise ValueError("the cache holds backtests of other actions; empty its folder and run again")
-    states = tuple(tuple(State.from_json(s) for s in row) for row in read["states"])  # type: ignore[attr-defined]
-    return Replay(
+    states = tuple(tuple(TunerState.from_json(s) for s in row) for row in read["states"])  # type: ignore[attr-defined]
+    return TunerReplay(
         name=str(read["name"]),
         source=str(read["source"]),
         half=str(read["half"]),

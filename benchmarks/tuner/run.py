@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.tuner.backtests import Replay, replays
+from benchmarks.tuner.backtests import TunerReplay, replays
 from forecaster.models.lstm import Training
-from forecaster.tuner import ACTIONS, Tuner, Verdict, Weights, features, fit_offline
+from forecaster.tuner import ACTIONS, ClassMode, Tuner, Weights, features, fit_offline
 from forecaster.tuner.policy import FORMAT
 
 Floats = NDArray[np.float64]
@@ -39,14 +39,14 @@ CLIP = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TunerOutcome:
     """Mean log loss against the default of one series at one horizon, per contender and seed."""
 
-    replay: Replay
+    replay: TunerReplay
     losses: Mapping[str, tuple[float, ...]]
 
 
-def learn(known: Sequence[Replay]) -> Weights:
+def learn(known: Sequence[TunerReplay]) -> Weights:
     """The agent's offline weights from all actions of the given replays."""
     states: list[Floats] = []
     advantages: list[Floats] = []
@@ -61,7 +61,7 @@ def learn(known: Sequence[Replay]) -> Weights:
     return fit_offline(np.array(states), np.array(advantages), np.array(weights))
 
 
-def rules(known: Sequence[Replay]) -> dict[str, int]:
+def rules(known: Sequence[TunerReplay]) -> dict[str, int]:
     """Per class the action that was best on average over the given replays: the calibrated rule."""
     chosen = {}
     for group in sorted({r.group for r in known}):
@@ -70,10 +70,10 @@ def rules(known: Sequence[Replay]) -> dict[str, int]:
     return chosen
 
 
-def agent_score(one: Replay, weights: Weights, rng: np.random.Generator | None) -> float:
+def agent_score(one: TunerReplay, weights: Weights, rng: np.random.Generator | None) -> float:
     """Mean log loss against the default of the agent on one replay; with `rng` it explores and learns as it goes."""
     groups = {s.group for row in one.states for s in row}
-    tuner = Tuner(weights, {group: Verdict(mode="agent") for group in groups})
+    tuner = Tuner(weights, {group: ClassMode(mode="agent") for group in groups})
     names = [a.name for a in ACTIONS]
     before, total = 0, 0.0
     for row, reward in zip(one.states, one.rewards, strict=True):
@@ -86,7 +86,7 @@ def agent_score(one: Replay, weights: Weights, rng: np.random.Generator | None) 
     return total / len(one.rewards)
 
 
-def random_search_score(one: Replay, rng: np.random.Generator) -> float:
+def random_search_score(one: TunerReplay, rng: np.random.Generator) -> float:
     """As many evaluations as the agent has, one a segment: random actions for the first half, then the best of them."""
     count = len(one.rewards)
     tried = rng.permutation(len(ACTIONS))[: max(1, count // 2)]
@@ -96,7 +96,7 @@ def random_search_score(one: Replay, rng: np.random.Generator) -> float:
     return float(np.mean([one.rewards[t, 0] - one.rewards[t, a] for t, a in enumerate(picks)]))
 
 
-def judge(judged: Sequence[Replay], known: Sequence[Replay], seeds: int) -> list[Outcome]:
+def judge(judged: Sequence[TunerReplay], known: Sequence[TunerReplay], seeds: int) -> list[TunerOutcome]:
     """Every contender on every judged replay, learned from the `known` ones of other sources."""
     outcomes = []
     for source in sorted({r.source for r in judged}):
@@ -110,7 +110,7 @@ def judge(judged: Sequence[Replay], known: Sequence[Replay], seeds: int) -> list
                 "agent (offline)": (agent_score(one, weights, None),),
                 "agent": tuple(agent_score(one, weights, np.random.default_rng(s)) for s in range(seeds)),
             }
-            outcomes.append(Outcome(replay=one, losses=losses))
+            outcomes.append(TunerOutcome(replay=one, losses=losses))
     return outcomes
 
 
@@ -125,7 +125,7 @@ def interval(values: Sequence[tuple[str, float]], rng: np.random.Generator, draw
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
-def table(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+def table(outcomes: Sequence[TunerOutcome]) -> dict[str, dict[str, Any]]:
     """Per class and in total ("all"): number of series, and per contender mean, interval and spread over seeds."""
     result: dict[str, dict[str, Any]] = {}
     for group in [*sorted({o.replay.group for o in outcomes}), "all"]:

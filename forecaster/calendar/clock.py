@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class CalendarEvent:
     """Something that moves demand in [start, end): up or down by the factor `effect`; None: learn it from the past."""
 
     name: str
@@ -35,12 +35,12 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calendar:
+class DemandCalendar:
     """The local clock's zone (IANA), country of the holidays (ISO 3166; empty: none), events, excluded stretches."""
 
     timezone: str = "UTC"
     country: str = ""
-    events: tuple[Event, ...] = ()
+    events: tuple[CalendarEvent, ...] = ()
     excluded: tuple[tuple[datetime, datetime], ...] = ()
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ def holiday_names(country: str, years: Iterable[int]) -> Mapping[date, str]:
     return {day: str(name) for day, name in sorted(found.items())}
 
 
-def windows(calendar: Calendar, start: datetime, end: datetime) -> tuple[Window, ...]:
+def windows(calendar: DemandCalendar, start: datetime, end: datetime) -> tuple[Window, ...]:
     """Events and holidays that touch [start, end), in the order of their start.
 
     A holiday lasts its local day, which has 23 or 25 hours when the clock changes.
@@ -111,7 +111,7 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def excluded_steps(calendar: Calendar, index: pd.DatetimeIndex) -> NDArray[np.bool_]:
+def excluded_steps(calendar: DemandCalendar, index: pd.DatetimeIndex) -> NDArray[np.bool_]:
     """(n,) True for steps that begin inside an excluded stretch."""
     out = np.zeros(len(index), dtype=bool)
     for start, end in calendar.excluded:
@@ -119,7 +119,7 @@ def excluded_steps(calendar: Calendar, index: pd.DatetimeIndex) -> NDArray[np.bo
     return out
 
 
-def features(calendar: Calendar, index: pd.DatetimeIndex) -> tuple[tuple[str, ...], Floats]:
+def features(calendar: DemandCalendar, index: pd.DatetimeIndex) -> tuple[tuple[str, ...], Floats]:
     """Columns known in advance for the steps in `index` (UTC): names (k,) and values (n, k), each 0 to 1.
 
     `holiday`, `day-before-holiday`, `day-after-holiday` by local date, and one column per event whose effect is to be

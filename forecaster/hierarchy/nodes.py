@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from forecaster.calendar.clock import Calendar, features, local_clock, windows
+from forecaster.calendar.clock import DemandCalendar, features, local_clock, windows
 from forecaster.calendar.effects import Effect, applied, effect_of, factors, learned
 from forecaster.demand import LEVELS
 from forecaster.models.lstm import QuantileLstm, pretrained
@@ -62,7 +62,7 @@ class Task:
     start: datetime
     step: timedelta
     horizon: int
-    calendar: Calendar
+    calendar: DemandCalendar
     experts: tuple[str, ...] = ()
     effects: tuple[tuple[str, Effect], ...] | None = None
     prior: Floats | None = None

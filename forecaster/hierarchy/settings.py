@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from forecaster.calendar.clock import Calendar
+from forecaster.calendar.clock import DemandCalendar
 from forecaster.hierarchy.warm_start import WarmStart
 
 #: From user and application to (node, label): what is forecast together, and the tier or class it belongs to.
@@ -57,7 +57,7 @@ class PlbmSettings:
     horizon: int = 24
     paths: int = 1000
     seed: int = 0
-    calendar: Calendar = field(default_factory=Calendar)
+    calendar: DemandCalendar = field(default_factory=DemandCalendar)
     keep: timedelta = timedelta(weeks=16)
     alone: float = 1.0
     most: int = 500

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from forecaster.calendar.clock import Calendar, excluded_steps
+from forecaster.calendar.clock import DemandCalendar, excluded_steps
 from forecaster.hierarchy.settings import NodeOf, PlbmSettings
 from forecaster.hierarchy.shares import Shares, estimate_shares
 from forecaster.history.assemble import cells_history
@@ -120,12 +120,12 @@ def _big_pairs(history: History, codes: Ints, volume: Floats, settings: PlbmSett
     return tuple(sorted(int(k) for k in fit[np.argsort(-mean[fit], kind="stable")][: settings.big_pairs]))
 
 
-def series_values(history: History, structure: Structure, calendar: Calendar) -> Floats:
+def series_values(history: History, structure: Structure, calendar: DemandCalendar) -> Floats:
     """(series, n) offered requests of the modelled series: excluded steps missing, censored ones at their expectation."""
     return _usable(history, _through(structure.codes, structure.holder), len(structure.series), calendar)
 
 
-def whole_values(history: History, structure: Structure, calendar: Calendar) -> Floats:
+def whole_values(history: History, structure: Structure, calendar: DemandCalendar) -> Floats:
     """(wholes, n) the same for the labels that are modelled as a whole."""
     place = {label: k for k, label in enumerate(structure.wholes)}
     of_node = np.array([place.get(label, -1) for label in structure.labels], dtype=np.int64)
@@ -137,14 +137,14 @@ def _through(codes: Ints, of_node: Ints) -> Ints:
     return np.where(codes >= 0, of_node[np.maximum(codes, 0)], -1) if len(of_node) else codes
 
 
-def pair_values(history: History, pairs: Sequence[int], calendar: Calendar) -> Floats:
+def pair_values(history: History, pairs: Sequence[int], calendar: DemandCalendar) -> Floats:
     """(pairs, n) the same for single pairs."""
     codes = np.full(len(history.pairs), -1, dtype=np.int64)
     codes[list(pairs)] = np.arange(len(pairs))
     return _usable(history, codes, len(pairs), calendar)
 
 
-def _usable(history: History, codes: Ints, count: int, calendar: Calendar) -> Floats:
+def _usable(history: History, codes: Ints, count: int, calendar: DemandCalendar) -> Floats:
     values = history.grouped(codes, count)
     if count and history.censored.any():
         owner = np.repeat(np.arange(len(history.pairs)), np.diff(history.offsets))

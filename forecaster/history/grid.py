@@ -79,7 +79,7 @@ def refuse_coarser(times: Times, native: Ints, size: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stretch:
+class _CoarseRun:
     """Rows `start` to before `end` of a pair that are counted over `step` (µs), longer than the pair's own."""
 
     pair: int
@@ -88,7 +88,7 @@ class _Stretch:
     step: int
 
 
-def _coarse_stretches(times: Times, native: Ints) -> list[_Stretch]:
+def _coarse_stretches(times: Times, native: Ints) -> list[_CoarseRun]:
     """Where longer distances follow each other and counts are larger in proportion, so that these are longer steps."""
     inside, gaps = times.same_pair, np.diff(times.micros)
     own = native[times.pair[1:]]
@@ -106,7 +106,7 @@ def _coarse_stretches(times: Times, native: Ints) -> list[_Stretch]:
         usual = float(np.nanmedian(times.values[first:last]))
         if usual > 0 and float(np.nanmedian(stretch)) > 0.6 * gap / int(native[pair]) * usual:
             # The row after the last equal distance begins what follows, if anything does.
-            found.append(_Stretch(pair=pair, start=start, end=end + 2 if end + 2 == last else end + 1, step=gap))
+            found.append(_CoarseRun(pair=pair, start=start, end=end + 2 if end + 2 == last else end + 1, step=gap))
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forecaster.models.arima import HarmonicArima
-from forecaster.models.base import Model
+from forecaster.models.base import PointModel
 from forecaster.models.direct import Direct
 from forecaster.models.ets import ExponentialSmoothing
 from forecaster.models.naive import SeasonalMean, SeasonalNaive
@@ -18,7 +18,7 @@ from forecaster.models.naive import SeasonalMean, SeasonalNaive
 class Expert:
     """A model in a scale: `power` 1 linear, 0.5 square root, 0 logarithm."""
 
-    model: Model
+    model: PointModel
     power: float = 1.0
 
     @property

@@ -30,7 +30,7 @@ MEMORY = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fit:
+class _ArimaFit:
     """Coefficients of the regression and weights of the newest errors in the next one; made from rows before `row`."""
 
     row: int
@@ -56,7 +56,7 @@ class HarmonicArima:
         return "arima-d1" if self.differenced else "arima"
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
-        """See `base.Model`."""
+        """See `base.PointModel`."""
         n, z = len(stretch), stretch.values
         m = n + h
         longest = max((h, *stretch.horizons))
@@ -74,9 +74,9 @@ class HarmonicArima:
             out[begin:end] = (columns[begin:end] * fit.beta).sum(axis=1) + reach[begin - h - from_row :]
         return bounded(out, z, h)
 
-    def _fits(self, stretch: Stretch, columns: Floats) -> list[_Fit]:
+    def _fits(self, stretch: Stretch, columns: Floats) -> list[_ArimaFit]:
         """The fits, which no horizon changes: each is for origins from its row - 1 on and reads rows before it."""
-        n, z, fits = len(stretch), stretch.values, list[_Fit]()
+        n, z, fits = len(stretch), stretch.values, list[_ArimaFit]()
         least = max(40, 3 * columns.shape[1], 2 * stretch.day)
         # Refit rows are multiples of a stride that depends on the training only, never on what comes later.
         stride = stretch.refit * max(1, stretch.trained // stretch.refit // self.refits)
@@ -88,7 +88,7 @@ class HarmonicArima:
             errors = z[first:row] - (columns[first:row] * beta).sum(axis=1)
             # The order is chosen once, at the first fit, and again each sixth; in between only its coefficients move.
             weights, orders = self._one_step(errors, orders if len(fits) % 6 else ORDERS)
-            fits.append(_Fit(row=row, beta=beta, weights=weights))
+            fits.append(_ArimaFit(row=row, beta=beta, weights=weights))
         return fits
 
     def _regressors(self, stretch: Stretch, m: int) -> Floats:

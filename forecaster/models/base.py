@@ -94,7 +94,7 @@ class Stretch:
         return replace(self, values=values)
 
 
-class Model(Protocol):
+class PointModel(Protocol):
     """A model of one series.
 
     `ahead(stretch, h)` returns (n + h,): element t is the forecast of step t that was made from steps ≤ t - h and from
@@ -154,7 +154,7 @@ def stretch_of(
     day = seasons[0] if seasons and seasons[0] >= 2 and 2 * seasons[0] <= trained else 0
     # A week is of use to the naive models once it has been seen and there is a day to check them on.
     week = seasons[1] if day and len(seasons) > 1 and seasons[1] + day <= trained else 0
-    filled = causal_fill(without_spikes(np.where(observed, values, np.nan)), day or (seasons[0] if seasons else 0))
+    filled = causal_fill(without_spikes(np.where(observed, values, np.nan)), seasons[:1])
     every = refit or max(1, day or len(values) // 20 or 1)
     return Stretch(
         values=filled,

@@ -42,7 +42,7 @@ class Direct:
         return self.label
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
-        """See `base.Model`."""
+        """See `base.PointModel`."""
         rows = stretch.asked(h)
         # All but the penalty: variants that differ in it alone share the rest.
         shared = ("direct", self.short, self.profile, self.order, self.memory)

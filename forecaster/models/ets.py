@@ -33,7 +33,7 @@ SHIFTED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fit:
+class _EtsFit:
     """Smoothing of level and trend, damping (0: no trend), usual size of an innovation; `state`: level and trend
     after the rows it was made from."""
 
@@ -57,7 +57,7 @@ class ExponentialSmoothing:
         return "ets"
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
-        """See `base.Model`."""
+        """See `base.PointModel`."""
         m = len(stretch) + h
         season = stretch.week or stretch.day or 1
         index, level, growth, phi = stretch.once(self, lambda: self._states(stretch, season))
@@ -90,14 +90,14 @@ class ExponentialSmoothing:
         return index, level, growth, phi
 
 
-def _fitted(window: Floats, forms: tuple[tuple[str, str], ...]) -> tuple[_Fit, tuple[tuple[str, str], ...]]:
+def _fitted(window: Floats, forms: tuple[tuple[str, str], ...]) -> tuple[_EtsFit, tuple[tuple[str, str], ...]]:
     """The form of least AICc on `window`, and that form alone, to be fitted at the next refits."""
     middle = float(np.median(window)) if len(window) else 0.0
     spread = float(np.median(np.abs(window - middle))) if len(window) else 0.0
     changes = np.diff(window)
     size = float(np.median(np.abs(changes))) + 1e-9 * (1 + abs(middle)) if len(changes) else 1.0
     newest = float(np.median(window[-SHIFTED:])) if len(window) else 0.0
-    fallback = _Fit(alpha=0.3, beta=0.0, phi=0.0, size=size, state=(newest, 0.0))
+    fallback = _EtsFit(alpha=0.3, beta=0.0, phi=0.0, size=size, state=(newest, 0.0))
     if len(window) < LEAST_ROWS // 2 or spread <= 1e-9 * (1 + abs(middle)):
         return fallback, FORMS
     calm = np.clip(window, middle - 6 * spread, middle + 6 * spread)
@@ -111,7 +111,7 @@ def _fitted(window: Floats, forms: tuple[tuple[str, str], ...]) -> tuple[_Fit, t
     return best, chosen
 
 
-def _estimated(window: Floats, lift: float, form: tuple[str, str]) -> tuple[_Fit, float]:
+def _estimated(window: Floats, lift: float, form: tuple[str, str]) -> tuple[_EtsFit, float]:
     """statsmodels' estimate of one form on `window` + `lift`, and its AICc; the start is known: only rates are searched."""
     error, trend = form
     start = {} if trend == "none" else {"initial_trend": 0.0}
@@ -132,12 +132,12 @@ def _estimated(window: Floats, lift: float, form: tuple[str, str]) -> tuple[_Fit
     phi = 0.0 if trend == "none" else float(rest[1]) if trend == "damped" else 1.0
     size = float(np.median(np.abs(window + lift - made.fittedvalues)))
     state = (float(made.level[-1]) - lift, 0.0 if trend == "none" else float(made.slope[-1]))
-    fit = _Fit(alpha=alpha, beta=beta, phi=phi, size=size + 1e-9 * (1 + abs(lift)), state=state)
+    fit = _EtsFit(alpha=alpha, beta=beta, phi=phi, size=size + 1e-9 * (1 + abs(lift)), state=state)
     aicc = float(made.aicc)
     return fit, aicc if np.isfinite(aicc) and np.isfinite(state).all() else np.inf
 
 
-def _filtered(values: Floats, observed: NDArray[np.bool_], fit: _Fit) -> tuple[Floats, Floats]:
+def _filtered(values: Floats, observed: NDArray[np.bool_], fit: _EtsFit) -> tuple[Floats, Floats]:
     """Level and trend before the first and after each of `values` (k,): (k + 1,) each; unknown values teach nothing."""
     level, growth = fit.state
     size, levels, growths = fit.size, [level], [growth]

@@ -36,13 +36,30 @@ def without_spikes(values: Floats) -> Floats:
         most[first:] = np.maximum.accumulate(np.concatenate(([most[first]], np.where(known, kept, 0.0)[first:])))
 
 
-def causal_fill(values: Floats, day: int) -> Floats:
-    """`values` (n,) with every gap filled from the past only: the value a day before, else the last one, else zero."""
+def causal_fill(values: Floats, seasons: tuple[int, ...] = (), *, start: Floats | float = 0.0) -> Floats:
+    """`values` (..., n) with every gap filled from the past only.
+
+    A gap takes the value one season before, of the first of `seasons` (steps) that reaches back into the series, else the
+    last value, else `start` (...). With `seasons`, `values` must be one series.
+    """
+    n = values.shape[-1]
+    if not seasons:
+        last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(n), -1), axis=-1)
+        held = np.take_along_axis(values, np.maximum(last, 0), axis=-1)
+        return np.where(last >= 0, held, np.asarray(start)[..., None])
     filled = np.array(values, dtype=float)
     for row in np.flatnonzero(~np.isfinite(filled)):
-        before = filled[row - day] if 0 < day <= row else np.nan
-        filled[row] = before if np.isfinite(before) else (filled[row - 1] if row else 0.0)
+        lag = next((season for season in seasons if season <= row), 1)
+        filled[row] = filled[row - lag] if row else start
     return filled
+
+
+def read_at(quantiles: Floats, levels: Floats, wanted: Floats) -> Floats:
+    """Quantile functions (..., levels) read at the `wanted` levels, linear between the known ones and flat beyond them."""
+    right = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
+    left = right - 1
+    share = np.clip((wanted - levels[left]) / (levels[right] - levels[left]), 0.0, 1.0)
+    return np.asarray(quantiles[..., left] + share * (quantiles[..., right] - quantiles[..., left]))
 
 
 def shifted(values: Floats, lag: int, length: int) -> Floats:

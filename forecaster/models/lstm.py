@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError, ModelStoreError
 from forecaster.models.base import Stretch
+from forecaster.models.features import read_at
 from forecaster.models.lstm_features import HIGHEST, Grid, Samples, concatenate, samples
 from forecaster.models.lstm_net import NetSize, Weights, initial_weights, run, train, weight_names, weight_shapes
 
@@ -88,7 +89,8 @@ class QuantileLstm:
         _, made = stretch.once(
             ("lstm", id(self)), lambda: (self, self._past(stretch, horizons)), at=0 if together else h
         )
-        return _at(levels, made[rows - h, horizons.index(h)])
+        said = made[rows - h, horizons.index(h)]
+        return said if levels == LEVELS else read_at(said, np.asarray(LEVELS), np.asarray(levels))
 
     def _past(self, stretch: Stretch, horizons: tuple[int, ...]) -> Floats:
         """Quantiles (n + longest, horizons, LEVELS) by origin, NaN where it is not asked; the tail is for negative ones."""
@@ -238,13 +240,3 @@ def parse(content: bytes, *, source: str = "the saved LSTM") -> QuantileLstm:
 def _until(grid: Grid, moment: int) -> Grid:
     """The steps that had ended by `moment`."""
     return replace(grid, values=grid.values[: max(0, (moment - grid.start) // grid.step)])
-
-
-def _at(levels: tuple[float, ...], quantiles: Floats) -> Floats:
-    """Quantiles (n, LEVELS) read at other levels, linear between and flat beyond."""
-    if levels == LEVELS:
-        return quantiles
-    grid = np.asarray(LEVELS)
-    right = np.clip(np.searchsorted(grid, levels), 1, len(grid) - 1)
-    share = np.clip((np.asarray(levels) - grid[right - 1]) / (grid[right] - grid[right - 1]), 0.0, 1.0)
-    return np.asarray(quantiles[:, right - 1] + share * (quantiles[:, right] - quantiles[:, right - 1]))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.models.features import causal_fill
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -86,15 +88,6 @@ def concatenate(parts: list[Samples]) -> Samples:
     )
 
 
-def causal_fill(values: Floats, day: int) -> Floats:
-    """Fill unknown steps from the same time a week before, else a day before, else the last value, else zero."""
-    filled = np.where(np.isfinite(values), np.maximum(values, 0.0), np.nan)
-    week = 7 * day
-    for t in np.flatnonzero(~np.isfinite(filled)):
-        filled[t] = filled[t - week] if t >= week else filled[t - day] if t >= day else filled[t - 1] if t else 0.0
-    return filled
-
-
 def _trailing_mean(total: Floats, ends: Ints, length: int) -> Floats:
     """Mean of the `length` values that end with `ends` (fewer at the start); `total` is the cumulative sum from 0."""
     starts = np.maximum(ends + 1 - length, 0)
@@ -110,7 +103,7 @@ def samples(grid: Grid, origins: Ints, horizons: Ints) -> Samples:
     if len(origins) and (origins.min() < 0 or origins.max() >= count):
         raise ValueError(f"origins must lie in 0..{count - 1}")
     day, week = grid.day, 7 * grid.day
-    filled = causal_fill(grid.values, day)
+    filled = np.maximum(causal_fill(grid.values, (week, day)), 0.0)
     total = np.concatenate([[0.0], np.cumsum(filled)])
     sizes = _levels(filled, day)
     levels = np.where(sizes > 0, sizes, 1.0)

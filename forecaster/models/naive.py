@@ -37,7 +37,7 @@ class SeasonalNaive:
         return f"naive-{self.season}"
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
-        """See `base.Model`."""
+        """See `base.PointModel`."""
         season = _season(stretch, self.season)
         return shifted(stretch.values, whole_seasons(season, h), len(stretch) + h)
 
@@ -55,7 +55,7 @@ class SeasonalMean:
         return f"mean-{self.season}"
 
     def ahead(self, stretch: Stretch, h: int) -> Floats:
-        """See `base.Model`."""
+        """See `base.PointModel`."""
         season = _season(stretch, self.season)
         means = seasonal_ewma(stretch.values, season, self.rate)
         return np.asarray(shifted(means, whole_seasons(season, h), len(stretch) + h))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
+from forecaster.series.loss import pinball
 
 Floats = NDArray[np.float64]
 #: Levels of the weighted quantile loss.
@@ -61,9 +62,8 @@ def weighted_quantile_loss(values: Floats, quantiles: Floats, levels: Sequence[f
     if total <= 0:
         return np.nan
     columns = [list(levels).index(level) for level in SCORED]
-    grid = np.array(SCORED)
-    off = values[:, None] - quantiles[:, columns]
-    return float(np.mean(2 * np.maximum(grid * off, (grid - 1) * off).sum(axis=0) / total))
+    losses = pinball(values, quantiles[:, columns], np.array(SCORED))
+    return float(np.mean(2 * losses.sum(axis=0) / total))
 
 
 def seasonal_difference(history: Floats, season: int) -> float:

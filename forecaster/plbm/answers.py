@@ -12,7 +12,7 @@ from forecaster.errors import ForecastError
 from forecaster.hierarchy.joint import Joint, path_quantiles
 from forecaster.history.history import History
 from forecaster.plbm.prediction import Prediction
-from forecaster.plbm.state import State
+from forecaster.plbm.state import PlbmState
 from forecaster.series.prior import unknown_user
 
 #: How far ahead is answered; and how many known users stand for one that is not known.
@@ -45,7 +45,7 @@ def too_far(steps: int, step: timedelta) -> bool:
     return steps * step > FARTHEST
 
 
-def answer(made: Joint, state: State, node: int, steps: int, base: dict[str, Any]) -> Prediction:
+def answer(made: Joint, state: PlbmState, node: int, steps: int, base: dict[str, Any]) -> Prediction:
     """The prediction for `base`'s user and application in a node of the history, `steps` ahead."""
     structure, pairs = made.structure, state.history.pairs
     holder = made.series[int(structure.holder[node])]

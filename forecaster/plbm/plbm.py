@@ -37,7 +37,7 @@ from forecaster.parallel import Runner, in_order
 from forecaster.plbm.answers import answer, steps_ahead, too_far
 from forecaster.plbm.prediction import Prediction, Recommendation, recommendations
 from forecaster.plbm.scoring import scored
-from forecaster.plbm.state import Fitted, State, due_of
+from forecaster.plbm.state import Fitted, PlbmState, due_of
 from forecaster.tuner import Tuner
 from forecaster.workload.costs import learn_workload
 from forecaster.workload.utilisation import Units, without_measurement
@@ -69,12 +69,12 @@ class PLBM:
         self._node_of = node_of
         self._run = run
         self._tuner = tuner
-        self._state: State | None = None
+        self._state: PlbmState | None = None
         self._joint: Joint | None = None
         self._structure: Structure | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> PlbmState:
         """Everything that was learned. Raises `ForecastError` before `train`."""
         if self._state is None:
             raise ForecastError("the forecaster knows no history yet; call train (or run `tiercast train`) first.")
@@ -82,14 +82,14 @@ class PLBM:
 
     @classmethod
     def resumed(
-        cls, state: State, *, node_of: NodeOf = by_application, run: Runner = in_order, tuner: Tuner | None = None
+        cls, state: PlbmState, *, node_of: NodeOf = by_application, run: Runner = in_order, tuner: Tuner | None = None
     ) -> PLBM:
         """A PLBM that goes on from a kept state."""
         plbm = cls(state.settings, node_of=node_of, run=run, tuner=tuner)
         plbm._take(state)
         return plbm
 
-    def _take(self, state: State) -> None:
+    def _take(self, state: PlbmState) -> None:
         self._state, self._joint = state, None
         self._structure = structure_of(state.history, self._node_of, state.settings)
 
@@ -123,7 +123,7 @@ class PLBM:
         workload = learn_workload(events)
         quality = kept.quality.with_findings([*odd, *(() if workload is None else workload.findings())])
         self._take(
-            State(
+            PlbmState(
                 settings=self._settings,
                 history=replace(kept, measurements=pd.DataFrame(), quality=quality),
                 workload=workload,

@@ -13,11 +13,12 @@ from forecaster.demand import LEVELS
 from forecaster.hierarchy.modelled import whole_names
 from forecaster.hierarchy.structure import Structure, pair_values, series_values, whole_values
 from forecaster.history.history import Floats, History
-from forecaster.plbm.state import HIGH, LOW, Fitted, State
+from forecaster.plbm.state import HIGH, LOW, Fitted, PlbmState
+from forecaster.series.loss import pinball
 from forecaster.series.paths import levels_of
 
 
-def scored(state: State, structure: Structure, newer: History) -> tuple[dict[str, Fitted], int]:
+def scored(state: PlbmState, structure: Structure, newer: History) -> tuple[dict[str, Fitted], int]:
     """Fits of `state` with their scores after the steps of `newer` that they had forecast, and how many steps those were.
 
     `structure` is that of `state`: its series are read off the newer history by name.
@@ -39,19 +40,12 @@ def scored(state: State, structure: Structure, newer: History) -> tuple[dict[str
         count += int(seen.sum())
         level = levels_of(came[seen], quantiles[seen], np.asarray(LEVELS))
         inside = (came[seen] >= quantiles[seen, LOW] - 1e-9) & (came[seen] <= quantiles[seen, HIGH] + 1e-9)
-        losses = pinball(came[seen], quantiles[seen])
+        losses = pinball(came[seen], quantiles[seen], np.asarray(LEVELS)).mean(axis=1)
         out[name] = replace(known, score=known.score.after(level, inside, losses, came[seen]))
     return out, count
 
 
-def pinball(values: Floats, quantiles: Floats) -> Floats:
-    """(n,) pinball loss of `quantiles` (n, levels), mean over the levels, in requests."""
-    grid = np.asarray(LEVELS)
-    off = values[:, None] - quantiles
-    return np.asarray(np.maximum(grid * off, (grid - 1) * off).mean(axis=1))
-
-
-def _values(state: State, structure: Structure, newer: History) -> dict[str, Floats]:
+def _values(state: PlbmState, structure: Structure, newer: History) -> dict[str, Floats]:
     """(n,) of each of the old structure's series, big pairs and wholes in the newer history."""
     place = {pair: k for k, pair in enumerate(state.history.pairs)}
     codes = np.array([structure.codes[place[p]] if p in place else -1 for p in newer.pairs], dtype=np.int64)

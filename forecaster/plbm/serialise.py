@@ -25,7 +25,7 @@ from forecaster.history.history import History
 from forecaster.history.quality import Quality
 from forecaster.models.lstm import dump, parse
 from forecaster.plbm.plain import from_plain, to_plain
-from forecaster.plbm.state import Fitted, State
+from forecaster.plbm.state import Fitted, PlbmState
 from forecaster.series.tail import TailShape
 from forecaster.workload.costs import Workload
 
@@ -63,7 +63,7 @@ class _Head:
     tail: TailShape
 
 
-def to_files(state: State) -> dict[str, bytes]:
+def to_files(state: PlbmState) -> dict[str, bytes]:
     """File name → content."""
     history = state.history
     names = tuple(sorted(history.utilisation))
@@ -104,7 +104,7 @@ def to_files(state: State) -> dict[str, bytes]:
     return files if state.net.net is None else files | {NET: dump(state.net.net)}
 
 
-def from_files(files: Mapping[str, bytes]) -> State:
+def from_files(files: Mapping[str, bytes]) -> PlbmState:
     """The state in `files`; raises `ModelStoreError` for another version or files that are cut short."""
     for name in (STATE, HISTORY, FRESH):
         if name not in files:
@@ -127,7 +127,7 @@ def from_files(files: Mapping[str, bytes]) -> State:
         raise ModelStoreError(f"the kept model is cut short or damaged ({problem}); {REMEDY}.") from None
 
 
-def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str, NDArray[Any]], net: Net) -> State:
+def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str, NDArray[Any]], net: Net) -> PlbmState:
     top = head.history
     history = History(
         step=top.step,
@@ -149,7 +149,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
         one.name: NodeForecast(**_shared(one), quantiles=numbers[f"quantiles-{k}"], errors=numbers[f"errors-{k}"])
         for k, one in enumerate(head.fresh)
     }
-    return State(
+    return PlbmState(
         settings=head.settings,
         history=history,
         fitted=head.fitted,

@@ -27,7 +27,7 @@ LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class RunningScore:
     """How a series' forecasts did since its last fit: exponentially weighted over about two days of hourly steps.
 
     `seen` effective number of scored steps, `inside` share within the 90 % interval, `level` mean level at which demand
@@ -40,13 +40,15 @@ class Score:
     loss: float = 0.0
     scale: float = 0.0
 
-    def after(self, levels: Floats, inside: NDArray[np.bool_], losses: Floats, values: Floats) -> Score:
+    def after(self, levels: Floats, inside: NDArray[np.bool_], losses: Floats, values: Floats) -> RunningScore:
         """The score after more steps, given in order."""
         seen, mean = self.seen, np.array([self.inside, self.level, self.loss, self.scale])
         for row in zip(inside, levels, losses, values, strict=True):
             seen = min(seen + 1.0, MEMORY)
             mean += (np.array(row, dtype=float) - mean) / seen
-        return Score(seen=seen, inside=float(mean[0]), level=float(mean[1]), loss=float(mean[2]), scale=float(mean[3]))
+        return RunningScore(
+            seen=seen, inside=float(mean[0]), level=float(mean[1]), loss=float(mean[2]), scale=float(mean[3])
+        )
 
     def verdict(self, rules: RefitRules) -> str:
         """Why the series must be fitted anew, or ""."""
@@ -76,7 +78,7 @@ class Fitted:
     effects: tuple[tuple[str, Effect], ...]
     choices: Choices
     fitted: datetime
-    score: Score = field(default_factory=Score)
+    score: RunningScore = field(default_factory=RunningScore)
 
     @classmethod
     def by(cls, made: NodeForecast, fitted: datetime) -> Fitted:
@@ -87,7 +89,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class PlbmState:
     """All of a trained PLBM. `fresh` holds forecasts from the history's last step, by series, where already made;
     `net` is the global net where it was trained on the panel, `tail` the shape that far tails are shrunk to."""
 
@@ -101,7 +103,7 @@ class State:
     tail: TailShape = DECLARED
 
 
-def due_of(state: State, names: Iterable[str]) -> dict[str, str]:
+def due_of(state: PlbmState, names: Iterable[str]) -> dict[str, str]:
     """Which of the series `names` are to be fitted anew, and why: new, failed by their score, or due by schedule."""
     rules, now = state.settings.refit, state.history.end
     due: dict[str, str] = {}

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.models.features import shifted
 from forecaster.rolling.recursive import (
     EXPERTS,
+    FEWEST,
     GRID,
     dressed,
-    lagged,
     quantiles_of,
     restored,
-    tail_quantiles,
+    sample_quantiles,
     transformed,
 )
+from forecaster.series.loss import pinball
 
 Floats = NDArray[np.float64]
 #: Weights of the averaged distribution and of the hour's past in the pool; the experts share the rest.
@@ -41,7 +43,7 @@ def seasonal(y: Floats, *, season: int, scale: str, h: int, day: int, trained: i
     """Quantiles (n, GRID) of the same step a season ago with its past errors."""
     unit = max(float(np.mean(y[:trained])), 1e-12)
     x = transformed(y, scale, unit)
-    center = lagged(x, season)
+    center = shifted(x, season, len(x))
     center = np.where(np.isfinite(center), center, x[: min(season, trained)].mean())
     warm = max(min(season, trained - 10), 0)
     spread = np.ones(len(x))
@@ -60,7 +62,7 @@ def hourly(y: Floats, *, h: int, day: int) -> Floats:
             distance = np.abs(block[: len(past)] - block[t])
             near = past[np.minimum(distance, blocks - distance) <= 1]
             near = near if len(near) >= 10 else past
-            quantiles = tail_quantiles(near) if len(near) >= 30 else np.quantile(near, GRID)
+            quantiles = sample_quantiles(near) if len(near) >= FEWEST else np.quantile(near, GRID)
         out[t] = quantiles
     return np.maximum(out, 0.0)
 
@@ -68,8 +70,7 @@ def hourly(y: Floats, *, h: int, day: int) -> Floats:
 def averaged(y: Floats, parts: Floats, *, h: int, day: int, trained: int) -> tuple[Floats, Floats]:
     """The parts' (experts, n, GRID) quantiles averaged per group of levels, and the pool's weights (n, experts)."""
     count, n, _ = parts.shape
-    gap = y[None, :, None] - parts
-    loss = np.maximum(GRID * gap, (GRID - 1) * gap)
+    loss = pinball(y, parts, GRID)
     forget, first = 1 - 1 / (8 * day), min(2 * day, trained // 4)
     out, pool = np.zeros(parts.shape[1:]), np.full((n, count), 1 / count)
     for group in (GRID <= 0.5, (GRID > 0.5) & (GRID <= 0.9), GRID > 0.9):
@@ -111,7 +112,7 @@ def predictive(y: Floats, *, day: int, h: int, trained: int, others: Sequence[Fl
         masses.append(share[:, None] * mass[None, :])
     values, weights = np.concatenate(points, axis=1), np.concatenate(masses, axis=1)
     # A tail is extrapolated; nothing is bought for demand far beyond both everything seen and the forecast's own 99 %.
-    seen = lagged(np.maximum.accumulate(y), h)
+    seen = shifted(np.maximum.accumulate(y), h, len(y))
     far = 1.3 * np.maximum(np.where(np.isfinite(seen), seen, y[0]), mix[:, np.searchsorted(GRID, 0.99 - 1e-9)])
     values = np.minimum(np.maximum(np.nan_to_num(values, posinf=np.inf), 0.0), far[:, None])
     order = np.argsort(values, axis=1, kind="stable")

@@ -3,7 +3,7 @@
 The rule: row t of every result reads targets of rows ≤ t - h only. Lags, seasonal lags, running means and the daily
 curve in a transformed scale (log: errors in proportion; linear: spikes of fixed height; square root between) predict the
 level; a second regression predicts the log of the error's size; the distribution of the standardised errors is empirical
-with a generalised Pareto tail (Hosking & Wallis 1987, probability-weighted moments).
+with a generalised Pareto tail (`forecaster.series.tail`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.models.features import shifted
+from forecaster.series.tail import tail_quantiles, threshold_level
+
 Floats = NDArray[np.float64]
 #: Levels of the predictive distribution: the forecasts' grid and a tail that a share of 0.1 % needs.
 TAIL = (0.97, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99997)
 GRID: Floats = np.array([0.01, *(round(0.05 * k, 2) for k in range(1, 20)), *TAIL])
+
+#: Values that a sample needs for a tail of its own, and how many of them are its tail at least.
+FEWEST, LEAST = 30, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +61,6 @@ def restored(x: Floats, scale: str, unit: float) -> Floats:
     return (v**2 if scale == "root" else v) * unit
 
 
-def lagged(x: Floats, lag: int) -> Floats:
-    """`x` moved `lag` rows later; NaN before its first."""
-    out = np.full(len(x), np.nan)
-    if lag < len(x):
-        out[lag:] = x[: len(x) - lag]
-    return out
-
-
 def design(x: Floats, *, day: int, h: int, seasonal: bool, weekly: bool) -> Floats:
     """Regressors (n, k) of `x` (n,); every entry of row t is of rows ≤ t - h."""
     n, week = len(x), 7 * day
@@ -70,12 +68,12 @@ def design(x: Floats, *, day: int, h: int, seasonal: bool, weekly: bool) -> Floa
     if seasonal:
         lags |= {day - 1, day, day + 1, day + h, day + h + 1, 2 * day}
         lags |= {week - 1, week, week + 1, week + h, 2 * week} if weekly else set()
-    columns = [np.ones(n)] + [lagged(x, lag) for lag in sorted(lag for lag in lags if lag >= h)]
+    columns = [np.ones(n)] + [shifted(x, lag, n) for lag in sorted(lag for lag in lags if lag >= h)]
     total = np.cumsum(x)
     for width in (max(day // 4, 1), day):
         mean = np.full(n, np.nan)
         mean[width:] = (total[width:] - total[:-width]) / width
-        columns.append(lagged(mean, h))
+        columns.append(shifted(mean, h, n))
     columns += daily(n, day, 4 if seasonal else 1)
     out = np.stack(columns, axis=1)
     out = np.where(np.isfinite(out), out, out[:, 1:2])
@@ -123,25 +121,16 @@ def smoothed(values: Floats, rate: float, h: int) -> Floats:
     return out
 
 
-def tail_quantiles(z: Floats) -> Floats:
-    """Quantiles (GRID,) of a sample: empirical, beyond its last 3 % a generalised Pareto tail, shape drawn to 0.1."""
-    if len(z) < 30:
+def sample_quantiles(z: Floats) -> Floats:
+    """Quantiles (GRID,) of a sample: empirical, with a generalised Pareto tail beyond its last 3 %; normal if it is small."""
+    if len(z) < FEWEST:
         from scipy.stats import norm
 
         deviation = float(z.std()) if len(z) > 5 else 1.0
         return np.asarray(norm.ppf(GRID) * max(deviation, 1e-9) * 1.2)
     out = np.quantile(z, GRID)
-    ordered, n = np.sort(z), len(z)
-    k = min(max(int(0.05 * n), 10), n // 2)
-    threshold = ordered[-k - 1]
-    excess = ordered[-k:] - threshold
-    b0 = float(excess.mean())
-    b1 = float(np.sum((1 - (np.arange(1, k + 1) - 0.35) / k) * excess) / k)
-    shape = float(np.clip(2 - b0 / (b0 - 2 * b1) if b0 > 2 * b1 else 0.5, -0.3, 0.6))
-    shape = (k * shape + 50 * 0.1) / (k + 50)
-    far = 1 - 0.6 * k / n < GRID
-    ratio = (k / n) / (1 - GRID[far])
-    out[far] = threshold + b0 * (1 - shape) * (np.log(ratio) if abs(shape) < 1e-6 else (ratio**shape - 1) / shape)
+    far = 1 - 0.6 * (1 - threshold_level(len(z), LEAST)) < GRID
+    out[far] = tail_quantiles(np.sort(z), GRID[far], least=LEAST)
     return np.asarray(np.maximum.accumulate(out))
 
 
@@ -151,7 +140,7 @@ def dressed(center: Floats, spread: Floats, z: Floats, *, warm: int, h: int, eve
     for t in range(len(center)):
         if t % every == 0:
             past = z[warm : max(t - h + 1, warm)]
-            quantiles = tail_quantiles(past) if len(past) > 5 else quantiles
+            quantiles = sample_quantiles(past) if len(past) > 5 else quantiles
         out[t] = center[t] + spread[t] * quantiles
     return out
 
@@ -163,8 +152,8 @@ def quantiles_of(y: Floats, expert: Recursive, *, day: int, h: int, trained: int
     n, every = len(x), max(day // 4, 1)
     X = design(x, day=day, h=h, seasonal=expert.seasonal, weekly=trained >= 14 * day)
     center = recursive_fit(X, x, h=h, forget=expert.forget, ridge=1e-2)
-    low = lagged(np.minimum.accumulate(x), h)
-    high = lagged(np.maximum.accumulate(x), h)
+    low = shifted(np.minimum.accumulate(x), h, n)
+    high = shifted(np.maximum.accumulate(x), h, n)
     low, high = np.where(np.isfinite(low), low, x[0]), np.where(np.isfinite(high), high, x[0])
     center = np.clip(center, low - 0.2 * (high - low), high + 0.3 * (high - low))
     error = x - center

@@ -19,7 +19,7 @@ from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, seconds_of, stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.series.forecast import short_history
-from forecaster.series.knots import Settings, prequential
+from forecaster.series.knots import SeriesSettings, prequential
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def walk(
     levels: tuple[float, ...] = LEVELS,
     experts: Sequence[Expert] = MODELS,
     quantile_models: Sequence[QuantileModel] = (),
-    settings: Settings | None = None,
+    settings: SeriesSettings | None = None,
     covariates: Floats | None = None,
     far: bool = True,
 ) -> WalkForecast:
@@ -73,7 +73,7 @@ def walk(
     Seconds, not minutes: 8 weeks of 5-minute steps take about as long as one ARIMA fit.
     """
     length = round(step.total_seconds())
-    settings = settings or Settings()
+    settings = settings or SeriesSettings()
     stretch = stretch_of(
         y,
         start=int(seconds_of(times[:1])[0]) if len(times) else 0,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.models.base import Stretch
-from forecaster.models.features import blocks, ewma, seasonal_ewma, shifted, whole_seasons
+from forecaster.models.features import blocks, causal_fill, ewma, read_at, seasonal_ewma, shifted, whole_seasons
 from forecaster.models.ridge import normal_equations
 from forecaster.series.tail import PRIOR_SHAPE, tail_quantiles
 
@@ -66,7 +66,7 @@ def predicted_scale(errors: Floats, stretch: Stretch, h: int) -> Floats:
     size = np.abs(errors)
     # Only errors that every dressed row knows: a row is dressed once FEWEST of them are known, and not before.
     start = float(np.median(size[seen][:FEWEST]))
-    flat = _carried(np.where(seen, size, np.nan), start)
+    flat = causal_fill(size, start=start)
     slow = shifted(ewma(flat, 0.005), h, m)[rows]
     columns = [shifted(ewma(flat, 0.15), h, m), shifted(ewma(flat, 0.02), h, m)]
     if day := stretch.day:
@@ -81,13 +81,6 @@ def predicted_scale(errors: Floats, stretch: Stretch, h: int) -> Floats:
     scale = equations.forecasts(30.0 * h / stretch.stride(h))
     scale = np.where(np.isfinite(scale), scale, slow)
     return np.asarray(np.maximum(scale, 0.15 * slow + 1e-9 * (1 + np.abs(start))))
-
-
-def _carried(values: Floats, start: float) -> Floats:
-    """`values` with gaps filled by the last finite value, `start` before the first."""
-    rows = np.where(np.isfinite(values), np.arange(len(values)), -1)
-    last = np.maximum.accumulate(rows)
-    return np.where(last >= 0, values[np.maximum(last, 0)], start)
 
 
 def normalised(point: Floats, stretch: Stretch, h: int) -> tuple[Floats, Floats]:
@@ -169,14 +162,6 @@ def recalibrate(
         made = quantiles[part].copy()
         for k in set(third.tolist()):
             here = third == k
-            made[here] = _read_at(made[here], levels, np.maximum.accumulate(read[k]))
+            made[here] = read_at(made[here], levels, np.maximum.accumulate(read[k]))
         out[part] = made
     return out
-
-
-def _read_at(quantiles: Floats, levels: Floats, wanted: Floats) -> Floats:
-    """The quantile functions (rows, levels) at the `wanted` levels, linear between and flat beyond the known ones."""
-    right = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
-    left = right - 1
-    share = np.clip((wanted - levels[left]) / (levels[right] - levels[left]), 0.0, 1.0)
-    return np.asarray(quantiles[:, left] + share * (quantiles[:, right] - quantiles[:, left]))

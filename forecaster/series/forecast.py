@@ -17,7 +17,7 @@ from forecaster.demand import LEVELS
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel, Stretch, seconds_of, stretch_of
 from forecaster.models.features import seasons_of
-from forecaster.series.knots import STRIDES, Prequential, Settings, knots, prequential
+from forecaster.series.knots import STRIDES, Prequential, SeriesSettings, knots, prequential
 from forecaster.series.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
 from forecaster.series.reasons import reason, recent_coverage, spoken
 
@@ -79,7 +79,7 @@ def forecast_series(
     rng: np.random.Generator,
     experts: Sequence[Expert] = MODELS,
     quantile_models: Sequence[QuantileModel] = (),
-    settings: Settings | None = None,
+    settings: SeriesSettings | None = None,
     prior: Floats | None = None,
     horizons: Sequence[int] | None = None,
 ) -> SeriesForecast:
@@ -144,7 +144,7 @@ def read_stretch(
     horizons: tuple[int, ...],
     seasons: tuple[int, ...] | None = None,
     covariates: Floats | None = None,
-    settings: Settings | None = None,
+    settings: SeriesSettings | None = None,
 ) -> Stretch:
     """The stretch of the newest rows of `y` (n,), cut to what a forecast reads at most; as `forecast_series` asks it."""
     length = round(step.total_seconds())

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class SeriesSettings:
     """What the tuner may move; the defaults were chosen on the tune split (docs/models.md).
 
     `forget_days` half-life of the mixing regrets; `blocks_per_day` how often weights and levels move; `rate` of the
@@ -43,7 +43,7 @@ class Settings:
 
 
 #: For a forecast from one origin: its past is only there to weigh and calibrate, so it is walked in larger strides.
-STRIDES = Settings(refit_days=5.0, blocks_per_day=1)
+STRIDES = SeriesSettings(refit_days=5.0, blocks_per_day=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,13 @@ def prequential(
     levels: tuple[float, ...] = LEVELS,
     experts: Sequence[Expert] = MODELS,
     quantile_models: Sequence[QuantileModel] = (),
-    settings: Settings | None = None,
+    settings: SeriesSettings | None = None,
 ) -> Prequential:
     """The mixed, recalibrated quantiles of every step of `stretch` (in requests) and of the h after it.
 
     Row t reads steps ≤ t - h only. Rows are NaN where no model could speak yet.
     """
-    chosen = settings or Settings()
+    chosen = settings or SeriesSettings()
     grid, rows, stride = np.asarray(levels), stretch.asked(h), stretch.stride(h)
     parts = []
     for expert in experts:

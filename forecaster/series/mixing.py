@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.models.features import blocks
+from forecaster.series.loss import pinball
 
 Floats = NDArray[np.float64]
 #: Power of the inverse relative loss, and the share of Bernstein's weights (docs/models.md: what was tried).
@@ -157,9 +158,7 @@ def _inverse_losses(
 
     for one, said in zip(experts[:, :n], spoke, strict=True):
         # One expert after the other: what is worked on then stays in the cache.
-        error = values[:, None] - one
-        loss = error * levels
-        np.subtract(loss, error, out=loss, where=error < 0)
+        loss = pinball(values, one, levels)
         loss *= said[:, None]
         common += loss
         losses.append(summed(loss))

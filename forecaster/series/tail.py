@@ -47,9 +47,14 @@ def own_weight(exceedances: float) -> float:
     return exceedances / (exceedances + PRIOR_WEIGHT)
 
 
-def exceedances(ordered: Floats) -> tuple[float, Floats]:
-    """The 0.95 quantile of `ordered` values (n ≥ 1,) and by how much those above it exceed it, ascending."""
-    place = THRESHOLD * (len(ordered) - 1)
+def threshold_level(n: int, least: int = 0) -> float:
+    """Level of the quantile beyond which n values are the tail: 0.95, lower where fewer than `least` would lie above."""
+    return max(min(THRESHOLD, 1 - least / n), 0.5)
+
+
+def exceedances(ordered: Floats, level: float = THRESHOLD) -> tuple[float, Floats]:
+    """The quantile at `level` of `ordered` values (n ≥ 1,) and by how much those above it exceed it, ascending."""
+    place = level * (len(ordered) - 1)
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
     threshold = float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
@@ -70,19 +75,22 @@ def shape_by_moments(ordered: Floats, otherwise: float = PRIOR_SHAPE) -> float:
     return float(np.clip(2 - a0 / gap, -0.5, 0.7)) if gap > 1e-12 * a0 else 0.7
 
 
-def tail_quantiles(ordered: Floats, levels: Floats, usual: float = PRIOR_SHAPE) -> Floats:
-    """Quantiles (levels,) ≥ 0.95 of `ordered` residuals (n,): threshold + scale/shape·(((1 - q)/(1 - 0.95))^-shape - 1).
+def tail_quantiles(ordered: Floats, levels: Floats, usual: float = PRIOR_SHAPE, *, least: int = 0) -> Floats:
+    """Quantiles (levels,) of `ordered` residuals (n,) beyond a threshold, the quantile at t = `threshold_level(n, least)`:
+
+        threshold + scale/shape · (((1 - q)/(1 - t))^-shape - 1)
 
     The shape is shrunk towards the `usual` one by the number of exceedances; the scale then matches their mean.
     """
-    threshold, over = exceedances(ordered)
+    beyond = threshold_level(len(ordered), least)
+    threshold, over = exceedances(ordered, beyond)
     if len(over) == 0 or over[-1] <= 0:
         # No residual lies above: what is known of the spread then is the distance from the median.
         over = np.array([max(threshold - float(ordered[len(ordered) // 2]), 0.0) / 2])
     weight = own_weight(len(over))
     shape = weight * shape_by_moments(over, usual) + (1 - weight) * usual
     scale = float(over.mean()) * (1 - shape)  # mean of a generalised Pareto distribution: scale / (1 - shape)
-    ratio = (1 - np.asarray(levels, dtype=float)) / (1 - THRESHOLD)
+    ratio = (1 - np.asarray(levels, dtype=float)) / (1 - beyond)
     if abs(shape) < 1e-6:
         return threshold - scale * np.log(ratio)
     return np.asarray(threshold + scale / shape * (ratio**-shape - 1))

@@ -9,13 +9,13 @@ The rule: it chooses from a fixed list of settings and learns only from forecast
 
 from __future__ import annotations
 
-from forecaster.tuner.agent import Memory, Tuner, Verdict, Weights, fit_offline
+from forecaster.tuner.agent import ActionMemory, ClassMode, Tuner, Weights, fit_offline
 from forecaster.tuner.online import Choice, refined
 from forecaster.tuner.policy import parse_policy, shipped_tuner
 from forecaster.tuner.settings import ACTIONS, BOUNDS, DEFAULT, PipelineSettings, computing
 from forecaster.tuner.state import (
     SIZING_LEVELS,
-    State,
+    TunerState,
     distance,
     features,
     relative_loss,
@@ -29,12 +29,12 @@ __all__ = [
     "BOUNDS",
     "DEFAULT",
     "SIZING_LEVELS",
+    "ActionMemory",
     "Choice",
-    "Memory",
+    "ClassMode",
     "PipelineSettings",
-    "State",
     "Tuner",
-    "Verdict",
+    "TunerState",
     "Weights",
     "computing",
     "distance",

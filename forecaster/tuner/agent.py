@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.tuner.settings import ACTIONS, DEFAULT, PipelineSettings
-from forecaster.tuner.state import FEATURES, State, features
+from forecaster.tuner.state import FEATURES, TunerState, features
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Weights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class ActionMemory:
     """What one series has shown of one action: discounted number and mean of reward minus predicted advantage."""
 
     count: float = 0.0
@@ -55,7 +55,7 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class ClassMode:
     """How a class of series is served: `mode` "agent", "rule" or "default"; `rule` is the action's name for "rule"."""
 
     mode: str
@@ -89,16 +89,16 @@ def fit_offline(
 class Tuner:
     """Chooses the pipeline's settings and learns from what came of it.
 
-    `verdicts` says per class of series (State.group) whether the agent decides, a fixed rule, or the default; a class
+    `modes` says per class of series (TunerState.group) whether the agent decides, a fixed rule, or the default; a class
     that is not listed gets the default. Only the memory of series changes; `memory` returns it for saving.
     """
 
     def __init__(
         self,
         weights: Weights,
-        verdicts: Mapping[str, Verdict],
+        modes: Mapping[str, ClassMode],
         *,
-        memory: Mapping[str, Mapping[str, Memory]] | None = None,
+        memory: Mapping[str, Mapping[str, ActionMemory]] | None = None,
         actions: tuple[PipelineSettings, ...] = ACTIONS,
     ) -> None:
         if weights.coefficients.shape != (len(actions), len(FEATURES)):
@@ -106,7 +106,7 @@ class Tuner:
                 f"the policy has {weights.coefficients.shape} coefficients, expected {(len(actions), len(FEATURES))}"
             )
         self._weights = weights
-        self._verdicts = dict(verdicts)
+        self._modes = dict(modes)
         self._actions = actions
         self._memory = {key: dict(value) for key, value in (memory or {}).items()}
 
@@ -116,35 +116,35 @@ class Tuner:
         return self._weights
 
     @property
-    def verdicts(self) -> dict[str, Verdict]:
+    def modes(self) -> dict[str, ClassMode]:
         """Per class of series who decides."""
-        return dict(self._verdicts)
+        return dict(self._modes)
 
     @property
-    def memory(self) -> dict[str, dict[str, Memory]]:
+    def memory(self) -> dict[str, dict[str, ActionMemory]]:
         """What was learned online: per series and horizon, per action name."""
         return {key: dict(value) for key, value in self._memory.items()}
 
-    def remembering(self, memory: Mapping[str, Mapping[str, Memory]]) -> Tuner:
+    def remembering(self, memory: Mapping[str, Mapping[str, ActionMemory]]) -> Tuner:
         """The same policy with another memory."""
-        return Tuner(self._weights, self._verdicts, memory=memory, actions=self._actions)
+        return Tuner(self._weights, self._modes, memory=memory, actions=self._actions)
 
-    def explores(self, state: State) -> bool:
+    def explores(self, state: TunerState) -> bool:
         """Whether the agent decides in this class of series, and so explores and learns."""
-        return self._verdicts.get(state.group, Verdict(mode="default")).mode == "agent"
+        return self._modes.get(state.group, ClassMode(mode="default")).mode == "agent"
 
     @staticmethod
-    def key(state: State) -> str:
+    def key(state: TunerState) -> str:
         """What memory is kept by: the series, horizons apart."""
         return f"{state.series}@{state.horizon_steps}"
 
-    def suggest(self, state: State, *, rng: np.random.Generator | None = None) -> PipelineSettings:
+    def suggest(self, state: TunerState, *, rng: np.random.Generator | None = None) -> PipelineSettings:
         """The settings for the next stretch of the series; without `rng` the best known ones, no exploration."""
-        verdict = self._verdicts.get(state.group, Verdict(mode="default"))
-        if verdict.mode == "default":
+        served = self._modes.get(state.group, ClassMode(mode="default"))
+        if served.mode == "default":
             return self._actions[0]
-        if verdict.mode == "rule":
-            return next((a for a in self._actions if a.name == verdict.rule), self._actions[0])
+        if served.mode == "rule":
+            return next((a for a in self._actions if a.name == served.rule), self._actions[0])
         mean, covariance = self.advantages(state)
         safe = mean >= -SAFE_LOSS
         if rng is not None:
@@ -154,7 +154,7 @@ class Tuner:
             mean = mean + EXPLORE * draw
         return self._actions[int(np.argmax(np.where(safe, mean, -np.inf)))]
 
-    def observe(self, state: State, settings: PipelineSettings, reward: float) -> None:
+    def observe(self, state: TunerState, settings: PipelineSettings, reward: float) -> None:
         """Learn from the reward (`state.reward`) that `settings`, chosen in `state`, have earned since.
 
         A reward that is not finite, or for settings that are no action, teaches nothing.
@@ -166,12 +166,12 @@ class Tuner:
         predicted = float(self._weights.coefficients[number] @ features(state))
         own = self._memory.setdefault(self.key(state), {})
         for name, kept in own.items():
-            own[name] = Memory(count=kept.count * FORGET, mean=kept.mean)
-        kept = own.get(settings.name, Memory())
+            own[name] = ActionMemory(count=kept.count * FORGET, mean=kept.mean)
+        kept = own.get(settings.name, ActionMemory())
         count = kept.count + 1.0
-        own[settings.name] = Memory(count=count, mean=kept.mean + (reward - predicted - kept.mean) / count)
+        own[settings.name] = ActionMemory(count=count, mean=kept.mean + (reward - predicted - kept.mean) / count)
 
-    def advantages(self, state: State) -> tuple[Floats, Floats]:
+    def advantages(self, state: TunerState) -> tuple[Floats, Floats]:
         """Expected advantage over the default (actions,) and its covariance, in log loss; both 0 for the default.
 
         Posterior of a linear Gaussian model: reward = the series' rewards at large + the offline model's advantage +
@@ -181,8 +181,8 @@ class Tuner:
         x = features(state)
         variance = SERIES_SPREAD**2 + np.einsum("f,afg,g->a", x, self._weights.covariance, x)
         own = self._memory.get(self.key(state), {})
-        counts = np.array([own.get(a.name, Memory()).count for a in self._actions])
-        means = np.array([own.get(a.name, Memory()).mean for a in self._actions])
+        counts = np.array([own.get(a.name, ActionMemory()).count for a in self._actions])
+        means = np.array([own.get(a.name, ActionMemory()).mean for a in self._actions])
         # Unknowns: the rewards at large (in place of the default's deviation), then each action's deviation.
         precision = np.diag(np.concatenate([[1 / REWARD_SPREAD**2], 1 / variance[1:]]))
         weight = counts / REWARD_NOISE**2

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from forecaster.demand import LEVELS
 from forecaster.models.base import Stretch
 from forecaster.series.knots import Prequential
-from forecaster.tuner.agent import Memory, Tuner
+from forecaster.tuner.agent import ActionMemory, Tuner
 from forecaster.tuner.settings import DEFAULT, PipelineSettings, computing
-from forecaster.tuner.state import State, reference, relative_loss, reward, sizing_loss, state_of
+from forecaster.tuner.state import TunerState, reference, relative_loss, reward, sizing_loss, state_of
 
 Floats = NDArray[np.float64]
 #: Days of new rows without which a refit teaches nothing: a shorter stretch is one part of the day only.
@@ -38,8 +38,8 @@ class Choice:
     """
 
     settings: PipelineSettings = DEFAULT
-    state: State | None = None
-    memory: Mapping[str, Memory] = field(default_factory=dict)
+    state: TunerState | None = None
+    memory: Mapping[str, ActionMemory] = field(default_factory=dict)
 
 
 def refined(

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forecaster.errors import ModelStoreError
-from forecaster.tuner.agent import Tuner, Verdict, Weights
+from forecaster.tuner.agent import ClassMode, Tuner, Weights
 from forecaster.tuner.settings import ACTIONS
 from forecaster.tuner.state import FEATURES
 
@@ -60,7 +60,7 @@ def parse_policy(text: str, *, source: str = "the tuner's policy") -> Tuner:
     )
     if weights.covariance.shape != (len(ACTIONS), len(FEATURES), len(FEATURES)):
         raise ModelStoreError(f"{source} has a covariance of another shape; run benchmarks.tuner.run again")
-    return Tuner(weights, {name: Verdict(mode=c.mode, rule=c.rule) for name, c in read.classes.items()})
+    return Tuner(weights, {name: ClassMode(mode=c.mode, rule=c.rule) for name, c in read.classes.items()})
 
 
 @cache

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel
 from forecaster.models.direct import Direct
-from forecaster.series.knots import Settings
+from forecaster.series.knots import SeriesSettings
 
 #: What each number may be (lowest, highest); BOUNDS and ACTIONS are all that the tuner can reach.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -83,7 +83,7 @@ class PipelineSettings:
         quantile_models: Sequence[QuantileModel],
         *,
         experts: Sequence[Expert] = MODELS,
-        base: Settings | None = None,
+        base: SeriesSettings | None = None,
     ) -> dict[str, Any]:
         """Keyword arguments `experts`, `quantile_models`, `settings` for pipeline.prequential, forecast_series, walk.
 
@@ -91,14 +91,14 @@ class PipelineSettings:
         """
         chosen = {
             name: value
-            for name in (f.name for f in fields(Settings))
+            for name in (f.name for f in fields(SeriesSettings))
             if (value := getattr(self, name, None)) is not None
         }
         starts = MODEL_SETS[self.model_set]
         return {
             "experts": tuple(self._moved(e) for e in experts if e.name.startswith(starts) and starts),
             "quantile_models": () if self.model_set == "without-lstm" else tuple(quantile_models),
-            "settings": replace(base or Settings(), **chosen),
+            "settings": replace(base or SeriesSettings(), **chosen),
         }
 
     def newest(self, values: NDArray[np.float64], step_seconds: int) -> NDArray[np.float64]:

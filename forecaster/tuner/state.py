@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from forecaster.models.base import Stretch
 from forecaster.models.naive import SeasonalNaive
 from forecaster.series.conformal import dress
+from forecaster.series.loss import pinball
 
 Floats = NDArray[np.float64]
 #: The quantiles that sizes are chosen at.
@@ -29,7 +30,7 @@ CAP = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class TunerState:
     """A series at the moment of a decision.
 
     Attributes:
@@ -61,12 +62,12 @@ class State:
         return asdict(self) | {"losses": dict(self.losses)}
 
     @staticmethod
-    def from_json(values: Mapping[str, Any]) -> State:
+    def from_json(values: Mapping[str, Any]) -> TunerState:
         """What `to_json` gave; an unknown key is a ValueError."""
-        known = {f.name for f in fields(State)}
+        known = {f.name for f in fields(TunerState)}
         if unknown := set(values) - known:
             raise ValueError(f"unknown keys in a tuner state: {', '.join(sorted(unknown))}")
-        return State(**values)
+        return TunerState(**values)
 
     @property
     def group(self) -> str:
@@ -105,7 +106,7 @@ FEATURES = (
 )
 
 
-def features(state: State) -> Floats:
+def features(state: TunerState) -> Floats:
     """(len(FEATURES),) of order one each, without measured units; the first is 1."""
 
     def loss(name: str) -> float:
@@ -141,9 +142,7 @@ def reference(stretch: Stretch, h: int, levels: tuple[float, ...]) -> Floats:
 def sizing_loss(truth: Floats, quantiles: Floats, levels: tuple[float, ...]) -> Floats:
     """(rows,) mean pinball loss at SIZING_LEVELS in requests; NaN where the truth or the forecast is."""
     which = [levels.index(level) for level in SIZING_LEVELS]
-    gap = truth[:, None] - quantiles[:, which]
-    wanted = np.asarray(SIZING_LEVELS)
-    return np.asarray(np.maximum(wanted * gap, (wanted - 1) * gap).mean(axis=1))
+    return np.asarray(pinball(truth, quantiles[:, which], np.asarray(SIZING_LEVELS)).mean(axis=1))
 
 
 def relative_loss(loss: Floats, of_reference: Floats) -> float:
@@ -169,7 +168,7 @@ def state_of(
     reference_quantiles: Floats | None = None,
     upto: int | None = None,
     series: str = "",
-) -> State:
+) -> TunerState:
     """The state before row `upto` (default: after the last row) of a stretch in requests.
 
     `quantiles` are prequential forecasts (n + h, levels) of the same horizon: "mix" of the configuration in use, "lstm"
@@ -198,7 +197,7 @@ def state_of(
         truth = stretch.values[recent]
         if fine.any():
             coverage = float(((truth >= near[:, low]) & (truth <= near[:, high]))[fine].mean() - 0.9)
-    return State(
+    return TunerState(
         series=series,
         step_seconds=stretch.step,
         horizon_steps=h,
@@ -220,10 +219,10 @@ def _strength(values: Floats, seen: NDArray[np.bool_], season: int, *, keep: int
         return 0.0
     rows = np.where(seen, values, np.nan)[-seasons * season :].reshape(seasons, season)
     rows = np.log1p(rows / (np.nanmean(rows) + 1e-9)) if np.isfinite(rows).any() else np.zeros((seasons, season))
-    filled = np.where(np.isfinite(rows), rows, np.nanmean(rows))
-    total = float(filled.var())
+    known = np.where(np.isfinite(rows), rows, np.nanmean(rows))
+    total = float(known.var())
     if total <= 0:
         return 0.0
     # The mean of k seasons takes 1/k of the noise with it.
-    left = float((filled - filled.mean(axis=0)).var()) * seasons / (seasons - 1)
+    left = float((known - known.mean(axis=0)).var()) * seasons / (seasons - 1)
     return float(np.clip(1.0 - left / total, 0.0, 1.0))

@@ -44,7 +44,7 @@ GET_ONE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class EngineProgram:
     """The CLI, and the script of the lab's language host where the CLI has no host of its own."""
 
     cli: Path
@@ -106,7 +106,7 @@ def cached(cache: Path) -> Path:
     return cache / "engine" / digest.hexdigest()[:16]
 
 
-def ensure(cache: Path, say: Say) -> Engine:
+def ensure(cache: Path, say: Say) -> EngineProgram:
     """The engine to use, with what is missing of it built or fetched first.
 
     Raises:
@@ -116,7 +116,7 @@ def ensure(cache: Path, say: Say) -> Engine:
     folder = cached(cache)
     found = cli_on_path()
     if found is not None and host_of(found[0]) is not None:
-        return Engine(cli=found[0], version=found[1], exec_script=None)
+        return EngineProgram(cli=found[0], version=found[1], exec_script=None)
     if found is None and not (folder / "pulumi").exists():
         go = _need_go("The Pulumi engine", GET_ONE)
         why = f"no usable CLI on PATH, so {VERSION} is built from Go modules (about 4 minutes, once per user)"
@@ -127,7 +127,7 @@ def ensure(cache: Path, say: Say) -> Engine:
         with step(say, "Language host", "its start script is copied from the SDK's Go module"):
             _copy_script(go, folder)
     cli, version = found or (folder / "pulumi", VERSION)
-    return Engine(cli=cli, version=version, exec_script=folder / EXEC)
+    return EngineProgram(cli=cli, version=version, exec_script=folder / EXEC)
 
 
 def _need_go(part: str, remedy: str) -> str:
@@ -186,7 +186,7 @@ def _go(go: str, *arguments: str, say: Say | None = None) -> str:
         return output.read()
 
 
-def write_programs(engine: Engine, folder: Path, home: Path) -> None:
+def write_programs(engine: EngineProgram, folder: Path, home: Path) -> None:
     """(Re)write the lab's programs.
 
     `folder` (for PATH) gets the CLI and a language host, unless the CLI has a host of its own. `home`, the engine's own

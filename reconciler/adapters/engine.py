@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import pulumi.automation as automation
-from pulumi.automation.events import EngineEvent
+from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
-from reconciler.observe.preview import QUIET, Preview, Resource, Step, Violation
+from reconciler.observe.preview import QUIET, PolicyViolation, Preview, PreviewStep, StateResource
 
-#: Called with one line of progress at a time.
-Progress = Callable[[str], None]
+#: Called with each step that is done.
+Progress = Callable[[PreviewStep], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +63,14 @@ class Engine:
         up = partial(self._select().up, show_secrets=False)
         return self._judged(up, refresh=refresh, exclude=exclude, progress=progress)
 
-    def state(self) -> tuple[Resource, ...]:
+    def state(self) -> tuple[StateResource, ...]:
         """The resources that the last update left, without reading the providers."""
         try:
             deployment = self._select().export_stack().deployment or {}
         except automation.CommandError as error:
             raise _translated(error, []) from None
         return tuple(
-            Resource(
+            StateResource(
                 urn=r["urn"],
                 type=r["type"],
                 id=r.get("id", ""),
@@ -146,25 +146,23 @@ def _collector(events: list[EngineEvent], progress: Progress | None) -> Callable
             return
         done = event.res_outputs_event
         if done is not None and not done.planning and done.metadata.op.value not in QUIET:
-            meta = done.metadata
-            progress(f"{meta.op.value:<8} {meta.type.rsplit(':', 1)[-1]} {meta.urn.rsplit('::', 1)[-1]}")
+            progress(_step(done.metadata))
 
     return collect
 
 
 def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
-    steps: dict[tuple[str, str], Step] = {}
-    violations: list[Violation] = []
+    steps: dict[tuple[str, str], PreviewStep] = {}
+    violations: list[PolicyViolation] = []
     messages: list[str] = []
     for event in events:
         if event.resource_pre_event is not None:
-            meta = event.resource_pre_event.metadata
-            step = Step(urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ())))
+            step = _step(event.resource_pre_event.metadata)
             steps[step.urn, step.op] = step
         elif event.policy_event is not None:
             policy = event.policy_event
             violations.append(
-                Violation(
+                PolicyViolation(
                     policy=policy.policy_name,
                     level=str(policy.enforcement_level),
                     message=_figures(policy.message),
@@ -176,6 +174,10 @@ def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
     return Preview(
         steps=tuple(steps.values()), violations=tuple(sorted(set(violations))), messages=tuple(messages), failed=failed
     )
+
+
+def _step(meta: StepEventMetadata) -> PreviewStep:
+    return PreviewStep(urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ())))
 
 
 def _figures(message: str) -> str:

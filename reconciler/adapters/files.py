@@ -6,7 +6,7 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def read_yaml(path: Path, what: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
         raise InputError(
-            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Correct that line."
+            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Fix that line."
         ) from None
 
 
@@ -83,51 +83,104 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}, line {error.lineno}", f"not valid JSON: {error.msg}; expected {what}.", "Correct that line."
+            f"{path}, line {error.lineno}", f"not valid JSON: {error.msg}; expected {what}.", "Fix that line."
         ) from None
 
 
-def write_text(path: Path, text: str) -> bool:
+def write_text(path: Path, text: str, *, through_link: bool = False) -> bool:
     """Write a text as `write_bytes` does; returns False where the file already holds it."""
-    return write_bytes(path, text.encode())
+    return write_bytes(path, text.encode(), through_link=through_link)
 
 
-def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> bool:
+def write_bytes(path: Path, data: bytes, *, mode: int | None = None, through_link: bool = False) -> bool:
     """Write a file all or nothing; returns False, without touching it, where it already holds these bytes.
 
-    A kill or a full disk leaves the old file intact. `mode`: of the file; None keeps that of the old one, else 0644.
+    A kill or a full disk leaves the old file intact.
+
+    Args:
+        path: the file; missing folders are made.
+        data: all of it.
+        mode: of the file. None: an existing file keeps its mode, as a stack file shared in git must, and a new one has
+            what the umask allows (0600 under 077).
+        through_link: what a symbolic link at `path` means. True: the file that it points to is written and the link
+            stays, for files that a person placed (stack file, `--out`). False: the link is refused, for files that
+            tiercast made itself and that nobody has a reason to point elsewhere.
 
     Raises:
-        InputError: the folder is missing, not writable, or the disk is full.
+        InputError: the folder is missing or not writable, the disk is full, or `path` is a link that is refused.
         Unavailable: the disk or mount does not answer.
     """
+    if through_link:
+        path = Path(os.path.realpath(path))
+    refuse_link(path)
     with contextlib.suppress(OSError):
         if path.read_bytes() == data:
             return False
-    temporary = ""
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        make_folder(path.parent)
+        # The kernel takes the umask off the mode; a link planted at this name is not followed.
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        if mode is None:
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
+        if mode is None and path.exists():
+            mode = path.stat().st_mode & 0o777
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         problem = f"cannot be written: {error.strerror}; the old file is intact."
-        raise unusable(path, error, problem, "Free the disk or correct the permissions.") from None
+        raise unusable(path, error, problem, "Free the disk or fix the permissions.") from None
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
+    sync_folder(path.parent)
     return True
 
 
-def write_json(path: Path, value: Any) -> bool:
+def refuse_link(path: Path) -> None:
+    """Raise an InputError where a file that tiercast makes itself is a symbolic link: a branch may have planted it."""
+    if path.is_symlink():
+        raise InputError(
+            str(path),
+            "it is a symbolic link, and tiercast writes this file only as a regular one.",
+            "Remove the link. To keep the files elsewhere, link their folder.",
+        )
+
+
+def write_json(path: Path, value: Any, *, through_link: bool = False) -> bool:
     """Write a value as indented JSON, all or nothing; keys keep their order, which may mean something (priorities)."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", through_link=through_link)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and the missing ones above it, each of them durable in the one that holds it."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's entries to disk, so that a new name in it survives a power failure.
+
+    Raises:
+        InputError, Unavailable: the disk failed. A file system that cannot flush folders is no error.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return  # a folder that may be written but not read
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            problem = f"its new entries cannot be flushed to disk: {error.strerror}."
+            raise unusable(path, error, problem, "Check the disk.") from None
+    finally:
+        os.close(handle)

@@ -16,13 +16,13 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from reconciler.adapters.files import unusable, write_bytes
+from reconciler.adapters.files import make_folder, refuse_link, sync_folder, unusable, write_bytes
+from reconciler.record.entries import Entry, Repaired, parse
 
 #: Bytes that `ledger.jsonl` may reach before it is rotated, and rotated files that are kept.
 MOST_BYTES, KEPT_FILES = 8 * 1024 * 1024, 12
@@ -32,29 +32,30 @@ MOST_BYTES, KEPT_FILES = 8 * 1024 * 1024, 12
 class Ledger:
     """Whole entries, oldest first, and one sentence per file that holds lines which are no entries."""
 
-    entries: tuple[dict[str, Any], ...]
+    entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
 
 
-def append(path: Path, *, at: datetime, event: str, detail: Mapping[str, Any]) -> None:
+def append(path: Path, entry: Entry) -> None:
     """Append one entry and flush it to disk; concurrent writers do not mix lines. Rotates a full file first.
 
     A last line that was cut short is ended before; an entry `repaired` then says so.
 
     Raises:
-        InputError: the file cannot be written; no part of the entry is left in it.
+        InputError: the file cannot be written or is a symbolic link; no part of the entry is left in it.
         Unavailable: its disk or mount does not answer.
     """
-    entry = _line(at, event, detail)
+    line = _line(entry)
+    refuse_link(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with _locked(path, fcntl.LOCK_EX):
-            if repair := _repair(path, at):
+            if repair := _repair(path, entry.at):
                 _write(path, repair)
             size = path.stat().st_size if path.exists() else 0
-            if size and size + len(entry) > MOST_BYTES:
+            if size and size + len(line) > MOST_BYTES:
                 _rotate(path)
-            _write(path, entry)
+            _write(path, line)
     except OSError as error:
         problem = f"the ledger cannot be written: {error.strerror}."
         raise unusable(path, error, problem, "Free the disk or correct the permissions.") from None
@@ -66,21 +67,20 @@ def read(path: Path, *, since: datetime | None = None) -> Ledger:
     Args:
         since: rotated files are read back to the first one that holds an older entry; None: all of them.
     """
-    found: list[tuple[dict[str, Any], ...]] = []
+    found: list[tuple[Entry, ...]] = []
     notes: list[str] = []
     with _locked(path, fcntl.LOCK_SH):
         for file in _files(path):
             entries, note = _entries(file)
             found.insert(0, entries)
             notes += [note] if note else []
-            if since is not None and entries and _older(entries[0], since):
+            if since is not None and entries and entries[0].at < since:
                 break
     return Ledger(entries=tuple(one for entries in found for one in entries), notes=tuple(notes))
 
 
-def _line(at: datetime, event: str, detail: Mapping[str, Any]) -> bytes:
-    entry = {"at": at.isoformat(), "event": event, **detail}
-    return (json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n").encode()
+def _line(entry: Entry) -> bytes:
+    return (json.dumps(entry.model_dump(mode="json"), sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 @contextlib.contextmanager
@@ -109,7 +109,7 @@ def _repair(path: Path, at: datetime) -> bytes:
     if _parsed(tail) is not None:
         return b"\n"
     text = f"the last line was cut short after {len(tail)} bytes; it was ended, and its entry is lost"
-    return b"\n" + _line(at, "repaired", {"bytes": len(tail), "text": text})
+    return b"\n" + _line(Repaired(at=at, event="repaired", bytes=len(tail), text=text))
 
 
 def _tail(path: Path) -> bytes:
@@ -129,6 +129,7 @@ def _tail(path: Path) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Append all or nothing, as far as the disk lets us."""
+    new = not path.exists()
     with path.open("ab") as stream:
         before = stream.seek(0, os.SEEK_END)
         try:
@@ -139,6 +140,8 @@ def _write(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 os.ftruncate(stream.fileno(), before)
             raise
+    if new:
+        sync_folder(path.parent)
 
 
 def _rotated(path: Path, number: int, end: str = ".gz") -> Path:
@@ -175,7 +178,7 @@ def _files(path: Path) -> list[Path]:
     return [file for file in (path, plain, *rotated) if file.exists()]
 
 
-def _entries(file: Path) -> tuple[tuple[dict[str, Any], ...], str]:
+def _entries(file: Path) -> tuple[tuple[Entry, ...], str]:
     try:
         data = file.read_bytes()
         data = gzip.decompress(data) if file.suffix == ".gz" else data
@@ -188,16 +191,8 @@ def _entries(file: Path) -> tuple[tuple[dict[str, Any], ...], str]:
     return whole, f"{file.name}: {lost} line(s) were cut short by a crash and are left out" if lost else ""
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parsed(line: bytes) -> Entry | None:
     try:
-        found = json.loads(line)
+        return parse(json.loads(line))
     except ValueError:
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("at"), str) and "event" in found else None
-
-
-def _older(entry: Mapping[str, Any], since: datetime) -> bool:
-    try:
-        return datetime.fromisoformat(entry["at"]) < since
-    except (ValueError, TypeError):
-        return False

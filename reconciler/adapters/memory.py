@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from reconciler.adapters.files import read_text, write_text
-from reconciler.trust.memory import Memory, from_json, to_json
+from reconciler.trust.memory import RunMemory, from_json, to_json
 
 
-def read_memory(path: Path) -> tuple[Memory | None, tuple[str, ...]]:
+def read_memory(path: Path) -> tuple[RunMemory | None, tuple[str, ...]]:
     """The kept memory and a sentence where it can't be used; None where there is none."""
     if not path.exists():
         return None, ()
@@ -19,6 +19,6 @@ def read_memory(path: Path) -> tuple[Memory | None, tuple[str, ...]]:
         return None, (f"{path.name} can't be read (cut short, or of another version): the forecasts' tests start anew",)
 
 
-def write_memory(path: Path, memory: Memory) -> None:
+def write_memory(path: Path, memory: RunMemory) -> None:
     """Keep a memory. Raises `InputError` where it can't be written; the old one is intact then."""
     write_text(path, json.dumps(to_json(memory), sort_keys=True, separators=(",", ":")) + "\n")

@@ -18,15 +18,15 @@ from pathlib import Path
 
 from forecaster.errors import ModelStoreError
 from forecaster.plbm.serialise import FORMAT, REMEDY, from_files, to_files
-from forecaster.plbm.state import State
-from reconciler.adapters.files import unusable, write_text
+from forecaster.plbm.state import PlbmState
+from reconciler.adapters.files import make_folder, sync_folder, unusable, write_text
 
 POINTER, MANIFEST = "current", "manifest.json"
 #: Versions kept besides the current one.
 SPARE = 2
 
 
-def save_state(folder: Path, state: State) -> str:
+def save_state(folder: Path, state: PlbmState) -> str:
     """Keep a state as a new version and make it current; returns its name.
 
     Raises `InputError` where the disk is full or the folder can't be written; the current version stays as it was.
@@ -34,7 +34,7 @@ def save_state(folder: Path, state: State) -> str:
     files = to_files(state)
     manifest = {"format": FORMAT, "files": {name: _digest(content) for name, content in sorted(files.items())}}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         name = f"{_newest(folder) + 1:06d}"
         target = folder / name
         target.mkdir()
@@ -43,6 +43,8 @@ def save_state(folder: Path, state: State) -> str:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
+        sync_folder(target)
+        sync_folder(folder)
     except OSError as problem:
         said = f"the model can't be kept: {problem.strerror}; the old one is intact."
         raise unusable(folder, problem, said, "Free the disk or correct the permissions.") from None
@@ -51,7 +53,7 @@ def save_state(folder: Path, state: State) -> str:
     return name
 
 
-def load_state(folder: Path) -> State:
+def load_state(folder: Path) -> PlbmState:
     """The current version's state. Raises `ModelStoreError` where there is none, or it is old or damaged."""
     target = folder / current_version(folder)
     try:

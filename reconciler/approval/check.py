@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from reconciler.errors import StaleApproval
-from reconciler.observe.preview import Preview, Resource, binding, differences
+from reconciler.observe.preview import Preview, StateResource, binding, differences
 from reconciler.plan.file import Binding, PlanFile
 
 AGAIN = "Preview and approve again."
@@ -18,7 +18,7 @@ def bind(
     config_digest: str,
     policy_digest: str,
     preview: Preview,
-    state: Iterable[Resource],
+    state: Iterable[StateResource],
     at: datetime,
 ) -> PlanFile:
     """The plan with what its approval will be bound to, as previewed at `at`."""
@@ -32,7 +32,7 @@ def check(
     config_digest: str,
     policy_digest: str,
     preview: Preview,
-    state: Sequence[Resource],
+    state: Sequence[StateResource],
     newest: PlanFile | None,
     now: datetime,
 ) -> None:

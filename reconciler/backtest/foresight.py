@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reconciler.backtest.replay import Replay, usd
+from reconciler.backtest.replay import FleetReplay, usd
 from reconciler.sizing import SizingProblem, size
 from reconciler.sizing.safety_floor import floor_demand
 
@@ -27,7 +27,7 @@ class Foresight:
     usd: tuple[float, ...]
 
 
-def foresight(walked: Replay, shares: Mapping[str, float]) -> Foresight:
+def foresight(walked: FleetReplay, shares: Mapping[str, float]) -> Foresight:
     """Size every step for what was really asked; `shares` by class may go unserved in each.
 
     Steps whose demand is not known keep the counts of the step before.

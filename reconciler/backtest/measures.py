@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reconciler.backtest.foresight import Foresight
 from reconciler.backtest.realised import longest_run
-from reconciler.backtest.replay import Replay
+from reconciler.backtest.replay import FleetReplay
 from reconciler.fleet.file import Fleet
 
 Floats = NDArray[np.float64]
@@ -66,20 +66,20 @@ class Measures:
         return asdict(self)
 
 
-def obtained(walked: Replay, names: tuple[str, ...]) -> dict[str, float]:
+def obtained(walked: FleetReplay, names: tuple[str, ...]) -> dict[str, float]:
     """Class → share of its requests that was not served within its promise."""
     asked = {n: sum(s.rates.get(n, 0.0) for s in walked.steps) for n in names}
     missed = {n: sum(s.unserved.get(n, 0.0) for s in walked.steps) for n in names}
     return {n: missed[n] / asked[n] if asked[n] > 0 else 0.0 for n in names}
 
 
-def allowed(walked: Replay, fleet: Fleet) -> dict[str, float]:
+def allowed(walked: FleetReplay, fleet: Fleet) -> dict[str, float]:
     """Class → the share that foresight may leave unserved: asked or obtained, whichever is more."""
     got = obtained(walked, tuple(fleet.qos))
     return {name: max(promise.violating_share, got[name]) for name, promise in fleet.qos.items()}
 
 
-def measured(walked: Replay, best: Foresight, fleet: Fleet) -> Measures:
+def measured(walked: FleetReplay, best: Foresight, fleet: Fleet) -> Measures:
     """The measures of a replay against what foresight had."""
     got = obtained(walked, tuple(fleet.qos))
     marks = {

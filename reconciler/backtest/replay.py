@@ -1,4 +1,4 @@
-"""A stretch of the past walked step by step with the plan's own decisions. Pure: what was known comes from a function.
+"""A period of the past walked step by step with the plan's own decisions. Pure: what was known comes from a function.
 
 For the plan of a window that starts at w the decision falls in the step before, at w − step, from the steps that had ended
 then: outlook → problem → sizes → guards, the very functions of `tiercast plan`. What it orders is ready in step w at the
@@ -42,7 +42,7 @@ _BOOTS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
+class ReplayPeriod:
     """What is replayed: `steps` steps from `start` on, a plan every `window` of them; `seed` of losses and boot times."""
 
     fleet: Fleet
@@ -58,7 +58,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class ReplayStep:
     """One step: counts ready in all of it, billed boots (instance-steps), what was lost and moved, and unserved rates."""
 
     ready: Mapping[str, int]
@@ -71,10 +71,10 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay:
-    """The steps of the stretch, the problem of each, its options, the outlooks used, and notes by decision time."""
+class FleetReplay:
+    """The steps of the period, the problem of each, its options, the outlooks used, and notes by decision time."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ReplayStep, ...]
     problems: tuple[SizingProblem, ...]
     options: tuple[Option, ...]
     outlooks: tuple[Outlook, ...]
@@ -82,7 +82,7 @@ class Replay:
 
 
 @dataclass(kw_only=True)
-class _State:
+class _ReplayState:
     """What runs, where, and what was changed before."""
 
     stocks: dict[str, Stock]
@@ -107,42 +107,42 @@ class _State:
         return Observed(slots=self.slots, groups=groups)
 
 
-def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
-    """Walk the stretch.
+def replay(period: ReplayPeriod, known: OutlookAt, demand: Realised) -> FleetReplay:
+    """Walk the period.
 
     Args:
-        it: fleet, prices and time.
+        period: fleet, prices and time.
         known: the outlook at a time, from the steps that had ended by then.
-        demand: what was asked, for the stretch's steps.
+        demand: what was asked, for the period's steps.
     """
-    choices = options(it.fleet, it.catalogue, Observed())
-    seconds = it.fleet.step.total_seconds()
-    state = _State(
+    choices = options(period.fleet, period.catalogue, Observed())
+    seconds = period.fleet.step.total_seconds()
+    state = _ReplayState(
         stocks={
-            o.name: Stock(boot=o.boot, step_seconds=seconds, luck=np.random.default_rng([it.seed, place, _BOOTS]))
+            o.name: Stock(boot=o.boot, step_seconds=seconds, luck=np.random.default_rng([period.seed, place, _BOOTS]))
             for place, o in enumerate(choices)
         }
     )
     longest = max((s.lead for s in state.stocks.values()), default=1)
-    early = -(-(longest - 1) // it.window) * it.window + 1
-    walked: list[Step] = []
+    early = -(-(longest - 1) // period.window) * period.window + 1
+    walked: list[ReplayStep] = []
     problems: list[SizingProblem] = []
     outlooks: list[Outlook] = []
     notes: list[str] = []
     problem: SizingProblem | None = None
-    for k in range(-early, it.steps):
+    for k in range(-early, period.steps):
         for stock in state.stocks.values():
             stock.begin(k)
-        lost = _losses(state, choices, it, k)
+        lost = _losses(state, choices, period, k)
         ready = {name: stock.ready for name, stock in state.stocks.items()}
         coming = {name: stock.coming(k) for name, stock in state.stocks.items()}
         serving, state.moved = problem, {}
-        if (k + 1) % it.window == 0 and (k + 1 < it.steps):
-            at = it.start + k * it.fleet.step
-            _count(state, it, walked, outlooks, early)
+        if (k + 1) % period.window == 0 and (k + 1 < period.steps):
+            at = period.start + k * period.fleet.step
+            _count(state, period, walked, outlooks, early)
             seen = known(at)
             outlooks.append(seen)
-            problem, said = _decide(it, state, choices, seen, at, k)
+            problem, said = _decide(period, state, choices, seen, at, k)
             notes += said
         if k >= 0:
             assert serving is not None
@@ -150,7 +150,7 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
             rates = demand.at(k)
             lot = served(serving, ready, rates, coming)
             walked.append(
-                Step(
+                ReplayStep(
                     ready=ready,
                     boots=boots,
                     lost=lost,
@@ -163,8 +163,8 @@ def replay(it: Stretch, known: OutlookAt, demand: Realised) -> Replay:
             problems.append(serving)
         elif k < -1:
             for stock in state.stocks.values():
-                stock.boot_steps()  # before the stretch: not its cost
-    return Replay(
+                stock.boot_steps()  # before the period: not its cost
+    return FleetReplay(
         steps=tuple(walked), problems=tuple(problems), options=choices, outlooks=tuple(outlooks), notes=tuple(notes)
     )
 
@@ -179,11 +179,11 @@ def usd(problem: SizingProblem, ready: Mapping[str, int], boots: Mapping[str, fl
     return hours * (usd_of(problem, ready) + booting)
 
 
-def _losses(state: _State, choices: tuple[Option, ...], it: Stretch, k: int) -> int:
+def _losses(state: _ReplayState, choices: tuple[Option, ...], period: ReplayPeriod, k: int) -> int:
     """Draw the shocks of step k, one per zone; the draw knows the seed, the step and the zone, nothing of the history."""
     lost = 0
     for place, zone in enumerate(sorted({o.zone for o in choices if o.loss > 0})):
-        shock, luck = np.random.default_rng([it.seed, k + 1_000_000, place]).random(2)
+        shock, luck = np.random.default_rng([period.seed, k + 1_000_000, place]).random(2)
         for option in choices:
             if option.zone == zone and option.loss > 0:
                 stock = state.stocks[option.name]
@@ -191,14 +191,16 @@ def _losses(state: _State, choices: tuple[Option, ...], it: Stretch, k: int) -> 
     return lost
 
 
-def _count(state: _State, it: Stretch, walked: list[Step], outlooks: list[Outlook], early: int) -> None:
+def _count(
+    state: _ReplayState, period: ReplayPeriod, walked: list[ReplayStep], outlooks: list[Outlook], early: int
+) -> None:
     """Enter the steps that have ended into the records of the promises, by the newest forecast made for each."""
     for k in range(state.counted, len(walked)):
-        made = outlooks[(k + early - 1) // it.window]
-        at = it.start + k * it.fleet.step
-        step = window(made.forecast, at, at + it.fleet.step)
-        rows = class_paths(made.forecast, made.grouping, it.fleet, step.start)[:, :, 0]
-        for place, (name, promise) in enumerate(it.fleet.qos.items()):
+        made = outlooks[(k + early - 1) // period.window]
+        at = period.start + k * period.fleet.step
+        step = window(made.forecast, at, at + period.fleet.step)
+        rows = class_paths(made.forecast, made.grouping, period.fleet, step.start)[:, :, 0]
+        for place, (name, promise) in enumerate(period.fleet.qos.items()):
             if name in walked[k].rates:
                 state.records[name] = after_step(
                     state.records.get(name, Record()),
@@ -207,24 +209,24 @@ def _count(state: _State, it: Stretch, walked: list[Step], outlooks: list[Outloo
                     forecast=np.quantile(rows[:, place], KEPT_LEVELS).tolist(),
                     missed=walked[k].unserved.get(name, 0.0),
                     ask=promise.violating_share,
-                    steps_per_day=timedelta(days=1) / it.fleet.step,
+                    steps_per_day=timedelta(days=1) / period.fleet.step,
                 )
     state.counted = len(walked)
 
 
 def _decide(
-    it: Stretch, state: _State, choices: tuple[Option, ...], seen: Outlook, at: datetime, k: int
+    period: ReplayPeriod, state: _ReplayState, choices: tuple[Option, ...], seen: Outlook, at: datetime, k: int
 ) -> tuple[SizingProblem, list[str]]:
     """The plan for the window that begins a step after `at`, ordered; its problem and what the guards said."""
-    kept = with_kept(it.fleet, seen.forecast, seen.grouping, seen.load_now, seen.lost)
+    kept = with_kept(period.fleet, seen.forecast, seen.grouping, seen.load_now, seen.lost)
     snapshot = Snapshot(
-        fleet=it.fleet,
-        catalogue=it.catalogue,
+        fleet=period.fleet,
+        catalogue=period.catalogue,
         forecast=kept.forecast,
         grouping=kept.grouping,
         observed=state.observed(choices),
         load_now=kept.load_now,
-        as_of=at + it.fleet.step,
+        as_of=at + period.fleet.step,
         now=at,
         stack="backtest",
         past=state.past,

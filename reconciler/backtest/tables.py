@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from reconciler.backtest.replay import Replay
+from reconciler.backtest.replay import FleetReplay
 
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def allocation_rows(walked: Replay, start: datetime, step: timedelta) -> pd.DataFrame:
+def allocation_rows(walked: FleetReplay, start: datetime, step: timedelta) -> pd.DataFrame:
     """timestamp, tier, instance_type, count: what is ready in the step that starts at the timestamp."""
     rows = [
         ((start + k * step).strftime(STAMP), o.tier.value, o.instance_type, one.ready[o.name])
@@ -22,7 +22,7 @@ def allocation_rows(walked: Replay, start: datetime, step: timedelta) -> pd.Data
     return pd.DataFrame(rows, columns=["timestamp", "tier", "instance_type", "count"])
 
 
-def forecast_rows(walked: Replay, until: datetime, window: int) -> pd.DataFrame:
+def forecast_rows(walked: FleetReplay, until: datetime, window: int) -> pd.DataFrame:
     """timestamp, application_id, cutoff, quantile, value: the steps that each plan was for, before `until`.
 
     A plan made in step k knows the steps to k − 1 and is for k + 1 on: horizons 2 to 1 + `window`, and the horizon's last.

@@ -172,11 +172,15 @@ def _pool(
             predicted += [_long(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]
     for label, rows in written.items():
         target = allocations if len(written) == 1 else allocations.with_suffix(f".{label}.csv")
-        write_text(target, pd.concat(rows).to_csv(index=False, lineterminator="\n"))
+        write_text(target, pd.concat(rows).to_csv(index=False, lineterminator="\n"), through_link=True)
     if forecasts is not None:
-        write_text(forecasts, pd.concat(predicted).to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+        write_text(
+            forecasts,
+            pd.concat(predicted).to_csv(index=False, lineterminator="\n", float_format="%.8g"),
+            through_link=True,
+        )
     if summary is not None:
-        write_json(summary, {"unit": unit, "lead": lead, "from": first.isoformat(), "rows": report})
+        write_json(summary, {"unit": unit, "lead": lead, "from": first.isoformat(), "rows": report}, through_link=True)
     for row in report:
         click.echo(
             f"{row['application']}: {row['setting']}, obtained {row['violating_share']:.3%}, cost {row['cost']:.0f} "

@@ -16,7 +16,7 @@ from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Tolerance, parse_stored, worse
 from reconciler.backtest.measures import Measures, allowed, measured
 from reconciler.backtest.realised import realised
-from reconciler.backtest.replay import Replay, Stretch, replay
+from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import GateFailed, UsageError
@@ -74,28 +74,32 @@ def backtest_fleet(it: Wanted) -> int:
         """What `tiercast plan --as-of` would have seen: the reader itself leaves out what came later."""
         return outlook(fleet, read_demand(fleet, base=base, as_of=at), at=at, seed=it.seed)
 
-    def run(factor: float) -> tuple[Replay, Measures]:
+    def run(factor: float) -> tuple[FleetReplay, Measures]:
         scaled = _scaled(fleet, factor)
         walked = replay(
-            Stretch(fleet=scaled, catalogue=catalogue, start=it.since, steps=steps, seed=it.seed), known, demand
+            ReplayPeriod(fleet=scaled, catalogue=catalogue, start=it.since, steps=steps, seed=it.seed), known, demand
         )
         return walked, measured(walked, foresight(walked, allowed(walked, scaled)), scaled)
 
     walked, found = run(1.0)
     window = max(fleet.validity // fleet.step, 1)
     rows = allocation_rows(walked, it.since, fleet.step)
-    write_text(it.allocations, rows.to_csv(index=False, lineterminator="\n"))
+    write_text(it.allocations, rows.to_csv(index=False, lineterminator="\n"), through_link=True)
     if it.forecasts is not None:
         made = forecast_rows(walked, it.until, window)
-        write_text(it.forecasts, made.to_csv(index=False, lineterminator="\n", float_format="%.8g"))
+        write_text(it.forecasts, made.to_csv(index=False, lineterminator="\n", float_format="%.8g"), through_link=True)
     if it.summary is not None:
         tolerance = (stored.tolerance if stored is not None else Tolerance()).model_dump()
         head = {"fleet": fleet.name, "from": it.since.isoformat(), "to": it.until.isoformat(), "seed": it.seed}
-        write_json(it.summary, {**head, **found.to_json(), "tolerance": tolerance, "notes": [*said, *walked.notes]})
+        write_json(
+            it.summary,
+            {**head, **found.to_json(), "tolerance": tolerance, "notes": [*said, *walked.notes]},
+            through_link=True,
+        )
     if it.plot is not None:
         points = [_point(f, found if f == 1.0 else run(f)[1]) for f in FACTORS]
         title = f"{fleet.name}, {it.since.isoformat()} to {it.until.isoformat()}: violating shares asked × factor"
-        write_text(it.plot, frontier_html(points, title))
+        write_text(it.plot, frontier_html(points, title), through_link=True)
     for line in (*_lines(found), *said):
         click.echo(line)
     failed = worse(found, stored) if stored is not None else ""

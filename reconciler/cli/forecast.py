@@ -77,7 +77,7 @@ def _print_level(
     forecast = kept.plbm.forecast(level=shown, horizon=horizon)
     if out is not None:
         rows = pair_rows(kept.plbm) if level == "pair" else forecast_rows(forecast)
-        write_text(out, "\n".join(rows) + "\n")
+        write_text(out, "\n".join(rows) + "\n", through_link=True)
     if as_json:
         document = forecast_json(forecast, shown)
         done = kept.update

@@ -20,7 +20,9 @@ def command(force: bool, as_json: bool) -> int:
     path = Path.cwd() / "fleet.yaml"
     kept = path.exists() and not force
     if not kept:
-        write_text(path, files("reconciler").joinpath("templates/fleet.yaml").read_text(encoding="utf-8"))
+        write_text(
+            path, files("reconciler").joinpath("templates/fleet.yaml").read_text(encoding="utf-8"), through_link=True
+        )
     if as_json:
         click.echo(json.dumps({"written": [] if kept else ["fleet.yaml"], "kept": ["fleet.yaml"] if kept else []}))
     elif kept:

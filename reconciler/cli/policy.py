@@ -16,7 +16,7 @@ from rich.table import Table
 from policies import tagging
 from policies.pack import RULES
 from policies.pack_config import PackConfig, PackConfigError, read_pack_config
-from policies.trial import StackUnderTrial, Verdict, facts_of, usd_per_hour_at_most, verdicts
+from policies.trial import StackUnderTrial, TrialResult, facts_of, usd_per_hour_at_most, verdicts
 from reconciler.adapters.files import read_text, read_yaml
 from reconciler.cli import options
 from reconciler.errors import InputError
@@ -151,7 +151,7 @@ def _read(folder: Path, path: PurePath) -> str:
     return (folder / path).read_text(encoding="utf-8")
 
 
-def _print(found: list[Verdict], refused: bool) -> None:
+def _print(found: list[TrialResult], refused: bool) -> None:
     console = Console(soft_wrap=True)
     for verdict in found:
         mark = (
@@ -168,7 +168,7 @@ def _print(found: list[Verdict], refused: bool) -> None:
     console.print(f"refused by {count} of {len(found)} policies" if refused else f"passed {len(found)} policies")
 
 
-def _to_json(trial: StackUnderTrial, found: list[Verdict], refused: bool, cost: float | None) -> dict[str, Any]:
+def _to_json(trial: StackUnderTrial, found: list[TrialResult], refused: bool, cost: float | None) -> dict[str, Any]:
     return {
         "stack": trial.stack,
         "refused": refused,

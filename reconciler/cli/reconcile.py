@@ -16,7 +16,7 @@ from reconciler.approval.envelope import Envelope, parse_envelope
 from reconciler.cli import failures, options
 from reconciler.errors import TiercastError, UsageError
 from reconciler.fleet.types import read_duration
-from reconciler.loop import Mode, Outcome, reconcile_once
+from reconciler.loop import Mode, RunResult, reconcile_once
 from reconciler.report.text import plan_tables, terminal
 
 
@@ -96,7 +96,7 @@ def _run(
     return 0 if done.applied else done.summary.exit_code
 
 
-def _json(done: Outcome) -> dict[str, object]:
+def _json(done: RunResult) -> dict[str, object]:
     return {
         "plan": done.plan.id,
         "tiers": {t.tier: {"before": t.before, "after": t.after} for t in done.plan.tiers},

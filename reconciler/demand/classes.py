@@ -17,7 +17,7 @@ from forecaster.history.history import History
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.section import class_service, demand_section
 from reconciler.fleet.file import Application, Fleet
-from reconciler.slo.latency import Service
+from reconciler.slo.latency import ServiceTime
 from stacks.contract import Demand, Tier
 
 Floats = NDArray[np.float64]
@@ -41,12 +41,12 @@ def class_paths(forecast: DemandForecast, grouping: Grouping, fleet: Fleet, firs
     return np.stack(sums, axis=1) / forecast.step.total_seconds()
 
 
-def services(grouping: Grouping, fleet: Fleet, costs: Mapping[str, RequestCost]) -> dict[str, Service]:
+def services(grouping: Grouping, fleet: Fleet, costs: Mapping[str, RequestCost]) -> dict[str, ServiceTime]:
     """QoS class → how its requests occupy a server: a mixture over groups and rules, weighted by requests."""
-    parts: dict[str, list[tuple[Service, float]]] = {name: [] for name in fleet.qos}
+    parts: dict[str, list[tuple[ServiceTime, float]]] = {name: [] for name in fleet.qos}
     for name, qos, rules in zip(grouping.names, grouping.qos, grouping.rules, strict=True):
         parts[qos] += [(_service(rule, costs.get(name)), weight) for rule, weight in rules.items()]
-    default = Service(mean_s=DEFAULT_SERVICE.total_seconds())
+    default = ServiceTime(mean_s=DEFAULT_SERVICE.total_seconds())
     return {
         qos: class_service([s for s, _ in rows], [w for _, w in rows]) if rows else default
         for qos, rows in parts.items()
@@ -57,15 +57,13 @@ def section(
     fleet: Fleet,
     paths: Floats,
     steps: int,
-    by_class: Mapping[str, Service],
+    by_class: Mapping[str, ServiceTime],
     window_share: Mapping[str, float] | None = None,
 ) -> Demand:
     """The demand section that sizes answer: quantiles of each class's largest step among the plan's first `steps`.
 
     `window_share`: class → what may be missed while the plan is valid; absent: the promised share.
     """
-    tiers = fleet.tiers
-    trips = {Tier.HOT: tiers.hot.round_trip, Tier.WARM: tiers.warm.round_trip, Tier.COLD: tiers.cold.round_trip}
     return demand_section(
         step_seconds=round(fleet.step.total_seconds()),
         names=list(fleet.qos),
@@ -77,14 +75,14 @@ def section(
         violating_share={name: promise.violating_share for name, promise in fleet.qos.items()},
         window_share=window_share,
         tiers={name: promise.tiers for name, promise in fleet.qos.items()},
-        round_trip_ms={tier: trip.total_seconds() * 1000 for tier, trip in trips.items()},
+        round_trip_ms={tier: fleet.tiers.of(tier).round_trip.total_seconds() * 1000 for tier in Tier},
     )
 
 
-def _service(rule: Application, cost: RequestCost | None) -> Service:
+def _service(rule: Application, cost: RequestCost | None) -> ServiceTime:
     """What the rule declares, and what was learned where it declares nothing."""
     declared = rule.service_time if rule.service_time is not None or cost is not None else DEFAULT_SERVICE
-    base = Service(
+    base = ServiceTime(
         mean_s=(declared or DEFAULT_SERVICE).total_seconds(),
         scv=rule.scv,
         arrival_scv=rule.arrival_scv,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from forecaster.calendar.clock import Calendar, Event
+from forecaster.calendar.clock import CalendarEvent, DemandCalendar
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.hierarchy.settings import NodeOf, PlbmSettings
 from forecaster.history.history import History, Pair
@@ -20,14 +20,14 @@ from reconciler.fleet.file import Fleet
 UNRULED = "no rule"
 
 
-def calendar_of(fleet: Fleet) -> Calendar:
+def calendar_of(fleet: Fleet) -> DemandCalendar:
     """Local clock, holidays, events and excluded stretches. Raises `ForecastError` for an unknown zone or country."""
     said = fleet.calendar
-    return Calendar(
+    return DemandCalendar(
         timezone=said.timezone,
         country=said.country,
         events=tuple(
-            Event(name=e.name, start=e.start, end=e.end, effect=None if e.effect == "learn" else e.effect)
+            CalendarEvent(name=e.name, start=e.start, end=e.end, effect=None if e.effect == "learn" else e.effect)
             for e in said.events
         ),
         excluded=tuple((e.start, e.end) for e in said.exclude),

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
-from reconciler.slo.latency import Service
+from reconciler.slo.latency import ServiceTime
 from stacks.contract import ClassDemand, Demand, Tier
 from stacks.contract import Service as ContractService
 
 
-def class_service(services: Sequence[Service], rates: Sequence[float]) -> Service:
+def class_service(services: Sequence[ServiceTime], rates: Sequence[float]) -> ServiceTime:
     """The service of a class as the mixture of its applications' services, weighted by their rates (requests/s).
 
     Mean and second moment of the service time mix by rate; a slot's vCPU and memory by the time that each application's
@@ -31,7 +31,7 @@ def class_service(services: Sequence[Service], rates: Sequence[float]) -> Servic
     def mixed(values: Sequence[float], by: NDArray[np.float64]) -> float:
         return float(by @ np.asarray(values, float))
 
-    return Service(
+    return ServiceTime(
         mean_s=mean,
         scv=max(float(weights @ second) / mean**2 - 1, 0.0),
         arrival_scv=mixed([s.arrival_scv for s in services], weights),
@@ -48,7 +48,7 @@ def demand_section(
     names: Sequence[str],
     paths: NDArray[np.float64],
     window: int,
-    services: Mapping[str, Service],
+    services: Mapping[str, ServiceTime],
     latency_ms: Mapping[str, float],
     percentile: Mapping[str, float],
     violating_share: Mapping[str, float],

@@ -21,7 +21,7 @@ Settle = Callable[[SizingProblem, Sizing | None], GuardedSizing]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class WhatIfResult:
     """One scenario's plan: counts by tier, USD/hour and the difference to the base, the worst class, obstacles, and the
     guards that bind."""
 
@@ -166,7 +166,7 @@ def unguarded(problem: SizingProblem, warm: Sizing | None) -> GuardedSizing:
     return GuardedSizing(sizing=size(problem, warm=warm), bound=())
 
 
-def what_if(problem: SizingProblem, scenarios: Sequence[str], settle: Settle = unguarded) -> tuple[Outcome, ...]:
+def what_if(problem: SizingProblem, scenarios: Sequence[str], settle: Settle = unguarded) -> tuple[WhatIfResult, ...]:
     """The plan and one outcome per scenario, in the order given; `settle` makes each, with a plan's guards if it has them.
 
     Raises:
@@ -181,11 +181,11 @@ def what_if(problem: SizingProblem, scenarios: Sequence[str], settle: Settle = u
     return tuple(found)
 
 
-def _outcome(name: str, held: GuardedSizing, base_usd: float) -> Outcome:
+def _outcome(name: str, held: GuardedSizing, base_usd: float) -> WhatIfResult:
     sizing = held.sizing
     classes = sizing.assessment.classes
     worst = max(classes, key=lambda c: c.violating_share / c.asked_share) if classes else None
-    return Outcome(
+    return WhatIfResult(
         scenario=name,
         counts=tuple((tier, sizing.of(tier)) for tier in Tier),
         usd_per_hour=sizing.usd_after,
@@ -197,7 +197,7 @@ def _outcome(name: str, held: GuardedSizing, base_usd: float) -> Outcome:
     )
 
 
-def table(outcomes: Sequence[Outcome]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+def table(outcomes: Sequence[WhatIfResult]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
     """Title, headings and rows for people."""
     rows = [
         (

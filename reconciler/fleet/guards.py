@@ -9,13 +9,13 @@ from typing import Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from reconciler.fleet.freezes import DAYS, FreezeWindow, Once, Weekly
-from reconciler.fleet.types import Duration, Part, Positive, Share, Zone
+from reconciler.fleet.types import Duration, FleetPart, Positive, Share, Zone
 
 _DAY = "|".join(DAYS)
 _WEEKLY = re.compile(rf"({_DAY}) (\d\d):(\d\d) to ({_DAY}) (\d\d):(\d\d)")
 
 
-class Freeze(Part):
+class Freeze(FleetPart):
     """A time in which nothing is changed: once from `start` to `end`, or every week by a zone's wall clock."""
 
     start: AwareDatetime | None = None
@@ -55,7 +55,7 @@ class Freeze(Part):
         )
 
 
-class Guards(Part):
+class Guards(FleetPart):
     """Bounds on change; each that binds leaves a reason in the plan."""
 
     usd_per_hour: float | None = Field(

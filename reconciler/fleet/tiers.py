@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reconciler.fleet.types import Count, Duration, Part, Positive, Share
+from reconciler.fleet.types import Count, Duration, FleetPart, Positive, Share
 from stacks.contract import (
     BaseVolume,
     Commitment,
@@ -19,10 +19,11 @@ from stacks.contract import (
     Ownership,
     Reservation,
     TargetTracking,
+    Tier,
 )
 
 
-class BoundedTier(Part):
+class TierSection(FleetPart):
     """What every tier may be told: the least and the most instances it has."""
 
     min: Count = 0
@@ -34,8 +35,28 @@ class BoundedTier(Part):
             raise ValueError(f"`min` {self.min} is above `max` {self.max}; lower the one or raise the other")
         return self
 
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """Our own hosts that the tier's VMs run on; none where the tier is cloud instances."""
+        return ()
 
-class HotTier(BoundedTier):
+    @property
+    def own_flavours(self) -> tuple[Flavour, ...]:
+        """Sizes of the VMs on `own_hosts`."""
+        return ()
+
+    @property
+    def cloud_types(self) -> tuple[str, ...]:
+        """Cloud instance types that the tier may run."""
+        return ()
+
+    @property
+    def declared(self) -> bool:
+        """Whether the tier has anything to run on."""
+        return bool(self.own_hosts or self.cloud_types)
+
+
+class HotSection(TierSection):
     """Our own metal."""
 
     hypervisors: tuple[Hypervisor, ...] = ()
@@ -63,8 +84,18 @@ class HotTier(BoundedTier):
             )
         return self
 
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """All hypervisors of the tier."""
+        return self.hypervisors
 
-class ReadyPoolRule(Part):
+    @property
+    def own_flavours(self) -> tuple[Flavour, ...]:
+        """Sizes of VMs."""
+        return self.flavours
+
+
+class ReadyPoolRule(FleetPart):
     """How many booted instances wait, as a share of the group's planned size."""
 
     share: Share = 0.2
@@ -72,7 +103,7 @@ class ReadyPoolRule(Part):
     min_size: Count = 0
 
 
-class WarmTier(BoundedTier):
+class WarmSection(TierSection):
     """Committed cloud capacity."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -97,8 +128,13 @@ class WarmTier(BoundedTier):
             raise ValueError("`commitments_from: aws` asks the account: leave `commitments` out, or list them alone")
         return self
 
+    @property
+    def cloud_types(self) -> tuple[str, ...]:
+        """Instance types, one group each."""
+        return self.instance_types
 
-class ColdTier(BoundedTier):
+
+class ColdSection(TierSection):
     """Cheap capacity that can vanish."""
 
     ownership: Ownership = Ownership.FLOOR
@@ -128,10 +164,35 @@ class ColdTier(BoundedTier):
             )
         return self
 
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """Hosts of the bare-metal form."""
+        return self.hosts
 
-class Tiers(Part):
+    @property
+    def own_flavours(self) -> tuple[Flavour, ...]:
+        """Sizes of VMs of the bare-metal form."""
+        return self.flavours
+
+    @property
+    def cloud_types(self) -> tuple[str, ...]:
+        """Instance types that the mixed group may run."""
+        return self.instance_types
+
+
+class Tiers(FleetPart):
     """The three tiers; an absent one has no capacity."""
 
-    hot: HotTier = HotTier()
-    warm: WarmTier = WarmTier()
-    cold: ColdTier = ColdTier()
+    hot: HotSection = HotSection()
+    warm: WarmSection = WarmSection()
+    cold: ColdSection = ColdSection()
+
+    def of(self, tier: Tier) -> HotSection | WarmSection | ColdSection:
+        """What is declared for a tier."""
+        declared: HotSection | WarmSection | ColdSection = getattr(self, tier.value)
+        return declared
+
+    @property
+    def own_hosts(self) -> tuple[Hypervisor, ...]:
+        """Our own hosts of all tiers."""
+        return tuple(host for tier in Tier for host in self.of(tier).own_hosts)

@@ -47,7 +47,13 @@ Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Part(BaseModel):
+class FleetPart(BaseModel):
     """Base of all parts: frozen, no unknown keys, numbers that are numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def spoken(duration: timedelta) -> str:
+    """A duration for people: minutes below two hours, else hours."""
+    minutes = duration.total_seconds() / 60
+    return f"{minutes:.3g} min" if minutes < 120 else f"{minutes / 60:.3g} h"

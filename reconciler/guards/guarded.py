@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from reconciler.fleet.file import Fleet
-from reconciler.guards.order import GuardRules, Item, PastChange, Reason, guard
+from reconciler.guards.order import GuardRules, Item, PastChange, guard
+from reconciler.guards.reasons import Reason
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor
 from reconciler.sizing.result import counted, supply_of, usd_of
@@ -18,20 +18,24 @@ from stacks.contract import Tier
 
 @dataclass(frozen=True, kw_only=True)
 class GuardedSizing:
-    """The sizing with guarded counts, judged anew, and the guards that bound, in the order of application."""
+    """The sizing with guarded counts, judged anew, and the guards that bound, in the order of application.
+
+    wanted: option → count before the guards; empty where none were applied.
+    """
 
     sizing: Sizing
     bound: tuple[Reason, ...]
+    wanted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """One sentence per guard that bound, for the plan."""
-        return tuple(f"{r.tier.value}: {r.text} [{r.guard}]" for r in self.bound)
+        return tuple(reason.note for reason in self.bound)
 
 
 def rules_of(fleet: Fleet) -> GuardRules:
     """The guards that a fleet file declares, with its tiers' bounds."""
-    declared, tiers = fleet.guards, fleet.tiers
+    declared = fleet.guards
     return GuardRules(
         step_limit=declared.step_limit,
         churn_share=declared.churn_share,
@@ -39,39 +43,8 @@ def rules_of(fleet: Fleet) -> GuardRules:
         cooldown_up=declared.cooldown_up,
         cooldown_down=declared.cooldown_down,
         freezes=tuple(f.window() for f in declared.freeze),
-        bounds={
-            Tier.HOT: (tiers.hot.min, tiers.hot.max),
-            Tier.WARM: (tiers.warm.min, tiers.warm.max),
-            Tier.COLD: (tiers.cold.min, tiers.cold.max),
-        },
+        bounds={tier: (fleet.tiers.of(tier).min, fleet.tiers.of(tier).max) for tier in Tier},
     )
-
-
-def remembered(fleet: Fleet) -> timedelta:
-    """How far back applied changes count; a plan is as old as its validity when it is applied."""
-    declared = fleet.guards
-    return max(declared.cooldown_up, declared.cooldown_down, declared.churn_window) + fleet.validity
-
-
-def past_changes(entries: Iterable[Mapping[str, Any]]) -> tuple[PastChange, ...]:
-    """What was applied, from the ledger: each `applied` entry with the sizes of the `plan` entry that it names."""
-    sizes: dict[str, Mapping[str, Sequence[int]]] = {}
-    found = []
-    for entry in entries:
-        if entry.get("event") == "plan":
-            sizes[entry["plan"]] = entry.get("sizes", {})
-        elif entry.get("event") == "applied":
-            for tier, (before, after) in sizes.get(entry["plan"], {}).items():
-                if before != after:
-                    found.append(
-                        PastChange(
-                            at=datetime.fromisoformat(entry["at"]),
-                            tier=Tier(tier),
-                            added=max(after - before, 0),
-                            removed=max(before - after, 0),
-                        )
-                    )
-    return tuple(found)
 
 
 def _bounds(problem: SizingProblem, rules: GuardRules) -> dict[Tier, tuple[int, int]]:
@@ -113,12 +86,13 @@ def guarded(
         blocked=blocked,
         enough=(lambda counts: floor(problem, counts).holds) if reachable else None,
     )
+    wanted = {c.option: c.after for c in sizing.counts}
     if not found.reasons:
-        return GuardedSizing(sizing=sizing, bound=())
+        return GuardedSizing(sizing=sizing, bound=(), wanted=wanted)
     reasons = dict(sizing.reasons)
     for reason in found.reasons:
         total = sum(found.counts[i.name] for i in items if i.tier is reason.tier)
-        reasons[reason.tier] = f"{total} by the guard '{reason.guard}': {reason.text}"
+        reasons[reason.tier] = reason.of_total(total)
     changed = replace(
         sizing,
         counts=tuple(counted(o, found.counts[o.name]) for o in problem.options),
@@ -126,4 +100,4 @@ def guarded(
         usd_after=usd_of(problem, found.counts),
         assessment=assess(problem.demand, supply_of(problem, found.counts)),
     )
-    return GuardedSizing(sizing=changed, bound=found.reasons)
+    return GuardedSizing(sizing=changed, bound=found.reasons, wanted=wanted)

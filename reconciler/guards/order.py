@@ -20,9 +20,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from reconciler.errors import ContradictoryGuards
 from reconciler.fleet.freezes import FreezeWindow
+from reconciler.guards import reasons as because
+from reconciler.guards.reasons import Reason
 from stacks.contract import Tier
 
 Counts = Mapping[str, int]
@@ -85,15 +88,6 @@ class PastChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reason:
-    """A guard that bound: which, where, and one sentence with what was wanted and what is allowed."""
-
-    guard: str
-    tier: Tier
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Guarded:
     """Counts by item name after all guards, and a reason for each that bound, in the order of application."""
 
@@ -131,21 +125,28 @@ def guard(
         if not mine:
             continue
         recent = [p for p in past if p.tier is tier and p.at <= now]
-        # Evaluated one after the other: each changes the counts that the next one sees.
-        bound = {
-            "freeze": _freeze(counts, mine, rules, now),
-            "demotion": _demotion(counts, mine, (blocked or {}).get(tier, "")),
-            "cooldown": _cooldown(counts, mine, rules, now, recent),
-            "churn window": _churn(counts, mine, rules, now, recent),
-            "step limit": _step(counts, mine, rules),
-        }
-        reasons += [Reason(guard=name, tier=tier, text=text) for name, text in bound.items() if text]
+        # One after the other: each changes the counts that the next one sees.
+        reasons += _applied("freeze", tier, counts, partial(_freeze, counts, mine, rules, now))
+        reasons += _applied("demotion", tier, counts, partial(_demotion, counts, mine, (blocked or {}).get(tier, "")))
+        reasons += _applied("cooldown", tier, counts, partial(_cooldown, counts, mine, rules, now, recent))
+        reasons += _applied("churn window", tier, counts, partial(_churn, counts, mine, rules, now, recent))
+        reasons += _applied("step limit", tier, counts, partial(_step, counts, mine, rules))
     reasons += _floor(counts, items, enough)
     for tier, mine in by_tier.items():
-        text = _bounds(counts, mine, rules.bounds.get(tier)) if mine else ""
-        if text:
-            reasons.append(Reason(guard="bounds", tier=tier, text=text))
+        if mine:
+            reasons += _applied("bounds", tier, counts, partial(_bounds, counts, mine, rules.bounds.get(tier)))
     return Guarded(counts=counts, reasons=tuple(reasons))
+
+
+def _applied(name: str, tier: Tier, counts: Counts, step: Callable[[], str]) -> list[Reason]:
+    """The reason of a guard that changes `counts` when it is called; none where it does not bind."""
+    before = dict(counts)
+    text = step()
+    return [Reason(guard=name, tier=tier, text=text, changed=_changed(before, counts))] if text else []
+
+
+def _changed(before: Counts, after: Counts) -> dict[str, tuple[int, int]]:
+    return {name: (count, after[name]) for name, count in before.items() if after[name] != count}
 
 
 def _totals(counts: Counts, items: Sequence[Item]) -> tuple[int, int]:
@@ -179,7 +180,7 @@ def _freeze(counts: dict[str, int], items: Sequence[Item], rules: GuardRules, no
         return ""
     for item in items:
         counts[item.name] = item.before
-    return f"frozen {window.describe()}: +{added} and -{removed} instances are put off."
+    return because.frozen(window.describe(), added=added, removed=removed)
 
 
 def _demotion(counts: dict[str, int], items: Sequence[Item], why: str) -> str:
@@ -187,7 +188,7 @@ def _demotion(counts: dict[str, int], items: Sequence[Item], why: str) -> str:
     if not why or removed == 0:
         return ""
     _cut_removals(counts, items, 0)
-    return f"{why}: nothing is scaled down, {removed} instances stay."
+    return because.not_shrinking(why, removed=removed)
 
 
 def _cooldown(
@@ -198,13 +199,12 @@ def _cooldown(
     grown = max((p.at for p in past if p.added), default=None)
     if added and grown is not None and now - grown < rules.cooldown_up:
         _cut_additions(counts, items, 0)
-        wait = _spoken(grown + rules.cooldown_up - now)
-        texts.append(f"{added} more wait {wait}: the tier grew {_spoken(now - grown)} ago (cooldown up).")
+        texts.append(because.grew_recently(added=added, wait=grown + rules.cooldown_up - now, ago=now - grown))
     changed = max((p.at for p in past if p.added or p.removed), default=None)
     if removed and changed is not None and now - changed < rules.cooldown_down:
         _cut_removals(counts, items, 0)
-        wait = _spoken(changed + rules.cooldown_down - now)
-        texts.append(f"{removed} fewer wait {wait}: the tier changed {_spoken(now - changed)} ago (cooldown down).")
+        wait = changed + rules.cooldown_down - now
+        texts.append(because.changed_recently(removed=removed, wait=wait, ago=now - changed))
     return " ".join(texts)
 
 
@@ -222,9 +222,8 @@ def _churn(
     if removed <= allowed:
         return ""
     _cut_removals(counts, items, allowed)
-    return (
-        f"{removed} fewer are wanted and {allowed} allowed: at most {100 * rules.churn_share:g} % of {size} may go per "
-        f"{_spoken(rules.churn_window)}, {done} went already."
+    return because.churn(
+        removed=removed, allowed=allowed, share=rules.churn_share, size=size, window=rules.churn_window, done=done
     )
 
 
@@ -234,9 +233,7 @@ def _step(counts: dict[str, int], items: Sequence[Item], rules: GuardRules) -> s
         return ""
     _cut_removals(counts, items, max(rules.step_limit - added, 0))
     _cut_additions(counts, items, rules.step_limit)
-    return (
-        f"+{added} and -{removed} instances are more than one plan may change ({rules.step_limit}): the rest follows."
-    )
+    return because.step_limit(added=added, removed=removed, limit=rules.step_limit)
 
 
 def _floor(counts: dict[str, int], items: Sequence[Item], enough: Callable[[Counts], bool] | None) -> list[Reason]:
@@ -250,10 +247,17 @@ def _floor(counts: dict[str, int], items: Sequence[Item], enough: Callable[[Coun
             raised = sum(max(getattr(i, source) - counts[i.name], 0) for i in mine)
             if not raised:
                 continue
+            before = dict(counts)
             for item in mine:
                 counts[item.name] = max(counts[item.name], getattr(item, source))
-            text = f"{raised} instances more than the guards allow: the load measured now needs them."
-            reasons.append(Reason(guard="safety floor", tier=tier, text=text))
+            reasons.append(
+                Reason(
+                    guard="safety floor",
+                    tier=tier,
+                    text=because.safety_floor(raised=raised),
+                    changed=_changed(before, counts),
+                )
+            )
             if enough(counts):
                 return reasons
     return reasons
@@ -267,18 +271,12 @@ def _bounds(counts: dict[str, int], items: Sequence[Item], bounds: tuple[int, in
     if total < low:
         largest = max(items, key=lambda i: (counts[i.name], i.before))
         counts[largest.name] += low - total
-        return f"{total} are wanted, the declared minimum is {low}."
+        return because.below_minimum(total=total, minimum=low)
     if total > high:
         over = total - high
         for item in reversed(items):
             back = min(counts[item.name], over)
             counts[item.name] -= back
             over -= back
-        return f"{total} are wanted, the declared maximum is {high}; raise it, or the rest goes to other tiers."
+        return because.above_maximum(total=total, maximum=high)
     return ""
-
-
-def _spoken(duration: timedelta) -> str:
-    """Minutes below two hours, else hours."""
-    minutes = duration.total_seconds() / 60
-    return f"{minutes:.3g} min" if minutes < 120 else f"{minutes / 60:.3g} h"

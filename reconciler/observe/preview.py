@@ -17,7 +17,7 @@ _LOGICAL = ("pulumi:", "tiercast:")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Step:
+class PreviewStep:
     """One operation of the engine on one resource; `keys` are the inputs that differ."""
 
     urn: str
@@ -37,7 +37,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Violation:
+class PolicyViolation:
     """A policy's refusal or warning."""
 
     policy: str
@@ -55,24 +55,24 @@ class Violation:
 class Preview:
     """What would happen: steps in the engine's order, violations, and other messages of warning or error."""
 
-    steps: tuple[Step, ...]
-    violations: tuple[Violation, ...]
+    steps: tuple[PreviewStep, ...]
+    violations: tuple[PolicyViolation, ...]
     messages: tuple[str, ...] = ()
     failed: bool = False
 
     @property
-    def changed(self) -> tuple[Step, ...]:
+    def changed(self) -> tuple[PreviewStep, ...]:
         """The steps that change something."""
         return tuple(s for s in self.steps if s.changes)
 
     @property
-    def refusals(self) -> tuple[Violation, ...]:
+    def refusals(self) -> tuple[PolicyViolation, ...]:
         """The mandatory violations."""
         return tuple(v for v in self.violations if v.refuses)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resource:
+class StateResource:
     """One resource of the stack's state; secrets are never shown, only digested."""
 
     urn: str
@@ -91,7 +91,9 @@ class Resource:
         return hashlib.sha256(canonical([self.id, self.inputs, self.outputs]).encode()).hexdigest()
 
 
-def binding(*, config_digest: str, policy_digest: str, preview: Preview, state: Iterable[Resource]) -> dict[str, Any]:
+def binding(
+    *, config_digest: str, policy_digest: str, preview: Preview, state: Iterable[StateResource]
+) -> dict[str, Any]:
     """What an approval is bound to: configuration, policies, step list, and the state of the resources it touches.
 
     Neither the checkpoint's version nor untouched resources count: an unrelated change does not void an approval.

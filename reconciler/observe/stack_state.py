@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.observe.preview import Resource
+from reconciler.observe.preview import StateResource
 from stacks.contract import Flavour, Slot, Tier
 
 DOMAIN = "libvirt:index/domain:Domain"
@@ -43,7 +43,7 @@ class Observed:
         return len(self.slots.get(tier, ())) + sum(n for (t, _), (_, n) in self.groups.items() if t is tier)
 
 
-def observe(resources: Iterable[Resource], flavours: Iterable[Flavour]) -> Observed:
+def observe(resources: Iterable[StateResource], flavours: Iterable[Flavour]) -> Observed:
     """Read a stack's resources; a VM whose size is no known flavour counts under `vcpu x MiB`."""
     named = {(f.vcpu, f.memory_mib): f.name for f in flavours}
     slots: dict[Tier, list[Slot]] = {}
@@ -71,7 +71,7 @@ def _whole(value: Any) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-def _types(resource: Resource) -> tuple[str, ...]:
+def _types(resource: StateResource) -> tuple[str, ...]:
     """Instance types of a mixed group; empty for a group whose type stands in its launch template."""
     policy = resource.inputs.get("mixedInstancesPolicy") or {}
     overrides = (policy.get("launchTemplate") or {}).get("overrides") or ()

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from forecaster.models import MODELS
 from forecaster.models.base import seconds_of, stretch_of
-from forecaster.models.features import seasons_of
+from forecaster.models.features import causal_fill, seasons_of
 from forecaster.rolling.mixture import predictive
 from forecaster.rolling.recalibrated import recalibrated
 from forecaster.rolling.recursive import GRID
-from forecaster.series.knots import Settings, prequential
+from forecaster.series.knots import SeriesSettings, prequential
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
-from reconciler.trust.pacing import Pace, paced
+from reconciler.trust.pacing import PromisePace, paced
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,15 +48,6 @@ class Table:
     warm: int
 
 
-def filled(y: Floats, day: int) -> Floats:
-    """`y` with a gap read as the same step the day before, else the last step, else zero: from earlier rows only."""
-    out = y.copy()
-    for i in np.flatnonzero(~np.isfinite(y)):
-        before = out[i - day] if i >= day else np.nan
-        out[i] = before if np.isfinite(before) else (out[i - 1] if i else 0.0)
-    return out
-
-
 def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: int, unit: float, start: int) -> Table:
     """Counts at every risk, and at parts of the largest one's, for every row of `y` (n,) (requests, NaN unknown) and 1 + lead
     rows after it."""
@@ -64,10 +55,10 @@ def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: in
     length = round(step.total_seconds())
     long = np.concatenate([y, np.full(h, np.nan)])
     stretch = stretch_of(y, start=int(seconds_of(times[:1])[0]), step=length, seasons=seasons_of(length), trained=start)
-    settings = Settings()
+    settings = SeriesSettings()
     stretch = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
     mixed = prequential(stretch, h, levels=tuple(GRID.tolist()), experts=MODELS, settings=settings).quantiles
-    made = predictive(filled(long, day), day=day, h=h, trained=start, others=(mixed,))
+    made = predictive(causal_fill(long, (day,)), day=day, h=h, trained=start, others=(mixed,))
     warm = max(h, min(2 * day, start // 4))
     counts = least_counts(made.values / unit, made.weights)
     counts = np.hstack([counts, np.maximum(np.ceil(counts[:, -1:] * PARTS - 1e-9), 1.0)])
@@ -84,7 +75,7 @@ def allocate(
     lead: int,
     unit: float,
     start: int,
-    pace: Pace | None = None,
+    pace: PromisePace | None = None,
 ) -> list[Allocation]:
     """The counts for every asked share, each paced by itself."""
     h, day = 1 + lead, max(1, round(timedelta(days=1) / step))

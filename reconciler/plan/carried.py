@@ -8,10 +8,10 @@ from dataclasses import replace
 from reconciler.sizing import SizingProblem
 from reconciler.sizing.result import supply_of
 from reconciler.slo.assess import assess
-from reconciler.trust.memory import Memory
+from reconciler.trust.memory import RunMemory
 
 
-def with_carried(memory: Memory, problem: SizingProblem, planned: Mapping[str, int]) -> Memory:
+def with_carried(memory: RunMemory, problem: SizingProblem, planned: Mapping[str, int]) -> RunMemory:
     """The memory with what the fleet carries of each class at least; `planned` counts by option.
 
     Steps until the next run are judged by the lesser of what runs and what is planned: growth takes time, and a plan may

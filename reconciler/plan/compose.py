@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet
-from reconciler.fleet.tiers import ColdTier, HotTier, WarmTier
+from reconciler.fleet.tiers import ColdSection, HotSection, WarmSection
 from reconciler.sizing.options import COLD_GROUP, label
 from stacks.contract import (
     Cold,
@@ -77,7 +77,7 @@ def bounds(count: int, ownership: Ownership, headroom: float, limit: int) -> Siz
     return Size(min=count, desired=count, max=max(min(roof, limit), count))
 
 
-def _metal(tier: HotTier | ColdTier, hypervisors: tuple[Hypervisor, ...], slots: tuple[Slot, ...]) -> Metal:
+def _metal(tier: HotSection | ColdSection, hypervisors: tuple[Hypervisor, ...], slots: tuple[Slot, ...]) -> Metal:
     return Metal(
         hypervisors=hypervisors,
         flavours=tier.flavours,
@@ -90,7 +90,7 @@ def _metal(tier: HotTier | ColdTier, hypervisors: tuple[Hypervisor, ...], slots:
     )
 
 
-def _warm(warm: WarmTier, counts: Mapping[str, int]) -> Warm:
+def _warm(warm: WarmSection, counts: Mapping[str, int]) -> Warm:
     groups = []
     for name in warm.instance_types:
         count = counts.get(f"warm/{name}", 0)
@@ -115,7 +115,7 @@ def _warm(warm: WarmTier, counts: Mapping[str, int]) -> Warm:
     )
 
 
-def _cold(cold: ColdTier, counts: Mapping[str, int], slots: tuple[Slot, ...]) -> Cold:
+def _cold(cold: ColdSection, counts: Mapping[str, int], slots: tuple[Slot, ...]) -> Cold:
     groups: tuple[ColdGroup, ...] = ()
     if cold.instance_types:
         size = bounds(counts.get(f"cold/{COLD_GROUP}", 0), cold.ownership, cold.headroom, cold.max)

@@ -5,6 +5,8 @@ forecast → demand section → sizes → guards → places → configuration �
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from reconciler.guards.guarded import GuardedSizing, guarded, rules_of
 from reconciler.plan.draft import places_of, plan_of
 from reconciler.plan.file import PlanFile
@@ -17,18 +19,36 @@ from reconciler.sizing import Sizing, SizingProblem, size
 _ROUNDS = 12
 
 
-def decide(snapshot: Snapshot, problem: SizingProblem | None = None) -> PlanFile:
-    """The plan. Always one: where a promise or the budget cannot be kept it is the best to be had, and says so.
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A plan with all that it was decided by.
 
-    `problem` is the snapshot's own (`problem_of`), for callers that need it too; None: computed here.
+    Attributes:
+        snapshot, problem: what was known, and the question that the sizing answered.
+        held: the counts with the guards that changed them.
+        notes: what guards, measured latency and declared minimums say, for the plan.
+        plan: the plan.
     """
-    problem = problem or problem_of(snapshot)
+
+    snapshot: Snapshot
+    problem: SizingProblem
+    held: GuardedSizing
+    notes: tuple[str, ...]
+    plan: PlanFile
+
+
+def decide(snapshot: Snapshot) -> Decision:
+    """The plan, with its grounds. Always one: where a promise or the budget can't be kept it is the best there is, and says
+    so."""
+    problem = problem_of(snapshot)
     held = sized(snapshot, problem)
-    said = (
+    notes = (
+        *held.notes,
         *latency_notes(problem, snapshot.load_now, snapshot.latency_now_ms),
         *minimum_notes(snapshot.fleet, problem),
     )
-    return plan_of(snapshot, problem, held.sizing, (*held.notes, *said))
+    plan = plan_of(snapshot, problem, held.sizing, notes)
+    return Decision(snapshot=snapshot, problem=problem, held=held, notes=notes, plan=plan)
 
 
 def sized(snapshot: Snapshot, problem: SizingProblem, warm: Sizing | None = None) -> GuardedSizing:

@@ -76,10 +76,11 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
     tiers = snapshot.fleet.tiers
     silent = frozenset(snapshot.unreachable)
     found = {}
-    for tier, homes, flavours, spare in (
-        (Tier.HOT, tiers.hot.hypervisors, tiers.hot.flavours, tiers.hot.spare_hosts),
-        (Tier.COLD, tiers.cold.hosts, tiers.cold.flavours, 0),
-    ):
+    for tier in Tier:
+        homes, flavours = tiers.of(tier).own_hosts, tiers.of(tier).own_flavours
+        if not homes:
+            continue
+        spare = tiers.hot.spare_hosts if tier is Tier.HOT else 0
         current = snapshot.observed.slots.get(tier, ())
         left_alone = Counter(slot.flavour for slot in current if slot.hypervisor in silent)
         wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}

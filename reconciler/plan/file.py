@@ -18,13 +18,13 @@ from stacks.contract import KEYS, StackConfig, canonical
 OWN_KEYS = frozenset(f"tiercast:{key}" for key in KEYS if key != "override")
 
 
-class Part(BaseModel):
+class PlanPart(BaseModel):
     """Base: frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TierLine(Part):
+class TierLine(PlanPart):
     """One tier's change: instances and USD/hour, before and after, and the one reason that binds."""
 
     tier: str
@@ -36,7 +36,7 @@ class TierLine(Part):
     reason: str
 
 
-class ClassLine(Part):
+class ClassLine(PlanPart):
     """One QoS class: its promise and what the plan gives it."""
 
     name: str
@@ -57,7 +57,7 @@ class ClassLine(Part):
     )
 
 
-class Binding(Part):
+class Binding(PlanPart):
     """What an approval is bound to; written by `tiercast preview`."""
 
     config: str
@@ -67,7 +67,7 @@ class Binding(Part):
     previewed_at: AwareDatetime
 
 
-class PlanFile(Part):
+class PlanFile(PlanPart):
     """All of a plan."""
 
     version: Literal[1] = 1

@@ -1,18 +1,13 @@
-"""Sentences of a plan about prices, commitments, measured latency, minimums, and what found no room. Pure."""
+"""Sentences of a plan about commitments, measured latency, minimums, and what found no room. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from reconciler.fleet.file import Fleet
 from reconciler.plan.placement import Placement
-from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import SizingProblem
 from stacks.contract import Tier
-
-#: Days by which a catalogue's date may be ahead: whoever wrote it may live east of the clock, which is UTC.
-_DATE_SKEW_DAYS = 1
 
 
 def latency_notes(
@@ -30,13 +25,11 @@ def latency_notes(
 
 def minimum_notes(fleet: Fleet, problem: SizingProblem) -> tuple[str, ...]:
     """One sentence per tier whose declared minimum is more than its hosts can carry now."""
-    tiers = fleet.tiers
-    declared = {Tier.HOT: tiers.hot.min, Tier.WARM: tiers.warm.min, Tier.COLD: tiers.cold.min}
     return tuple(
-        f"{tier.value}: the declared minimum of {declared[tier]} is more than its hosts can carry now: sized with at least "
-        f"{low} [minimum]"
+        f"{tier.value}: the declared minimum of {fleet.tiers.of(tier).min} is more than its hosts can carry now: sized with "
+        f"at least {low} [minimum]"
         for tier, (low, _) in problem.tier_bounds.items()
-        if low < declared[tier]
+        if low < fleet.tiers.of(tier).min
     )
 
 
@@ -47,8 +40,11 @@ def placement_notes(places: Mapping[Tier, Placement]) -> list[str]:
         notes += [
             f"{tier.value}: {count} {name} found no room on the hosts" for name, count in (found.unplaced or {}).items()
         ]
-        if found.reason:
-            notes.append(f"{tier.value}: {found.reason}")
+        if found.excess:
+            notes.append(
+                f"{tier.value}: {found.fullest} carries more than its even share: losing it costs {found.excess} VMs more "
+                f"than counted on (N+{found.spare})."
+            )
         if found.moved:
             notes.append(f"{tier.value}: {len(found.moved)} VMs change hosts to make room")
     return notes
@@ -60,19 +56,6 @@ def unreachable_notes(unreachable: Mapping[str, str]) -> list[str]:
         f"hypervisor {name} does not answer ({words}): what runs there is left alone and not counted on"
         for name, words in sorted(unreachable.items())
     ]
-
-
-def price_notes(fleet: Fleet, catalogue: Catalogue, now: datetime) -> tuple[str, ...]:
-    """A sentence where the prices are older than the fleet allows, or dated so that their age can't be told."""
-    days = catalogue.age_days(now.date())
-    if days < -_DATE_SKEW_DAYS:
-        return (
-            f"prices ({catalogue.source}) are dated {catalogue.taken_on.isoformat()}, which is still to come: their age is "
-            "not known and they may be stale; correct `taken_on` in the catalogue",
-        )
-    if days <= fleet.prices.max_age.days:
-        return ()
-    return (f"prices are {days} days old ({catalogue.source}); more than {fleet.prices.max_age.days} days is stale",)
 
 
 def commitment_notes(fleet: Fleet) -> tuple[str, ...]:

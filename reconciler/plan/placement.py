@@ -9,7 +9,6 @@ there are others moved, as few as possible.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,16 +23,17 @@ _LAST = 999
 class Placement:
     """Slots in order of host and number; what had to move, what found no room, and where the spare host is missing.
 
-    moved: names of flavours whose VM changes hosts. unplaced: flavour → VMs without room. survives: whether losing the
-    `spare` fullest hosts costs no more VMs than an even spread would, which is what sizing counts on; `reason` says why
-    not.
+    moved: names of flavours whose VM changes hosts. unplaced: flavour → VMs without room. excess: VMs by which losing the
+    `spare` fullest hosts costs more than an even spread would, which is what sizing counts on; fullest: the fullest of
+    them, "" without an excess.
     """
 
     slots: tuple[Slot, ...]
     moved: tuple[str, ...] = ()
     unplaced: Mapping[str, int] | None = None
-    survives: bool = True
-    reason: str = ""
+    spare: int = 0
+    excess: int = 0
+    fullest: str = ""
 
 
 def place(
@@ -78,10 +78,9 @@ def place(
         slots=tuple(sorted(board.slots, key=lambda s: (s.hypervisor, s.number))),
         moved=tuple(moved),
         unplaced=unplaced or None,
-        survives=not excess,
-        reason=f"{fullest} carries more than its even share: losing it costs {excess} VMs more than counted on (N+{spare})."
-        if excess
-        else "",
+        spare=spare,
+        excess=excess,
+        fullest=fullest,
     )
 
 
@@ -216,8 +215,3 @@ class _Board:
                 self.slots = kept
                 return
             moved.append(crowded.flavour)
-
-
-def spread(slots: Sequence[Slot]) -> Counter[str]:
-    """VMs by host, for a plan's text."""
-    return Counter(s.hypervisor for s in slots)

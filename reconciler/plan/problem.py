@@ -82,11 +82,7 @@ def sunk(fleet: Fleet, catalogue: Catalogue) -> float:
         BilledFleet(
             commitments=fleet.tiers.warm.commitments,
             reservations=fleet.tiers.warm.reservations,
-            hypervisors=tuple(
-                (tier, host.name)
-                for tier, hosts in ((Tier.HOT, fleet.tiers.hot.hypervisors), (Tier.COLD, fleet.tiers.cold.hosts))
-                for host in hosts
-            ),
+            hypervisors=tuple((tier, host.name) for tier in Tier for host in fleet.tiers.of(tier).own_hosts),
             load_balancers=int(fleet.routing is not None and bool(fleet.routing.vpc)),
         ),
         catalogue,

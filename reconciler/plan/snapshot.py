@@ -14,7 +14,7 @@ from reconciler.observe.stack_state import Observed
 from reconciler.prices.catalogue import Catalogue
 from reconciler.trust.error_budget import Record
 from reconciler.trust.feedback import Standing
-from reconciler.trust.memory import Memory
+from reconciler.trust.memory import RunMemory
 from stacks.contract import Tier
 
 
@@ -58,7 +58,7 @@ class Snapshot:
     latency_now_ms: Mapping[str, float] = field(default_factory=dict)
     records: Mapping[str, Record] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
-    memory: Memory | None = None
+    memory: RunMemory | None = None
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.alias_generators import to_snake
 
 from reconciler.errors import InputError, PriceMissing, UnknownType
-from stacks.contract_base import Model, Positive
+from stacks.contract_base import ContractModel, Positive
 
 
 def _no_truth_value(value: object) -> object:
@@ -32,14 +32,14 @@ Usd = Annotated[float, BeforeValidator(_no_truth_value), Field(gt=0)]
 Market = Literal["on_demand", "spot", "committed_1yr", "committed_3yr"]
 
 
-class Boot(Model):
+class Boot(ContractModel):
     """How long an instance takes from launch to serving, seconds."""
 
     mean_seconds: Annotated[float, Field(gt=0)]
     p95_seconds: Annotated[float, Field(gt=0)]
 
 
-class Prices(Model):
+class MarketPrices(ContractModel):
     """USD/hour of one instance by market; absent where it is not offered or not known."""
 
     on_demand: Usd | None = None
@@ -48,20 +48,20 @@ class Prices(Model):
     committed_3yr: Usd | None = None
 
 
-class InstanceType(Model):
+class InstanceType(ContractModel):
     """One instance type."""
 
     vcpu: Positive
     memory_mib: Positive
     network_mbps: Annotated[float, Field(gt=0)] | None = Field(None, description="Baseline; absent: not a constraint.")
     boot: Boot | None = Field(None, description="Absent: the catalogue's `default_boot`.")
-    usd_per_hour: Prices
+    usd_per_hour: MarketPrices
     interruption_per_month: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict, description="Share of spot instances interrupted in a month, by zone; '*' for any zone."
     )
 
 
-class Catalogue(Model):
+class Catalogue(ContractModel):
     """Instance types of one region with their prices, and the prices of what comes with them."""
 
     schema_version: Literal[1] = 1
@@ -116,10 +116,6 @@ class Catalogue(Model):
             return rates.get(zone, rates.get("*", 0.0))
         raise PriceMissing(name, "interruption rate", self.source)
 
-    def age_days(self, today: date) -> int:
-        """Days since the oldest price was true."""
-        return (today - self.taken_on).days
-
 
 def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
     """Validate a catalogue read from a file; keys may be snake_case or camelCase.
@@ -162,7 +158,7 @@ def load_catalogue(text: str, location: str) -> Catalogue:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{location}{line}", "this is not valid YAML.", "Correct that line.") from None
+        raise InputError(f"{location}{line}", "this is not valid YAML.", "Fix that line.") from None
     if not isinstance(raw, Mapping):
         raise InputError(
             location, f"expected a mapping with `types`, found {type(raw).__name__}.", "Name a catalogue file."

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.observe.preview import Preview, Step, Violation
+from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 
 #: Engine operation → the word people use.
@@ -39,12 +39,12 @@ class Summary:
         return {word: ops[word] for word in _WORDS.values() if ops[word]}
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[PreviewStep, ...]:
         """The changing steps, without the engine's halves of a replacement."""
         return tuple(s for s in self.preview.changed if s.op in _WORDS)
 
     @property
-    def violations(self) -> tuple[Violation, ...]:
+    def violations(self) -> tuple[PolicyViolation, ...]:
         """Refusals first, then warnings."""
         return tuple(sorted(self.preview.violations, key=lambda v: (not v.refuses, v.policy, v.message)))
 

@@ -8,8 +8,8 @@ answer    the whole, in order
 """
 
 from reconciler.demand.section import class_service, demand_section
-from reconciler.sizing.problem import Host, Option, SizingProblem
+from reconciler.sizing.problem import Option, OwnHost, SizingProblem
 from reconciler.sizing.result import Count, Sizing
 from reconciler.sizing.solve import size
 
-__all__ = ["Count", "Host", "Option", "Sizing", "SizingProblem", "class_service", "demand_section", "size"]
+__all__ = ["Count", "Option", "OwnHost", "Sizing", "SizingProblem", "class_service", "demand_section", "size"]

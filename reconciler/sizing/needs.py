@@ -5,7 +5,7 @@ load a hair above an instance would count as one slot short, and the smallest fl
 `usable` vCPU per instance: its slots for the class (the scarcest of vCPU, memory and network) over concurrency, scaled
 by how well the option's tier serves it (a longer round trip leaves less of the target). Whether routed demand fits is
 Hall's condition: for every set A of tiers, the classes that may only use A must fit into A's capacity. With priorities
-it is enough to look at prefixes: one `Group` per class k and set A ⊇ its tiers, holding the classes up to k whose tiers
+it is enough to look at prefixes: one `Competitors` per class k and set A ⊇ its tiers, holding the classes up to k whose tiers
 lie in A.
 """
 
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class Competitors:
     """Classes `members` (indices, the last is the one that runs short) that compete for the tiers `tiers`."""
 
     tiers: frozenset[Tier]
@@ -54,10 +54,10 @@ class Needs:
     window: Floats
     paths: Floats
     now: Floats
-    groups: tuple[Group, ...]
+    groups: tuple[Competitors, ...]
     served: tuple[int, ...]
 
-    def weights(self, group: Group) -> Floats:
+    def weights(self, group: Competitors) -> Floats:
         """(options,) usable vCPU for a group: the mean over those members who may use it, by their mean need."""
         members = list(group.members)
         mean = np.maximum(self.mass @ self.window, 1e-12)[members]
@@ -66,34 +66,43 @@ class Needs:
         return weights
 
 
-def relax_unreachable(problem: SizingProblem) -> tuple[SizingProblem, list[str]]:
-    """Give classes whose promise holds on no tier the nearest one that does, with the sentence that says so.
+@dataclass(frozen=True, kw_only=True)
+class Unkept:
+    """A class whose promise holds on no tier. best_ms: what the best tier takes alone, sized_ms: the target sized for.
+
+    tier is None where none of the class's tiers has instances; it is then not sized.
+    """
+
+    name: str
+    target_ms: float
+    percentile: float
+    tiers: tuple[Tier, ...]
+    tier: Tier | None = None
+    best_ms: float = 0.0
+    sized_ms: float = 0.0
+
+
+def relax_unreachable(problem: SizingProblem) -> tuple[SizingProblem, list[Unkept]]:
+    """Give classes whose promise holds on no tier the nearest one that does; those classes come with it.
 
     The plan then still carries their load; the policy judges them by the real promise.
     """
-    demand, problems = problem.demand, []
+    demand, unkept = problem.demand, []
     classes = dict(demand.classes)
     for name, wanted in demand.classes.items():
         service = problem.service(name)
         used = [t for t in wanted.tiers if any(o.tier is t for o in problem.options)]
+        one = Unkept(name=name, target_ms=wanted.latency_ms, percentile=wanted.percentile, tiers=wanted.tiers)
         if not used:
-            problems.append(
-                f"QoS class {name} may use {', '.join(t.value for t in wanted.tiers)}, and none of them has instances: "
-                "give one of them types, or the class another tier."
-            )
+            unkept.append(one)
             continue
         trips = {t: wanted.round_trip_ms.get(t, 0.0) for t in used}
         if not any(reachable(service, wanted.latency_ms, wanted.percentile, trip) for trip in trips.values()):
             best = min(trips, key=lambda t: trips[t])
             idle = latency_percentile(1e6, 1e-9, service, wanted.percentile, trips[best])
-            problems.append(
-                f"QoS class {name}: {wanted.latency_ms:g} ms at the {100 * wanted.percentile:g}th percentile is out of "
-                f"reach on any type: round trip and service alone take {idle:.0f} ms on the {best.value} tier. Raise "
-                f"the target to at least {1.1 * idle:.0f} ms or make the service faster; sized here for "
-                f"{1.25 * idle:.0f} ms."
-            )
+            unkept.append(replace(one, tier=best, best_ms=idle, sized_ms=1.25 * idle))
             classes[name] = wanted.model_copy(update={"latency_ms": 1.25 * idle})
-    return replace(problem, demand=demand.model_copy(update={"classes": classes})), problems
+    return replace(problem, demand=demand.model_copy(update={"classes": classes})), unkept
 
 
 def needs_of(problem: SizingProblem, rates: Floats, mass: Floats) -> Needs:
@@ -138,7 +147,7 @@ def needs_of(problem: SizingProblem, rates: Floats, mass: Floats) -> Needs:
     )
 
 
-def _groups(problem: SizingProblem, served: tuple[int, ...]) -> tuple[Group, ...]:
+def _groups(problem: SizingProblem, served: tuple[int, ...]) -> tuple[Competitors, ...]:
     """Prefix groups in order of class; of two with the same members the one with fewer tiers says more."""
     tiers = [frozenset(c.tiers) for c in problem.demand.classes.values()]
     unions = {tiers[k] for k in served}
@@ -150,7 +159,7 @@ def _groups(problem: SizingProblem, served: tuple[int, ...]) -> tuple[Group, ...
             if tiers[k] <= union:
                 members = tuple(j for j in served if j <= k and tiers[j] <= union)
                 found.setdefault(members, union)
-    return tuple(Group(tiers=union, members=members) for members, union in found.items())
+    return tuple(Competitors(tiers=union, members=members) for members, union in found.items())
 
 
 def shortage_prices(problem: SizingProblem, needs: Needs) -> tuple[Floats, Floats]:

@@ -13,12 +13,12 @@ from functools import cache
 
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet
-from reconciler.fleet.tiers import ColdTier, HotTier, ReadyPoolRule, WarmTier
+from reconciler.fleet.tiers import ColdSection, HotSection, ReadyPoolRule, WarmSection
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.bill import root_volume_usd, waiting_usd
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing.option_cost import Mixed, Waiting
-from reconciler.sizing.problem import Host, Option
+from reconciler.sizing.problem import Option, OwnHost
 from reconciler.slo.interruptions import lost_within
 from stacks.contract import Flavour, Hypervisor, Ownership, Tier
 
@@ -49,12 +49,12 @@ def options(
     return tuple(found)
 
 
-def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[Host, ...]:
+def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[OwnHost, ...]:
     """Our own hosts that answer; the others carry nothing that is counted on."""
-    named = [(Tier.HOT, h) for h in fleet.tiers.hot.hypervisors] + [(Tier.COLD, h) for h in fleet.tiers.cold.hosts]
     return tuple(
-        Host(name=h.name, tier=tier, cores=h.cores, memory_mib=h.memory_mib)
-        for tier, h in named
+        OwnHost(name=h.name, tier=tier, cores=h.cores, memory_mib=h.memory_mib)
+        for tier in Tier
+        for h in fleet.tiers.of(tier).own_hosts
         if h.name not in unreachable
     )
 
@@ -70,21 +70,19 @@ def tier_bounds(fleet: Fleet, unreachable: frozenset[str] = frozenset()) -> dict
     Raises:
         InputError: a tier's declared minimum does not fit on its hosts, even if all of them answer.
     """
-    tiers, found = fleet.tiers, {}
-    for tier, part, homes in (
-        (Tier.HOT, tiers.hot, tiers.hot.hypervisors),
-        (Tier.WARM, tiers.warm, ()),
-        (Tier.COLD, tiers.cold, () if tiers.cold.instance_types else tiers.cold.hosts),
-    ):
+    found = {}
+    for tier in Tier:
+        part = fleet.tiers.of(tier)
+        homes = () if part.cloud_types else part.own_hosts
         low = part.min
-        if homes and not isinstance(part, WarmTier):
-            if low > (whole := _most(part.flavours, homes)):
+        if homes:
+            if low > (whole := _most(part.own_flavours, homes)):
                 raise InputError(
                     f"fleet.yaml, tiers.{tier.value}.min",
                     f"{low} VMs are more than fit on the hosts ({whole}).",
                     "Lower it, add hosts, or make the flavours smaller.",
                 )
-            low = min(low, _most(part.flavours, [host for host in homes if host.name not in unreachable]))
+            low = min(low, _most(part.own_flavours, [host for host in homes if host.name not in unreachable]))
         if tier in fleet.declared:
             found[tier] = (low, part.max)
     return found
@@ -115,8 +113,8 @@ def _most(flavours: Sequence[Flavour], homes: Iterable[Hypervisor]) -> int:
     return sum(on(host.cores, host.memory_mib, 0) for host in homes)
 
 
-def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: frozenset[str]) -> list[Option]:
-    homes = metal.hypervisors if isinstance(metal, HotTier) else metal.hosts
+def _metal(tier: Tier, metal: HotSection | ColdSection, seen: Observed, unreachable: frozenset[str]) -> list[Option]:
+    homes = metal.hypervisors if isinstance(metal, HotSection) else metal.hosts
     alive = [host for host in homes if host.name not in unreachable]
     running = Counter(s.flavour for s in seen.slots.get(tier, ()) if s.hypervisor not in unreachable)
     found = []
@@ -145,7 +143,7 @@ def _metal(tier: Tier, metal: HotTier | ColdTier, seen: Observed, unreachable: f
     return found
 
 
-def _warm(warm: WarmTier, catalogue: Catalogue, seen: Observed) -> list[Option]:
+def _warm(warm: WarmSection, catalogue: Catalogue, seen: Observed) -> list[Option]:
     pool = warm.ready_pool
     volume = root_volume_usd(warm.launch.root_volume_gib if warm.launch else 0, catalogue)
     # Within a step only a reactive policy starts what waits.
@@ -185,7 +183,7 @@ def _waiting(pool: ReadyPoolRule | None, name: str, volume: float, catalogue: Ca
     )
 
 
-def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta) -> Option:
+def _cold(cold: ColdSection, catalogue: Catalogue, seen: Observed, step: timedelta) -> Option:
     types = [catalogue.type(name) for name in cold.instance_types]
     needs_both = cold.spot_share < 1 or cold.on_demand_base > 0
     spot = max(catalogue.price(name, "spot") for name in cold.instance_types) if cold.spot_share > 0 else 0.0
@@ -222,14 +220,14 @@ def _cold(cold: ColdTier, catalogue: Catalogue, seen: Observed, step: timedelta)
     )
 
 
-def _interrupted(cold: ColdTier, catalogue: Catalogue, zone: str, hours: float) -> float:
+def _interrupted(cold: ColdSection, catalogue: Catalogue, zone: str, hours: float) -> float:
     """Probability that the zone's spot instances are taken within `hours`: of the type most often interrupted there."""
     if cold.spot_share <= 0:
         return 0.0
     return lost_within(max(catalogue.interruption(name, zone) for name in cold.instance_types), hours)
 
 
-def _on_demand(cold: ColdTier, catalogue: Catalogue) -> float | None:
+def _on_demand(cold: ColdSection, catalogue: Catalogue) -> float | None:
     """What the group would cost without spot; None where one of its types has no on-demand price."""
     if not all(catalogue.offers(name, "on_demand") for name in cold.instance_types):
         return None

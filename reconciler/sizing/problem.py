@@ -15,7 +15,7 @@ from reconciler.sizing.boot_time import BootTime
 from reconciler.sizing.option_cost import Mixed, Waiting
 from reconciler.sizing.safety_floor import floor_demand
 from reconciler.slo.assess import Judge, Supply
-from reconciler.slo.latency import Service
+from reconciler.slo.latency import ServiceTime
 from stacks.contract import Demand, Tier
 
 
@@ -102,7 +102,7 @@ class Option:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
+class OwnHost:
     """A hypervisor (or bare-metal host) that carries the options of a tier."""
 
     name: str
@@ -140,7 +140,7 @@ class SizingProblem:
     paths: NDArray[np.float64]
     options: tuple[Option, ...]
     window: int = 1
-    hosts: tuple[Host, ...] = ()
+    hosts: tuple[OwnHost, ...] = ()
     spare_hosts: int = 0
     tier_bounds: Mapping[Tier, tuple[int, int]] = field(default_factory=dict)
     budget_usd_per_hour: float | None = None
@@ -207,9 +207,9 @@ class SizingProblem:
         """Whole steps before a new instance of the option serves; less than half a step counts as none."""
         return max(math.ceil(option.boot_seconds / self.demand.step_seconds - 0.5), 0)
 
-    def service(self, name: str) -> Service:
+    def service(self, name: str) -> ServiceTime:
         """The service of a class: exactly the demand section's, which the policy judges by."""
-        return Service.of(self.demand.classes[name].service)
+        return ServiceTime.of(self.demand.classes[name].service)
 
     def share_ahead(self, name: str) -> float:
         """Share of a class's requests over the horizon that may be missed."""

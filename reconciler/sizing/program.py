@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.sizing.milp import INFINITY, Program
-from reconciler.sizing.needs import Group, Needs
+from reconciler.sizing.needs import Competitors, Needs
 from reconciler.sizing.packing import counted_share, host_limits
 from reconciler.sizing.problem import Option, SizingProblem
 from reconciler.sizing.program_cost import Paid, paid
@@ -47,7 +47,7 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prices:
+class ShortagePrices:
     """λ per class and the price of volume beyond the promise (USD/hour per vCPU short), and the penalties per vCPU for
     a broken promise and a broken floor."""
 
@@ -57,13 +57,13 @@ class Prices:
     floor: float
 
 
-def build(problem: SizingProblem, needs: Needs, prices: Prices, budget: float | None) -> tuple[Program, Layout]:
+def build(problem: SizingProblem, needs: Needs, prices: ShortagePrices, budget: float | None) -> tuple[Program, Layout]:
     """State the program; `budget` in USD/hour bounds the window's variable cost (None: no bound)."""
     return _Builder(problem, needs, prices).build(budget)
 
 
 class _Builder:
-    def __init__(self, problem: SizingProblem, needs: Needs, prices: Prices) -> None:
+    def __init__(self, problem: SizingProblem, needs: Needs, prices: ShortagePrices) -> None:
         self.problem, self.needs, self.prices = problem, needs, prices
         self.program = Program()
         self.hours = problem.demand.step_seconds / 3600
@@ -159,7 +159,7 @@ class _Builder:
         self.program.row([capacity, *(columns[i] for i in used)], [1.0, *(-float(weights[i]) for i in used)], 0, 0)
         return capacity
 
-    def _window(self, group: Group, weights: Floats, slack: int) -> None:
+    def _window(self, group: Competitors, weights: Floats, slack: int) -> None:
         """The promise over the window without spare hosts: exact where nothing can be lost, else over loss states."""
         needs, p = self.needs, self.program
         weights = weights * np.array([counted_share(self.problem, o) for o in self.problem.options])
@@ -185,7 +185,7 @@ class _Builder:
     def _weighed(self, weights: Floats) -> list[tuple[Option, float]]:
         return list(zip(self.problem.options, weights, strict=True))
 
-    def _floor(self, group: Group, weights: Floats, slack: int) -> None:
+    def _floor(self, group: Competitors, weights: Floats, slack: int) -> None:
         """What the load measured now needs, with nothing lost; the higher classes' load first."""
         need = float(self.needs.now[list(group.members)].sum())
         if need > 0:
@@ -264,7 +264,7 @@ def _exposure(option: Option, problem: SizingProblem) -> tuple[float, float]:
     return supply.loss, supply.lost_share
 
 
-def window_shortage(problem: SizingProblem, needs: Needs, group: Group) -> tuple[Shortage, float]:
+def window_shortage(problem: SizingProblem, needs: Needs, group: Competitors) -> tuple[Shortage, float]:
     """F of the demand section for a group, in requests/s by vCPU capacity, and the shortage that the promises allow.
 
     The weight of a scenario is the requests/s that one vCPU carries for the class that runs short; members of higher

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.sizing.ceilings import class_usd, over_ceiling
-from reconciler.sizing.needs import Needs
+from reconciler.sizing.needs import Needs, Unkept
 from reconciler.sizing.packing import host_limits
 from reconciler.sizing.problem import Option, SizingProblem
 from reconciler.sizing.repair import Counts, fits, floor, promises, repaired
@@ -215,6 +215,38 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
         for c in unsafe
     ]
     return sentences
+
+
+def unkept_promise(one: Unkept) -> str:
+    """A promise that holds on no tier of its class, whatever is planned."""
+    if one.tier is None:
+        return (
+            f"QoS class {one.name} may use {', '.join(t.value for t in one.tiers)}, and none of them has instances: "
+            "give one of them types, or the class another tier."
+        )
+    return (
+        f"QoS class {one.name}: {one.target_ms:g} ms at the {100 * one.percentile:g}th percentile is out of reach on any "
+        f"type: round trip and service alone take {one.best_ms:.0f} ms on the {one.tier.value} tier. Raise the target to "
+        f"at least {1.1 * one.best_ms:.0f} ms or make the service faster; sized here for {one.sized_ms:.0f} ms."
+    )
+
+
+def unanswered(*, impossible: bool, time_limit_s: float) -> str:
+    """The program gave no plan: there is none, or the time was over."""
+    if impossible:
+        return (
+            "No counts are within minima, maxima, hosts and what may not shrink at once: the observed fleet was kept and "
+            "raised as far as they allow. Lower a minimum, or make room on the hosts."
+        )
+    return (
+        f"The integer program found no plan within {time_limit_s:g} s: the observed fleet was kept and raised until "
+        "every promise holds. Allow more time, or offer fewer instance types."
+    )
+
+
+def nothing_serves() -> str:
+    """No option can serve any class, and no other obstacle says why."""
+    return "No instance type can serve any QoS class: give a tier types with enough vCPU and memory."
 
 
 def _dear_classes(problem: SizingProblem, counts: Counts) -> list[str]:

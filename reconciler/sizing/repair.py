@@ -2,7 +2,7 @@
 
 The program sees capacity as a sum of vCPU; whole slots, the split of a class over tiers and the queue's economies of
 scale are left to the exact judgement here. It adds the cheapest instances that help until every promise and the safety
-floor hold, then looks in the neighbourhood for a cheaper plan that holds too: at a handful of instances that is what
+floor hold, then takes the cheapest plan of the neighbourhood that holds too: at a handful of instances that is what
 makes integrality exact.
 """
 
@@ -178,8 +178,8 @@ def no_worse(was: Assessment, now: Assessment, *, but: str = "") -> bool:
     )
 
 
-def cheaper_neighbours(problem: SizingProblem, counts: Counts) -> Iterator[Counts]:
-    """Cheaper plans near `counts` that hold exactly, the cheapest first.
+def cheapest_neighbour(problem: SizingProblem, counts: Counts) -> Counts | None:
+    """The cheapest plan near `counts` that is cheaper and holds exactly; None where there is none.
 
     Every option moves by at most 2, at most four options move; options are those in use and the cheapest of each tier.
     """
@@ -200,4 +200,5 @@ def cheaper_neighbours(problem: SizingProblem, counts: Counts) -> Iterator[Count
     for _, _, items in sorted(found)[:_NEIGHBOURS]:
         trial = dict(items)
         if promises(problem, trial).holds and floor(problem, trial).holds:
-            yield trial
+            return trial
+    return None

@@ -12,11 +12,11 @@ from reconciler.sizing.ceilings import over_ceiling, within_ceilings
 from reconciler.sizing.milp import Program, Relaxation, Solution
 from reconciler.sizing.needs import Needs, needs_of, relax_unreachable, shortage_prices
 from reconciler.sizing.problem import SizingProblem
-from reconciler.sizing.program import Layout, Prices, build
-from reconciler.sizing.reasons import explain_obstacles, tier_reasons
+from reconciler.sizing.program import Layout, ShortagePrices, build
+from reconciler.sizing.reasons import explain_obstacles, nothing_serves, tier_reasons, unanswered, unkept_promise
 from reconciler.sizing.repair import (
     Counts,
-    cheaper_neighbours,
+    cheapest_neighbour,
     fits,
     floor,
     less_idle_growth,
@@ -99,7 +99,8 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
         observed fleet is repaired instead, which is safe and said.
     """
     asked = problem
-    problem, problems = relax_unreachable(problem)
+    problem, unkept = relax_unreachable(problem)
+    problems = [unkept_promise(one) for one in unkept]
     rates, mass = aligned_scenarios(problem.demand)
     needs = needs_of(problem, rates, mass)
     if not problem.options or not needs.served:
@@ -130,7 +131,7 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
     obstacles = explain_obstacles(problem, needs, counts)
     status: Status = "optimal" if solution.optimal else "time limit"
     if not solution.found:
-        problems.append(_unanswered(problem, solution))
+        problems.append(unanswered(impossible=solution.impossible, time_limit_s=problem.time_limit_s))
     if problems or obstacles:
         status = "infeasible" if solution.found or solution.impossible else "time limit"
     elif solution.optimal and solution.gap > 1e-6:
@@ -152,18 +153,6 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
     )
 
 
-def _unanswered(problem: SizingProblem, solution: Solution) -> str:
-    if solution.impossible:
-        return (
-            "No counts are within minima, maxima, hosts and what may not shrink at once: the observed fleet was kept and "
-            "raised as far as they allow. Lower a minimum, or make room on the hosts."
-        )
-    return (
-        f"The integer program found no plan within {problem.time_limit_s:g} s: the observed fleet was kept and raised until "
-        "every promise holds. Allow more time, or offer fewer instance types."
-    )
-
-
 def _counts(problem: SizingProblem, stated: _Stated, solution: Solution) -> Counts:
     return {o.name: round(solution.values[stated.layout.counts[i][0]]) for i, o in enumerate(problem.options)}
 
@@ -177,7 +166,7 @@ def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: floa
     ]
     dear = (max(each, default=0.0) or 0.05) * problem.window * problem.demand.step_seconds / 3600
     hour = dear / (problem.window * problem.demand.step_seconds / 3600)
-    prices = Prices(shortage=shortage, volume=_VOLUME * hour, promise=_PROMISE * dear, floor=_FLOOR * dear)
+    prices = ShortagePrices(shortage=shortage, volume=_VOLUME * hour, promise=_PROMISE * dear, floor=_FLOOR * dear)
     program, layout = build(problem, needs, prices, budget)
     names = list(problem.demand.classes)
     per_rps = np.divide((needs.mass @ needs.window), np.maximum(needs.mass @ needs.rates, 1e-12))
@@ -195,7 +184,8 @@ def _state(problem: SizingProblem, needs: Needs, budget: float | None, gap: floa
 def _settle(
     problem: SizingProblem, needs: Needs, stated: _Stated, solution: Solution, counts: Counts
 ) -> tuple[Counts, Solution, bool]:
-    """Make the counts exact, look for a cheaper exact plan nearby, and keep the observed fleet where that is as good.
+    """Make the counts exact, take the cheapest exact plan nearby if it also saves over the horizon, and keep the observed
+    fleet where that is as good.
 
     Returns:
         Counts, the horizon's best completion with them, and whether hysteresis kept what runs.
@@ -206,11 +196,11 @@ def _settle(
         # The floor took the plan over the budget, which the program holds as a bound.
         stated = _state(problem, needs, None, stated.gap)
         final = stated.fixed(problem, exact)
-    for trial in cheaper_neighbours(problem, exact):
-        completed = stated.fixed(problem, trial)
+    cheaper = cheapest_neighbour(problem, exact)
+    if cheaper is not None:
+        completed = stated.fixed(problem, cheaper)
         if completed.found and completed.objective < final.objective - 1e-9:
-            exact, final = trial, completed
-        break
+            exact, final = cheaper, completed
     exact, final = _without_idle_growth(problem, stated, exact, final)
     cheap = within_ceilings(problem, exact)
     if cheap != exact:
@@ -267,7 +257,7 @@ def _without_program(problem: SizingProblem, problems: list[str], needs: Needs) 
     counts = {o.name: problem.floor_of(o) for o in problem.options}
     problems = [*problems, *explain_obstacles(problem, needs, counts)]
     if not problems:
-        problems = ["No instance type can serve any QoS class: give a tier types with enough vCPU and memory."]
+        problems = [nothing_serves()]
     return Sizing(
         counts=tuple(counted(o, counts[o.name]) for o in problem.options),
         reasons=tier_reasons(problem, needs, counts, {}, kept=False),

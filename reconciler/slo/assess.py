@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.slo.interruptions import Losses, loss_states
-from reconciler.slo.latency import SafeLoads, Service, latency_tail, percentile_of
+from reconciler.slo.interruptions import Interruptions, loss_states
+from reconciler.slo.latency import SafeLoads, ServiceTime, latency_tail, percentile_of
 from reconciler.slo.scenarios import aligned_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
 
@@ -93,7 +93,7 @@ class Assessment:
         return next(c for c in self.classes if c.name == name)
 
 
-def slots_per_instance(supply: Supply, service: Service) -> int:
+def slots_per_instance(supply: Supply, service: ServiceTime) -> int:
     """Whole slots of a class on one instance: the scarcest of vCPU, memory and network decides.
 
     A network of B bytes/s carries B / bytes per request, which keeps that rate × mean service time slots busy (Little).
@@ -152,7 +152,7 @@ class _Wanted:
     """One class's demand and what each kind of instance gives it; the last rate is its demand at `level`."""
 
     def __init__(self, name: str, demand: ClassDemand, kinds: Sequence[Supply], rates: Floats) -> None:
-        self.name, self.demand, self.service = name, demand, Service.of(demand.service)
+        self.name, self.demand, self.service = name, demand, ServiceTime.of(demand.service)
         self.level = 1 - demand.allowed_share
         self.rates = np.append(rates, float(np.interp(self.level, demand.levels, demand.requests_per_second)))
         self.slots = {
@@ -173,7 +173,7 @@ class _Wanted:
 class _Routing:
     """Free share of every tier's instances, by demand scenario (axis 0) and loss state (axis 1)."""
 
-    def __init__(self, tiers: Sequence[Tier], losses: Losses, counts: Floats) -> None:
+    def __init__(self, tiers: Sequence[Tier], losses: Interruptions, counts: Floats) -> None:
         self.losses, self.counts = losses, counts
         present = {t for t, count in zip(tiers, counts, strict=True) if count}
         self.tiers = [t for t in Tier if t in present]
@@ -267,7 +267,7 @@ class _ClassRoute:
 
 
 def _mixture_percentile(
-    parts: Sequence[tuple[float, float, float, float]], service: Service, percentile: float
+    parts: Sequence[tuple[float, float, float, float]], service: ServiceTime, percentile: float
 ) -> float:
     """Latency in ms not exceeded by `percentile` of requests over parts (weight, slots, requests/s, round trip ms)."""
 

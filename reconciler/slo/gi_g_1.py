@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from reconciler.slo.service_time import Floats, Service, phases
+from reconciler.slo.service_time import Floats, ServiceTime, phases
 
 #: Utilisations that are solved; linear in their logarithms between.
 _LOADS: Floats = np.concatenate([np.geomspace(2e-3, 0.3, 20), np.linspace(0.34, 0.98, 17)])
@@ -101,5 +101,5 @@ def _excess(mean: float, scv: float, x: Floats) -> Floats:
         shape = 1 / scv
         at = x * shape / mean
         return np.asarray(mean * special.gammaincc(shape + 1, at) - x * special.gammaincc(shape, at), np.float64)
-    weights, rates = phases(Service(mean_s=mean, scv=scv))
+    weights, rates = phases(ServiceTime(mean_s=mean, scv=scv))
     return np.asarray(np.exp(-np.outer(x, rates)) @ (weights / rates), np.float64)

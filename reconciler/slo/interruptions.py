@@ -18,14 +18,14 @@ HOURS_PER_MONTH = 730.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losses:
+class Interruptions:
     """probability: (states,), the first is "nothing lost". left: (states, groups), share of each group that remains."""
 
     probability: NDArray[np.float64]
     left: NDArray[np.float64]
 
 
-def loss_states(groups: Sequence[tuple[str, float, float]]) -> Losses:
+def loss_states(groups: Sequence[tuple[str, float, float]]) -> Interruptions:
     """States for groups given as (zone, probability of a shock in it, share lost); a group with 0 is never lost.
 
     A zone's shock is as probable as its most exposed group says; groups of one zone go together.
@@ -43,7 +43,7 @@ def loss_states(groups: Sequence[tuple[str, float, float]]) -> Losses:
     lost = np.array([zones[name] for name in names])
     if lost.sum() > 1:
         lost = lost / lost.sum()
-    return Losses(probability=np.concatenate([[1 - lost.sum()], lost]), left=left)
+    return Interruptions(probability=np.concatenate([[1 - lost.sum()], lost]), left=left)
 
 
 def lost_within(monthly: float, hours: float) -> float:

@@ -30,11 +30,11 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from reconciler.slo.gi_g_1 import two_phases, waits
-from reconciler.slo.service_time import Floats, Service, phases, service_nodes, service_tail, third_moment
+from reconciler.slo.service_time import Floats, ServiceTime, phases, service_nodes, service_tail, third_moment
 
 __all__ = [
     "SafeLoads",
-    "Service",
+    "ServiceTime",
     "erlang_c",
     "latency_percentile",
     "latency_tail",
@@ -74,7 +74,7 @@ def erlang_c(servers: ArrayLike, offered: ArrayLike) -> Floats:
     return np.where(saturated, 1.0, np.where(a <= 0, 0.0, waiting))
 
 
-def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Floats, Floats, Floats, Floats]:
+def _wait_phases(servers: Floats, rate: Floats, service: ServiceTime) -> tuple[Floats, Floats, Floats, Floats]:
     """The wait of those who wait as two exponential phases: weights w₁, w₂ (w₁ + w₂ = 1) and means m₁, m₂ in s.
 
     The mean is Allen–Cunneen's, 1/θ. The squared coefficient of variation v is 1 for many servers, and for one server
@@ -110,7 +110,7 @@ def _wait_phases(servers: Floats, rate: Floats, service: Service) -> tuple[Float
     return w1, 1 - w1, m1, m2
 
 
-def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Floats, Floats]:
+def _one_server_phases(rate: Floats, service: ServiceTime, rho: Floats) -> tuple[Floats, Floats]:
     """Mean wait in s of the fast and the slow phase of M/H₂/1: the poles of Pollaczek–Khinchine's transform."""
     mu = phases(service)[1]
     half = (mu.sum() - np.minimum(rate, 1 / service.mean_s)) / 2
@@ -118,7 +118,7 @@ def _one_server_phases(rate: Floats, service: Service, rho: Floats) -> tuple[Flo
     return 1 / (half + root), 1 / np.maximum(half - root, 1e-12)
 
 
-def _waiting(servers: Floats, rate: Floats, service: Service) -> Floats:
+def _waiting(servers: Floats, rate: Floats, service: ServiceTime) -> Floats:
     """P(W > 0): Erlang C, for arrivals that are not Poisson times the factor of one server to the power c^(0.73 − 0.33 ρ).
 
     The power is what simulation shows for 2 and 5 servers, whatever c_s² is; near saturation it is about the √c of
@@ -134,7 +134,7 @@ def _waiting(servers: Floats, rate: Floats, service: Service) -> Floats:
     return np.where(poisson > 0, found, 0.0)
 
 
-def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: ArrayLike) -> Floats:
+def wait_tail(servers: ArrayLike, rate: ArrayLike, service: ServiceTime, seconds: ArrayLike) -> Floats:
     """P(W > seconds) of the wait alone, G/G/c; 1 where the pool is saturated."""
     c, r, t = np.broadcast_arrays(*(np.asarray(x, float) for x in (servers, rate, seconds)))
     w1, w2, m1, m2 = _wait_phases(c, r, service)
@@ -142,7 +142,7 @@ def wait_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: Ar
     return np.where(r * service.mean_s >= c, 1.0, _waiting(c, r, service) * decay)
 
 
-def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds: float) -> Floats:
+def latency_tail(servers: ArrayLike, rate: ArrayLike, service: ServiceTime, seconds: float) -> Floats:
     """P(W + S > seconds): wait and service together, without the round trip; 1 where saturated.
 
     W and S of one request are independent in a first-come queue, so the tail is
@@ -161,7 +161,7 @@ def latency_tail(servers: ArrayLike, rate: ArrayLike, service: Service, seconds:
 
 
 def latency_percentile(
-    servers: float, rate: float, service: Service, percentile: float, round_trip_ms: float = 0.0
+    servers: float, rate: float, service: ServiceTime, percentile: float, round_trip_ms: float = 0.0
 ) -> float:
     """Latency in ms that the share `percentile` of the requests does not exceed; infinite where saturated."""
     if rate * service.mean_s >= servers:
@@ -206,13 +206,13 @@ def percentile_of(tail: Callable[[float], float], percentile: float, scale: floa
     return high
 
 
-def reachable(service: Service, target_ms: float, percentile: float, round_trip_ms: float = 0.0) -> bool:
+def reachable(service: ServiceTime, target_ms: float, percentile: float, round_trip_ms: float = 0.0) -> bool:
     """Whether the promise holds at all on an idle pool: round trip and service alone within the target."""
     return service_tail(service, (target_ms - round_trip_ms) / 1000) < 1 - percentile
 
 
 def safe_load(
-    servers: ArrayLike, service: Service, target_ms: float, percentile: float, round_trip_ms: float = 0.0
+    servers: ArrayLike, service: ServiceTime, target_ms: float, percentile: float, round_trip_ms: float = 0.0
 ) -> Floats:
     """Largest mean rate of a step at which the latency percentile stays within the target.
 
@@ -250,7 +250,7 @@ def safe_load(
 class SafeLoads:
     """Safe load by whole slots, tabulated once per service and promise; both directions of the look-up."""
 
-    service: Service
+    service: ServiceTime
     target_ms: float
     percentile: float
     round_trip_ms: float = 0.0
@@ -287,7 +287,7 @@ class SafeLoads:
 
 
 @lru_cache(maxsize=1024)
-def _safe_load_table(service: Service, target_ms: float, percentile: float, round_trip_ms: float) -> Floats:
+def _safe_load_table(service: ServiceTime, target_ms: float, percentile: float, round_trip_ms: float) -> Floats:
     # Bisection noise must not break monotony, on which the look-up of slots relies.
     table: Floats = np.maximum.accumulate(safe_load(_GRID, service, target_ms, percentile, round_trip_ms))
     table.setflags(write=False)

@@ -25,7 +25,7 @@ _WEIGHTS = _MASSES / 2 * 3 * ((_POINTS + 1) / 2) ** 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class ServiceTime:
     """How an application's (or class's) requests occupy a slot.
 
     mean_s: mean service time, s. scv: squared coefficient of variation of it. arrival_scv: the same of inter-arrival
@@ -52,7 +52,7 @@ class Service:
             raise ValueError("service: scv, arrival_scv, memory_mib and network_bytes must not be negative")
 
     @classmethod
-    def of(cls, service: ContractService) -> Service:
+    def of(cls, service: ContractService) -> ServiceTime:
         """The same service as the stack configuration states it."""
         return cls(
             mean_s=service.mean_ms / 1000,
@@ -65,7 +65,7 @@ class Service:
         )
 
 
-def service_tail(service: Service, seconds: float) -> float:
+def service_tail(service: ServiceTime, seconds: float) -> float:
     """P(S > seconds) of the fitted service time."""
     if seconds < 0:
         return 1.0
@@ -78,7 +78,7 @@ def service_tail(service: Service, seconds: float) -> float:
     return float(np.sum(weights * np.exp(-rates * seconds)))
 
 
-def phases(service: Service) -> tuple[Floats, Floats]:
+def phases(service: ServiceTime) -> tuple[Floats, Floats]:
     """Weights and rates (1/s) of the two phases with balanced means that match mean and c_s² > 1."""
     p = (1 + np.sqrt((service.scv - 1) / (service.scv + 1))) / 2
     weights = np.array([p, 1 - p])
@@ -86,7 +86,7 @@ def phases(service: Service) -> tuple[Floats, Floats]:
 
 
 @lru_cache(maxsize=4096)
-def service_nodes(service: Service, seconds: float) -> tuple[Floats, Floats]:
+def service_nodes(service: ServiceTime, seconds: float) -> tuple[Floats, Floats]:
     """Quadrature of the service time's distribution over [0, seconds]: points and their probabilities."""
     below = 1 - service_tail(service, seconds)
     if service.scv == 0:
@@ -102,7 +102,7 @@ def service_nodes(service: Service, seconds: float) -> tuple[Floats, Floats]:
     return np.concatenate(points), np.concatenate(masses)
 
 
-def third_moment(service: Service) -> float:
+def third_moment(service: ServiceTime) -> float:
     """E[S³]/E[S]³ of the fitted service time."""
     if service.scv <= 1:
         return (1 + service.scv) * (1 + 2 * service.scv)

@@ -26,6 +26,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 
+from reconciler.trust import reasons as because
+
 #: Bets λ over which the e-values are mixed, equally: small ones find slow decay, large ones a sudden break.
 _BETS = (0.1, 0.3, 0.9)
 
@@ -79,7 +81,7 @@ class DemotionRules:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class StepScore:
     """How one rung's forecast of one step did: whether the interval held the value, and pinball losses (same units)."""
 
     covered: bool
@@ -109,7 +111,7 @@ class Trust:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RungDecision:
     """What to work from now. `reason` is empty on the model; `may_shrink` is False on any fallback."""
 
     rung: Rung
@@ -121,7 +123,7 @@ class Verdict:
         return self.rung is Rung.MODEL
 
 
-def observe(trust: Trust, scores: Mapping[Rung, Score], rules: DemotionRules) -> Trust:
+def observe(trust: Trust, scores: Mapping[Rung, StepScore], rules: DemotionRules) -> Trust:
     """Take in one step's scores of the rungs that gave a forecast, and move at most one rung down or up.
 
     A rung falls when a test of it alarms. The rung above returns when, after the minimum stay, both recovery tests have
@@ -139,7 +141,7 @@ def observe(trust: Trust, scores: Mapping[Rung, Score], rules: DemotionRules) ->
             below = Rung(trust.rung + 1)
             watches[trust.rung] = replace(current, coverage_back=(), loss_back=())
             watches.pop(below, None)
-            return Trust(rung=below, why=f"the {trust.rung.label} forecast failed: {failed}", watches=watches)
+            return Trust(rung=below, why=because.failed(trust.rung.label, failed), watches=watches)
     stay = rules.stay.total_seconds() / 86400 * rules.steps_per_day
     if trust.rung is not Rung.MODEL and trust.steps_there >= stay:
         above = Rung(trust.rung - 1)
@@ -150,23 +152,20 @@ def observe(trust: Trust, scores: Mapping[Rung, Score], rules: DemotionRules) ->
     return trust
 
 
-def decide(trust: Trust, rules: DemotionRules, *, age: timedelta | None, has_season: bool = True) -> Verdict:
+def decide(trust: Trust, rules: DemotionRules, *, age: timedelta | None, has_season: bool = True) -> RungDecision:
     """What to work from, given also the age of the newest data (None: the source does not answer).
 
     Returns:
         The lowest rung that any of this asks for, with the sentence for the plan.
     """
     if age is None:
-        return Verdict(rung=Rung.REACTIVE, reason="the source of demand does not answer; what is observed is kept.")
+        return RungDecision(rung=Rung.REACTIVE, reason=because.source_silent())
     if age > rules.reactive_age or (age > rules.max_age and not has_season):
-        return Verdict(rung=Rung.REACTIVE, reason=f"the newest data is {_spoken(age)} old; what is observed is kept.")
+        return RungDecision(rung=Rung.REACTIVE, reason=because.data_too_old(age))
     if age > rules.max_age and trust.rung < Rung.SEASONAL_NAIVE:
-        return Verdict(
-            rung=Rung.SEASONAL_NAIVE,
-            reason=f"the newest data is {_spoken(age)} old (at most {_spoken(rules.max_age)}): the season serves.",
-        )
+        return RungDecision(rung=Rung.SEASONAL_NAIVE, reason=because.data_old(age, most=rules.max_age))
     rung = trust.rung if has_season or trust.rung is not Rung.SEASONAL_NAIVE else Rung.REACTIVE
-    return Verdict(rung=rung, reason=f"{trust.why}." if rung is not Rung.MODEL else "")
+    return RungDecision(rung=rung, reason=f"{trust.why}." if rung is not Rung.MODEL else "")
 
 
 def to_json(trust: Trust) -> dict[str, Any]:
@@ -194,7 +193,7 @@ def from_json(raw: Mapping[str, Any]) -> Trust:
         return Trust()
 
 
-def _watched(watch: Watch, score: Score, rules: DemotionRules) -> Watch:
+def _watched(watch: Watch, score: StepScore, rules: DemotionRules) -> Watch:
     """All four statistics with one more observation, in the lag's turn."""
     turn = watch.seen % rules.lag
     surprise = float(not score.covered) - rules.tolerated
@@ -228,9 +227,9 @@ def _evidence(statistics: tuple[tuple[float, ...], ...]) -> float:
 
 def _failure(watch: Watch, rules: DemotionRules) -> str:
     if _evidence(watch.coverage) >= rules.threshold:
-        return f"its {100 * rules.nominal:g} % interval misses more than {100 * rules.tolerated:.3g} % of the steps"
+        return because.interval_misses(nominal=rules.nominal, tolerated=rules.tolerated)
     if _evidence(watch.loss) >= rules.threshold:
-        return "its pinball loss is above that of the reactive baseline"
+        return because.loss_above_baseline()
     return ""
 
 
@@ -238,8 +237,3 @@ def _recovered(watch: Watch, rules: DemotionRules) -> bool:
     # A detector restarts by itself: an old failure does not weigh on it for ever.
     needed = rules.recovery_days * rules.steps_per_day
     return _evidence(watch.coverage_back) >= needed and _evidence(watch.loss_back) >= needed
-
-
-def _spoken(duration: timedelta) -> str:
-    hours = duration.total_seconds() / 3600
-    return f"{hours:.3g} h" if hours >= 2 else f"{60 * hours:.3g} min"

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.trust.pacing import Pace, bounded, expected_rate, last_holding
+from reconciler.trust.pacing import PromisePace, bounded, expected_rate, last_holding
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 #: policies' bound on risk, so that they never refuse what the sizing makes.
 MOST_SHARE, MOST_RISK = 4.0, 0.2
 #: How a fleet's promise is kept, as its figures were measured (docs/sizing.md); what one pool was tuned to since is not taken.
-FLEET = Pace(model_weight=50.0, least=0.3)
+FLEET = PromisePace(model_weight=50.0, least=0.3)
 #: Risks that are compared, ascending.
 RISKS: Floats = np.geomspace(5e-4, MOST_RISK, 40)
 _NONE = (0.0,) * len(RISKS)
@@ -71,7 +71,7 @@ def after_step(
     missed: float,
     ask: float,
     steps_per_day: float,
-    pace: Pace | None = None,
+    pace: PromisePace | None = None,
 ) -> Record:
     """The record with one more step that has ended.
 
@@ -99,7 +99,7 @@ def after_step(
 
 
 def allowance(
-    record: Record, paths: Floats, *, window: int, ask: float, steps_per_day: float, pace: Pace | None = None
+    record: Record, paths: Floats, *, window: int, ask: float, steps_per_day: float, pace: PromisePace | None = None
 ) -> Allowance:
     """What the plan of the next steps may miss of one class.
 

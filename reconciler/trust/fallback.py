@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast
+from forecaster.models.features import causal_fill
+from reconciler.trust import reasons as because
 from reconciler.trust.demotion import Rung
 
 Floats = NDArray[np.float64]
@@ -39,7 +41,7 @@ def fallback_paths(rows: Floats, rung: Rung, *, season: int, horizon: int, paths
     """
     if rung is Rung.MODEL or (rung is Rung.SEASONAL_NAIVE and not season):
         raise ValueError(f"no baseline for {rung.label} with a season of {season} steps")
-    known = _filled(rows)
+    known = causal_fill(rows, start=_first_known(rows))
     n = known.shape[1]
     ahead = np.arange(1, horizon + 1)
     back = -(-ahead // season) * season - ahead if rung is Rung.SEASONAL_NAIVE else np.zeros(horizon, dtype=np.int64)
@@ -68,14 +70,12 @@ def with_fallbacks(forecast: DemandForecast, rows: Floats, rungs: Sequence[Rung]
         paths[:, places] = made
         quantiles[places] = np.quantile(made, forecast.levels, axis=0).transpose(1, 2, 0)
         for k in places:
-            models[k], reasons[k] = rung.label, f"demoted: {rung.label} in place of {models[k]}"
+            models[k], reasons[k] = rung.label, because.replaced(rung.label, models[k])
     return replace(forecast, quantiles=quantiles, paths=paths, models=tuple(models), reasons=tuple(reasons))
 
 
-def _filled(rows: Floats) -> Floats:
-    """Each missing value as the last one known before it; before the first, that one; without any, zero."""
+def _first_known(rows: Floats) -> Floats:
+    """(series,) the first known value of each of `rows` (series, n), zero without any."""
     finite = np.isfinite(rows)
-    last = np.maximum.accumulate(np.where(finite, np.arange(rows.shape[1]), -1), axis=1)
-    first = np.argmax(finite, axis=1)[:, None]
-    filled = np.take_along_axis(rows, np.where(last >= 0, last, first), axis=1)
-    return np.asarray(np.where(np.isfinite(filled), filled, 0.0))
+    first = np.take_along_axis(rows, np.argmax(finite, axis=1)[:, None], axis=1)[:, 0]
+    return np.where(finite.any(axis=1), first, 0.0)

@@ -2,7 +2,7 @@
 
     last run's quantiles + steps that ended since → scores → the sequential tests → model, seasonal naive or reactive
 
-What is kept between runs is a `Memory`. A step is scored once, by the newest forecast made before it, of all rungs: those
+What is kept between runs is a `RunMemory`. A step is scored once, by the newest forecast made before it, of all rungs: those
 not in use are scored as well, so that a better one can come back. A replay uses a memory only if all of it was known then.
 """
 
@@ -21,10 +21,11 @@ from forecaster.series.paths import paths_from_ranks
 from reconciler.demand.grouping import REST, Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.trust import demotion
-from reconciler.trust.demotion import DemotionRules, Rung, Score, Trust, Verdict
+from reconciler.trust import reasons as because
+from reconciler.trust.demotion import DemotionRules, Rung, RungDecision, StepScore, Trust
 from reconciler.trust.error_budget import Record, after_step
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
-from reconciler.trust.memory import KEPT_LEVELS, KEPT_STEPS, Made, Memory
+from reconciler.trust.memory import KEPT_LEVELS, KEPT_STEPS, Made, RunMemory
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +56,7 @@ class Judged:
     demoted: bool
     notes: tuple[str, ...]
     standing: tuple[Standing, ...]
-    memory: Memory | None
+    memory: RunMemory | None
     records: Mapping[str, Record] = field(default_factory=dict)
 
 
@@ -75,7 +76,7 @@ def judge(
     history: History,
     grouping: Grouping,
     forecast: DemandForecast,
-    memory: Memory | None,
+    memory: RunMemory | None,
     *,
     as_of: datetime,
     replay: bool,
@@ -91,7 +92,7 @@ def judge(
     same = memory is not None and memory.rules == _key(rules)
     later = replay and memory is not None and memory.cutoff + history.step > as_of
     if later:
-        notes.append("replay: the kept scores of the forecast know later steps and are not used")
+        notes.append(because.replay_knows_later_steps())
     used = memory if same and not later else None
     groups = history.grouped(grouping.codes, len(grouping.names))
     qos = np.array(grouping.qos)
@@ -104,7 +105,7 @@ def judge(
     verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in own}
     rungs = [verdicts[name].rung for name in grouping.names]
     fresh = history.cutoff if used is None else max(history.cutoff, used.cutoff)
-    kept = Memory(rules=_key(rules), cutoff=fresh, trust=trust, records=records)
+    kept = RunMemory(rules=_key(rules), cutoff=fresh, trust=trust, records=records)
     if used is not None and used.cutoff > history.cutoff:
         kept = replace(used, trust=trust, records=records)
     else:
@@ -126,7 +127,7 @@ def judge(
     )
 
 
-def recorded(memory: Memory, rows: Mapping[str, Floats], history: History, fleet: Fleet) -> dict[str, Record]:
+def recorded(memory: RunMemory, rows: Mapping[str, Floats], history: History, fleet: Fleet) -> dict[str, Record]:
     """Records per class after the kept steps that have ended since; without a forecast, a fleet or a value none is entered."""
     seconds, out = history.step.total_seconds(), dict(memory.records)
     for name, row in rows.items():
@@ -150,7 +151,7 @@ def recorded(memory: Memory, rows: Mapping[str, Floats], history: History, fleet
 
 
 def scored(
-    memory: Memory, rows: Mapping[str, Floats], grouping: Grouping, history: History, rules: DemotionRules
+    memory: RunMemory, rows: Mapping[str, Floats], grouping: Grouping, history: History, rules: DemotionRules
 ) -> dict[str, Trust]:
     """Trust per group after the kept steps that have ended since; a step without a value counts nothing.
 
@@ -172,14 +173,14 @@ def scored(
     return out
 
 
-def usable_alone(fleet: Fleet, memory: Memory, *, as_of: datetime | None) -> bool:
+def usable_alone(fleet: Fleet, memory: RunMemory, *, as_of: datetime | None) -> bool:
     """Whether a plan can be made from the memory: of the same steps, with every class's demand, and not from the future."""
     known = as_of is None or memory.cutoff + fleet.step <= as_of
     there = {name for name, made in memory.made.items() if Rung.REACTIVE in made and memory.mixes.get(name)}
     return known and memory.rules == _key(rules_of(fleet)) and bool(there) and there <= set(fleet.qos)
 
 
-def without_history(fleet: Fleet, memory: Memory, *, why: str, paths: int = 200) -> tuple[Judged, Grouping]:
+def without_history(fleet: Fleet, memory: RunMemory, *, why: str, paths: int = 200) -> tuple[Judged, Grouping]:
     """What to plan from when the source of demand does not answer: each class at its last known load, nothing shrinks.
 
     Quantiles are the reactive ones of the last run; classes rise together.
@@ -198,7 +199,7 @@ def without_history(fleet: Fleet, memory: Memory, *, why: str, paths: int = 200)
         quantiles=np.quantile(samples, LEVELS, axis=0).transpose(1, 2, 0),
         paths=samples,
         models=(Rung.REACTIVE.label,) * len(names),
-        reasons=("the source of demand does not answer",) * len(names),
+        reasons=(because.source_silent(),) * len(names),
         calibrated=(True,) * len(names),
     )
     rules = fleet.applications
@@ -255,7 +256,7 @@ def _mixes(fleet: Fleet, grouping: Grouping) -> dict[str, dict[int, float]]:
     return out
 
 
-def _scores(made: Made, ahead: int, value: float) -> dict[Rung, Score]:
+def _scores(made: Made, ahead: int, value: float) -> dict[Rung, StepScore]:
     grid = np.array(KEPT_LEVELS)
 
     def loss(row: Floats) -> float:
@@ -264,7 +265,7 @@ def _scores(made: Made, ahead: int, value: float) -> dict[Rung, Score]:
 
     baseline = loss(made[Rung.REACTIVE][ahead])
     return {
-        rung: Score(
+        rung: StepScore(
             covered=bool(rows[ahead, _LOW] - 1e-6 <= value <= rows[ahead, _HIGH] + 1e-6),
             loss=loss(rows[ahead]),
             reactive_loss=baseline,
@@ -273,7 +274,7 @@ def _scores(made: Made, ahead: int, value: float) -> dict[Rung, Score]:
     }
 
 
-def _standing(trust: Mapping[str, Trust], verdicts: Mapping[str, Verdict]) -> tuple[Standing, ...]:
+def _standing(trust: Mapping[str, Trust], verdicts: Mapping[str, RungDecision]) -> tuple[Standing, ...]:
     return tuple(
         Standing(
             group=name,
@@ -285,14 +286,10 @@ def _standing(trust: Mapping[str, Trust], verdicts: Mapping[str, Verdict]) -> tu
     )
 
 
-def _spoken(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
+def _spoken(verdicts: Mapping[str, RungDecision]) -> tuple[str, ...]:
     """One sentence per reason, with the groups that it holds for."""
     groups: dict[tuple[Rung, str], list[str]] = {}
     for name, verdict in verdicts.items():
         if not verdict.may_shrink:
-            groups.setdefault((verdict.rung, verdict.reason.rstrip(".")), []).append(name)
-    return tuple(
-        f"forecast of {', '.join(names[:5])}{f' and {len(names) - 5} more' * (len(names) > 5)}: demoted to {rung.label} "
-        f"({reason}); nothing is scaled down"
-        for (rung, reason), names in groups.items()
-    )
+            groups.setdefault((verdict.rung, verdict.reason), []).append(name)
+    return tuple(because.demoted_groups(names, rung.label, why) for (rung, why), names in groups.items())

@@ -28,7 +28,7 @@ Made = Mapping[Rung, Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class RunMemory:
     """What a run leaves for the next: per QoS class (`made`) and per group the forecasts of all rungs after `cutoff`.
 
     qos: group → its class; trust: group → the tests' state. rules: the step and overlap that the tests run with; another
@@ -52,7 +52,7 @@ class Memory:
     heard: tuple[LastHeard, ...] = ()
 
 
-def to_json(memory: Memory) -> dict[str, Any]:
+def to_json(memory: RunMemory) -> dict[str, Any]:
     """Plain values to keep between runs."""
     return {
         "version": 3,
@@ -70,7 +70,7 @@ def to_json(memory: Memory) -> dict[str, Any]:
     }
 
 
-def from_json(raw: Any) -> Memory:
+def from_json(raw: Any) -> RunMemory:
     """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
     if raw["version"] != 3:
         raise ValueError("another version")
@@ -79,7 +79,7 @@ def from_json(raw: Any) -> Memory:
     cutoff = datetime.fromisoformat(raw["cutoff"])
     if cutoff.tzinfo is None:
         raise ValueError("a time without a zone")
-    return Memory(
+    return RunMemory(
         rules=(float(step), int(lag)),
         cutoff=cutoff,
         made=made,

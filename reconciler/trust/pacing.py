@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class PromisePace:
     """How the promise is kept; defaults chosen on training stretches and other series (docs/backtest.md).
 
     `ahead_days` window that the promise must hold over from now on, `debt_days` where more is spent than was promised;
@@ -62,7 +62,7 @@ def paced(
     warm: int,
     h: int,
     day: int,
-    pace: Pace | None = None,
+    pace: PromisePace | None = None,
 ) -> Ints:
     """The column of `counts` to use at each row from `start` on; returns (rows - start,) column numbers.
 
@@ -70,7 +70,7 @@ def paced(
     risk, and the unserved volume that the forecast expects at them (instances). Row t reads demand of rows ≤ t - h.
     Rows before `warm` are not used.
     """
-    chosen = pace or Pace()
+    chosen = pace or PromisePace()
     ahead, soon, back = chosen.ahead_days * day, chosen.debt_days * day, round(chosen.back_days * day)
     forget, promise = 0.5 ** (1 / (chosen.half_days * day)), (1 - chosen.caution) * ask
     n, risks = counts.shape

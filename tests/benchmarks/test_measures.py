@@ -19,7 +19,6 @@ from benchmarks.forecast.measures import (
     inside,
     interval_score,
     measured,
-    pinball,
     seasonal_error,
     terciles,
     weighted_quantile_loss,
@@ -35,12 +34,6 @@ WIDTH = len(GRID)
 def flat(*rows: float) -> np.ndarray:
     """Quantiles that are all the same value per row."""
     return np.repeat(np.array(rows, dtype=float)[:, None], WIDTH, axis=1)
-
-
-def test_pinball_charges_the_level_above_and_its_complement_below() -> None:
-    # y = 10; f = 8: q·2; f = 13: (1 - q)·3.
-    made = pinball(np.array([10.0, 10.0]), np.array([[8.0, 8.0], [13.0, 13.0]]), (0.9, 0.5))
-    assert made == pytest.approx(np.array([[1.8, 1.0], [0.3, 1.5]]))
 
 
 def test_weighted_quantile_loss_is_the_mean_over_the_scored_levels() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.sizing.frontier import STATIC, TRACKING, charged, cheapest, frontier, outcome
-from benchmarks.sizing.judged import Outcome, calibrated, judged, judged_peer
+from benchmarks.sizing.judged import Judgement, calibrated, judged, judged_peer
 from benchmarks.sizing.peers.knobs import Peer
 from benchmarks.sizing.summary import as_cheap, best_peer, figures, resampled, summary_of
 
@@ -48,16 +48,16 @@ def test_a_peer_that_cannot_reach_a_share_costs_what_static_peak_costs() -> None
     peers = {STATIC: STATIC_ONE, TRACKING: TRACKING_ONE}
     assert charged(peers, TRACKING, 0.001) == pytest.approx(STATIC_ONE.cost_at(0.001))
     assert cheapest(peers, 0.05) == (TRACKING, 10.0)
-    assert judged_peer(TRACKING, Outcome(frontier=TRACKING_ONE), peers)["frontier_ratio_1pct"] == 1.0
+    assert judged_peer(TRACKING, Judgement(frontier=TRACKING_ONE), peers)["frontier_ratio_1pct"] == 1.0
 
 
 def test_a_promise_is_charged_at_the_larger_of_asked_and_obtained() -> None:
     peers = {STATIC: STATIC_ONE, TRACKING: TRACKING_ONE}
-    broken = judged(Outcome(promised={0.01: (0.05, 11.0)}), peers)
+    broken = judged(Judgement(promised={0.01: (0.05, 11.0)}), peers)
     assert broken["promise_ratio_1pct"] == pytest.approx(1.1)
     assert broken["kept_1pct"] == 0.0
     assert broken["obtained_over_asked_1pct"] == pytest.approx(5.0)
-    kept = judged(Outcome(promised={0.01: (0.001, 11.0)}), peers)
+    kept = judged(Judgement(promised={0.01: (0.001, 11.0)}), peers)
     assert kept["promise_ratio_1pct"] == pytest.approx(11.0 / TRACKING_ONE.cost_at(0.01))
 
 
@@ -115,7 +115,7 @@ def test_the_best_single_peer_has_the_figure_on_every_trace() -> None:
 def test_the_summary_holds_the_promised_keys_as_plain_numbers() -> None:
     frontiers = {STATIC: STATIC_ONE, TRACKING: TRACKING_ONE}
     promised = {0.01: (0.001, 11.0), 0.001: (0.0, 15.0)}
-    one = Outcome(frontier=TRACKING_ONE, promised=promised)
+    one = Judgement(frontier=TRACKING_ONE, promised=promised)
     peers = {name: judged_peer(name, one, frontiers) for name in frontiers}
     row = {"source": "a", "ours": judged(one, frontiers), "peers": peers, "ablation": {}}
     summary = summary_of([row], {"tiers_vs_static_mix": 0.7, "tiers_gap": 0.1})

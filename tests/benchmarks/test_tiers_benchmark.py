@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.data import Trace
-from benchmarks.fleet.fixture import ZONES, Fixture, Losses, fixture, losses
+from benchmarks.fleet.fixture import ZONES, Fixture, SpotLosses, fixture, losses
 from benchmarks.fleet.limits import best_static, clairvoyant
 from benchmarks.fleet.run import captured, summarised
 from benchmarks.fleet.walk import Sizer, walked
@@ -31,8 +31,8 @@ def it(trace: Trace) -> Fixture:
     return fixture(trace)
 
 
-def _quiet(steps: int) -> Losses:
-    return Losses(shocked=np.full(steps, -1), alone=np.ones((steps, len(ZONES), 400)))
+def _quiet(steps: int) -> SpotLosses:
+    return SpotLosses(shocked=np.full(steps, -1), alone=np.ones((steps, len(ZONES), 400)))
 
 
 def test_no_forecast_or_constant_moves_when_later_demand_changes(trace: Trace, it: Fixture) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from lab import hypervisors, image, paths, ports, processes, stop, up
 from lab.errors import LabError, PortBusy
-from lab.model import Hypervisor, Lab
+from lab.model import Lab, LabHypervisor
 from lab.session import running
 from lab.values import CMDLINE, OVERLAY
 
@@ -44,7 +44,7 @@ def domain(lab: Lab, name: str, port: int) -> str:
     return done.stdout
 
 
-def boot(lab: Lab, hypervisor: Hypervisor, name: str, number: int) -> str:
+def boot(lab: Lab, hypervisor: LabHypervisor, name: str, number: int) -> str:
     """Start a machine and return its page once it answers."""
     port = hypervisor.base_port + number
     with hypervisors.connection(hypervisor) as opened:

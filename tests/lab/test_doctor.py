@@ -17,8 +17,8 @@ from reconciler.cli.doctor import doctor
 ROOT = paths.repository_root()
 
 
-def part(name: str, *, found: bool) -> checks.Part:
-    return checks.Part(name=name, found=found, version="1.0" if found else "", why="runs", remedy=f"get {name}")
+def part(name: str, *, found: bool) -> checks.LabPart:
+    return checks.LabPart(name=name, found=found, version="1.0" if found else "", why="runs", remedy=f"get {name}")
 
 
 def test_nothing_missing_is_exit_0(monkeypatch: pytest.MonkeyPatch) -> None:

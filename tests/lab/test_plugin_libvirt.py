@@ -10,7 +10,7 @@ import pytest
 
 from lab.plugins.errors import PluginError, UnreachableError
 from lab.plugins.libvirt.domain import Domains
-from lab.plugins.libvirt.hypervisor import Hypervisor, shown
+from lab.plugins.libvirt.hypervisor import LibvirtConnection, shown
 from lab.plugins.libvirt.xslt import overlay
 from lab.plugins.resource import Change
 
@@ -19,7 +19,7 @@ WANTED = {"name": "hot-a-001", "type": "test", "arch": "i686", "memory": 64, "vc
 
 @pytest.fixture
 def domains() -> Iterator[Domains]:
-    host = Hypervisor("test:///default")
+    host = LibvirtConnection("test:///default")
     yield Domains(host=host)
     host.connection().close()
 
@@ -52,7 +52,7 @@ def test_a_name_that_is_taken_is_refused_in_libvirts_words(domains: Domains) -> 
 
 
 def test_a_hypervisor_that_is_not_there_is_named_without_its_secrets() -> None:
-    host = Hypervisor("qemu+unix:///system?socket=/nonexistent/sock")
+    host = LibvirtConnection("qemu+unix:///system?socket=/nonexistent/sock")
     with pytest.raises(UnreachableError, match=r"failed to connect to the hypervisor qemu\+unix:///system: "):
         host.connection()
     assert shown("qemu+ssh://user:word@host/system?keyfile=k") == "qemu+ssh://host/system"
@@ -60,7 +60,9 @@ def test_a_hypervisor_that_is_not_there_is_named_without_its_secrets() -> None:
 
 def test_a_hypervisor_that_does_not_answer_is_given_up_on() -> None:
 
-    host = replace(Hypervisor("qemu+tcp://host/system"), open=lambda _uri: threading.Event().wait(5), seconds=0.05)
+    host = replace(
+        LibvirtConnection("qemu+tcp://host/system"), open=lambda _uri: threading.Event().wait(5), seconds=0.05
+    )
     with pytest.raises(UnreachableError, match="did not answer within"):
         host.connection()
 

@@ -132,7 +132,7 @@ def test_an_old_cli_on_the_path_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_an_official_cli_with_its_own_host_gets_nothing_of_ours_on_the_path(tmp_path: Path) -> None:
-    official = engine.Engine(cli=tmp_path / "pulumi", version="v3.300.1", exec_script=None)
+    official = engine.EngineProgram(cli=tmp_path / "pulumi", version="v3.300.1", exec_script=None)
     engine.write_programs(official, tmp_path / "bin", tmp_path / "home")
     assert list((tmp_path / "bin").iterdir()) == []
 

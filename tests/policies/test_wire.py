@@ -18,7 +18,7 @@ from samples import raw
 
 from policies import cost, pack, wire
 from policies.resources import GROUP, TEMPLATE, UNKNOWN
-from policies.rule import Settings
+from policies.rule import RuleSettings
 
 PREFIX = "urn:pulumi:test::tiercast::tiercast:stacks:WarmTier$"
 OPTIONS = {
@@ -171,7 +171,7 @@ def test_every_policy_is_complete_and_its_settings_have_a_schema():
         assert policy.enforcement_level is sdk.EnforcementLevel.MANDATORY
         assert rule.description.endswith(".")
         assert rule.remedy.endswith(".")
-        assert issubclass(rule.settings, Settings)
+        assert issubclass(rule.settings, RuleSettings)
         text = json.dumps(rule.schema())
         assert "$ref" not in text
         assert all("description" in entry for entry in rule.schema().values()), rule.name

@@ -69,7 +69,7 @@ def predictive_hpa(demand: Floats, first: int, h: int, day: int, scale_in: int) 
 
 
 @dataclass
-class _State:
+class _SmoothingState:
     """Smoothing parameters, and level, trend and seasonal terms (day,) by row modulo the day."""
 
     alpha: float
@@ -95,7 +95,7 @@ class _State:
 def holt_winters(demand: Floats, first: int, h: int, day: int) -> Floats:
     """The forecast (n - first,); with less than two days known, the newest step."""
     made = np.empty(len(demand) - first)
-    state: _State | None = None
+    state: _SmoothingState | None = None
     for t in range(first, len(demand)):
         newest = t - h
         if newest + 1 < max(2 * day, 10) or day < 2:
@@ -109,7 +109,7 @@ def holt_winters(demand: Floats, first: int, h: int, day: int) -> Floats:
     return made
 
 
-def _fitted(demand: Floats, newest: int, day: int) -> _State:
+def _fitted(demand: Floats, newest: int, day: int) -> _SmoothingState:
     from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
     begin = max(0, newest + 1 - HOLT_WINTERS_DAYS * day)
@@ -126,7 +126,7 @@ def _fitted(demand: Floats, newest: int, day: int) -> _State:
     season = np.zeros(day)
     for back in range(day):
         season[(newest - back) % day] = found.season[-1 - back]
-    return _State(
+    return _SmoothingState(
         alpha=float(found.params["smoothing_level"]),
         beta=float(found.params["smoothing_trend"]),
         gamma=float(found.params["smoothing_seasonal"]),

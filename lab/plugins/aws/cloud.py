@@ -32,7 +32,7 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class PollPace:
     """How waiting is done; tests replace it. Seconds."""
 
     retry_first: float = 0.25
@@ -53,7 +53,7 @@ class Cloud:
     secret_key: str = field(repr=False)
     token: str = field(default="", repr=False)
     attempts: int = _DEFAULT_ATTEMPTS
-    pace: Pace = Pace()
+    pace: PollPace = PollPace()
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @cached_property

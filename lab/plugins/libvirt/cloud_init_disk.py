@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.plugins.errors import PluginError
-from lab.plugins.libvirt.hypervisor import Hypervisor
+from lab.plugins.libvirt.hypervisor import LibvirtConnection
 from lab.plugins.libvirt.storage import delete_volume, find_volume, upload
 from lab.plugins.resource import AutoName, Change, Created, ResourceSpec
 from lab.plugins.wire import Properties
@@ -33,7 +33,7 @@ SPEC: Final = ResourceSpec(
 class CloudInitDisks:
     """The calls for cloud-init disks. The id is the volume's key, ``;`` and a UUID of its own."""
 
-    host: Hypervisor
+    host: LibvirtConnection
     spec: ResourceSpec = SPEC
 
     def create(self, inputs: Properties) -> Created:

@@ -15,7 +15,7 @@ import libvirt
 from lab.plugins.errors import PartialFailureError, PluginError
 from lab.plugins.libvirt.domain_state import is_running, outputs_from
 from lab.plugins.libvirt.domain_xml import cloudinit_disk, domain_xml
-from lab.plugins.libvirt.hypervisor import Hypervisor, is_code
+from lab.plugins.libvirt.hypervisor import LibvirtConnection, is_code
 from lab.plugins.libvirt.xslt import overlay
 from lab.plugins.resource import AutoName, Change, Created, ResourceSpec
 from lab.plugins.wire import Properties
@@ -85,7 +85,7 @@ SPEC: Final = ResourceSpec(
 class Domains:
     """The calls for virtual machines. The id is the domain's UUID."""
 
-    host: Hypervisor
+    host: LibvirtConnection
     spec: ResourceSpec = SPEC
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic

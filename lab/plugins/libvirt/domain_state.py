@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import libvirt
 
-from lab.plugins.libvirt.hypervisor import Hypervisor
+from lab.plugins.libvirt.hypervisor import LibvirtConnection
 from lab.plugins.wire import Properties
 
 _UNITS: Final = {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}
@@ -29,7 +29,7 @@ _NOT_READ: Final[tuple[str, ...]] = (
 """Properties that the real plugin writes and doesn't read back: they keep their value in the state."""
 
 
-def outputs_from(host: Hypervisor, domain: Any, state: Properties) -> Properties:
+def outputs_from(host: LibvirtConnection, domain: Any, state: Properties) -> Properties:
     """Returns the outputs of a domain; ``state`` is what was known before (empty on import)."""
     description = ET.fromstring(domain.XMLDesc(0))
     kept = {name: state[name] for name in _NOT_READ if name in state}
@@ -102,14 +102,14 @@ def _attribute(description: ET.Element, path: str, name: str) -> str | None:
     return element.get(name) if element is not None else None
 
 
-def _plain_machine(host: Hypervisor, architecture: str | None, machine: str | None) -> str | None:
+def _plain_machine(host: LibvirtConnection, architecture: str | None, machine: str | None) -> str | None:
     for name, canonical in host.machines(architecture or "").items():
         if canonical == machine and name != canonical:
             return name
     return machine
 
 
-def _disks(host: Hypervisor, description: ET.Element) -> list[Properties]:
+def _disks(host: LibvirtConnection, description: ET.Element) -> list[Properties]:
     found = []
     for disk in description.findall("devices/disk"):
         if disk.findtext("serial") == "cloudinit":
@@ -124,7 +124,7 @@ def _disks(host: Hypervisor, description: ET.Element) -> list[Properties]:
     return found
 
 
-def _source(host: Hypervisor, disk: ET.Element, source: ET.Element) -> Properties:
+def _source(host: LibvirtConnection, disk: ET.Element, source: ET.Element) -> Properties:
     match disk.get("type"):
         case "network":
             server = source.find("host")
@@ -156,7 +156,7 @@ def _filesystem(description: ET.Element) -> Properties:
     }
 
 
-def _interfaces(host: Hypervisor, domain: Any, description: ET.Element, state: Properties) -> list[Properties]:
+def _interfaces(host: LibvirtConnection, domain: Any, description: ET.Element, state: Properties) -> list[Properties]:
     addresses = _addresses(domain, agent=bool(state.get("qemuAgent")))
     before = state.get("networkInterfaces") or []
     found = []

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlparse
 
 from lab.plugins.errors import PluginError
-from lab.plugins.libvirt.hypervisor import Hypervisor
+from lab.plugins.libvirt.hypervisor import LibvirtConnection
 from lab.plugins.libvirt.storage import volume_by_key, volume_format
 from lab.plugins.wire import Properties
 
@@ -26,7 +26,7 @@ _DEFAULT_MACHINES: Final = {
 _NO_SPICE: Final = ("aarch64", "s390x", "ppc64")
 
 
-def domain_xml(host: Hypervisor, inputs: Properties) -> str:
+def domain_xml(host: LibvirtConnection, inputs: Properties) -> str:
     """Returns the XML of a new domain, before the user's overlay. Raises PluginError for what can't be expressed."""
     domain = ET.Element("domain", type=str(inputs.get("type") or "kvm"))
     _text(domain, "name", inputs["name"])
@@ -75,7 +75,7 @@ def command_line(cmdlines: list[Mapping[str, Any]]) -> str:
     return " ".join(sorted(words))
 
 
-def cloudinit_disk(host: Hypervisor, id: str) -> ET.Element:
+def cloudinit_disk(host: LibvirtConnection, id: str) -> ET.Element:
     """Returns the CD-ROM of a cloud-init disk, by the id of its resource (volume key, ``;``, a UUID)."""
     key, separator, _ = id.partition(";")
     if not separator:
@@ -94,7 +94,7 @@ def drive_letter(index: int) -> str:
     return (drive_letter(rest - 1) if rest else "") + chr(ord("a") + letter)
 
 
-def _boot(host: Hypervisor, domain: ET.Element, inputs: Properties, architecture: str) -> None:
+def _boot(host: LibvirtConnection, domain: ET.Element, inputs: Properties, architecture: str) -> None:
     boot = ET.SubElement(domain, "os")
     if architecture == "aarch64":
         boot.set("firmware", "efi")
@@ -119,7 +119,7 @@ def _boot(host: Hypervisor, domain: ET.Element, inputs: Properties, architecture
             ET.SubElement(boot, "boot", dev=str(name))
 
 
-def _machine(host: Hypervisor, wanted: Any, architecture: str) -> str | None:
+def _machine(host: LibvirtConnection, wanted: Any, architecture: str) -> str | None:
     machines = host.machines(architecture)
     if wanted:
         if machines and wanted not in machines and wanted not in machines.values():
@@ -133,7 +133,7 @@ def _machine(host: Hypervisor, wanted: Any, architecture: str) -> str | None:
     return None
 
 
-def _disks(host: Hypervisor, devices: ET.Element, disks: list[Properties]) -> None:
+def _disks(host: LibvirtConnection, devices: ET.Element, disks: list[Properties]) -> None:
     images = scsi = 0
     for index, wanted in enumerate(disks):
         disk = ET.SubElement(devices, "disk", device="disk")
@@ -187,7 +187,7 @@ def _filesystem(devices: ET.Element, wanted: Properties) -> None:
         ET.SubElement(filesystem, "readonly")
 
 
-def _interface(host: Hypervisor, devices: ET.Element, wanted: Properties) -> None:
+def _interface(host: LibvirtConnection, devices: ET.Element, wanted: Properties) -> None:
     direct = {"vepa": "vepa", "macvtap": "bridge", "passthrough": "passthrough"}
     name = wanted.get("networkName")
     if not name and wanted.get("networkId"):

@@ -21,7 +21,7 @@ libvirt.registerErrorHandler(lambda *_: None, None)
 
 
 @dataclass(frozen=True)
-class Hypervisor:
+class LibvirtConnection:
     """A hypervisor by its libvirt URI."""
 
     uri: str

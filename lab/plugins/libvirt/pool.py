@@ -10,7 +10,7 @@ from typing import Any, Final
 import libvirt
 
 from lab.plugins.errors import PluginError
-from lab.plugins.libvirt.hypervisor import Hypervisor, is_code
+from lab.plugins.libvirt.hypervisor import LibvirtConnection, is_code
 from lab.plugins.libvirt.xslt import overlay
 from lab.plugins.resource import AutoName, Change, Created, ResourceSpec
 from lab.plugins.wire import Properties
@@ -28,7 +28,7 @@ SPEC: Final = ResourceSpec(
 class Pools:
     """The calls for storage pools."""
 
-    host: Hypervisor
+    host: LibvirtConnection
     spec: ResourceSpec = SPEC
 
     def create(self, inputs: Properties) -> Created:

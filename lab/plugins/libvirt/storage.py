@@ -16,13 +16,13 @@ from urllib.parse import urlparse
 import libvirt
 
 from lab.plugins.errors import PluginError
-from lab.plugins.libvirt.hypervisor import Hypervisor, is_code
+from lab.plugins.libvirt.hypervisor import LibvirtConnection, is_code
 
 _CHUNK: Final = 1 << 20
 _QCOW2: Final = b"QFI\xfb"
 
 
-def find_volume(host: Hypervisor, key: str) -> Any | None:
+def find_volume(host: LibvirtConnection, key: str) -> Any | None:
     """Returns the volume of a key (its path, for pools of files), or None where there is none."""
     with host.doing(f"error retrieving volume {key}") as connection:
         try:
@@ -33,7 +33,7 @@ def find_volume(host: Hypervisor, key: str) -> Any | None:
             raise
 
 
-def volume_by_key(host: Hypervisor, key: str) -> Any:
+def volume_by_key(host: LibvirtConnection, key: str) -> Any:
     """Returns the volume of a key. Raises PluginError where there is none."""
     volume = find_volume(host, key)
     if volume is None:
@@ -75,7 +75,7 @@ def is_qcow2(path: Path) -> bool:
         return file.read(4) == _QCOW2
 
 
-def upload(host: Hypervisor, volume: Any, path: Path) -> None:
+def upload(host: LibvirtConnection, volume: Any, path: Path) -> None:
     """Writes a local file into a volume."""
     with host.doing(f"error while uploading source {path}") as connection, path.open("rb") as file:
         stream = connection.newStream(0)
@@ -88,7 +88,7 @@ def _read(_stream: Any, count: int, file: BinaryIO) -> bytes:
     return file.read(min(count, _CHUNK))
 
 
-def download(host: Hypervisor, volume: Any, path: Path) -> None:
+def download(host: LibvirtConnection, volume: Any, path: Path) -> None:
     """Writes a volume into a local file."""
     with host.doing(f"error while downloading volume {volume.name()}") as connection, path.open("wb") as file:
         stream = connection.newStream(0)
@@ -101,7 +101,7 @@ def _write(_stream: Any, data: bytes, file: BinaryIO) -> int:
     return file.write(data)
 
 
-def delete_volume(host: Hypervisor, key: str) -> None:
+def delete_volume(host: LibvirtConnection, key: str) -> None:
     """Removes a volume; one that is gone already is done."""
     volume = find_volume(host, key)
     if volume is None:

@@ -11,7 +11,7 @@ from lab.plugins.check import Failure
 from lab.plugins.errors import PluginError
 from lab.plugins.libvirt.cloud_init_disk import CloudInitDisks
 from lab.plugins.libvirt.domain import Domains
-from lab.plugins.libvirt.hypervisor import Hypervisor
+from lab.plugins.libvirt.hypervisor import LibvirtConnection
 from lab.plugins.libvirt.pool import Pools
 from lab.plugins.libvirt.volume import Volumes
 from lab.plugins.provider import Provider
@@ -26,7 +26,7 @@ TYPES: Final[tuple[Callable[..., Lifecycle], ...]] = (
 )
 
 
-def provider(hypervisor: Callable[[str], Hypervisor] = Hypervisor) -> Provider:
+def provider(hypervisor: Callable[[str], LibvirtConnection] = LibvirtConnection) -> Provider:
     """Returns the provider; tests pass their own ``hypervisor``."""
 
     def lifecycles(configuration: Properties) -> Mapping[str, Lifecycle]:

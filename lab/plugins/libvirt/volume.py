@@ -11,7 +11,7 @@ from typing import Any, Final
 import libvirt
 
 from lab.plugins.errors import PluginError
-from lab.plugins.libvirt.hypervisor import Hypervisor, is_code
+from lab.plugins.libvirt.hypervisor import LibvirtConnection, is_code
 from lab.plugins.libvirt.storage import (
     delete_volume,
     find_volume,
@@ -43,7 +43,7 @@ _RIVALS: Final = {"size": "size", "baseVolumeId": "base_volume_id", "baseVolumeN
 class Volumes:
     """The calls for storage volumes."""
 
-    host: Hypervisor
+    host: LibvirtConnection
     spec: ResourceSpec = SPEC
 
     def create(self, inputs: Properties) -> Created:

@@ -13,10 +13,8 @@ from pathlib import Path
 
 from reconciler.adapters.files import read_text, write_text
 from reconciler.errors import InputError, Unavailable
+from reconciler.prices.age import is_young, kept_note
 from reconciler.prices.catalogue import Catalogue, parse_catalogue
-
-#: Clocks of the run that kept the prices and of the one that reads them may differ by so much.
-_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +30,8 @@ def cached_catalogue(
 ) -> Priced:
     """The kept catalogue while it is younger than `max_age`, else a fetched one, which is then kept.
 
-    A kept one that lacks a `wanted` instance type counts as none; one from a time to come is not young but of unknown age.
+    A kept one that lacks a `wanted` instance type counts as none; the age of one from the future is unknown, so it counts
+    as old.
 
     Raises:
         Unavailable: the source does not answer and nothing is kept.
@@ -41,7 +40,7 @@ def cached_catalogue(
     kept, fetched_at, fault = _read(path)
     if kept is not None and not set(wanted) <= set(kept.types):
         kept, fetched_at = None, None
-    if kept is not None and fetched_at is not None and -_SKEW <= now - fetched_at <= max_age:
+    if kept is not None and fetched_at is not None and is_young(fetched_at, now, max_age):
         return Priced(catalogue=kept)
     try:
         fresh = fetch()
@@ -50,10 +49,7 @@ def cached_catalogue(
             if fault is not None:
                 raise fault from None
             raise
-        return Priced(
-            catalogue=kept,
-            notes=(f"{_age(fetched_at, now)} ({kept.source}): {error}.".replace("..", "."),),
-        )
+        return Priced(catalogue=kept, notes=(kept_note(kept, fetched_at, now, why=str(error)),))
     document = {"fetched_at": now.isoformat(), "catalogue": fresh.model_dump(mode="json", exclude_none=True)}
     write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
     notes = (f"the kept prices were not readable and were fetched anew: {fault}",) if fault is not None else ()
@@ -75,10 +71,3 @@ def _read(path: Path) -> tuple[Catalogue | None, datetime | None, InputError | N
         return None, None, error
     except (ValueError, KeyError, TypeError):
         return None, None, InputError(str(path), "not the kept prices of tiercast.", "Delete it.")
-
-
-def _age(fetched_at: datetime, now: datetime) -> str:
-    if now - fetched_at < -_SKEW:
-        return f"prices were kept at {fetched_at.isoformat()}, which is still to come, so their age is not known"
-    hours = (now - fetched_at).total_seconds() / 3600
-    return f"prices are {hours / 24:.0f} days old" if hours >= 48 else f"prices are {max(hours, 0):.0f} hours old"

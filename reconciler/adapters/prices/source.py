@@ -10,6 +10,7 @@ from reconciler.adapters.files import read_text
 from reconciler.adapters.prices.cache import Priced, cached_catalogue
 from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet, PriceSource
+from reconciler.prices.age import stale_notes, supplement_notes
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 
 #: Where AWS's price list API lives; it answers for every region.
@@ -30,7 +31,8 @@ def priced(fleet: Fleet, *, base: Path, kept: Path, now: datetime) -> Priced:
     """
     said = fleet.prices
     if said.source is not PriceSource.AWS:
-        return Priced(catalogue=_declared(fleet, base))
+        table = _declared(fleet, base)
+        return Priced(catalogue=table, notes=stale_notes(table, now, said.max_age))
     region = fleet.config.get("aws:region", "")
     if not isinstance(region, str) or not region:
         raise InputError(
@@ -46,7 +48,11 @@ def priced(fleet: Fleet, *, base: Path, kept: Path, now: datetime) -> Priced:
     )
     unpriced = [name for name in types if not found.catalogue.types[name].usd_per_hour.model_dump(exclude_none=True)]
     notes = (f"AWS has no price in {region} for {', '.join(unpriced)}",) if unpriced else ()
-    return Priced(catalogue=found.catalogue, notes=(*found.notes, *notes, *_beside(fleet, base, now)))
+    old = (
+        *supplement_notes(_declared(fleet, base), now, said.max_age, with_rates=not said.advisor),
+        *stale_notes(found.catalogue, now, said.max_age),
+    )
+    return Priced(catalogue=found.catalogue, notes=(*found.notes, *notes, *old))
 
 
 def priced_types(fleet: Fleet) -> tuple[str, ...]:
@@ -54,19 +60,6 @@ def priced_types(fleet: Fleet) -> tuple[str, ...]:
     warm, cold = fleet.tiers.warm, fleet.tiers.cold
     committed = {c.instance_type for c in warm.commitments} | {r.instance_type for r in warm.reservations}
     return tuple(sorted({*warm.instance_types, *cold.instance_types, *committed}))
-
-
-def _beside(fleet: Fleet, base: Path, now: datetime) -> tuple[str, ...]:
-    """A sentence where what no API tells (volumes, balancers, boot times) is older than the fleet allows."""
-    table = _declared(fleet, base)
-    days = table.age_days(now.date())
-    if 0 <= days <= fleet.prices.max_age.days:
-        return ()
-    rates = "" if fleet.prices.advisor else ", interruption rates"
-    return (
-        f"volume and balancer prices, boot times{rates} are not AWS's answers but of {table.taken_on.isoformat()} "
-        f"({table.source}): `prices.catalogue` may name a newer file",
-    )
 
 
 def _declared(fleet: Fleet, base: Path) -> Catalogue:

@@ -1,4 +1,4 @@
-"""Calendar: local clocks, holidays, events with declared and learned effects, excluded stretches."""
+"""The calendar: local clocks, holidays, events with declared and learned effects, excluded stretches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.calendar.clock import Calendar, Event, Window, excluded_steps, features, local_clock, windows
+from forecaster.calendar.clock import (
+    CalendarEvent,
+    DemandCalendar,
+    Window,
+    excluded_steps,
+    features,
+    local_clock,
+    windows,
+)
 from forecaster.calendar.effects import applied, effect_of, factors, learned
 from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError
@@ -49,11 +57,11 @@ def test_a_zone_without_changes_only_shifts() -> None:
 
 
 def test_a_holiday_lasts_its_local_day_even_when_that_has_23_hours() -> None:
-    calendar = Calendar(timezone="Asia/Jerusalem", country="IL")
+    calendar = DemandCalendar(timezone="Asia/Jerusalem", country="IL")
     for window in windows(calendar, datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)):
         assert window.end - window.start in (23 * HOUR, 24 * HOUR, 25 * HOUR)
     christmas = windows(
-        Calendar(timezone="America/New_York", country="US"),
+        DemandCalendar(timezone="America/New_York", country="US"),
         datetime(2024, 12, 25, tzinfo=UTC),
         datetime(2024, 12, 26, 12, tzinfo=UTC),
     )
@@ -61,8 +69,8 @@ def test_a_holiday_lasts_its_local_day_even_when_that_has_23_hours() -> None:
 
 
 def test_features_mark_holidays_their_neighbours_and_events_to_learn() -> None:
-    sale = Event(name="sale", start=datetime(2024, 7, 3, tzinfo=UTC), end=datetime(2024, 7, 3, 2, tzinfo=UTC))
-    names, values = features(Calendar(country="US", events=(sale,)), hours("2024-07-03", 72))
+    sale = CalendarEvent(name="sale", start=datetime(2024, 7, 3, tzinfo=UTC), end=datetime(2024, 7, 3, 2, tzinfo=UTC))
+    names, values = features(DemandCalendar(country="US", events=(sale,)), hours("2024-07-03", 72))
     assert names == ("holiday", "day-before-holiday", "day-after-holiday", "event sale")
     assert values.sum(axis=0).tolist() == [24, 24, 24, 2]
 
@@ -70,18 +78,22 @@ def test_features_mark_holidays_their_neighbours_and_events_to_learn() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Calendar(timezone="Nowhere/City"), "Nowhere/City"),
-        (lambda: Calendar(country="XX"), "no holidays are known for the country 'XX'"),
+        (lambda: DemandCalendar(timezone="Nowhere/City"), "Nowhere/City"),
+        (lambda: DemandCalendar(country="XX"), "no holidays are known for the country 'XX'"),
         (
-            lambda: Calendar(
-                events=(Event(name="x", start=datetime(2024, 1, 2, tzinfo=UTC), end=datetime(2024, 1, 1, tzinfo=UTC)),)
+            lambda: DemandCalendar(
+                events=(
+                    CalendarEvent(
+                        name="x", start=datetime(2024, 1, 2, tzinfo=UTC), end=datetime(2024, 1, 1, tzinfo=UTC)
+                    ),
+                )
             ),
             "not after its start",
         ),
         (
-            lambda: Calendar(
+            lambda: DemandCalendar(
                 events=(
-                    Event(
+                    CalendarEvent(
                         name="x", start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2024, 1, 2, tzinfo=UTC), effect=0
                     ),
                 )
@@ -89,9 +101,9 @@ def test_features_mark_holidays_their_neighbours_and_events_to_learn() -> None:
             "must be a finite factor over 0",
         ),
         (
-            lambda: Calendar(
+            lambda: DemandCalendar(
                 events=(
-                    Event(
+                    CalendarEvent(
                         name="x",
                         start=datetime(2024, 1, 1, tzinfo=UTC),
                         end=datetime(2024, 1, 2, tzinfo=UTC),
@@ -110,7 +122,9 @@ def test_a_calendar_that_can_t_be_is_one_sentence(make: object, said: str) -> No
 
 def test_excluded_stretches_cover_the_steps_that_begin_in_them() -> None:
     index = hours("2024-01-01", 6)
-    calendar = Calendar(excluded=((datetime(2024, 1, 1, 1, 30, tzinfo=UTC), datetime(2024, 1, 1, 4, tzinfo=UTC)),))
+    calendar = DemandCalendar(
+        excluded=((datetime(2024, 1, 1, 1, 30, tzinfo=UTC), datetime(2024, 1, 1, 4, tzinfo=UTC)),)
+    )
     assert excluded_steps(calendar, index).tolist() == [False, False, True, True, False, False]
 
 

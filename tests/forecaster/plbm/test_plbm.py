@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.calendar.clock import Calendar, Event
+from forecaster.calendar.clock import CalendarEvent, DemandCalendar
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
 from forecaster.hierarchy.settings import PlbmSettings, RefitRules
@@ -238,8 +238,8 @@ def test_a_new_application_is_fitted_and_an_old_fit_renewed_on_schedule() -> Non
 
 def test_an_event_moves_the_forecast_up_and_excluded_history_is_not_learned() -> None:
     end = START + 240 * HOUR
-    sale = Event(name="sale", start=end + 2 * HOUR, end=end + 4 * HOUR, effect=3.0)
-    settings = PlbmSettings(horizon=6, paths=200, calendar=Calendar(events=(sale,)))
+    sale = CalendarEvent(name="sale", start=end + 2 * HOUR, end=end + 4 * HOUR, effect=3.0)
+    settings = PlbmSettings(horizon=6, paths=200, calendar=DemandCalendar(events=(sale,)))
     plain = PLBM(SETTINGS).train(series(daily(240, 60))).forecast()
     moved = PLBM(settings).train(series(daily(240, 60))).forecast()
     ratio = moved.quantiles[0, :, MIDDLE] / plain.quantiles[0, :, MIDDLE]
@@ -249,7 +249,9 @@ def test_an_event_moves_the_forecast_up_and_excluded_history_is_not_learned() ->
     broken[180:228] = 4000
     stretch = ((START + 180 * HOUR, START + 228 * HOUR),)
     cured = (
-        PLBM(PlbmSettings(horizon=6, paths=200, calendar=Calendar(excluded=stretch))).train(series(broken)).forecast()
+        PLBM(PlbmSettings(horizon=6, paths=200, calendar=DemandCalendar(excluded=stretch)))
+        .train(series(broken))
+        .forecast()
     )
     np.testing.assert_allclose(cured.quantiles[0, :, MIDDLE], plain.quantiles[0, :, MIDDLE], rtol=0.3)
 

@@ -15,15 +15,15 @@ from forecaster.errors import ModelStoreError
 from forecaster.models import MODELS
 from forecaster.models.base import stretch_of
 from forecaster.models.lstm import pretrained
-from forecaster.series.knots import Settings, prequential
+from forecaster.series.knots import SeriesSettings, prequential
 from forecaster.tuner import (
     ACTIONS,
     BOUNDS,
     DEFAULT,
+    ClassMode,
     PipelineSettings,
-    State,
     Tuner,
-    Verdict,
+    TunerState,
     Weights,
     features,
     fit_offline,
@@ -37,7 +37,7 @@ from forecaster.tuner.policy import parse_policy
 from forecaster.tuner.state import FEATURES
 
 STATES = st.builds(
-    State,
+    TunerState,
     step_seconds=st.sampled_from([60, 300, 1800, 3600, 86_400]),
     horizon_steps=st.integers(1, 288),
     history_days=st.floats(0, 4000),
@@ -58,13 +58,13 @@ def nothing_known() -> Weights:
     )
 
 
-def agent(weights: Weights | None = None, state: State | None = None) -> Tuner:
-    return Tuner(weights or nothing_known(), {(state or State()).group: Verdict(mode="agent")})
+def agent(weights: Weights | None = None, state: TunerState | None = None) -> Tuner:
+    return Tuner(weights or nothing_known(), {(state or TunerState()).group: ClassMode(mode="agent")})
 
 
 @given(state=STATES, seed=st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
-def test_what_is_suggested_lies_within_the_bounds(state: State, seed: int) -> None:
+def test_what_is_suggested_lies_within_the_bounds(state: TunerState, seed: int) -> None:
     chosen = agent(state=state).suggest(state, rng=np.random.default_rng(seed))
     assert chosen in ACTIONS
     for name, (low, high) in BOUNDS.items():
@@ -82,7 +82,7 @@ def test_settings_outside_the_bounds_are_refused() -> None:
 
 def test_the_first_action_is_the_pipeline_as_it_is() -> None:
     given_ = ACTIONS[0].arguments((pretrained(),))
-    assert given_["settings"] == Settings()
+    assert given_["settings"] == SeriesSettings()
     assert given_["experts"] == MODELS
     assert len({a.name for a in ACTIONS}) == len(ACTIONS)
 
@@ -98,15 +98,15 @@ def test_every_action_runs_the_pipeline() -> None:
 
 
 def test_nothing_known_means_the_default() -> None:
-    assert agent().suggest(State()) == DEFAULT
+    assert agent().suggest(TunerState()) == DEFAULT
 
 
 def test_a_class_that_is_not_listed_or_not_won_gets_the_default_and_a_rule_is_a_rule() -> None:
     weights = nothing_known()
     weights.coefficients[5, 0] = 0.3
-    near, day = State(), State(horizon_steps=24)
-    sparse = State(zeros=0.9)
-    tuner = Tuner(weights, {near.group: Verdict(mode="default"), day.group: Verdict(mode="rule", rule="mix-slow")})
+    near, day = TunerState(), TunerState(horizon_steps=24)
+    sparse = TunerState(zeros=0.9)
+    tuner = Tuner(weights, {near.group: ClassMode(mode="default"), day.group: ClassMode(mode="rule", rule="mix-slow")})
     rng = np.random.default_rng(0)
     assert tuner.suggest(near, rng=rng) == DEFAULT
     assert tuner.suggest(day, rng=rng).name == "mix-slow"
@@ -115,19 +115,19 @@ def test_a_class_that_is_not_listed_or_not_won_gets_the_default_and_a_rule_is_a_
 
 def test_offline_it_learns_which_action_pays_in_which_state() -> None:
     rng = np.random.default_rng(0)
-    states = np.array([features(State(drift=d)) for d in rng.uniform(-2, 2, 400)])
+    states = np.array([features(TunerState(drift=d)) for d in rng.uniform(-2, 2, 400)])
     column = FEATURES.index("drift")
     gains = np.zeros((400, len(ACTIONS)))
     gains[:, 5] = 0.1 * states[:, column] + rng.normal(0, 0.05, 400)
     gains[:, 6] = -0.1 * states[:, column] + rng.normal(0, 0.05, 400)
     tuner = agent(fit_offline(states, gains, np.ones(400)))
-    assert tuner.suggest(State(drift=1.5)) == ACTIONS[5]
-    assert tuner.suggest(State(drift=-1.5)) == ACTIONS[6]
+    assert tuner.suggest(TunerState(drift=1.5)) == ACTIONS[5]
+    assert tuner.suggest(TunerState(drift=-1.5)) == ACTIONS[6]
 
 
 def test_online_it_finds_the_action_that_pays_on_one_series_and_leaves_others_alone() -> None:
     rng = np.random.default_rng(4)
-    tuner, state = agent(), State(series="shop")
+    tuner, state = agent(), TunerState(series="shop")
     late = []
     for round_ in range(150):
         chosen = tuner.suggest(state, rng=rng)
@@ -144,12 +144,12 @@ def test_an_action_that_is_known_to_hurt_is_never_explored() -> None:
     weights = nothing_known()
     weights.coefficients[1:, 0] = -0.1
     rng = np.random.default_rng(0)
-    assert {agent(weights).suggest(State(), rng=rng).name for _ in range(50)} == {"default"}
+    assert {agent(weights).suggest(TunerState(), rng=rng).name for _ in range(50)} == {"default"}
 
 
 def test_the_same_generator_gives_the_same_choices() -> None:
     first, second = (
-        [agent().suggest(State(), rng=rng).name for _ in range(20)]
+        [agent().suggest(TunerState(), rng=rng).name for _ in range(20)]
         for rng in (np.random.default_rng(9), np.random.default_rng(9))
     )
     assert first == second
@@ -157,8 +157,8 @@ def test_the_same_generator_gives_the_same_choices() -> None:
 
 def test_rewards_that_are_not_numbers_and_unknown_settings_teach_nothing() -> None:
     tuner = agent()
-    tuner.observe(State(), ACTIONS[3], float("nan"))
-    tuner.observe(State(), PipelineSettings(name="mine", rate=0.01), 1.0)
+    tuner.observe(TunerState(), ACTIONS[3], float("nan"))
+    tuner.observe(TunerState(), PipelineSettings(name="mine", rate=0.01), 1.0)
     assert tuner.memory == {}
 
 
@@ -199,7 +199,7 @@ def test_state_and_reward_are_relative_to_the_seasonal_naive_and_look_only_back(
     spoiled = stretch_of(np.where(rows < 600, values, 9e9), start=0, step=3600, seasons=(24, 168), trained=400)
     later = prequential(spoiled, 2).quantiles
     assert state_of(spoiled, 2, levels=LEVELS, quantiles={"mix": later}, upto=600, series="a") == state
-    assert State.from_json(json.loads(json.dumps(state.to_json()))) == state
+    assert TunerState.from_json(json.loads(json.dumps(state.to_json()))) == state
 
 
 def test_half_the_loss_is_a_reward_of_log_two_less_the_price_of_computing() -> None:

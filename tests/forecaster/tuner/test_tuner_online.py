@@ -13,7 +13,7 @@ from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.plbm import PLBM
 from forecaster.plbm.serialise import from_files, to_files
 from forecaster.plbm.state import Fitted
-from forecaster.tuner import ACTIONS, DEFAULT, Choice, PipelineSettings, Tuner, Verdict, Weights, computing
+from forecaster.tuner import ACTIONS, DEFAULT, Choice, ClassMode, PipelineSettings, Tuner, Weights, computing
 from forecaster.tuner.in_force import Choices, Laid, chosen, forecast
 from forecaster.tuner.state import FEATURES, GROUPS
 
@@ -33,7 +33,7 @@ def policy(mode: str = "agent", *, spread: float = 0.3, advantage: dict[str, flo
         coefficients[[a.name for a in ACTIONS].index(name), 0] = value
     covariance = np.tile(spread**2 * np.eye(width), (len(ACTIONS), 1, 1))
     weights = Weights(coefficients=coefficients, covariance=covariance)
-    return Tuner(weights, {group: Verdict(mode=mode, rule="mix-fast") for group in GROUPS})
+    return Tuner(weights, {group: ClassMode(mode=mode, rule="mix-fast") for group in GROUPS})
 
 
 def rows(first: int, count: int) -> pd.DataFrame:

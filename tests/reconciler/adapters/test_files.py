@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from reconciler.adapters.files import read_json, read_yaml, write_json, write_text
-from reconciler.errors import InputError
+from reconciler.errors import InputError, Unavailable
 
 
 def test_writing_the_same_bytes_touches_nothing(tmp_path: Path) -> None:
@@ -74,3 +75,86 @@ def test_faults_name_file_and_line(tmp_path: Path) -> None:
 def test_json_keeps_the_order_of_keys_and_ends_in_a_newline(tmp_path: Path) -> None:
     write_json(tmp_path / "j", {"b": 1, "a": "ü"})
     assert (tmp_path / "j").read_text(encoding="utf-8") == '{\n  "b": 1,\n  "a": "ü"\n}\n'
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    """Sets the process's umask until the test ends."""
+    before = os.umask(0)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o077, 0o600, 0o700), (0o022, 0o644, 0o755)])
+def test_what_is_new_has_the_mode_that_the_umask_allows(
+    tmp_path: Path, umask: Callable[[int], int], mask: int, file: int, folder: int
+) -> None:
+    umask(mask)
+    write_json(tmp_path / "prod" / "plan.json", {})
+    assert (tmp_path / "prod" / "plan.json").stat().st_mode & 0o777 == file
+    assert (tmp_path / "prod").stat().st_mode & 0o777 == folder
+
+
+def test_a_file_that_a_team_shares_keeps_its_mode_under_a_private_umask(
+    tmp_path: Path, umask: Callable[[int], int]
+) -> None:
+    path = tmp_path / "Pulumi.prod.yaml"
+    write_text(path, "a")
+    path.chmod(0o664)
+    umask(0o077)
+    write_text(path, "b", through_link=True)
+    assert path.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_link_to_a_stack_file_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    target, link = tmp_path / "shared" / "prod.yaml", tmp_path / "Pulumi.prod.yaml"
+    target.write_text("old\n")
+    link.symlink_to(Path("shared") / "prod.yaml")
+    assert write_text(link, "new\n", through_link=True)
+    assert link.is_symlink()
+    assert target.read_text() == "new\n"
+    assert [p.name for p in (tmp_path / "shared").iterdir()] == ["prod.yaml"]
+
+
+def test_a_link_in_place_of_an_artefact_is_refused_and_its_target_is_intact(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "plan.json"
+    target.write_text("old\n")
+    link.symlink_to(target)
+    with pytest.raises(InputError, match=r"plan\.json: it is a symbolic link.*Remove the link"):
+        write_json(link, {})
+    assert link.is_symlink()
+    assert target.read_text() == "old\n"
+
+
+def test_new_names_are_flushed_in_every_folder_that_got_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def seen(handle: int) -> None:
+        flushed.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    write_text(tmp_path / "a" / "b" / "plan.json", "x")
+    folders = [str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")]
+    assert sorted(name for name in flushed if Path(name).is_dir()) == folders
+    assert flushed[-1] == folders[-1], "the folder is flushed after the new name is in it"
+
+
+def test_a_folder_that_cannot_be_flushed_is_an_error_only_where_the_disk_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(number: int) -> Callable[[int], None]:
+        def fsync(handle: int) -> None:
+            if Path(f"/proc/self/fd/{handle}").readlink().is_dir():
+                raise OSError(number, os.strerror(number))
+
+        return fsync
+
+    monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
+    assert write_text(tmp_path / "f", "a")
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    with pytest.raises(Unavailable, match="cannot be flushed to disk: Input/output error"):
+        write_text(tmp_path / "f", "b")

@@ -228,7 +228,7 @@ def test_prices_kept_at_a_time_to_come_are_fetched_anew_and_of_unknown_age_where
     path, day = tmp_path / "prices.json", timedelta(days=1)
     cached_catalogue(path, fresh, now=NOW + 400 * day, max_age=day)
     (note,) = cached_catalogue(path, down, now=NOW, max_age=day).notes
-    assert "kept at 2027-12-29T12:00:00+00:00, which is still to come, so their age is not known" in note
+    assert "fetched at 2027-12-29T12:00:00+00:00, which is in the future: their age is unknown" in note
     cached_catalogue(path, fresh, now=NOW, max_age=day)
     assert cached_catalogue(path, down, now=NOW, max_age=day).notes == ()
 

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.calendar.clock import Calendar, Event
+from forecaster.calendar.clock import CalendarEvent, DemandCalendar
 from forecaster.calendar.effects import Effect
 from forecaster.errors import ModelStoreError
 from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.plbm import PLBM
 from forecaster.plbm.plain import from_plain, to_plain
 from forecaster.plbm.serialise import FORMAT, from_files, to_files
-from forecaster.plbm.state import Score
+from forecaster.plbm.state import RunningScore
 from reconciler.adapters.model_store import load_state, save_state
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -37,8 +37,8 @@ def plbm() -> PLBM:
     frame = pd.DataFrame({"timestamp": times, "user_id": "u", "application_id": "a", "requests": values})
     frame.loc[7, "requests"] = np.nan
     events = pd.DataFrame({"application_id": ["a"] * 60, "program": "p", "cpu_seconds": np.linspace(0.1, 0.9, 60)})
-    sale = Event(name="sale", start=START, end=START + timedelta(hours=2))
-    calendar = Calendar(timezone="Europe/Berlin", country="DE", events=(sale,))
+    sale = CalendarEvent(name="sale", start=START, end=START + timedelta(hours=2))
+    calendar = DemandCalendar(timezone="Europe/Berlin", country="DE", events=(sale,))
     return PLBM(PlbmSettings(horizon=4, paths=50, calendar=calendar)).train(
         frame, measurements=events.assign(parameters='{"n": 1}')
     )
@@ -157,8 +157,8 @@ numbers = st.floats(allow_nan=False)
 def test_plain_values_are_read_back_exactly(
     seen: float, names: list[tuple[str, float]], days: int, micros: int
 ) -> None:
-    score = Score(seen=seen)
-    assert from_plain(Score, json.loads(json.dumps(to_plain(score)))) == score
+    score = RunningScore(seen=seen)
+    assert from_plain(RunningScore, json.loads(json.dumps(to_plain(score)))) == score
     span = timedelta(days=days, microseconds=micros)
     assert from_plain(timedelta, to_plain(span)) == span
     effects = {name: Effect(factor=value, spread=0.0, occasions=1, source="learned") for name, value in names}
@@ -169,4 +169,4 @@ def test_what_can_t_be_read_back_is_not_written() -> None:
     with pytest.raises(TypeError, match="can't be kept"):
         to_plain({"x": object()})
     with pytest.raises(KeyError, match="other fields: seen"):
-        from_plain(Score, {k: v for k, v in to_plain(Score()).items() if k != "seen"})
+        from_plain(RunningScore, {k: v for k, v in to_plain(RunningScore()).items() if k != "seen"})

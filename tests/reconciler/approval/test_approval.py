@@ -9,12 +9,12 @@ import pytest
 
 from reconciler.approval.check import bind, check
 from reconciler.errors import InputError, StaleApproval
-from reconciler.observe.preview import Preview, Resource, Step, Violation
+from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep, StateResource
 from reconciler.plan.file import PlanFile, TierLine, parse_plan
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 URN = "urn:pulumi:lab::tiercast::aws:autoscaling/group:Group::warm-a"
-STEP = Step(urn=URN, op="update", type="aws:autoscaling/group:Group", keys=("maxSize",))
+STEP = PreviewStep(urn=URN, op="update", type="aws:autoscaling/group:Group", keys=("maxSize",))
 
 
 def plan_of(**changes: Any) -> PlanFile:
@@ -34,11 +34,11 @@ def plan_of(**changes: Any) -> PlanFile:
     return PlanFile(**{**base, **changes}).identified()
 
 
-def group(size: int = 3) -> Resource:
-    return Resource(urn=URN, type="aws:autoscaling/group:Group", id="warm-a", inputs={"maxSize": size}, outputs={})
+def group(size: int = 3) -> StateResource:
+    return StateResource(urn=URN, type="aws:autoscaling/group:Group", id="warm-a", inputs={"maxSize": size}, outputs={})
 
 
-def preview(*steps: Step) -> Preview:
+def preview(*steps: PreviewStep) -> Preview:
     return Preview(steps=steps, violations=())
 
 
@@ -59,7 +59,7 @@ def present(plan: PlanFile, **changes: Any) -> None:
 
 
 def test_an_unchanged_present_is_accepted_and_untouched_resources_do_not_count() -> None:
-    other = Resource(urn=URN + "-b", type="t", id="x", inputs={"a": 1}, outputs={})
+    other = StateResource(urn=URN + "-b", type="t", id="x", inputs={"a": 1}, outputs={})
     present(approved())
     present(approved(), state=[group(), other])
 
@@ -69,10 +69,13 @@ def test_an_unchanged_present_is_accepted_and_untouched_resources_do_not_count()
     [
         ({"config_digest": "x"}, "the stack configuration was edited"),
         ({"policy_digest": "x"}, "the policy pack or its configuration changed"),
-        ({"preview": preview(STEP, Step(urn=URN + "-b", op="delete", type="t:t:T"))}, "warm-a-b would now also be hit"),
+        (
+            {"preview": preview(STEP, PreviewStep(urn=URN + "-b", op="delete", type="t:t:T"))},
+            "warm-a-b would now also be hit",
+        ),
         ({"preview": preview()}, "'update' of warm-a is no longer"),
         (
-            {"preview": preview(Step(urn=URN, op="update", type=STEP.type, keys=("minSize",)))},
+            {"preview": preview(PreviewStep(urn=URN, op="update", type=STEP.type, keys=("minSize",)))},
             "change in other properties",
         ),
         ({"state": [group(31)]}, "warm-a itself changed after the approval"),
@@ -112,10 +115,10 @@ def test_an_edited_plan_file_is_refused_and_a_bound_one_reads_back() -> None:
 
 def test_logical_resources_and_quiet_operations_are_no_change() -> None:
     steps = (
-        Step(urn="a::stack", op="update", type="pulumi:pulumi:Stack"),
-        Step(urn="a::hot", op="create", type="tiercast:stacks:HotTier"),
-        Step(urn="a::x", op="same", type="t:t:T"),
+        PreviewStep(urn="a::stack", op="update", type="pulumi:pulumi:Stack"),
+        PreviewStep(urn="a::hot", op="create", type="tiercast:stacks:HotTier"),
+        PreviewStep(urn="a::x", op="same", type="t:t:T"),
     )
-    found = Preview(steps=steps, violations=(Violation(policy="p", level="advisory", message="m"),))
+    found = Preview(steps=steps, violations=(PolicyViolation(policy="p", level="advisory", message="m"),))
     assert found.changed == ()
     assert found.refusals == ()

@@ -16,7 +16,7 @@ from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Stored, parse_stored, worse
 from reconciler.backtest.measures import elasticity, measured, obtained
 from reconciler.backtest.realised import Realised, longest_run, served
-from reconciler.backtest.replay import Replay, Stretch, replay
+from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.backtest.stock import Stock, taken
 from reconciler.cli import main
 from reconciler.demand.grouping import Grouping
@@ -229,7 +229,7 @@ def test_a_shock_takes_the_options_share_and_spares_what_does_not_vanish() -> No
 
 def walked(
     rate: float, asked: float, steps: int = 4, fleet: Fleet | None = None, **changes: Any
-) -> tuple[Fleet, Replay]:
+) -> tuple[Fleet, FleetReplay]:
     """A replay on a fixed forecast around `rate` requests/s, with `asked` requests/s coming."""
     snapshot = make_snapshot(rate, running=0)
     raw = fleet or snapshot.fleet.model_copy(update=changes)
@@ -252,7 +252,7 @@ def walked(
         )
 
     demand = Realised(names=("gold",), rates=np.full((steps, 1), asked))
-    return raw, replay(Stretch(fleet=raw, catalogue=builtin(), start=START, steps=steps), known, demand)
+    return raw, replay(ReplayPeriod(fleet=raw, catalogue=builtin(), start=START, steps=steps), known, demand)
 
 
 def test_own_metal_that_boots_for_two_steps_is_there_from_the_first_step_and_stays() -> None:
@@ -320,7 +320,7 @@ def test_elasticity_is_in_per_cent_of_need_and_time() -> None:
 
 def test_a_fleet_whose_plan_lasts_several_steps_is_decided_once_per_window() -> None:
     raw, made = walked(50.0, 50.0, steps=6, validity=timedelta(hours=3))
-    assert Stretch(fleet=raw, catalogue=builtin(), start=START, steps=6).window == 3
+    assert ReplayPeriod(fleet=raw, catalogue=builtin(), start=START, steps=6).window == 3
     assert len(made.outlooks) == 2
     assert parse_fleet({**raw.model_dump(), "validity": "30m"}, "f").validity < raw.step
 

@@ -17,7 +17,7 @@ from reconciler.plan.file import PlanFile
 from reconciler.plan.problem import problem_of
 from reconciler.plan.snapshot import Snapshot
 from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
-from reconciler.sizing import Host, size
+from reconciler.sizing import OwnHost, size
 from stacks.contract import Tier
 from tests.reconciler.plan.test_planning import make_snapshot
 from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
@@ -77,23 +77,23 @@ def test_a_type_without_a_spot_price_is_refused_for_spot_and_taken_on_demand() -
     snapshot = replace(make_snapshot(20.0, running=2), catalogue=prices(c5_large={"on_demand": 0.085}))
     with pytest.raises(UserError, match=r"no spot price for 'c5\.large'"):
         decide(snapshot)
-    assert decide(refits(snapshot, tiers__cold__spot_share=0.0)).usd_per_hour_after > 0
+    assert decide(refits(snapshot, tiers__cold__spot_share=0.0)).plan.usd_per_hour_after > 0
 
 
 def test_a_promise_out_of_reach_on_every_type_is_sized_for_the_nearest_and_says_so() -> None:
-    plan = decide(refits(make_snapshot(20.0, running=2), qos__gold__latency="15ms"))
+    plan = decide(refits(make_snapshot(20.0, running=2), qos__gold__latency="15ms")).plan
     assert any("out of reach on any type" in r and "Raise the target to at least" in r for r in plan.reasons)
     assert of(plan, "warm") + of(plan, "cold") > 0
 
 
 def test_no_demand_needs_nothing() -> None:
-    plan = decide(make_snapshot(0.0, running=3))
+    plan = decide(make_snapshot(0.0, running=3)).plan
     assert (of(plan, "warm"), of(plan, "cold")) == (0, 0)
 
 
 def test_a_thousand_times_the_demand_fills_the_maxima_and_names_them() -> None:
     snapshot = make_snapshot(20_000.0, running=2)
-    plan = decide(refits(snapshot, tiers__warm__max=5, tiers__cold__max=6))
+    plan = decide(refits(snapshot, tiers__warm__max=5, tiers__cold__max=6)).plan
     assert (of(plan, "warm"), of(plan, "cold")) == (5, 6)
     assert any("because of maxima" in r and "Raise the maximum" in r for r in plan.reasons)
 
@@ -151,7 +151,7 @@ def test_a_minimum_beyond_the_room_on_the_hosts_is_refused() -> None:
 
 def test_a_minimum_that_a_silent_host_leaves_no_room_for_is_as_much_as_there_is_and_the_load_goes_elsewhere() -> None:
     snapshot = replace(on_metal(make_snapshot(200.0, running=2), 4), unreachable={"b": "no route"})
-    plan = decide(snapshot)
+    plan = decide(snapshot).plan
     assert of(plan, "hot") == 2
     assert of(plan, "warm") + of(plan, "cold") > 2
     assert all(c.violation_probability <= 0.2 for c in plan.classes)
@@ -180,7 +180,7 @@ def test_a_solver_without_time_keeps_the_tiers_bounds_and_still_raises(observed:
 
 
 def test_bounds_that_no_counts_keep_are_said_to_be_that_and_not_a_lack_of_time() -> None:
-    host = Host(name="a", tier=Tier.HOT, cores=2, memory_mib=8192)
+    host = OwnHost(name="a", tier=Tier.HOT, cores=2, memory_mib=8192)
     kinds = [option(Tier.HOT, observed=3), option(Tier.WARM)]
     answer = size(problem({"gold": 20.0}, kinds, hosts=(host,), first_run=True))
     assert answer.status == "infeasible"

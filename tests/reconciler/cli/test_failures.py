@@ -13,7 +13,7 @@ from reconciler.cli import failures, plan, up
 from reconciler.cli import reconcile as command
 from reconciler.cli import root as program
 from reconciler.errors import EngineError, InputError, PolicyRefused, SourceSilent, TiercastError, Unavailable
-from reconciler.loop import Outcome
+from reconciler.loop import RunResult
 from tests.reconciler.cli.command_cases import enter_project, run
 
 SILENT = SourceSilent("/mnt/h.csv: Stale file handle.")
@@ -142,11 +142,11 @@ class Runs:
         self.left = list(outcomes)
         self.pauses: list[float] = []
 
-    def __call__(self, *_: object, **__: object) -> Outcome:
+    def __call__(self, *_: object, **__: object) -> RunResult:
         found = self.left.pop(0)
         if found is not None:
             raise found
-        return Outcome(plan=Plan())  # type: ignore[arg-type]
+        return RunResult(plan=Plan())  # type: ignore[arg-type]
 
 
 class Plan:
@@ -194,7 +194,7 @@ def test_the_last_run_promises_no_next_one_and_ends_with_the_error(
 
 @pytest.mark.parametrize(
     "error",
-    [InputError("fleet.yaml", "not valid YAML.", "Correct that line."), EngineError("The engine stopped: error: x")],
+    [InputError("fleet.yaml", "not valid YAML.", "Fix that line."), EngineError("The engine stopped: error: x")],
 )
 def test_what_a_person_must_see_to_ends_the_repetition(error: TiercastError, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = repeated(monkeypatch, error, None)

@@ -141,7 +141,7 @@ def test_the_command_names_the_price_that_changed_since_the_plan_on_disk(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned = make_snapshot(20.0, running=2)
-    plan = decide(planned)
+    plan = decide(planned).plan
     kept = project / ".tiercast" / "dev" / "plan.json"
     kept.parent.mkdir(parents=True)
     kept.write_text(json.dumps(plan.model_dump(mode="json")), encoding="utf-8")
@@ -157,7 +157,7 @@ def test_the_commands_show_what_the_guards_leave_as_the_plan_has_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = make_snapshot(20.0, running=30, step_limit=3)
-    planned = next(t for t in decide(snapshot).tiers if t.tier == "warm")
+    planned = next(t for t in decide(snapshot).plan.tiers if t.tier == "warm")
     for module in ("explain", "plan"):
         monkeypatch.setattr(f"reconciler.cli.{module}.take_snapshot", lambda *a, **k: snapshot)
         monkeypatch.setattr(f"reconciler.cli.{module}.problem_of", problem_of)
@@ -174,6 +174,11 @@ def test_the_commands_show_what_the_guards_leave_as_the_plan_has_it(
 
 
 def test_a_plan_of_before_prices_were_kept_is_still_read() -> None:
-    raw = decide(make_snapshot(20.0, running=2)).model_copy(update={"prices": {}}).identified().model_dump(mode="json")
+    raw = (
+        decide(make_snapshot(20.0, running=2))
+        .plan.model_copy(update={"prices": {}})
+        .identified()
+        .model_dump(mode="json")
+    )
     del raw["prices"]
     assert parse_plan(raw, "plan.json").prices == {}

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.explain.whatif import parse, table, what_if
-from reconciler.sizing import Host, SizingProblem
+from reconciler.sizing import OwnHost, SizingProblem
 from stacks.contract import Tier
 from tests.reconciler.sizing.sizing_cases import lognormal_paths, option, problem
 
@@ -20,7 +20,7 @@ def asked() -> SizingProblem:
             option(Tier.COLD, spot=True, on_demand_usd_per_hour=0.12),
         ],
         paths=lognormal_paths([150.0]),
-        hosts=tuple(Host(name=f"hv{i}", tier=Tier.HOT, cores=4, memory_mib=32768) for i in range(2)),
+        hosts=tuple(OwnHost(name=f"hv{i}", tier=Tier.HOT, cores=4, memory_mib=32768) for i in range(2)),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.fleet.freezes import Once
-from reconciler.guards.guarded import guarded, past_changes
-from reconciler.guards.order import GuardRules, PastChange
+from reconciler.guards.guarded import guarded
+from reconciler.guards.order import GuardRules
 from reconciler.sizing import size
 from stacks.contract import Tier
 from tests.reconciler.sizing.sizing_cases import option, problem
@@ -50,12 +50,13 @@ def test_a_maximum_below_what_runs_shrinks_nothing_that_must_not_shrink(held: di
     assert guarded(asked, answer, rules, now=NOW).sizing.of(Tier.WARM) == answer.of(Tier.WARM) == 9
 
 
-def test_past_changes_are_read_from_what_was_applied() -> None:
-    at = NOW.isoformat()
-    entries = [
-        {"event": "plan", "at": at, "plan": "a", "sizes": {"hot": [2, 2], "warm": [1, 4]}},
-        {"event": "plan", "at": at, "plan": "b", "sizes": {"cold": [5, 3]}},
-        {"event": "applied", "at": at, "plan": "b"},
-        {"event": "applied", "at": at, "plan": "unknown"},
+def test_each_guard_says_which_counts_it_changed() -> None:
+    asked = problem({"gold": 120.0}, [option(Tier.WARM, observed=1)])
+    answer = size(asked)
+    wanted = answer.of(Tier.WARM)
+    held = guarded(asked, answer, GuardRules(step_limit=1, bounds={Tier.WARM: (3, 9)}), now=NOW)
+    assert held.wanted == {"warm/m": wanted}
+    assert [(r.guard, r.changed) for r in held.bound] == [
+        ("step limit", {"warm/m": (wanted, 2)}),
+        ("bounds", {"warm/m": (2, 3)}),
     ]
-    assert past_changes(entries) == (PastChange(at=NOW, tier=Tier.COLD, removed=2),)

@@ -23,10 +23,11 @@ from reconciler.demand import outlook
 from reconciler.errors import SourceSilent
 from reconciler.fleet.file import parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once, take_snapshot
-from reconciler.observe.preview import Resource
+from reconciler.observe.preview import StateResource
 from reconciler.plan.decide import decide
 from reconciler.plan.file import PlanFile
 from reconciler.plan.problem import problem_of
+from reconciler.record.entries import Decided
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -97,7 +98,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose stack runs 30 warm instances, and which was run before."""
     (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
-    group = Resource(
+    group = StateResource(
         urn="urn:pulumi:dev::p::aws:autoscaling/group:Group::warm-m5-large",
         type="aws:autoscaling/group:Group",
         id="warm-m5-large",
@@ -107,7 +108,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     engine = SimpleNamespace(ensure_stack=lambda: None, state=lambda: [group])
     monkeypatch.setattr(Project, "engine", lambda self: engine)
     made = Project(root=tmp_path, name="p", stack="dev", config_dir=tmp_path, fleet_path=tmp_path / "fleet.yaml")
-    ledger.append(made.ledger_file, at=START, event="shadow", detail={})
+    ledger.append(made.ledger_file, Decided(at=START, event="shadow"))
     return made
 
 
@@ -159,7 +160,7 @@ def test_equal_runs_write_equal_bytes(project: Project, model: Model) -> None:
 
 def test_a_replay_knows_nothing_later_and_keeps_the_memory(project: Project, model: Model) -> None:
     end = write_history(project.root, WEEKS)
-    before = decide(take_snapshot(project, as_of=end, now=end))
+    before = decide(take_snapshot(project, as_of=end, now=end)).plan
     model.factor = 0.3
     for length in range(WEEKS + 6, WEEKS + 36, 6):
         plan(project, length)
@@ -220,14 +221,14 @@ def test_a_latency_over_target_raises_the_floor_and_is_said(project: Project, mo
     calm = take_snapshot(project, as_of=None, now=end)
     assert calm.latency_now_ms == {"gold": 100.0}
     assert problem_of(calm).load_now == calm.load_now
-    assert not any("[latency]" in reason for reason in decide(calm).reasons)
+    assert not any("[latency]" in reason for reason in decide(calm).plan.reasons)
     write_history(project.root, WEEKS, latency=900.0)
     late = take_snapshot(project, as_of=None, now=end)
     assert problem_of(late).load_now["gold"] > late.load_now["gold"]
-    made = decide(late)
+    made = decide(late).plan
     (note,) = (reason for reason in made.reasons if "[latency]" in reason)
     assert "900 ms measured at p95, over its 250 ms" in note
-    assert warm(made) > warm(decide(calm))
+    assert warm(made) > warm(decide(calm).plan)
     before = take_snapshot(project, as_of=end - HOUR, now=end)
     assert before.latency_now_ms == {"gold": 100.0}
 

@@ -14,8 +14,9 @@ from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
 from reconciler.demand import outlook
 from reconciler.loop import make_plan
-from reconciler.observe.preview import Resource
+from reconciler.observe.preview import StateResource
 from reconciler.plan.file import PlanFile
+from reconciler.record.entries import Decided
 from reconciler.report.summary import blocked_line
 from tests.reconciler.loop.test_loop_feedback import Model
 
@@ -69,7 +70,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(outlook, "forecast_grouping", Model())
     (tmp_path / "fleet.yaml").write_text(FLEET.replace("KIND", "series"), encoding="utf-8")
     groups = [
-        Resource(
+        StateResource(
             urn=f"urn:pulumi:dev::p::aws:autoscaling/group:Group::{name}",
             type="aws:autoscaling/group:Group",
             id=name,
@@ -82,7 +83,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         Project, "engine", lambda self: SimpleNamespace(ensure_stack=lambda: None, state=lambda: groups)
     )
     made = Project(root=tmp_path, name="p", stack="dev", config_dir=tmp_path, fleet_path=tmp_path / "fleet.yaml")
-    ledger.append(made.ledger_file, at=START, event="shadow", detail={})
+    ledger.append(made.ledger_file, Decided(at=START, event="shadow"))
     return made
 
 

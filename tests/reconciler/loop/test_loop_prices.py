@@ -12,7 +12,8 @@ from reconciler.adapters.prices import source as price_source
 from reconciler.adapters.prices.source import priced, priced_types
 from reconciler.errors import InputError, PriceMissing, Unavailable
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.plan.notes import commitment_notes, price_notes
+from reconciler.plan.notes import commitment_notes
+from reconciler.prices.age import stale_notes
 from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -110,9 +111,9 @@ def test_a_source_that_does_not_answer_leaves_the_kept_prices_with_their_age(tmp
     assert found.catalogue.price("m5.large", "on_demand") == 0.2
     assert "12 days old" in found.notes[0]
     assert "did not answer" in found.notes[0]
-    (stale,) = price_notes(declared, found.catalogue, late)
+    (stale,) = stale_notes(found.catalogue, late, declared.prices.max_age)
     assert "12 days old" in stale
-    assert price_notes(declared, found.catalogue, NOW) == ()
+    assert stale_notes(found.catalogue, NOW, declared.prices.max_age) == ()
 
 
 def test_a_source_that_does_not_answer_and_nothing_kept_is_an_error(tmp_path: Path, aws: Source) -> None:
@@ -159,20 +160,20 @@ def test_no_credentials_is_a_source_that_does_not_answer(tmp_path: Path, monkeyp
 
 def test_old_prices_and_prices_dated_in_the_future_are_said() -> None:
     table = builtin()
-    (old,) = price_notes(fleet(max_age="30d"), table, NOW)
+    (old,) = stale_notes(table, NOW, timedelta(days=30))
     assert old == f"prices are 514 days old ({table.source}); more than 30 days is stale"
     ahead = table.model_copy(update={"taken_on": NOW.date() + timedelta(days=2)})
-    (note,) = price_notes(fleet(max_age="30d"), ahead, NOW)
-    assert "are dated 2026-11-26, which is still to come: their age is not known" in note
+    (note,) = stale_notes(ahead, NOW, timedelta(days=30))
+    assert "are dated 2026-11-26, which is in the future: their age is unknown" in note
     tomorrow = table.model_copy(update={"taken_on": NOW.date() + timedelta(days=1)})
-    assert price_notes(fleet(max_age="30d"), tomorrow, NOW) == (), "it is tomorrow already in the east"
+    assert stale_notes(tomorrow, NOW, timedelta(days=30)) == (), "it is tomorrow already in the east"
 
 
 def test_what_aws_does_not_tell_is_said_to_be_as_old_as_it_is(tmp_path: Path, aws: Source) -> None:
     found = priced(fleet(source="aws", max_age="30d"), base=tmp_path, kept=tmp_path, now=NOW)
     (note,) = found.notes
     assert note.startswith(
-        "volume and balancer prices, boot times, interruption rates are not AWS's answers but of 2025-06"
+        "volume and load balancer prices, boot times, interruption rates do not come from AWS but from a table of 2025-06"
     )
     text = builtin().model_copy(update={"taken_on": NOW.date()}).model_dump_json(exclude_none=True)
     (tmp_path / "ours.json").write_text(text)

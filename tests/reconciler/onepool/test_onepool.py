@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.onepool.count import counts_at
 from reconciler.onepool.replay import clairvoyant_cost
-from reconciler.onepool.walk import allocate, filled, table
+from reconciler.onepool.walk import allocate, table
 
 HOUR = timedelta(hours=1)
 
@@ -98,8 +98,3 @@ def test_the_same_history_gives_the_same_counts_and_a_smaller_share_never_fewer_
     assert once[1].sum() > once[0].sum()
     assert once[0].min() >= 1
     assert once[0].dtype == np.int64
-
-
-def test_gaps_are_filled_from_the_day_before() -> None:
-    y = np.array([1.0, 2.0, np.nan, np.nan, 5.0])
-    assert filled(y, 2).tolist() == [1.0, 2.0, 1.0, 2.0, 5.0]

@@ -7,8 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.plan.placement import place, spread
-from stacks.contract import Flavour, Hypervisor, Slot
+from reconciler.plan.notes import placement_notes
+from reconciler.plan.placement import place
+from stacks.contract import Flavour, Hypervisor, Slot, Tier
 
 SMALL = Flavour(name="small", vcpu=2, memory_mib=2048)
 LARGE = Flavour(name="large", vcpu=6, memory_mib=6144)
@@ -24,7 +25,7 @@ def slot(name: str, number: int, flavour: str = "small") -> Slot:
 
 def test_growth_spreads_over_the_hosts() -> None:
     found = place([host("a"), host("b"), host("c")], [SMALL], {"small": 6})
-    assert spread(found.slots) == Counter(a=2, b=2, c=2)
+    assert Counter(s.hypervisor for s in found.slots) == Counter(a=2, b=2, c=2)
     assert [s.name("hot") for s in found.slots][:2] == ["hot-a-001", "hot-a-002"]
 
 
@@ -53,7 +54,7 @@ def test_applications_are_kept_apart_even_across_flavours() -> None:
     flavours = [SMALL, Flavour(name="tiny", vcpu=1, memory_mib=512)]
     application = {"small": "shop", "tiny": "shop"}
     found = place([host("a"), host("b")], flavours, {"small": 1, "tiny": 1}, application=application)
-    assert spread(found.slots) == Counter(a=1, b=1)
+    assert Counter(s.hypervisor for s in found.slots) == Counter(a=1, b=1)
 
 
 def test_a_small_vm_moves_only_where_a_large_one_would_find_no_room() -> None:
@@ -76,17 +77,17 @@ def test_with_a_spare_host_a_crowded_one_is_evened_out_by_few_moves() -> None:
     even = place([host("a"), host("b")], [SMALL], {"small": 4}, now, spare=1)
     assert even.moved == ("small", "small")
     assert even.slots == (slot("a", 1), slot("a", 2), slot("b", 1), slot("b", 2))
-    assert even.survives
+    assert not even.excess
 
 
 def test_a_host_that_cannot_be_evened_out_is_named() -> None:
     now = [slot("a", n) for n in range(1, 5)]
     found = place([host("a"), host("b")], [SMALL], {"small": 4}, now, spare=1, unreachable=frozenset({"b"}))
-    assert found.survives  # there is no other host to move to: an even spread could do no better
+    assert not found.excess  # there is no other host to move to: an even spread could do no better
     hosts = [host("a"), host("b"), host("c")]
     stuck = place(hosts, [SMALL], {"small": 4}, now, spare=1, unreachable=frozenset({"a"}))
-    assert not stuck.survives
-    assert "more than its even share" in stuck.reason
+    assert (stuck.fullest, stuck.excess) == ("a", 2)
+    assert "a carries more than its even share: losing it costs 2 VMs more" in placement_notes({Tier.HOT: stuck})[0]
 
 
 @given(

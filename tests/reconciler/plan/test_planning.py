@@ -73,7 +73,7 @@ def make_snapshot(rate: float, running: int, past: tuple[PastChange, ...] = (), 
 
 
 def warm(snapshot: Snapshot) -> tuple[int, tuple[str, ...]]:
-    plan = decide(snapshot)
+    plan = decide(snapshot).plan
     return next(t.after for t in plan.tiers if t.tier == "warm"), plan.reasons
 
 
@@ -117,7 +117,7 @@ def on_metal(rate: float, **hot: Any) -> Snapshot:
 
 
 def test_a_minimum_that_the_hosts_left_cannot_carry_costs_no_other_tier_its_plan() -> None:
-    plan = decide(replace(on_metal(300.0, min=6), unreachable={"c": "no route"}))
+    plan = decide(replace(on_metal(300.0, min=6), unreachable={"c": "no route"})).plan
     after = {t.tier: t.after for t in plan.tiers}
     assert after["hot"] == 4
     assert after["warm"] > 0
@@ -134,7 +134,7 @@ def test_vms_of_several_sizes_are_counted_on_only_where_they_find_room_beside_ea
 
     flavours = [{"name": f"f{v}", "vcpu": v, "memory_mib": 2048} for v in sizes]
     for rate in (100.0, 160.0, 260.0):
-        plan = decide(on_metal(rate, hypervisors=hosts("ab"), flavours=flavours, min=2))
+        plan = decide(on_metal(rate, hypervisors=hosts("ab"), flavours=flavours, min=2)).plan
         after = {t.tier: t for t in plan.tiers}
         assert len(plan.config["tiercast:hot"]["slots"]) == after["hot"].after
         assert not any("no room" in n for n in plan.reasons)
@@ -202,7 +202,7 @@ def test_a_class_keeps_to_its_declared_part_of_the_cost_and_the_plan_says_what_t
     tight = snapshot.fleet.model_copy(
         update={"qos": {"gold": snapshot.fleet.qos["gold"].model_copy(update={"usd_per_hour": 0.1})}}
     )
-    plan = decide(replace(snapshot, fleet=tight))
+    plan = decide(replace(snapshot, fleet=tight)).plan
     assert plan.usd_per_hour_after - plan.usd_per_hour_before <= 0.1 + 0.06  # boots' volumes beside the instances
     assert any("because of its ceiling of 0.1 USD/h" in n for n in plan.reasons)
 

@@ -47,9 +47,9 @@ def test_the_sizing_and_the_bill_agree_to_the_last_volume(rate: float, changes: 
 
 def test_one_spot_instance_whose_share_rounds_to_on_demand_does_not_pass_a_budget_for_spot() -> None:
     snapshot = replace(refits(make_snapshot(20.0, running=0), **COLD_ONLY), load_now={})
-    free = decide(snapshot)
+    free = decide(snapshot).plan
     assert free.usd_per_hour_after > 0.08  # c5.large: 0.085 on demand, about 0.04 at the mean of both markets
-    tight = decide(refits(snapshot, guards__usd_per_hour=0.06))
+    tight = decide(refits(snapshot, guards__usd_per_hour=0.06)).plan
     assert tight.usd_per_hour_after <= 0.06
     assert any("because of the budget of 0.06 USD/h: raising it by" in r for r in tight.reasons)
 

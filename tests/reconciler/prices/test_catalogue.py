@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from reconciler.errors import InputError, PriceMissing, UnknownType
+from reconciler.prices.age import days_old
 from reconciler.prices.catalogue import builtin, load_catalogue, parse_catalogue
 
 
@@ -39,7 +40,7 @@ def test_the_built_in_table_has_facts_source_and_date() -> None:
     assert len(table.types) >= 15
     assert "2026-07-20" in table.source
     assert table.price("m5.large", "on_demand") == 0.096
-    assert table.age_days(date(2025, 7, 28)) == 30
+    assert days_old(table.taken_on, datetime(2025, 7, 28, tzinfo=UTC)) == 30
 
 
 def test_a_committed_price_that_nobody_knows_is_an_error_not_a_zero() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.observe.preview import Preview, Step, Violation
+from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 from reconciler.report.html import html
 from reconciler.report.markdown import LIMIT, markdown
@@ -74,15 +74,19 @@ def summary(*, refused: bool = False, steps: int = 2) -> Summary:
         config={},
     ).identified()
     made = [
-        Step(urn=f"urn::p::t::hot-rack1-{n:03d}", op="create", type="libvirt:index/domain:Domain")
+        PreviewStep(urn=f"urn::p::t::hot-rack1-{n:03d}", op="create", type="libvirt:index/domain:Domain")
         for n in range(steps - 1)
     ]
     made.append(
-        Step(urn="urn::p::t::cold-a", op="update", type="aws:autoscaling/group:Group", keys=("maxSize", "minSize"))
+        PreviewStep(
+            urn="urn::p::t::cold-a", op="update", type="aws:autoscaling/group:Group", keys=("maxSize", "minSize")
+        )
     )
-    violations = [Violation(policy="spot-share", level="advisory", message="spot is 80 % of the cold tier")]
+    violations = [PolicyViolation(policy="spot-share", level="advisory", message="spot is 80 % of the cold tier")]
     if refused:
-        violations.append(Violation(policy="cost-ceiling", level="mandatory", message="$31.00 per hour is over $20.00"))
+        violations.append(
+            PolicyViolation(policy="cost-ceiling", level="mandatory", message="$31.00 per hour is over $20.00")
+        )
     return Summary(plan=plan, preview=Preview(steps=tuple(made), violations=tuple(violations)))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.sizing import Option, SizingProblem, demand_section
-from reconciler.slo.latency import Service
+from reconciler.slo.latency import ServiceTime
 from stacks.contract import Tier
 
 ALL = (Tier.HOT, Tier.WARM, Tier.COLD)
@@ -48,7 +48,7 @@ def problem(
     tiers: dict[str, Sequence[Tier]] | None = None,
     latency_ms: float = 250.0,
     share: float = 0.01,
-    service: Service | None = None,
+    service: ServiceTime | None = None,
     horizon: int = 1,
     window: int = 1,
     paths: NDArray[np.float64] | None = None,
@@ -56,7 +56,7 @@ def problem(
 ) -> SizingProblem:
     """A problem with one service of 50 ms for all classes, steps of five minutes."""
     names = list(rates)
-    service = service or Service(mean_s=0.05)
+    service = service or ServiceTime(mean_s=0.05)
     samples = lognormal_paths(list(rates.values()), horizon) if paths is None else paths
     section = demand_section(
         step_seconds=300,

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.sizing import Host, Option, SizingProblem, size
+from reconciler.sizing import Option, OwnHost, SizingProblem, size
 from reconciler.sizing.repair import fits, floor, promises
 from reconciler.sizing.result import supply_of, usd_of
 from reconciler.slo.assess import assess
-from reconciler.slo.latency import Service
+from reconciler.slo.latency import ServiceTime
 from stacks.contract import Demand
 from tests.reconciler.sizing.sizing_cases import ALL, lognormal_paths, option, problem
 
@@ -67,7 +67,7 @@ def test_every_plan_holds_or_is_explained_and_never_goes_below_the_floor(
         named,
         [option(HOT, maximum=3), option(WARM, observed=observed), option(COLD)],
         share=share,
-        service=Service(mean_s=0.05, scv=scv),
+        service=ServiceTime(mean_s=0.05, scv=scv),
         latency_ms=400,
         load_now={n: r * now for n, r in named.items()},
         budget_usd_per_hour=budget,
@@ -132,7 +132,7 @@ def test_a_commitment_is_used_before_more_is_bought() -> None:
 
 
 def test_every_promise_holds_without_the_spare_host() -> None:
-    hosts = tuple(Host(name=f"h{i}", tier=HOT, cores=8, memory_mib=65536) for i in range(3))
+    hosts = tuple(OwnHost(name=f"h{i}", tier=HOT, cores=8, memory_mib=65536) for i in range(3))
     asked = problem({"gold": 300.0}, [option(HOT), option(WARM)], hosts=hosts, spare_hosts=1)
     answer = size(asked)
     assert answer.of(HOT) == 12
@@ -144,7 +144,7 @@ def test_every_promise_holds_without_the_spare_host() -> None:
 
 
 def test_a_host_smaller_than_a_flavour_carries_none_and_the_next_tier_takes_over() -> None:
-    hosts = (Host(name="tiny", tier=HOT, cores=1, memory_mib=1024),)
+    hosts = (OwnHost(name="tiny", tier=HOT, cores=1, memory_mib=1024),)
     answer = size(problem({"gold": 60.0}, [option(HOT), option(WARM)], hosts=hosts))
     assert answer.of(HOT) == 0
     assert answer.of(WARM) > 0
@@ -152,12 +152,12 @@ def test_a_host_smaller_than_a_flavour_carries_none_and_the_next_tier_takes_over
 
 
 def test_memory_and_network_bound_as_vcpu_does() -> None:
-    heavy = problem({"gold": 40.0}, [option(WARM)], service=Service(mean_s=0.05, memory_mib=8192))
+    heavy = problem({"gold": 40.0}, [option(WARM)], service=ServiceTime(mean_s=0.05, memory_mib=8192))
     assert size(heavy).of(WARM) >= 2 * size(problem({"gold": 40.0}, [option(WARM)])).of(WARM) - 1
     wire = problem(
         {"gold": 40.0},
         [option(WARM, network_mbps=100.0)],
-        service=Service(mean_s=0.05, network_bytes=600_000),
+        service=ServiceTime(mean_s=0.05, network_bytes=600_000),
     )
     assert size(wire).of(WARM) > size(problem({"gold": 40.0}, [option(WARM)])).of(WARM)
 
@@ -230,7 +230,7 @@ def test_a_policy_that_reads_only_the_stack_file_agrees(rates: list[float], shar
         {f"c{i}": r for i, r in enumerate(rates)},
         [option(HOT, maximum=4), option(WARM), option(COLD)],
         share=share,
-        service=Service(mean_s=0.0123456789, scv=1.7),
+        service=ServiceTime(mean_s=0.0123456789, scv=1.7),
         latency_ms=120,
     )
     answer = size(asked)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.slo.assess import Supply, assess, slots_per_instance
 from reconciler.slo.interruptions import loss_states
-from reconciler.slo.latency import Service, latency_percentile, safe_load
+from reconciler.slo.latency import ServiceTime, latency_percentile, safe_load
 from reconciler.slo.scenarios import aligned_scenarios, demand_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
 from stacks.contract import Service as ContractService
@@ -46,7 +46,7 @@ FLAT = (100.0, 100.0, 100.0, 100.0)
 def test_a_single_pool_carries_its_safe_load_and_has_its_latency() -> None:
     fleet = [supply(Tier.WARM, 4)]
     found = assess(demand(gold=klass(FLAT)), fleet).of("gold")
-    service = Service(mean_s=0.05)
+    service = ServiceTime(mean_s=0.05)
     assert found.safe_rps == pytest.approx(float(safe_load(8, service, 250, 0.95, 5)))
     assert found.latency_ms == pytest.approx(latency_percentile(8, 100.0, service, 0.95, 5), rel=1e-4)
     assert found.violating_share == found.risk == 0.0
@@ -56,7 +56,7 @@ def test_a_single_pool_carries_its_safe_load_and_has_its_latency() -> None:
 def test_demand_over_the_safe_load_is_the_violating_share() -> None:
     fleet = [supply(Tier.WARM, 2)]
     found = assess(demand(gold=klass(FLAT)), fleet).of("gold")
-    carried = float(safe_load(4, Service(mean_s=0.05), 250, 0.95, 5))
+    carried = float(safe_load(4, ServiceTime(mean_s=0.05), 250, 0.95, 5))
     assert found.violating_share == pytest.approx(1 - carried / 100)
     assert found.risk == pytest.approx(1.0)
     assert not found.holds
@@ -111,11 +111,11 @@ def test_overload_below_saturation_has_a_latency_and_above_has_none() -> None:
 
 def test_the_scarcest_resource_decides_the_slots() -> None:
     one = supply(Tier.WARM, 1, network_mbps=80.0)
-    assert slots_per_instance(one, Service(mean_s=0.05)) == 2
-    assert slots_per_instance(one, Service(mean_s=0.05, concurrency_per_vcpu=8)) == 16
-    assert slots_per_instance(one, Service(mean_s=0.05, concurrency_per_vcpu=8, memory_mib=1024)) == 8
+    assert slots_per_instance(one, ServiceTime(mean_s=0.05)) == 2
+    assert slots_per_instance(one, ServiceTime(mean_s=0.05, concurrency_per_vcpu=8)) == 16
+    assert slots_per_instance(one, ServiceTime(mean_s=0.05, concurrency_per_vcpu=8, memory_mib=1024)) == 8
     # 10 MB/s over 50 kB a request are 200 requests/s, which keep 10 slots of 50 ms busy.
-    assert slots_per_instance(one, Service(mean_s=0.05, concurrency_per_vcpu=8, network_bytes=50_000)) == 10
+    assert slots_per_instance(one, ServiceTime(mean_s=0.05, concurrency_per_vcpu=8, network_bytes=50_000)) == 10
 
 
 def test_scenarios_keep_the_mean_of_an_exponential_tail() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.slo.gi_g_1 import waits
 from reconciler.slo.latency import (
     SafeLoads,
-    Service,
+    ServiceTime,
     erlang_c,
     latency_percentile,
     latency_tail,
@@ -43,7 +43,7 @@ def test_erlang_c_agrees_with_the_recursion_of_erlang_b_and_stays_finite_for_tho
 
 
 def test_the_wait_of_mm1_is_exact() -> None:
-    service = Service(mean_s=0.1)
+    service = ServiceTime(mean_s=0.1)
     assert wait_tail(1, 8.0, service, 0.5) == pytest.approx(0.8 * np.exp(-2 * 0.5))
     # Sojourn of M/M/1 is exponential with rate μ − λ.
     assert latency_tail(1, 8.0, service, 0.5) == pytest.approx(np.exp(-2 * 0.5), rel=1e-6)
@@ -52,7 +52,7 @@ def test_the_wait_of_mm1_is_exact() -> None:
 
 @pytest.mark.parametrize("scv", [0.0, 0.25, 1.0, 2.0, 4.0])
 def test_an_idle_pool_has_the_latency_of_the_service_and_the_round_trip(scv: float) -> None:
-    service = Service(mean_s=0.05, scv=scv)
+    service = ServiceTime(mean_s=0.05, scv=scv)
     latency = latency_percentile(1000, 1e-6, service, 0.9, round_trip_ms=7.0)
     assert service_tail(service, (latency - 7.0) / 1000) <= 0.1 + 1e-9
     assert service_tail(service, (latency - 7.1) / 1000) >= 0.1 - 2e-3
@@ -60,7 +60,7 @@ def test_an_idle_pool_has_the_latency_of_the_service_and_the_round_trip(scv: flo
 
 @pytest.mark.parametrize("scv", [0.25, 1.0, 2.0, 4.0])
 def test_the_fitted_service_time_has_the_wanted_moments(scv: float) -> None:
-    service = Service(mean_s=0.5, scv=scv)
+    service = ServiceTime(mean_s=0.5, scv=scv)
     times = np.linspace(0, 80, 400_001)
     tail = np.array([service_tail(service, t) for t in times[::40]])
     grid = times[::40]
@@ -71,21 +71,21 @@ def test_the_fitted_service_time_has_the_wanted_moments(scv: float) -> None:
 
 
 def test_a_saturated_pool_is_late_for_ever() -> None:
-    service = Service(mean_s=0.1)
+    service = ServiceTime(mean_s=0.1)
     assert latency_percentile(2, 20.0, service, 0.5) == float("inf")
     assert latency_tail(2, 25.0, service, 10.0) == 1.0
     assert wait_tail(2, 25.0, service, 10.0) == 1.0
 
 
 def test_the_safe_load_keeps_the_percentile_and_a_little_more_does_not() -> None:
-    service = Service(mean_s=0.05, scv=2.0, peak_factor=1.5)
+    service = ServiceTime(mean_s=0.05, scv=2.0, peak_factor=1.5)
     rate = float(safe_load(12, service, 220.0, 0.95, 10.0))
     assert latency_percentile(12, rate * 1.5, service, 0.95, 10.0) == pytest.approx(220.0, abs=1e-3)
     assert latency_percentile(12, rate * 1.5 * 1.001, service, 0.95, 10.0) > 220.0
 
 
 def test_a_target_below_service_and_round_trip_carries_nothing() -> None:
-    service = Service(mean_s=0.05)
+    service = ServiceTime(mean_s=0.05)
     assert not reachable(service, 100.0, 0.95)
     assert safe_load(50, service, 100.0, 0.95) == 0.0
     assert SafeLoads(service=service, target_ms=100.0, percentile=0.95).slots(1.0) == np.inf
@@ -104,7 +104,7 @@ def test_a_target_below_service_and_round_trip_carries_nothing() -> None:
 def test_safe_loads_grow_with_slots_more_than_in_proportion_and_invert(
     mean: float, scv: float, stretch: float, percentile: float, slots: int
 ) -> None:
-    service = Service(mean_s=mean, scv=scv)
+    service = ServiceTime(mean_s=mean, scv=scv)
     idle = latency_percentile(1e6, 1e-9, service, percentile)
     table = SafeLoads(service=service, target_ms=idle * stretch, percentile=percentile)
     one, two = float(table.load(slots)), float(table.load(2 * slots))
@@ -116,7 +116,7 @@ def test_safe_loads_grow_with_slots_more_than_in_proportion_and_invert(
 
 
 def test_tables_agree_with_the_formula_between_their_grid_points() -> None:
-    service = Service(mean_s=0.05, scv=2.0)
+    service = ServiceTime(mean_s=0.05, scv=2.0)
     counts = np.array([1, 7, 128, 131, 500, 1777, 4000])
     table = SafeLoads(service=service, target_ms=300.0, percentile=0.95)
     assert table.load(counts) == pytest.approx(safe_load(counts, service, 300.0, 0.95), rel=1e-5)
@@ -125,13 +125,15 @@ def test_tables_agree_with_the_formula_between_their_grid_points() -> None:
 
 def test_the_contract_states_the_same_service() -> None:
     stated = ContractService(mean_ms=40, scv=2, concurrency_per_vcpu=4, memory_mib=64, peak_factor=1.3)
-    assert Service.of(stated) == Service(mean_s=0.04, scv=2, concurrency_per_vcpu=4, memory_mib=64, peak_factor=1.3)
+    assert ServiceTime.of(stated) == ServiceTime(
+        mean_s=0.04, scv=2, concurrency_per_vcpu=4, memory_mib=64, peak_factor=1.3
+    )
 
 
 @pytest.mark.parametrize("bad", [{"mean_s": 0}, {"mean_s": 1, "scv": -1}, {"mean_s": 1, "peak_factor": 0.5}])
 def test_a_service_without_a_queue_is_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="service"):
-        Service(**bad)
+        ServiceTime(**bad)
 
 
 @pytest.mark.parametrize("servers", [1, 2, 20, 200])
@@ -165,7 +167,7 @@ def test_one_server_is_solved_as_pollaczek_and_khinchine_did() -> None:
     rho, scv = 0.5, 4.0
     found = waits(np.array(rho), scv, 1.0)
     mean = rho * (1 + scv) / 2 / (1 - rho)
-    second = 2 * mean**2 + rho * third_moment(Service(mean_s=1.0, scv=scv)) / (3 * (1 - rho))
+    second = 2 * mean**2 + rho * third_moment(ServiceTime(mean_s=1.0, scv=scv)) / (3 * (1 - rho))
     assert found.often == pytest.approx(1.0, abs=2e-3)
     assert found.longer == pytest.approx(1.0, abs=2e-3)
     assert found.second == pytest.approx(second * rho / mean**2, rel=5e-3)
@@ -174,8 +176,8 @@ def test_one_server_is_solved_as_pollaczek_and_khinchine_did() -> None:
 @pytest.mark.parametrize("servers", [1.0, 3.0])
 def test_with_exponential_services_those_who_wait_do_so_as_theory_has_it(servers: float) -> None:
     # GI/M/c: exponential with mean S / c(1 − σ), σ the root of σ = A*(c(1 − σ)/S); here with two arrival phases.
-    rho, service = 0.6, Service(mean_s=1.0, arrival_scv=4.0)
-    weights, rates = phases(Service(mean_s=1 / (servers * rho), scv=4.0))
+    rho, service = 0.6, ServiceTime(mean_s=1.0, arrival_scv=4.0)
+    weights, rates = phases(ServiceTime(mean_s=1 / (servers * rho), scv=4.0))
     sigma = 0.5
     for _ in range(200):
         sigma = float(np.sum(weights * rates / (rates + servers * (1 - sigma))))
@@ -187,7 +189,7 @@ def test_with_exponential_services_those_who_wait_do_so_as_theory_has_it(servers
 @pytest.mark.parametrize("arrival_scv", [0.0, 1e-4, 100.0])
 @pytest.mark.parametrize("scv", [0.0, 1.0, 50.0])
 def test_extreme_arrivals_have_a_safe_load_too(scv: float, arrival_scv: float) -> None:
-    service = Service(mean_s=1.0, scv=scv, arrival_scv=arrival_scv)
+    service = ServiceTime(mean_s=1.0, scv=scv, arrival_scv=arrival_scv)
     loads = safe_load([1, 2, 20, 500], service, 60_000, 0.95)
     assert (np.diff(loads / [1, 2, 20, 500]) >= -1e-6).all()
     assert 0 < loads[0] <= 1
@@ -197,6 +199,7 @@ def test_extreme_arrivals_have_a_safe_load_too(scv: float, arrival_scv: float) -
 @pytest.mark.parametrize("servers", [1, 2, 20])
 def test_the_safe_load_does_not_jump_where_arrivals_become_poisson(servers: int, scv: float) -> None:
     loads = [
-        float(safe_load(servers, Service(mean_s=1.0, scv=scv, arrival_scv=a), 6_000, 0.95)) for a in (0.99, 1.0, 1.01)
+        float(safe_load(servers, ServiceTime(mean_s=1.0, scv=scv, arrival_scv=a), 6_000, 0.95))
+        for a in (0.99, 1.0, 1.01)
     ]
     assert loads == pytest.approx([loads[1]] * 3, rel=0.02)

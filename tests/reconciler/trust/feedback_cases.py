@@ -13,7 +13,7 @@ from forecaster.history.history import History
 from reconciler.demand.grouping import group
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.trust.feedback import Judged, judge
-from reconciler.trust.memory import Memory, from_json, to_json
+from reconciler.trust.memory import RunMemory, from_json, to_json
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -76,7 +76,7 @@ def forecast(known: History, factor: float = 1.0, horizon: int = 24) -> DemandFo
     )
 
 
-def run(length: int, memory: Memory | None, factor: float = 1.0, *, late: timedelta = timedelta(0)) -> Judged:
+def run(length: int, memory: RunMemory | None, factor: float = 1.0, *, late: timedelta = timedelta(0)) -> Judged:
     """One run at the end of a history of that length, as the loop makes it: the memory goes through its file's text."""
     known = history(length)
     kept = None if memory is None else from_json(json.loads(json.dumps(to_json(memory))))
@@ -85,7 +85,7 @@ def run(length: int, memory: Memory | None, factor: float = 1.0, *, late: timede
     return judge(FLEET, known, grouping, forecast(known, factor), kept, as_of=end, replay=False)
 
 
-def follow(first: int, last: int, factor: float, memory: Memory | None = None) -> list[Judged]:
+def follow(first: int, last: int, factor: float, memory: RunMemory | None = None) -> list[Judged]:
     """Runs every three hours."""
     found = []
     for length in range(first, last, 3):

@@ -8,22 +8,26 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from reconciler.trust.demotion import DemotionRules, Rung, Score, Trust, decide, from_json, observe, to_json
+from reconciler.trust.demotion import DemotionRules, Rung, StepScore, Trust, decide, from_json, observe, to_json
 
 #: Hourly steps keep the test quick; 90 days are 2,160 observations.
 HOURLY = DemotionRules(steps_per_day=24, lag=2)
 GOOD, BAD = 0.10, 0.40
 
 
-def scores(rng: np.random.Generator, miss: float, loss: float, steps: int) -> list[Score]:
+def scores(rng: np.random.Generator, miss: float, loss: float, steps: int) -> list[StepScore]:
     """Scores whose interval misses with probability `miss`, `loss` times as dear as the reactive baseline."""
     return [
-        Score(covered=bool(rng.random() >= miss), loss=float(rng.gamma(2) * loss), reactive_loss=float(rng.gamma(2)))
+        StepScore(
+            covered=bool(rng.random() >= miss), loss=float(rng.gamma(2) * loss), reactive_loss=float(rng.gamma(2))
+        )
         for _ in range(steps)
     ]
 
 
-def walk(trust: Trust, model: list[Score], rules: DemotionRules = HOURLY, naive: Score | None = None) -> list[Trust]:
+def walk(
+    trust: Trust, model: list[StepScore], rules: DemotionRules = HOURLY, naive: StepScore | None = None
+) -> list[Trust]:
     states = []
     for score in model:
         seen = {Rung.MODEL: score}
@@ -66,7 +70,7 @@ def test_the_reason_names_what_failed() -> None:
 def test_it_comes_back_only_after_its_stay_and_with_evidence() -> None:
     rng = np.random.default_rng(3)
     fallen = next(s for s in walk(Trust(), scores(rng, 0.9, 0.8, 200)) if s.rung is Rung.SEASONAL_NAIVE)
-    naive = Score(covered=True, loss=1.0, reactive_loss=1.0)
+    naive = StepScore(covered=True, loss=1.0, reactive_loss=1.0)
     states = walk(fallen, scores(rng, 0.05, 0.5, 60 * 24), naive=naive)
     back = next(i for i, s in enumerate(states) if s.rung is Rung.MODEL)
     assert back >= 12
@@ -78,7 +82,7 @@ def test_it_comes_back_only_after_its_stay_and_with_evidence() -> None:
 def test_a_failing_fallback_goes_on_to_reactive() -> None:
     rng = np.random.default_rng(1)
     fallen = next(s for s in walk(Trust(), scores(rng, 0.9, 0.8, 200)) if s.rung is Rung.SEASONAL_NAIVE)
-    bad = Score(covered=False, loss=5.0, reactive_loss=1.0)
+    bad = StepScore(covered=False, loss=5.0, reactive_loss=1.0)
     assert walk(fallen, scores(rng, 0.9, 2.0, 200), naive=bad)[-1].rung is Rung.REACTIVE
 
 

@@ -19,7 +19,7 @@ from reconciler.trust.error_budget import (
     from_json,
     to_json,
 )
-from reconciler.trust.pacing import Pace
+from reconciler.trust.pacing import PromisePace
 
 DAY = 24
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
@@ -50,9 +50,9 @@ def test_without_a_record_the_horizon_as_a_whole_keeps_the_promise_with_one_risk
     paths = spread([0.2, 1.0, 20.0, 25.0], [1.2, 0.6, 0.3, 0.2])
     found = allowance(Record(), paths, window=1, ask=ask, steps_per_day=DAY)
     assert found.horizon == pytest.approx(share_at(paths, found.risk))
-    assert found.horizon <= ask * (1 - Pace().caution)
+    assert found.horizon <= ask * (1 - PromisePace().caution)
     looser = RISKS[np.searchsorted(RISKS, found.risk) + 1 :]
-    assert not len(looser) or share_at(paths, float(looser[0])) > ask * (1 - Pace().caution)
+    assert not len(looser) or share_at(paths, float(looser[0])) > ask * (1 - PromisePace().caution)
 
 
 @given(ask=st.floats(0.0005, 0.3), deviation=st.floats(0.01, 3), night=st.floats(0, 10))
@@ -118,7 +118,7 @@ def test_one_catastrophe_counts_up_to_a_bound_only() -> None:
         Record(), demand=10.0, levels=LEVELS, forecast=[10.0] * 8, missed=0.0, ask=0.01, steps_per_day=DAY
     )
     hit = after_step(calm, demand=1000.0, levels=LEVELS, forecast=[10.0] * 8, missed=990.0, ask=0.01, steps_per_day=DAY)
-    assert hit.used == pytest.approx(Pace().one_event * 0.1 * DAY * hit.volume / hit.weight)
+    assert hit.used == pytest.approx(PromisePace().one_event * 0.1 * DAY * hit.volume / hit.weight)
     assert max(hit.missed) <= hit.used * (1 + 1e-9)
 
 

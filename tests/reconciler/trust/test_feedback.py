@@ -14,7 +14,7 @@ from reconciler.demand.grouping import group
 from reconciler.trust.demotion import Rung
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
-from reconciler.trust.memory import Memory, from_json, to_json
+from reconciler.trust.memory import RunMemory, from_json, to_json
 from tests.reconciler.trust.feedback_cases import FLEET, HOUR, WEEK, demand, follow, forecast, history, run
 
 
@@ -120,7 +120,7 @@ def test_only_the_demoted_rows_change() -> None:
     assert not np.array_equal(mixed.paths[:, 1], both.paths[:, 1])
 
 
-def two(length: int, memory: Memory | None, *, keep: int = 2) -> Judged:
+def two(length: int, memory: RunMemory | None, *, keep: int = 2) -> Judged:
     """A run over two applications of a class, whose model is right for the first and half the demand for the second."""
     rows = demand(length)
     known = replace(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.onepool.count import RISKS, counts_at
-from reconciler.trust.pacing import Pace, paced
+from reconciler.trust.pacing import PromisePace, paced
 
 DAY, TRAIN, H = 24, 24 * 28, 2
 
@@ -59,8 +59,8 @@ def test_a_debt_is_paid_back_before_the_next_burst() -> None:
     for burst in (200, 220):
         demand[TRAIN + burst : TRAIN + burst + 3] *= 1.5
     soon, late = (
-        paced(demand, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY, pace=Pace(debt_days=days))
-        for days in (Pace().debt_days, Pace().ahead_days)
+        paced(demand, counts, expected, ask=0.01, start=TRAIN, warm=DAY, h=H, day=DAY, pace=PromisePace(debt_days=days))
+        for days in (PromisePace().debt_days, PromisePace().ahead_days)
     )
     rows = np.arange(TRAIN, len(demand))
     missed = [np.maximum(demand[rows] - counts[rows, c], 0.0)[220:223].sum() for c in (soon, late)]

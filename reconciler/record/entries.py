@@ -1,0 +1,224 @@
+"""Entries of the ledger, one class per event, and how their JSON is read.
+
+    Entry
+    ├── Decided    plan, shadow   what was observed, wanted, held back by guards and planned, and why
+    ├── Previewed  preview        what the engine would change, and what the policies say
+    ├── NotApplied       held           why a plan was not applied on its own
+    ├── Started    up             an update began; without an `applied` or `failed` after it, it was cut short
+    ├── Applied    applied        what was done, resource by resource
+    ├── Failed     failed         what was done before the update stopped, and why it stopped
+    └── Repaired   repaired       a line was cut short by a crash
+
+Entries of before versions were written (without `version`) are read: they have the tiers' sizes and no grounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+#: Version that this code writes. A newer one is read as far as its fields are known.
+VERSION = 2
+
+Paths = Literal["exact", "float32", "left out"]
+
+
+class Part(BaseModel):
+    """Base: frozen; unknown keys are those of a newer version and are left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class TierEntry(Part):
+    """One tier: instances and USD/hour before and after, and the constraint that binds."""
+
+    before: int
+    after: int
+    usd_before: float | None = None
+    usd_after: float | None = None
+    reason: str = ""
+
+
+class OptionEntry(Part):
+    """One option: instances observed, wanted by the sizing and planned after the guards; USD/hour of one instance."""
+
+    observed: int
+    wanted: int
+    planned: int
+    usd_per_hour: float
+
+
+class GuardEntry(Part):
+    """A guard that bound in a tier; `changed`: option → its count before and after this guard."""
+
+    guard: str
+    tier: str
+    text: str
+    changed: dict[str, tuple[int, int]] = Field(default_factory=dict)
+
+
+class ClassEntry(Part):
+    """One QoS class: shares of requests that may be late, latency at the percentile (None: not in time), and the chance
+    that demand exceeds what is served in time."""
+
+    promised_share: float
+    allowed_share: float
+    latency_target_ms: float
+    latency_ms: float | None
+    chance_of_excess: float
+
+
+class PolicyEntry(Part):
+    """What a policy says."""
+
+    policy: str = ""
+    level: str = "mandatory"
+    message: str
+    resource: str = ""
+
+
+class ResourceEntry(Part):
+    """One operation of the engine on one resource; `keys` are the inputs that differ."""
+
+    op: str
+    urn: str
+    keys: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The resource's own name."""
+        return self.urn.rsplit("::", 1)[-1]
+
+    @property
+    def type(self) -> str:
+        """The resource's type, without those of its parents."""
+        return self.urn.split("::")[-2].rsplit("$", 1)[-1] if self.urn.count("::") > 1 else ""
+
+
+class KeptInputs(Part):
+    """The inputs of a run in their file: bytes, and how the forecast's paths are kept."""
+
+    file: str
+    bytes: int
+    paths: Paths
+
+
+class Entry(Part):
+    """An entry of any event; `plan` is empty where it is of no plan."""
+
+    events: ClassVar[tuple[str, ...]] = ()
+
+    version: int = VERSION
+    at: AwareDatetime
+    event: str
+    plan: str = ""
+
+
+class Decided(Entry):
+    """What was decided, from what and why. `forecast`: digest of the demand section; `notes`: sentences of the plan."""
+
+    events = ("plan", "shadow")
+
+    seed: int = 0
+    as_of: AwareDatetime | None = None
+    cutoff: AwareDatetime | None = None
+    forecast: str = ""
+    catalogue: str = ""
+    models: dict[str, str] = Field(default_factory=dict)
+    demoted: bool = False
+    status: str = ""
+    tiers: dict[str, TierEntry] = Field(default_factory=dict)
+    options: dict[str, OptionEntry] = Field(default_factory=dict)
+    guards: tuple[GuardEntry, ...] = ()
+    classes: dict[str, ClassEntry] = Field(default_factory=dict)
+    usd_per_hour: tuple[float, float] | None = Field(None, description="Before and after.")
+    slots_added: tuple[str, ...] = ()
+    slots_removed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    inputs: KeptInputs | None = None
+
+
+class Previewed(Entry):
+    """What the engine would change, and what the policies say."""
+
+    events = ("preview",)
+
+    verdict: str = ""
+    violations: tuple[PolicyEntry, ...] = ()
+    resources: tuple[ResourceEntry, ...] = ()
+
+
+class NotApplied(Entry):
+    """Why a plan was not applied on its own."""
+
+    events = ("held",)
+
+    why: tuple[str, ...] = ()
+
+
+class Started(Entry):
+    """An update began; `steps`: resources that it is to change."""
+
+    events = ("up",)
+
+    steps: int = 0
+
+
+class Applied(Entry):
+    """What an update did; `tiers` as the plan has them."""
+
+    events = ("applied",)
+
+    steps: int = 0
+    tiers: dict[str, TierEntry] = Field(default_factory=dict)
+    resources: tuple[ResourceEntry, ...] = ()
+
+
+class Failed(Applied):
+    """What an update did before it stopped, and why it stopped."""
+
+    events = ("failed",)
+
+    error: str = ""
+
+
+class Repaired(Entry):
+    """A line of the ledger was cut short after so many bytes, and was ended."""
+
+    events = ("repaired",)
+
+    bytes: int = 0
+    text: str = ""
+
+
+AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | Repaired
+
+_KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
+
+
+def parse(raw: Any) -> Entry | None:
+    """The entry of a line's value; None where it is none. What does not fit its event's fields is read as a bare entry."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("event"), str):
+        return None
+    lifted = _lifted(raw) if "version" not in raw else raw
+    for kind in (_KINDS.get(raw["event"], Entry), Entry):
+        try:
+            return kind.model_validate(lifted)
+        except ValidationError:
+            continue
+    return None
+
+
+def _lifted(raw: dict[str, Any]) -> dict[str, Any]:
+    """An entry of before versions, with today's keys."""
+    found = {**raw, "version": 1}
+    if isinstance(sizes := found.pop("sizes", None), dict):
+        found["tiers"] = {
+            tier: dict(zip(("before", "after"), pair, strict=False)) if isinstance(pair, list) else pair
+            for tier, pair in sizes.items()
+        }
+    if isinstance(violations := found.get("violations"), list):
+        found["violations"] = [{"message": v} if isinstance(v, str) else v for v in violations]
+    return found

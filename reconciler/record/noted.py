@@ -1,0 +1,125 @@
+"""The ledger's entries of a decision, a preview and an update. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal
+
+from reconciler.observe.preview import Preview, PreviewStep
+from reconciler.plan.decide import Decision
+from reconciler.plan.draft import places_of
+from reconciler.plan.file import PlanFile
+from reconciler.record.entries import (
+    Applied,
+    ClassEntry,
+    Decided,
+    Failed,
+    GuardEntry,
+    KeptInputs,
+    OptionEntry,
+    PolicyEntry,
+    Previewed,
+    ResourceEntry,
+    TierEntry,
+)
+from stacks.contract import Slot, Tier
+
+
+def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, inputs: KeptInputs | None) -> Decided:
+    """The entry of a decision, made at the snapshot's `now`."""
+    plan, snapshot, sizing = decision.plan, decision.snapshot, decision.held.sizing
+    options = {o.name: o for o in decision.problem.options}
+    provenance = plan.config["tiercast:plan"]
+    before = _names(snapshot.observed.slots)
+    counts = {c.option: c.after for c in sizing.counts}
+    after = _names({tier: found.slots for tier, found in places_of(snapshot, counts).items()})
+    return Decided(
+        at=snapshot.now,
+        event=event,
+        plan=plan.id,
+        seed=seed,
+        as_of=snapshot.as_of,
+        cutoff=plan.cutoff,
+        forecast=provenance["forecastDigest"],
+        catalogue=provenance["catalogueDigest"],
+        models=plan.models,
+        demoted=plan.demoted,
+        status=sizing.status,
+        tiers=tiers(plan),
+        options={
+            c.option: OptionEntry(
+                observed=c.before,
+                wanted=decision.held.wanted[c.option],
+                planned=c.after,
+                usd_per_hour=round(options[c.option].usd_per_hour, 9),
+            )
+            for c in sizing.counts
+        },
+        guards=tuple(
+            GuardEntry(guard=r.guard, tier=r.tier.value, text=r.text, changed=dict(r.changed))
+            for r in decision.held.bound
+        ),
+        classes={
+            line.name: ClassEntry(
+                promised_share=decision.problem.demand.classes[line.name].violating_share,
+                allowed_share=decision.problem.demand.classes[line.name].allowed_share,
+                latency_target_ms=line.latency_target_ms,
+                latency_ms=line.latency_ms,
+                chance_of_excess=line.violation_probability,
+            )
+            for line in plan.classes
+        },
+        usd_per_hour=(plan.usd_per_hour_before, plan.usd_per_hour_after),
+        slots_added=tuple(sorted(after - before)),
+        slots_removed=tuple(sorted(before - after)),
+        notes=plan.reasons,
+        inputs=inputs,
+    )
+
+
+def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> Previewed:
+    """The entry of a preview: operations on resources, and what every policy says."""
+    return Previewed(
+        at=at,
+        event="preview",
+        plan=plan.id,
+        verdict=verdict,
+        violations=tuple(
+            PolicyEntry(policy=v.policy, level=v.level, message=v.message, resource=v.resource)
+            for v in found.violations
+        ),
+        resources=touched(found.changed),
+    )
+
+
+def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:
+    """The entry of an update that ended well."""
+    done = touched(steps)
+    return Applied(at=at, event="applied", plan=plan.id, steps=len(done), tiers=tiers(plan), resources=done)
+
+
+def failed(plan: PlanFile, steps: Iterable[PreviewStep], error: BaseException, *, at: datetime) -> Failed:
+    """The entry of an update that stopped after `steps`."""
+    done = touched(steps)
+    words = str(error)[:500] or type(error).__name__
+    return Failed(at=at, event="failed", plan=plan.id, steps=len(done), tiers=tiers(plan), resources=done, error=words)
+
+
+def tiers(plan: PlanFile) -> dict[str, TierEntry]:
+    """Tier → sizes, USD/hour and the constraint that binds."""
+    return {
+        t.tier: TierEntry(
+            before=t.before, after=t.after, usd_before=t.usd_before, usd_after=t.usd_after, reason=t.reason
+        )
+        for t in plan.tiers
+    }
+
+
+def touched(steps: Iterable[PreviewStep]) -> tuple[ResourceEntry, ...]:
+    """Operations that change something, in the engine's order."""
+    return tuple(ResourceEntry(op=s.op, urn=s.urn, keys=s.keys) for s in steps if s.changes)
+
+
+def _names(slots: Mapping[Tier, tuple[Slot, ...]]) -> set[str]:
+    return {slot.name(tier.value) for tier, mine in slots.items() for slot in mine}
