@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import boto3
 
@@ -50,8 +50,39 @@ def fetch(port: int, path: str = "/") -> str:
             time.sleep(0.5)
 
 
-def account(lab: Lab) -> dict[str, Any]:
-    """Groups (with bounds, size, pool), launch templates and reservations of the lab's account, in a stable order."""
+@dataclass(frozen=True, kw_only=True)
+class SeenGroup:
+    """An Auto Scaling group: its bounds, size and instances, and `prepared`, the most that its warm pool holds (None: no pool)."""
+
+    name: str
+    min: int
+    desired: int
+    max: int
+    instances: int
+    prepared: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenReservation:
+    """An active capacity reservation."""
+
+    type: str
+    zone: str
+    count: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What the lab's account holds, each in the order of its name."""
+
+    groups: tuple[SeenGroup, ...]
+    templates: tuple[str, ...]
+    reservations: tuple[SeenReservation, ...]
+
+
+def account(lab: Lab) -> Account:
+    """Groups, launch templates and active reservations of the lab's account."""
 
     session = boto3.Session(region_name=lab.region, aws_access_key_id="lab", aws_secret_access_key="lab")
     scaling = session.client("autoscaling", endpoint_url=lab.cloud_endpoint)
@@ -62,47 +93,42 @@ def account(lab: Lab) -> dict[str, Any]:
             "WarmPoolConfiguration"
         )
         groups.append(
-            {
-                "name": group["AutoScalingGroupName"],
-                "min": group["MinSize"],
-                "desired": group["DesiredCapacity"],
-                "max": group["MaxSize"],
-                "instances": len(group.get("Instances", [])),
-                "prepared": (pool or {}).get("MaxGroupPreparedCapacity"),
-            }
+            SeenGroup(
+                name=group["AutoScalingGroupName"],
+                min=group["MinSize"],
+                desired=group["DesiredCapacity"],
+                max=group["MaxSize"],
+                instances=len(group.get("Instances", [])),
+                prepared=(pool or {}).get("MaxGroupPreparedCapacity"),
+            )
         )
     templates = [t["LaunchTemplateName"] for t in ec2.describe_launch_templates()["LaunchTemplates"]]
     reservations = [
-        {
-            "type": r["InstanceType"],
-            "zone": r["AvailabilityZone"],
-            "count": r["TotalInstanceCount"],
-            "state": r["State"],
-        }
+        SeenReservation(
+            type=r["InstanceType"], zone=r["AvailabilityZone"], count=r["TotalInstanceCount"], state=r["State"]
+        )
         for r in ec2.describe_capacity_reservations()["CapacityReservations"]
         if r["State"] == "active"
     ]
-    return {
-        "groups": sorted(groups, key=lambda g: str(g["name"])),
-        "templates": sorted(templates),
-        "reservations": sorted(reservations, key=lambda r: str(r["type"])),
-    }
+    return Account(
+        groups=tuple(sorted(groups, key=lambda g: g.name)),
+        templates=tuple(sorted(templates)),
+        reservations=tuple(sorted(reservations, key=lambda r: r.type)),
+    )
 
 
 def cloud(lab: Lab, say: Say) -> None:
     """Show the account."""
     found = account(lab)
-    for group in found["groups"]:
-        pool = f", warm pool up to {group['prepared']}" if group["prepared"] is not None else ""
-        say(
-            f"group {group['name']}: {group['min']} ≤ {group['desired']} ≤ {group['max']}, {group['instances']} instances{pool}"
-        )
-    say(f"launch templates: {', '.join(found['templates'])}")
-    for held in found["reservations"]:
-        say(f"capacity reservation: {held['count']} × {held['type']} in {held['zone']}, {held['state']}")
+    for group in found.groups:
+        pool = f", warm pool up to {group.prepared}" if group.prepared is not None else ""
+        say(f"group {group.name}: {group.min} ≤ {group.desired} ≤ {group.max}, {group.instances} instances{pool}")
+    say(f"launch templates: {', '.join(found.templates)}")
+    for held in found.reservations:
+        say(f"capacity reservation: {held.count} × {held.type} in {held.zone}, {held.state}")
 
 
 def fingerprint(lab: Lab) -> str:
     """Digest of all machines and of the account: equal before and after a preview."""
     running = {h.name: hypervisors.machines(h) for h in lab.hypervisors}
-    return hashlib.sha256(json.dumps([running, account(lab)], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([running, asdict(account(lab))], sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,7 @@ Two things the SDK (pulumi-policy 1.21) keeps from a Python pack are taken from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -53,7 +53,7 @@ class Session:
 
     def facts(self, resources: Sequence[sdk.PolicyResource]) -> Facts:
         """All that rules may look at."""
-        config, fault = read_config(self.config)
+        config, fault = read_config(self.config, self.secret_keys)
         return Facts(
             project=_part(resources, 1),
             stack=_part(resources, 0).rpartition(":")[2],
@@ -88,13 +88,13 @@ class Session:
         return (self.folder / path).read_text(encoding="utf-8")
 
 
-def read_config(values: Mapping[str, str]) -> tuple[StackConfig | None, str]:
-    """The stack's configuration, or None and why."""
+def read_config(values: Mapping[str, str], secret_keys: Collection[str] = ()) -> tuple[StackConfig | None, str]:
+    """The stack's configuration, or None and why; what stands under `secret_keys` (full keys) is not shown."""
     raw = from_engine(values)
     if not raw:
         return None, MISSING
     try:
-        return parse(raw), ""
+        return parse(raw, secret_keys={key.partition(":")[2] for key in secret_keys}), ""
     except ContractError as error:
         return None, f"The stack configuration is not valid. {error}"
 

@@ -6,6 +6,7 @@ The clock is read here and nowhere else in `stacks`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from stacks.contract import MISSING, ContractError, StackConfig, from_engine, pa
 from stacks.program import declare
 
 
-def configuration(raw: dict[str, Any]) -> StackConfig:
+def configuration(raw: dict[str, Any], *, secret_keys: Collection[str] = ()) -> StackConfig:
     """The validated configuration from the engine's values by full key (`tiercast:plan` → JSON text).
+
+    No message shows what stands under `secret_keys`.
 
     Raises:
         pulumi.RunError: one line per fault; the engine shows it without a traceback.
@@ -29,14 +32,15 @@ def configuration(raw: dict[str, Any]) -> StackConfig:
     if not {"plan", "demand"} & values.keys():
         raise pulumi.RunError(MISSING)
     try:
-        return parse(values)
+        return parse(values, secret_keys=secret_keys)
     except ContractError as error:
         raise pulumi.RunError(f"The stack configuration is not valid.\n{error}") from None
 
 
 def main(now: datetime) -> None:
     """Declare the configured stack, unless its plan has expired at `now`."""
-    config = configuration(pulumi.runtime.get_config_env())
+    secrets = {key.partition(":")[2] for key in pulumi.runtime.get_config_secret_keys_env()}
+    config = configuration(pulumi.runtime.get_config_env(), secret_keys=secrets)
     refusal = stale(config, now)
     if refusal is not None:
         raise pulumi.RunError(refusal)
@@ -44,7 +48,6 @@ def main(now: datetime) -> None:
         pulumi.log.warn(
             f"An expired plan is applied by override until {config.override.until}: {config.override.reason}"
         )
-    secrets = {key.partition(":")[2] for key in pulumi.runtime.get_config_secret_keys_env()}
     outputs = declare(config, project=pulumi.get_project(), stack=pulumi.get_stack(), secret_keys=secrets)
     for name, value in outputs.items():
         pulumi.export(name, value)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -134,8 +134,10 @@ class ContractError(ValueError):
     """The configuration does not fit the contract; the message has one line per fault, each naming its key."""
 
 
-def parse(raw: Mapping[str, Any]) -> StackConfig:
+def parse(raw: Mapping[str, Any], *, secret_keys: Collection[str] = ()) -> StackConfig:
     """Validate the raw values under `tiercast:` (without the prefix), after lifting older versions.
+
+    What is found under `secret_keys` (`hot`, `warm`, …) is never shown.
 
     Raises:
         ContractError: with one line per fault: the key, what was expected, what was found.
@@ -160,7 +162,9 @@ def parse(raw: Mapping[str, Any]) -> StackConfig:
     try:
         return StackConfig.model_validate(values)
     except ValidationError as error:
-        raise ContractError("\n".join(_fault(e["loc"], e["msg"], e.get("input")) for e in error.errors())) from None
+        raise ContractError(
+            "\n".join(_fault(e["loc"], e["msg"], e.get("input"), secret_keys) for e in error.errors())
+        ) from None
 
 
 def from_engine(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,9 +182,10 @@ def _decoded(value: Any) -> Any:
         return value
 
 
-def _fault(location: tuple[int | str, ...], message: str, found: object) -> str:
+def _fault(location: tuple[int | str, ...], message: str, found: object, secret_keys: Collection[str]) -> str:
     key = "tiercast:" + ".".join(str(part) for part in location)
-    shown = "" if isinstance(found, dict | list | tuple | BaseModel) else f" (found {found!r})"
+    hidden = isinstance(found, dict | list | tuple | BaseModel) or (location[:1] and location[0] in secret_keys)
+    shown = "" if hidden else f" (found {found!r})"
     return f"{key}: {message.removeprefix('Value error, ')}{shown}"
 
 

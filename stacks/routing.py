@@ -6,6 +6,7 @@ any other) reads endpoints and weights from the stack's outputs. Hot VMs are not
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -43,47 +44,8 @@ class Router(pulumi.ComponentResource):
             tags=identity.tags(None),
             opts=inside,
         )
-        listener = aws.lb.Listener(
-            "tiers",
-            load_balancer_arn=balancer.arn,
-            port=routing.port,
-            protocol="HTTP",
-            default_actions=[
-                aws.lb.ListenerDefaultActionArgs(
-                    type="fixed-response",
-                    fixed_response=aws.lb.ListenerDefaultActionFixedResponseArgs(
-                        content_type="text/plain", message_body="no tier takes this request", status_code="503"
-                    ),
-                )
-            ],
-            tags=identity.tags(None),
-            opts=inside,
-        )
-        aws.lb.ListenerRule(
-            "tiers",
-            listener_arn=listener.arn,
-            priority=1,
-            conditions=[
-                aws.lb.ListenerRuleConditionArgs(
-                    path_pattern=aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
-                )
-            ],
-            actions=[
-                aws.lb.ListenerRuleActionArgs(
-                    type="forward",
-                    forward=aws.lb.ListenerRuleActionForwardArgs(
-                        target_groups=[
-                            aws.lb.ListenerRuleActionForwardTargetGroupArgs(
-                                arn=group.arn, weight=routing.weights.get(tier, 0)
-                            )
-                            for tier, group in self.target_groups.items()
-                        ]
-                    ),
-                )
-            ],
-            tags=identity.tags(None),
-            opts=inside,
-        )
+        listener = _listener(balancer, routing, identity, inside)
+        _forward_by_weight(listener, self.target_groups, routing, identity, inside)
         self.outputs: dict[str, Any] = {
             "loadBalancer": balancer.dns_name,
             "targetGroups": {tier.value: group.arn for tier, group in self.target_groups.items()},
@@ -105,5 +67,55 @@ def _target_group(tier: Tier, routing: Routing, identity: Identity, opts: pulumi
         vpc_id=routing.vpc,
         health_check=aws.lb.TargetGroupHealthCheckArgs(path=routing.health_path, matcher="200"),
         tags=identity.tags(tier),
+        opts=opts,
+    )
+
+
+def _listener(
+    balancer: aws.lb.LoadBalancer, routing: Routing, identity: Identity, opts: pulumi.ResourceOptions
+) -> aws.lb.Listener:
+    """The balancer's port, which answers 503 where no rule forwards."""
+    return aws.lb.Listener(
+        "tiers",
+        load_balancer_arn=balancer.arn,
+        port=routing.port,
+        protocol="HTTP",
+        default_actions=[
+            aws.lb.ListenerDefaultActionArgs(
+                type="fixed-response",
+                fixed_response=aws.lb.ListenerDefaultActionFixedResponseArgs(
+                    content_type="text/plain", message_body="no tier takes this request", status_code="503"
+                ),
+            )
+        ],
+        tags=identity.tags(None),
+        opts=opts,
+    )
+
+
+def _forward_by_weight(
+    listener: aws.lb.Listener,
+    groups: Mapping[Tier, aws.lb.TargetGroup],
+    routing: Routing,
+    identity: Identity,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """The rule that forwards every path to the tiers' target groups by their weights; a tier without one has weight 0."""
+    targets = [
+        aws.lb.ListenerRuleActionForwardTargetGroupArgs(arn=group.arn, weight=routing.weights.get(tier, 0))
+        for tier, group in groups.items()
+    ]
+    every_path = aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
+    aws.lb.ListenerRule(
+        "tiers",
+        listener_arn=listener.arn,
+        priority=1,
+        conditions=[aws.lb.ListenerRuleConditionArgs(path_pattern=every_path)],
+        actions=[
+            aws.lb.ListenerRuleActionArgs(
+                type="forward", forward=aws.lb.ListenerRuleActionForwardArgs(target_groups=targets)
+            )
+        ],
+        tags=identity.tags(None),
         opts=opts,
     )

@@ -7,6 +7,7 @@ secrets, so nothing else of them is kept; an engine's error text is reduced to i
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +16,10 @@ from pathlib import Path
 import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
+from reconciler.adapters.known_secrets import known_secrets
 from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
 from reconciler.observe.preview import QUIET, PolicyViolation, Preview, PreviewStep, StateResource
+from reconciler.observe.redaction import printable, redacted
 
 #: Called with each step that is done.
 Progress = Callable[[PreviewStep], None]
@@ -41,7 +44,7 @@ class Engine:
         try:
             automation.create_or_select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
         except automation.CommandError as error:
-            raise _translated(error, []) from None
+            raise self._translated(error, []) from None
 
     def preview(
         self, *, refresh: bool = False, exclude: Sequence[str] = (), progress: Progress | None = None
@@ -68,7 +71,7 @@ class Engine:
         try:
             deployment = self._select().export_stack().deployment or {}
         except automation.CommandError as error:
-            raise _translated(error, []) from None
+            raise self._translated(error, []) from None
         return tuple(
             StateResource(
                 urn=r["urn"],
@@ -106,11 +109,11 @@ class Engine:
                 color="never",
             )
         except automation.CommandError as error:
-            found = _preview(events, failed=True)
+            found = _preview(events, self._shown, failed=True)
             if found.refusals:
                 return found
-            raise _translated(error, events) from None
-        return _preview(events, failed=False)
+            raise self._translated(error, events) from None
+        return _preview(events, self._shown, failed=False)
 
     def _select(self) -> automation.Stack:
         try:
@@ -121,7 +124,7 @@ class Engine:
                 remedy=f"Create it with `pulumi stack init {self.stack}`.",
             ) from None
         except automation.CommandError as error:
-            raise _translated(error, []) from None
+            raise self._translated(error, []) from None
 
     def _options(self) -> automation.LocalWorkspaceOptions:
         # The CLI adds what these variables name to what its flags name: the pack is given by flags alone. Empty names none.
@@ -131,6 +134,29 @@ class Engine:
             return automation.LocalWorkspaceOptions(env_vars=environment)
         except automation.InvalidVersionError as error:
             raise UserError(f"The pulumi CLI is not usable: {error}.", remedy="See `tiercast doctor`.") from None
+
+    def _translated(self, error: automation.CommandError, events: Sequence[EngineEvent]) -> TiercastError:
+        """A short error without the CLI's whole output, which may hold secrets."""
+        if isinstance(error, automation.ConcurrentUpdateError):
+            return Unavailable(
+                "Another update holds this stack's lock.",
+                remedy="Wait until that update ends. If it was killed, release the lock with `pulumi cancel`.",
+            )
+        said = [
+            e.diagnostic_event.message.strip()
+            for e in events
+            if e.diagnostic_event is not None and e.diagnostic_event.severity == "error"
+        ]
+        if not said:
+            # Secrets go before the text is cut. The Automation API puts the name of the stream before its first line.
+            text = self._shown(str(error)).strip()
+            lines = [line.strip().removeprefix("stderr:").strip() for line in text.splitlines()]
+            said = [line for line in lines if line.startswith("error:")] or [text[-300:]]
+        return EngineError(self._shown("The engine stopped: " + " ".join(dict.fromkeys(said))))
+
+    def _shown(self, text: str) -> str:
+        """Text of the engine, its plugins or the pack without secrets and control characters."""
+        return printable(redacted(text, known_secrets({**os.environ, **self.environment})))
 
     def _packs(self) -> list[str] | None:
         return [str(self.policy_pack)] if self.policy_pack is not None else None
@@ -151,7 +177,7 @@ def _collector(events: list[EngineEvent], progress: Progress | None) -> Callable
     return collect
 
 
-def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
+def _preview(events: Sequence[EngineEvent], shown: Callable[[str], str], *, failed: bool) -> Preview:
     steps: dict[tuple[str, str], PreviewStep] = {}
     violations: list[PolicyViolation] = []
     messages: list[str] = []
@@ -165,12 +191,12 @@ def _preview(events: Sequence[EngineEvent], *, failed: bool) -> Preview:
                 PolicyViolation(
                     policy=policy.policy_name,
                     level=str(policy.enforcement_level),
-                    message=_figures(policy.message),
+                    message=shown(_figures(policy.message)),
                     resource=(policy.resource_urn or "").rsplit("::", 1)[-1],
                 )
             )
         elif event.diagnostic_event is not None and event.diagnostic_event.severity in ("warning", "error"):
-            messages.append(event.diagnostic_event.message.strip())
+            messages.append(shown(event.diagnostic_event.message.strip()))
     return Preview(
         steps=tuple(steps.values()), violations=tuple(sorted(set(violations))), messages=tuple(messages), failed=failed
     )
@@ -184,25 +210,6 @@ def _figures(message: str) -> str:
     """A violation's own sentences: the SDK puts the policy's description on the first line."""
     first, _, rest = message.strip().partition("\n")
     return " ".join((rest or first).split())
-
-
-def _translated(error: automation.CommandError, events: Sequence[EngineEvent]) -> TiercastError:
-    """A short error without the CLI's whole output, which may hold secrets."""
-    if isinstance(error, automation.ConcurrentUpdateError):
-        return Unavailable(
-            "Another update holds this stack's lock.",
-            remedy="Wait until that update ends. If it was killed, release the lock with `pulumi cancel`.",
-        )
-    said = [
-        e.diagnostic_event.message.strip()
-        for e in events
-        if e.diagnostic_event is not None and e.diagnostic_event.severity == "error"
-    ]
-    if not said:
-        # The Automation API puts the name of the stream before its first line.
-        lines = [line.strip().removeprefix("stderr:").strip() for line in str(error).splitlines()]
-        said = [line for line in lines if line.startswith("error:")] or [str(error).strip()[-300:]]
-    return EngineError("The engine stopped: " + " ".join(dict.fromkeys(said)))
 
 
 def config_digest(text: str) -> str:

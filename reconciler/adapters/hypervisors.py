@@ -1,12 +1,19 @@
-"""Whether hypervisors answer: asked by libvirt's own client, all at once, each with a time limit."""
+"""Whether hypervisors answer: asked by libvirt's own client, all at once, each with a time limit.
+
+The URI goes through the client's environment: every user of the machine can read a process's arguments. Passwords come
+from libvirt's own `auth.conf` or from SSH keys; nothing is asked on the terminal.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from reconciler.adapters.known_secrets import known_secrets
+from reconciler.observe.redaction import printable, redacted
 from stacks.contract import Hypervisor
 
 
@@ -19,13 +26,26 @@ def unreachable(hypervisors: Sequence[Hypervisor], *, timeout_s: float = 10.0) -
     if virsh is None or not hypervisors:
         return {}
 
+    secrets = known_secrets(os.environ)
+
     def ask(hypervisor: Hypervisor) -> str:
-        command = [virsh, "--quiet", "--connect", hypervisor.uri, "hostname"]
+        # Of the two virsh reads the first first.
+        uri = {"VIRSH_DEFAULT_CONNECT_URI": hypervisor.uri, "LIBVIRT_DEFAULT_URI": hypervisor.uri}
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+            done = subprocess.run(
+                [virsh, "--quiet", "hostname"],
+                env={**os.environ, **uri},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout_s,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return f"no answer within {timeout_s:g} s"
-        lines = [line.removeprefix("error:").strip() for line in done.stderr.splitlines() if line.strip()]
+        text = printable(redacted(done.stderr, secrets))
+        lines = [line.removeprefix("error:").strip() for line in text.splitlines() if line.strip()]
         return "" if done.returncode == 0 else (lines[-1] if lines else f"virsh ended with {done.returncode}")
 
     with ThreadPoolExecutor(max_workers=min(16, len(hypervisors))) as pool:

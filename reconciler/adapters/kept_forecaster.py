@@ -18,8 +18,10 @@ from forecaster.parallel import Runner, processes
 from forecaster.plbm.plbm import PLBM, Update
 from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.history.read import read_measurements
-from reconciler.adapters.history.source import history_rules, read_demand, source_names
+from reconciler.adapters.history.rules import history_rules
+from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.model_store import current_version, load_state, save_state
+from reconciler.adapters.sources.known import source_of
 from reconciler.demand.forecaster_settings import declared_costs, nodes_of, settings_of, units_of
 from reconciler.fleet.file import Fleet
 
@@ -58,7 +60,7 @@ def train(
     Raises HistoryError, InputError or ForecastError for what can't be read or kept.
     """
     history = read_demand(fleet, base=base, as_of=as_of, now=now)
-    events = read_measurements(source_names(fleet, base), until=as_of or now, rules=history_rules(fleet))
+    events = read_measurements(source_of(fleet, base), until=as_of or now, rules=history_rules(fleet))
     plbm = PLBM(settings_of(fleet, seed=seed), node_of=nodes_of(fleet, history.pairs), run=run)
     plbm.train(history, measurements=events, declared=declared_costs(fleet, history.pairs), units=units_of(fleet))
     return Kept(plbm=plbm, version=save_state(models, plbm.state))

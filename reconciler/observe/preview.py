@@ -1,9 +1,9 @@
-"""What a preview found: steps, policy violations and the fingerprint that an approval is bound to. Pure data."""
+"""What a preview found: steps and policy violations; and the resources of a stack's state. Pure data."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,41 +89,3 @@ class StateResource:
     def digest(self) -> str:
         """SHA-256 over id, inputs and outputs."""
         return hashlib.sha256(canonical([self.id, self.inputs, self.outputs]).encode()).hexdigest()
-
-
-def binding(
-    *, config_digest: str, policy_digest: str, preview: Preview, state: Iterable[StateResource]
-) -> dict[str, Any]:
-    """What an approval is bound to: configuration, policies, step list, and the state of the resources it touches.
-
-    Neither the checkpoint's version nor untouched resources count: an unrelated change does not void an approval.
-    """
-    digests = {r.urn: r.digest() for r in state}
-    touched = {s.urn: digests.get(s.urn, "") for s in preview.changed}
-    return {
-        "config": config_digest,
-        "policies": policy_digest,
-        "steps": [[s.op, s.urn, list(s.keys)] for s in sorted(preview.changed)],
-        "state": touched,
-    }
-
-
-def differences(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Sentences that say in what the present differs from what was approved; empty where it does not."""
-    found = []
-    if approved["config"] != now["config"]:
-        found.append("the stack configuration was edited after the approval")
-    if approved["policies"] != now["policies"]:
-        found.append("the policy pack or its configuration changed after the approval")
-    old = {tuple(s[:2]) for s in approved["steps"]}
-    new = {tuple(s[:2]) for s in now["steps"]}
-    for op, urn in sorted(new - old):
-        found.append(f"{urn.rsplit('::', 1)[-1]} would now also be hit by '{op}'")
-    for op, urn in sorted(old - new):
-        found.append(f"'{op}' of {urn.rsplit('::', 1)[-1]} is no longer what would happen")
-    if not found and approved["steps"] != now["steps"]:
-        found.append("the same resources would change in other properties")
-    for urn, digest in sorted(approved["state"].items()):
-        if now["state"].get(urn, digest) != digest:
-            found.append(f"{urn.rsplit('::', 1)[-1]} itself changed after the approval")
-    return found

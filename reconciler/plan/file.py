@@ -58,11 +58,11 @@ class ClassLine(PlanPart):
 
 
 class Binding(PlanPart):
-    """What an approval is bound to; written by `tiercast preview`."""
+    """What an approval is bound to; written by `tiercast preview`. Digests by resource in `state`."""
 
     config: str
     policies: str
-    steps: list[list[Any]]
+    steps: tuple[tuple[str, str, tuple[str, ...]], ...] = Field(description="Operation, URN, inputs that differ.")
     state: dict[str, str]
     previewed_at: AwareDatetime
 

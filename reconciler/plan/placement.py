@@ -1,7 +1,7 @@
-"""Placement of VMs on our own hosts: stable slots, spread per application, spare hosts, least movement.
+"""Placement of VMs on our own hosts: stable slots, spread per flavour, spare hosts, least movement.
 
 A slot is `<tier>-<host>-<nnn>`: once a VM has it, it keeps it until it goes, so that a changed count touches only
-tails. Growth goes to the host that runs the fewest VMs of the same application, then to the one with most free cores;
+tails. Growth goes to the host that runs the fewest VMs of the same flavour, then to the one with most free cores;
 shrinking takes the highest number from the host with most of them. Only where a VM finds no room although the cores are
 there are others moved, as few as possible.
 """
@@ -44,7 +44,6 @@ def place(
     *,
     spare: int = 0,
     unreachable: frozenset[str] = frozenset(),
-    application: Mapping[str, str] | None = None,
 ) -> Placement:
     """Place the wanted VMs.
 
@@ -55,12 +54,11 @@ def place(
         current: slots that are in use.
         spare: hosts that may fail (N+1 = 1): VMs are moved off crowded hosts until that costs no more than it must.
         unreachable: hosts whose slots are left exactly as they are.
-        application: application by flavour for anti-affinity; absent: each flavour is its own.
 
     Returns:
         The placement; slots on hosts or of flavours that are no longer declared are dropped.
     """
-    board = _Board(hosts, flavours, unreachable, application or {})
+    board = _Board(hosts, flavours, unreachable)
     for slot in current:
         board.keep(slot)
     for name in sorted(wanted):
@@ -92,12 +90,10 @@ class _Board:
         hosts: Sequence[Hypervisor],
         flavours: Sequence[Flavour],
         unreachable: frozenset[str],
-        application: Mapping[str, str],
     ) -> None:
         self.hosts = {h.name: h for h in hosts}
         self.flavours = {f.name: f for f in flavours}
         self.unreachable = unreachable
-        self.application = application
         self.slots: list[Slot] = []
 
     def keep(self, slot: Slot) -> None:
@@ -118,9 +114,8 @@ class _Board:
         return kind.vcpu <= cores and kind.memory_mib <= memory and self._next_number(host) <= _LAST
 
     def _kin(self, host: str, flavour: str) -> int:
-        """VMs of the same application on the host."""
-        mine = self.application.get(flavour, flavour)
-        return sum(s.hypervisor == host and self.application.get(s.flavour, s.flavour) == mine for s in self.slots)
+        """VMs of the flavour on the host."""
+        return sum(s.hypervisor == host and s.flavour == flavour for s in self.slots)
 
     def _next_number(self, host: str) -> int:
         used = {s.number for s in self.slots if s.hypervisor == host}
@@ -130,7 +125,7 @@ class _Board:
         return [name for name in self.hosts if name not in self.unreachable]
 
     def shrink(self, flavour: str, wanted: int) -> None:
-        """Take the highest number from the host with most VMs of the application, as often as needed."""
+        """Take the highest number from the host with most VMs of the flavour, as often as needed."""
         while self.count(flavour) > wanted:
             mine = [s for s in self.slots if s.flavour == flavour and s.hypervisor not in self.unreachable]
             if not mine:
@@ -177,15 +172,13 @@ class _Board:
         return True
 
     def unevenness(self, spare: int) -> tuple[int, str]:
-        """VMs by which the `spare` fullest hosts exceed an even spread, over all applications, and the fullest host."""
+        """VMs by which the `spare` fullest hosts exceed an even spread, over all flavours, and the fullest host."""
         worst, fullest = 0, ""
         hosts = self._open_hosts()
-        for family in sorted({self.application.get(s.flavour, s.flavour) for s in self.slots}):
-            mine = [s for s in self.slots if self.application.get(s.flavour, s.flavour) == family]
-            on = {h: sum(s.hypervisor == h for s in mine) for h in self.hosts}
-            largest = max((self.flavours[s.flavour] for s in mine), key=lambda f: (f.vcpu, f.memory_mib))
-            room = [on[h] + self._room(h, largest) if h in hosts else on[h] for h in self.hosts]
-            ideal = lost_with(len(mine), room, spare)
+        for flavour in sorted({s.flavour for s in self.slots}):
+            on = {h: self._kin(h, flavour) for h in self.hosts}
+            room = [on[h] + self._room(h, self.flavours[flavour]) if h in hosts else on[h] for h in self.hosts]
+            ideal = lost_with(self.count(flavour), room, spare)
             held = sorted(on.values(), reverse=True)[:spare]
             if sum(held) - ideal > worst:
                 worst = sum(held) - ideal

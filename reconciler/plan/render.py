@@ -2,7 +2,7 @@
 
 Not a YAML round trip: the text is cut at the lines of our own keys (`tiercast:plan`, `tiercast:hot`, …) and only those
 lines are written anew, so comments, secrets, `environment:`, `encryptionsalt` and foreign keys keep their bytes.
-Same values, same bytes; rendering twice changes nothing.
+Encrypted values inside our keys are kept too (`kept_secrets`). Same values, same bytes; rendering twice changes nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from reconciler.errors import InputError
+from reconciler.plan.kept_secrets import keep_secrets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +41,13 @@ def render(text: str, values: Mapping[str, Any], *, own: frozenset[str], locatio
         location: the file's name, for messages.
 
     Raises:
-        InputError: the text is not YAML, has no block-style `config`, or shares an anchor with one of our keys.
+        InputError: the text is not YAML, has no block-style `config`, shares an anchor with one of our keys, or holds an
+            encrypted value that would be lost.
     """
     if unknown := set(values) - own:
         raise ValueError(f"not our keys: {sorted(unknown)}")
     entries, indent, anchor = _entries(text, location)
+    values = keep_secrets(read_config(text, location), values, own=own, location=location)
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -71,7 +74,7 @@ def read_config(text: str, location: str) -> dict[str, Any]:
     data = _load(text, location) or {}
     config = data.get("config") or {}
     if not isinstance(config, dict):
-        raise InputError(location, "`config` is not a mapping of keys.", "Mend or remove it.")
+        raise InputError(location, "`config` is not a mapping of keys.", "Fix or remove it.")
     return config
 
 
@@ -82,10 +85,10 @@ def _load(text: str, location: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f"{location}, line {mark.line + 1}" if mark is not None else location
         raise InputError(
-            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Mend that line."
+            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Fix that line."
         ) from None
     if data is not None and not isinstance(data, dict):
-        raise InputError(location, "expected a mapping at the top (`config:` and so on).", "Mend or remove the file.")
+        raise InputError(location, "expected a mapping at the top (`config:` and so on).", "Fix or remove the file.")
     return data
 
 
@@ -104,7 +107,7 @@ def _entries(text: str, location: str) -> tuple[list[_Entry], int, int]:
                 raise InputError(location, f"`config: {value.value}` holds nothing.", "Remove that line.")
             return [], 2, key.end_mark.line + 1
         if not isinstance(value, MappingNode):
-            raise InputError(location, "`config` is not a mapping of keys.", "Mend or remove it.")
+            raise InputError(location, "`config` is not a mapping of keys.", "Fix or remove it.")
         if value.flow_style:
             raise InputError(location, "`config` is written in one line ({…}).", "Write one key per line.")
         rows = [

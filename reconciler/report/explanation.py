@@ -12,11 +12,28 @@ Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
 def tables(explanation: Explanation) -> list[Table]:
     """The explanation as tables, in the order of reading; the last is empty where nothing stands in the way."""
-    tier_rows: list[tuple[str, ...]] = [
+    return [
+        _tiers(explanation),
+        _classes(explanation),
+        _marginals(explanation),
+        _standing(explanation),
+        _floor(explanation),
+        ("Guards that bind", ("guard",), [(text,) for text in explanation.guards]),
+        ("Since the last plan", ("change",), [(text,) for text in explanation.changes]),
+        ("In the way", ("constraint",), [(text,) for text in explanation.problems]),
+    ]
+
+
+def _tiers(explanation: Explanation) -> Table:
+    rows: list[tuple[str, ...]] = [
         (t.tier.value, f"{t.before} → {t.after}", f"{t.usd_before:.3f} → {t.usd_after:.3f}", t.reason)
         for t in explanation.tiers
     ]
-    class_rows: list[tuple[str, ...]] = [
+    return "Tiers", ("tier", "count", "USD/h", "binding constraint"), rows
+
+
+def _classes(explanation: Explanation) -> Table:
+    rows: list[tuple[str, ...]] = [
         (
             c.name,
             f"{c.latency_ms:.0f} / {c.target_ms:.0f} ms at p{100 * c.percentile:g}",
@@ -28,7 +45,15 @@ def tables(explanation: Explanation) -> list[Table]:
         )
         for c in explanation.classes
     ]
-    marginal_rows: list[tuple[str, ...]] = [
+    return (
+        "QoS classes",
+        ("class", "latency", "violating", "P(over)", "quantile", "λ USD/h per rps", "served, requests/s"),
+        rows,
+    )
+
+
+def _marginals(explanation: Explanation) -> Table:
+    rows: list[tuple[str, ...]] = [
         (
             m.option,
             str(m.count),
@@ -39,10 +64,22 @@ def tables(explanation: Explanation) -> list[Table]:
         )
         for m in explanation.marginals
     ]
-    standing_rows: list[tuple[str, ...]] = [
+    return (
+        "One instance more or less",
+        ("option", "count", "+1 USD/h", "then violating", "-1 USD/h", "then violating"),
+        rows,
+    )
+
+
+def _standing(explanation: Explanation) -> Table:
+    rows: list[tuple[str, ...]] = [
         (s.group, s.rung.label, str(s.scored), s.reason or "its forecasts hold.") for s in explanation.standing
     ]
-    floor_rows: list[tuple[str, ...]] = [
+    return "Forecast in use", ("group", "forecast", "steps scored", "why"), rows
+
+
+def _floor(explanation: Explanation) -> Table:
+    rows: list[tuple[str, ...]] = [
         (
             f.name,
             f.option,
@@ -52,28 +89,11 @@ def tables(explanation: Explanation) -> list[Table]:
         )
         for f in explanation.floor
     ]
-    return [
-        ("Tiers", ("tier", "count", "USD/h", "binding constraint"), tier_rows),
-        (
-            "QoS classes",
-            ("class", "latency", "violating", "P(over)", "quantile", "λ USD/h per rps", "served, requests/s"),
-            class_rows,
-        ),
-        (
-            "One instance more or less",
-            ("option", "count", "+1 USD/h", "then violating", "-1 USD/h", "then violating"),
-            marginal_rows,
-        ),
-        ("Forecast in use", ("group", "forecast", "steps scored", "why"), standing_rows),
-        (
-            "Safety floor that binds",
-            ("class", "with one less of", "requests/s now", "counted as", "latency now"),
-            floor_rows,
-        ),
-        ("Guards that bind", ("guard",), [(text,) for text in explanation.guards]),
-        ("Since the last plan", ("change",), [(text,) for text in explanation.changes]),
-        ("In the way", ("constraint",), [(text,) for text in explanation.problems]),
-    ]
+    return (
+        "Safety floor that binds",
+        ("class", "with one less of", "requests/s now", "counted as", "latency now"),
+        rows,
+    )
 
 
 def _moved(marginal: Marginal, shares: Mapping[str, float] | None) -> str:

@@ -37,13 +37,10 @@ STEP_TANGENTS, LOSS_TANGENTS = 12, 24
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where to find things among the columns: counts[i][h] (the window's repeat), what the window's are paid by, and slack
-    per promise and floor."""
+    """Where to find things among the columns: counts[i][h] (the window's repeat), and what the window's are paid by."""
 
     counts: tuple[tuple[int, ...], ...]
     paid: tuple[Paid, ...]
-    promise_slack: Mapping[int, int]
-    floor_slack: Mapping[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +81,7 @@ class _Builder:
             self._window(group, weights, promise[group.last])
             self._floor(group, weights, floor[group.last])
         self._steps()
-        counts, paid_by = tuple(map(tuple, self.count)), tuple(self.paid)
-        return self.program, Layout(counts=counts, paid=paid_by, promise_slack=promise, floor_slack=floor)
+        return self.program, Layout(counts=tuple(map(tuple, self.count)), paid=tuple(self.paid))
 
     def _rank(self, k: int) -> float:
         """Classes of higher priority keep their promise first."""

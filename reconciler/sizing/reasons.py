@@ -6,7 +6,7 @@ relaxation that nobody sees.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.sizing.ceilings import class_usd, over_ceiling
@@ -167,12 +167,7 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     failing = [c for c in judged.classes if not c.holds and c.name in served]
     unsafe = [c for c in safe.classes if not c.holds and c.name in served]
     unserved = [c for c in judged.classes if c.name not in served and c.demand_rps > 0]
-    sentences += [
-        f"QoS class {c.name} is served by no type: none of its tiers "
-        f"({', '.join(problem.demand.classes[c.name].tiers)}) has instances with the vCPU and memory that one request "
-        "takes. Give one of them larger types."
-        for c in unserved
-    ]
+    sentences += [served_by_no_type(c.name, problem.demand.classes[c.name].tiers) for c in unserved]
     if not failing and not unsafe:
         return sentences
     unceiled = repaired(problem, counts, needs.usable, needs.served) if problem.class_usd_per_hour else counts
@@ -215,6 +210,14 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
         for c in unsafe
     ]
     return sentences
+
+
+def served_by_no_type(name: str, tiers: Sequence[Tier]) -> str:
+    """No instance of a class's tiers is large enough for one request."""
+    return (
+        f"QoS class {name} is served by no type: none of its tiers ({', '.join(tiers)}) has instances with the vCPU and "
+        "memory that one request takes. Give one of them larger types."
+    )
 
 
 def unkept_promise(one: Unkept) -> str:

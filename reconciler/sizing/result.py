@@ -38,10 +38,9 @@ class Sizing:
         status: how the program ended; "time limit" and "infeasible" still carry a safe plan.
         usd_before, usd_after: USD/hour including what is sunk.
         assessment: of the planned counts, by the same function as the policy's.
-        bound_usd, gap: proven lower bound of the horizon's cost in USD, and (cost − bound) / cost of the program.
+        gap: (cost − bound) / cost of the horizon, with the bound that the program proved.
         multipliers: per class λ, USD per request/s short for a step. quantiles: demand quantile it implies.
         trajectory: option → planned count per step of the horizon (later steps are re-decided).
-        seconds is not here: the same inputs give the same result.
     """
 
     counts: tuple[Count, ...]
@@ -51,16 +50,10 @@ class Sizing:
     usd_after: float
     assessment: Assessment
     problems: tuple[str, ...] = ()
-    bound_usd: float = 0.0
-    cost_usd: float = 0.0
     gap: float = 0.0
     multipliers: Mapping[str, float] = field(default_factory=dict)
     quantiles: Mapping[str, float] = field(default_factory=dict)
     trajectory: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-
-    def count(self, option: str) -> int:
-        """Planned count of an option."""
-        return next(c.after for c in self.counts if c.option == option)
 
     def of(self, tier: Tier) -> int:
         """Planned instances of a tier."""

@@ -129,28 +129,30 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
     counts, final, kept = _settle(problem, needs, stated, solution, counts)
     trajectory = _trajectory(problem, stated, final)
     obstacles = explain_obstacles(problem, needs, counts)
-    status: Status = "optimal" if solution.optimal else "time limit"
     if not solution.found:
         problems.append(unanswered(impossible=solution.impossible, time_limit_s=problem.time_limit_s))
-    if problems or obstacles:
-        status = "infeasible" if solution.found or solution.impossible else "time limit"
-    elif solution.optimal and solution.gap > 1e-6:
-        status = "within gap"
     return Sizing(
         counts=tuple(counted(o, counts[o.name]) for o in problem.options),
         reasons=tier_reasons(problem, needs, counts, trajectory, kept=kept),
         problems=(*problems, *obstacles),
-        status=status,
+        status=_status(solution, kept_all=not problems and not obstacles),
         usd_before=usd_of(problem, {o.name: o.observed for o in problem.options}),
         usd_after=usd_of(problem, counts),
         assessment=assess(asked.demand, supply_of(problem, counts)),
-        bound_usd=solution.bound,
-        cost_usd=final.objective,
         gap=_gap(final, solution),
         multipliers=stated.shortage,
         quantiles={name: 1 - tail for name, tail in stated.tails.items()},
         trajectory=trajectory,
     )
+
+
+def _status(solution: Solution, *, kept_all: bool) -> Status:
+    """How the program ended; `kept_all`: no promise, floor or bound is broken."""
+    if not kept_all:
+        return "infeasible" if solution.found or solution.impossible else "time limit"
+    if not solution.optimal:
+        return "time limit"
+    return "within gap" if solution.gap > 1e-6 else "optimal"
 
 
 def _counts(problem: SizingProblem, stated: _Stated, solution: Solution) -> Counts:

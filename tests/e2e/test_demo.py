@@ -66,10 +66,12 @@ def test_what_runs_is_what_the_stack_file_says(shown: tuple[Lab, str]) -> None:
     assert {name for h in lab.hypervisors for name in hypervisors.machines(h)} == wanted
     account = sights.account(lab)
     warm = plan["config"]["tiercast:warm"]["groups"][0]
-    group = next(g for g in account["groups"] if g["name"].startswith("warm-"))
-    assert (group["min"], group["max"]) == (warm["size"]["min"], warm["size"]["max"])
-    assert group["prepared"] == warm["pool"]["maxGroupPreparedCapacity"]
-    assert account["reservations"] == [{"type": "c6i.large", "zone": "us-east-1a", "count": 1, "state": "active"}]
+    group = next(g for g in account.groups if g.name.startswith("warm-"))
+    assert (group.min, group.max) == (warm["size"]["min"], warm["size"]["max"])
+    assert group.prepared == warm["pool"]["maxGroupPreparedCapacity"]
+    assert account.reservations == (
+        sights.SeenReservation(type="c6i.large", zone="us-east-1a", count=1, state="active"),
+    )
 
 
 def test_the_plain_cli_previews_no_change_and_runs_the_policy_pack(shown: tuple[Lab, str]) -> None:
@@ -150,18 +152,18 @@ def by_hand(lab: Lab, *, low: int, high: int) -> subprocess.CompletedProcess[str
         stack_file.write_text(kept, encoding="utf-8")
 
 
-def warm(lab: Lab) -> dict[str, Any]:
-    return dict(next(g for g in sights.account(lab)["groups"] if g["name"].startswith("warm-")))
+def warm(lab: Lab) -> sights.SeenGroup:
+    return next(g for g in sights.account(lab).groups if g.name.startswith("warm-"))
 
 
 def test_under_floor_a_bound_that_passes_the_desired_size_moves_it(shown: tuple[Lab, str]) -> None:
     lab, _ = shown
     raised = by_hand(lab, low=4, high=6)
     assert raised.returncode == 0, raised.stdout + raised.stderr
-    assert (warm(lab)["min"], warm(lab)["desired"], warm(lab)["max"]) == (4, 4, 6)
+    assert (warm(lab).min, warm(lab).desired, warm(lab).max) == (4, 4, 6)
     lowered = by_hand(lab, low=1, high=2)
     assert lowered.returncode == 0, lowered.stdout + lowered.stderr
-    assert (warm(lab)["min"], warm(lab)["desired"], warm(lab)["max"]) == (1, 2, 2)
+    assert (warm(lab).min, warm(lab).desired, warm(lab).max) == (1, 2, 2)
 
 
 def test_a_hypervisor_that_does_not_answer_is_left_alone_and_said(shown: tuple[Lab, str]) -> None:

@@ -64,3 +64,12 @@ def test_secret_keys_of_the_engine_reach_the_program(monkeypatch: pytest.MonkeyP
     program.main(BEFORE)
 
     assert seen["secret_keys"] == {"hot"}
+
+
+def test_a_fault_under_a_secret_key_is_named_without_what_was_found():
+    values = {**_engine_values(), "tiercast:hot": json.dumps({**raw()["hot"], "password": "CANARY"})}
+    with pytest.raises(pulumi.RunError, match=r"tiercast:hot\.password: Extra inputs are not permitted$") as caught:
+        program.configuration(values, secret_keys={"hot"})
+    assert "CANARY" not in str(caught.value)
+    with pytest.raises(pulumi.RunError, match="found 'CANARY'"):
+        program.configuration(values)

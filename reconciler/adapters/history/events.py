@@ -24,6 +24,13 @@ from reconciler.adapters.history.scan import UNKNOWN_USER, Scan, micros_sql, nai
 
 #: Rows looked at for the order of times; the order of a log changes no count, so this is for the summary only.
 ORDER_ROWS = 100_000
+#: Kind of finding → what was done with its rows.
+TREATMENTS = {
+    "bad-row": "rows without a readable time or name, left out.",
+    "rejected": "rejected requests, counted as demand.",
+    "retry": "retries of one request, counted once.",
+    "no-user": f'rows without a user, counted for the user "{UNKNOWN_USER}".',
+}
 
 
 def read_events(
@@ -51,16 +58,10 @@ def read_events(
             f"{label}: {bad} of {rows} rows have a timestamp or application that can't be read"
             f"{_first_bad(base, scan)}; expected ISO 8601 times (or epoch numbers) and names in every row."
         )
-    findings = [
-        Finding(kind="bad-row", count=bad, where=label, treatment="rows without a readable time or name, left out."),
-        Finding(kind="rejected", count=rejected, where=label, treatment="rejected requests, counted as demand."),
-        Finding(
-            kind="retry", count=rows - bad - events, where=label, treatment="retries of one request, counted once."
-        ),
-    ]
+    counts = {"bad-row": bad, "rejected": rejected, "retry": rows - bad - events}
     if nameless:
-        treatment = f'rows without a user, counted for the user "{UNKNOWN_USER}".'
-        findings.append(Finding(kind="no-user", count=int(nameless[0]), where=label, treatment=treatment))
+        counts["no-user"] = int(nameless[0])
+    findings = [Finding(kind=kind, count=n, where=label, treatment=TREATMENTS[kind]) for kind, n in counts.items()]
     if naive > 0:
         findings.append(zone_finding(naive, rows - bad, label, rules.timezone))
         twice = 0 if first is None or last is None else deal_out(base, size, first, last, rules.timezone)

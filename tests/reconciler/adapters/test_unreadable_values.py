@@ -13,6 +13,7 @@ from forecaster.history.assemble import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from reconciler.adapters.history.read import read_history, read_measurements
+from reconciler.adapters.sources.files import FileSource
 
 HEADER = "timestamp,user_id,application_id"
 
@@ -89,7 +90,7 @@ def test_negative_utilisation_does_not_lower_the_mean(tmp_path: Path) -> None:
 
 def test_a_measurement_that_is_none_is_not_learned_from(tmp_path: Path) -> None:
     read(tmp_path, "program,cpu_seconds,latency_ms", ["p,-9,1", "p,0.5,-7", "p,inf,2", "p,fast,3"])
-    sample = read_measurements([tmp_path / "h.csv"])
+    sample = read_measurements(FileSource(paths=(str(tmp_path / "h.csv"),)))
     assert sorted(sample["cpu_seconds"].dropna()) == [0.5]
     assert sorted(sample["latency_ms"].dropna()) == [1, 2, 3]
 

@@ -71,9 +71,9 @@ def test_an_unchanged_present_is_accepted_and_untouched_resources_do_not_count()
         ({"policy_digest": "x"}, "the policy pack or its configuration changed"),
         (
             {"preview": preview(STEP, PreviewStep(urn=URN + "-b", op="delete", type="t:t:T"))},
-            "warm-a-b would now also be hit",
+            "warm-a-b would now also be deleted",
         ),
-        ({"preview": preview()}, "'update' of warm-a is no longer"),
+        ({"preview": preview()}, "warm-a would no longer be updated"),
         (
             {"preview": preview(PreviewStep(urn=URN, op="update", type=STEP.type, keys=("minSize",)))},
             "change in other properties",

@@ -53,7 +53,6 @@ def test_the_first_rule_that_fits_user_and_application_counts() -> None:
             "no `flavours`",
         ),
         ({"tiers": {}}, "all three are empty"),
-        ({"history": {}}, "source `files` needs `paths`"),
         ({"horizon": "1m"}, "shorter than one step"),
     ],
 )

@@ -50,13 +50,6 @@ def test_a_host_that_does_not_answer_is_left_alone() -> None:
     assert shrunk.slots == (slot("a", 1), slot("a", 2))
 
 
-def test_applications_are_kept_apart_even_across_flavours() -> None:
-    flavours = [SMALL, Flavour(name="tiny", vcpu=1, memory_mib=512)]
-    application = {"small": "shop", "tiny": "shop"}
-    found = place([host("a"), host("b")], flavours, {"small": 1, "tiny": 1}, application=application)
-    assert Counter(s.hypervisor for s in found.slots) == Counter(a=1, b=1)
-
-
 def test_a_small_vm_moves_only_where_a_large_one_would_find_no_room() -> None:
     now = [slot("a", 1), slot("a", 2), slot("b", 1), slot("b", 2)]
     found = place([host("a"), host("b")], [SMALL, LARGE], {"small": 4, "large": 1}, now)

