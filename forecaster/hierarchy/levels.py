@@ -6,7 +6,8 @@ a sum takes them from its paths.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -57,7 +58,15 @@ def _of_nodes(joint: Joint, history: History, costs: Mapping[str, RequestCost]) 
         models.append(holder.model)
         reasons.append(holder.reason if alone else f"its share of {holder.name}: {holder.reason}")
         calibrated.append(holder.calibrated)
-    return _forecast(joint, history, structure.nodes, np.stack(quantiles), paths, models, reasons, calibrated, costs)
+    rows = _LevelRows(
+        names=structure.nodes,
+        quantiles=np.stack(quantiles),
+        paths=paths,
+        models=tuple(models),
+        reasons=tuple(reasons),
+        calibrated=tuple(calibrated),
+    )
+    return _forecast(joint, history, rows, costs)
 
 
 def _of_sums(
@@ -66,29 +75,39 @@ def _of_sums(
     quantiles = np.stack([path_quantiles(paths[:, k]) for k in range(len(names))])
     ready = all(one.calibrated for one in joint.series)
     count = len(names)
-    return _forecast(joint, history, names, quantiles, paths, ["sum"] * count, [why] * count, [ready] * count, costs)
+    rows = _LevelRows(
+        names=names,
+        quantiles=quantiles,
+        paths=paths,
+        models=("sum",) * count,
+        reasons=(why,) * count,
+        calibrated=(ready,) * count,
+    )
+    return _forecast(joint, history, rows, costs)
 
 
-def _forecast(
-    joint: Joint,
-    history: History,
-    names: tuple[str, ...],
-    quantiles: Floats,
-    paths: Floats,
-    models: Sequence[str],
-    reasons: Sequence[str],
-    calibrated: Sequence[bool],
-    costs: Mapping[str, RequestCost],
-) -> DemandForecast:
+@dataclass(frozen=True, kw_only=True)
+class _LevelRows:
+    """The rows of a level: `names`, `quantiles` (rows, horizon, levels), `paths` (paths, rows, horizon), and their words."""
+
+    names: tuple[str, ...]
+    quantiles: Floats
+    paths: Floats
+    models: tuple[str, ...]
+    reasons: tuple[str, ...]
+    calibrated: tuple[bool, ...]
+
+
+def _forecast(joint: Joint, history: History, rows: _LevelRows, costs: Mapping[str, RequestCost]) -> DemandForecast:
     return DemandForecast(
         cutoff=joint.cutoff,
         step=history.step,
-        applications=names,
+        applications=rows.names,
         levels=LEVELS,
-        quantiles=quantiles,
-        paths=paths,
-        models=tuple(models),
-        reasons=tuple(reasons),
-        costs={name: costs[name] for name in names if name in costs},
-        calibrated=tuple(calibrated),
+        quantiles=rows.quantiles,
+        paths=rows.paths,
+        models=rows.models,
+        reasons=rows.reasons,
+        costs={name: costs[name] for name in rows.names if name in costs},
+        calibrated=rows.calibrated,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from reconciler.errors import Interrupted, TiercastError, UsageError, UserError
+from reconciler.observe.redaction import printable
 
 DEFECT = "This is a defect of tiercast: report it with the traceback on standard error."
 
@@ -28,7 +29,7 @@ def as_error(raised: BaseException) -> TiercastError:
 
 
 def document(error: TiercastError) -> str:
-    """The error as one line of JSON, as docs/errors.md describes it."""
+    """The error as one line of ASCII JSON, as docs/errors.md describes it; names from data cannot move the cursor."""
     body: dict[str, Any] = {
         "kind": type(error).__name__,
         "message": str(error),
@@ -40,7 +41,7 @@ def document(error: TiercastError) -> str:
         value = getattr(error, name, None)
         if value is not None:
             body[name] = list(value) if name == "violations" else value
-    return json.dumps({"error": body}, ensure_ascii=False)
+    return json.dumps({"error": body})
 
 
 def wants_json(root: click.Group, arguments: Sequence[str]) -> bool:
@@ -64,7 +65,7 @@ def report(raised: BaseException, *, as_json: bool) -> int:
     if isinstance(raised, click.ClickException):
         raised.show()  # with the command's usage line
     else:
-        click.echo(f"error: {error}", err=True)
+        click.echo(printable(f"error: {error}"), err=True)
     if as_json:
         click.echo(document(error))
     return error.exit_code

@@ -16,7 +16,7 @@ from reconciler.adapters.files import write_text
 from reconciler.adapters.kept_forecaster import Kept, resume, runner
 from reconciler.cli import options
 from reconciler.errors import UsageError
-from reconciler.explain.recommend import Rows, recommended
+from reconciler.plan.recommend import Rows, recommended
 from reconciler.report.forecast import forecast_json, forecast_rows, forecast_table, pair_rows, prediction_text
 
 
@@ -99,6 +99,6 @@ def _print_level(kept: Kept, it: ForecastOptions, instances: Rows | None) -> Non
         Console().print(table)
     if kept.update is not None and kept.update.refitted:
         said = "; ".join(f"{name}: {why}" for name, why in sorted(kept.update.refitted.items()))
-        click.echo(f"fitted anew: {said}")
+        options.say(f"fitted anew: {said}")
     if it.out is not None:
         click.echo(f"wrote {it.out}")

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.adapters.project import Project, find_project
+from reconciler.fleet.types import read_duration
+from reconciler.observe.redaction import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -30,6 +32,18 @@ class Instant(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is no ISO 8601 time such as 2013-06-15T12:00Z.", param, ctx)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+class Since(Instant):
+    """A time, or how long ago it was (2d, 12h)."""
+
+    name = "TIME|DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return now() - read_duration(value)
+        except ValueError:
+            return super().convert(value, param, ctx)
 
 
 stack = click.option("--stack", help="Stack to work on; default: PULUMI_STACK.")
@@ -73,6 +87,11 @@ def bundled(kind: type[T]) -> Callable[[Callable[[T], R]], Callable[..., R]]:
 def open_project(stack: str | None, fleet: Path | None) -> Project:
     """The project around the working directory."""
     return find_project(Path.cwd(), stack=stack, fleet=fleet)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line that may hold names from data: no control character in them reaches the terminal."""
+    click.echo(printable(text), err=err)
 
 
 def now() -> datetime:

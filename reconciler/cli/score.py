@@ -18,10 +18,13 @@ from forecaster.history.history import Floats, History
 from forecaster.models.lstm import pretrained
 from forecaster.plbm.accuracy import Accuracy, accuracy, seasonal_naive
 from forecaster.rolling.walk import walk
+from forecaster.series.forecast import SeriesInput
+from forecaster.series.knots import Pipeline
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
 from reconciler.demand.forecaster_settings import nodes_of, settings_of
 from reconciler.errors import InputError
+from reconciler.report.text import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         cover = [_share(row.coverage[share]) for share in ("0.5", "0.8", "0.9", "0.98")]
         measures = [_number(row.scaled_interval_score), _number(row.mase)]
         loss = [_number(row.weighted_quantile_loss), _number(row.against_seasonal_naive)]
-        table.add_row(row.series, row.ahead, *loss, *cover, *measures)
+        table.add_row(shown(row.series), row.ahead, *loss, *cover, *measures)
     Console().print(table)
     click.echo(
         "loss: weighted quantile loss; / naive: against the seasonal naive's; SIS: scaled interval score at 90 %"
@@ -86,7 +89,8 @@ def _scores(name: str, values: Floats, truth: Floats, history: History, first: i
     """Accuracy at both distances; `values` (n,) are forecast from, `truth` (n,) is what they are compared with."""
     day = max(1, round(timedelta(days=1) / history.step))
     times = history.index.tz_localize(None).to_numpy()
-    made = walk(values, times, step=history.step, lead=1, start=first, quantile_models=(pretrained(),))
+    series = SeriesInput(values=values, times=times, step=history.step)
+    made = walk(series, lead=1, start=first, pipeline=Pipeline(quantile_models=(pretrained(),)))
     out = []
     for ahead in (made.near, made.day):
         if ahead is None:

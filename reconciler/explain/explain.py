@@ -6,8 +6,10 @@ less, so that what is explained is what was computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from reconciler.guards.guarded import GuardedSizing
 from reconciler.plan.snapshot import Snapshot
@@ -15,13 +17,14 @@ from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import fits, floor
 from reconciler.sizing.result import supply_of, usd_of
 from reconciler.slo.assess import Assessment, assess
+from reconciler.trust.demotion import Rung
 from reconciler.trust.feedback import Standing
 from stacks.contract import Demand, Tier
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marginal:
-    """One instance of an option more, and one less: USD/hour, and violating shares by class (None: not possible).
+    """One instance of an option more, and one less: USD/hour, and expected shares of late requests by class (None: not possible).
 
     `tightest` is the class whose share changes most.
     """
@@ -56,9 +59,10 @@ class ClassExplained:
     target_ms: float
     percentile: float
     latency_ms: float
-    asked_share: float
-    violating_share: float
-    risk: float
+    promised_share: float
+    allowed_share: float
+    expected_share: float
+    shortfall_probability: float
     multiplier_usd: float
     quantile: float
     served: Mapping[Tier, float]
@@ -93,6 +97,10 @@ class Explanation:
     floor: tuple[FloorExplained, ...] = ()
     guards: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values. JSON has no infinity: an endless latency is null; a rung is its name."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Basis:
@@ -123,9 +131,10 @@ def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = Non
                 target_ms=c.target_ms,
                 percentile=c.percentile,
                 latency_ms=c.latency_ms,
-                asked_share=c.asked_share,
-                violating_share=c.violating_share,
-                risk=c.risk,
+                promised_share=c.promised_share,
+                allowed_share=c.allowed_share,
+                expected_share=c.expected_share,
+                shortfall_probability=c.shortfall_probability,
                 multiplier_usd=sizing.multipliers.get(c.name, 0.0),
                 quantile=sizing.quantiles.get(c.name, 0.0),
                 served=c.served,
@@ -180,6 +189,16 @@ def binding_floor(
     return tuple(found)
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Rung):
+        return value.label
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _tier(sizing: Sizing, tier: Tier) -> TierExplained:
     mine = [c for c in sizing.counts if c.tier is tier]
     return TierExplained(
@@ -195,7 +214,7 @@ def _tier(sizing: Sizing, tier: Tier) -> TierExplained:
 def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Marginal, ...]:
     """One line per option that is used, or is the cheapest of its tier: what one more and one less would do."""
     now, usd = _judge(problem, counts), usd_of(problem, counts)
-    shares = {c.name: c.violating_share for c in now.classes}
+    shares = {c.name: c.expected_share for c in now.classes}
     cheapest = {
         min((o for o in problem.options if o.tier is tier), key=lambda o: (o.usd_per_hour / o.vcpu, o.name)).name
         for tier in Tier
@@ -211,7 +230,7 @@ def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Margin
             moved[step] = None
             if trial[option.name] >= 0 and (step < 0 or fits(problem, trial)):
                 judged = _judge(problem, trial)
-                moved[step] = (usd_of(problem, trial) - usd, {c.name: c.violating_share for c in judged.classes})
+                moved[step] = (usd_of(problem, trial) - usd, {c.name: c.expected_share for c in judged.classes})
         more, less = moved[1], moved[-1]
         reference = less or more
         found.append(
@@ -266,7 +285,7 @@ def _demand_changes(before: Demand, after: Demand) -> list[str]:
                     found.append(
                         f"demand of {name} at its {level:g} quantile: {was:.4g} → {now:.4g} requests/s{percent}."
                     )
-        promise = ("latency_ms", "percentile", "violating_share", "tiers")
+        promise = ("latency_ms", "percentile", "promised_share", "tiers")
         changed = [key for key in promise if getattr(old, key) != getattr(wanted, key)]
         if changed:
             found.append(f"the promise to {name} changed: {', '.join(changed)}.")

@@ -36,6 +36,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         valid_until=until,
         forecast_digest=demand_digest(problem.demand),
         catalogue_digest=snapshot.catalogue.digest(),
+        replay=snapshot.replay,
     )
     config = compose(snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
     seen = {c.option: c.before for c in sizing.counts}  # what is on silent hosts costs nothing more or less
@@ -63,6 +64,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         models=dict(zip(snapshot.forecast.applications, snapshot.forecast.models, strict=True)),
         skipped=tuple(sorted(snapshot.unreachable)),
         demoted=snapshot.demoted,
+        replay=snapshot.replay,
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, snapshot.fleet.config),
@@ -113,8 +115,10 @@ def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
         latency_target_ms=found.target_ms,
         percentile=found.percentile,
         latency_ms=found.latency_ms if np.isfinite(found.latency_ms) else None,
-        violating_share_promised=found.asked_share,
-        violation_probability=found.risk,
+        promised_share=found.promised_share,
+        allowed_share=found.allowed_share,
+        expected_share=found.expected_share,
+        shortfall_probability=found.shortfall_probability,
         requests_per_second={level: rates[float(level)] for level in SHOWN},
         served_by={tier.value: load for tier, load in found.served.items()},
     )

@@ -9,10 +9,11 @@ from datetime import datetime
 from forecaster.demand import DemandForecast
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
+from reconciler.guards.clock import GuardTime
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.catalogue import Catalogue
-from reconciler.trust.error_budget import Record
+from reconciler.trust.error_budget import ErrorBudget
 from reconciler.trust.feedback import Standing
 from reconciler.trust.memory import RunMemory
 from stacks.contract import Tier
@@ -30,14 +31,16 @@ class Snapshot:
         unreachable: hypervisors that do not answer → what was said.
         notes: sentences about the data, prices and fallbacks, for the plan.
         past: changes that were applied before, for cooldowns and the churn window.
+        replay: the plan is for an earlier time, from the history known then (`--as-of`).
         demoted: the forecast fell back or is stale: nothing shrinks on it.
         blocking: QoS class → why no tier that serves it shrinks: its data is lost, or its forecast is not calibrated.
         first_run: no earlier run of this stack is known: nothing shrinks in the first.
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
-        records: per class what its past steps came to, which decides how much of its promise this plan may use.
+        error_budgets: by class; they decide the share that this plan may miss.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
+        clock: what cooldowns and approvals count from; None: `now`.
     """
 
     fleet: Fleet
@@ -49,14 +52,16 @@ class Snapshot:
     as_of: datetime
     now: datetime
     stack: str
+    clock: GuardTime | None = None
     unreachable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     past: tuple[PastChange, ...] = ()
+    replay: bool = False
     demoted: bool = False
     blocking: Mapping[str, str] = field(default_factory=dict)
     first_run: bool = False
     latency_now_ms: Mapping[str, float] = field(default_factory=dict)
-    records: Mapping[str, Record] = field(default_factory=dict)
+    error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
 

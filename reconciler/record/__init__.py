@@ -1,1 +1,6 @@
-"""What is kept of every run: typed entries of the ledger, the inputs of a decision, and answers from both. Pure."""
+"""What is kept of every decision and update.
+
+The rule: plain data that every room above may make or read; the ledger's files are the adapters'.
+
+- `entries`: one class per event of the ledger, and how its JSON is read
+"""

@@ -15,7 +15,7 @@ from reconciler.adapters.files import read_text, write_text
 from reconciler.adapters.history import source
 from reconciler.adapters.project import Project
 from reconciler.errors import EngineError, InputError, SourceSilent, Unavailable
-from reconciler.loop import Mode, make_plan, reconcile_once
+from reconciler.loop import Mode, gather, make_plan, reconcile_once
 from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, Model, plan, warm, write_history
 from tests.reconciler.loop.test_loop_feedback import model as model
 from tests.reconciler.loop.test_loop_feedback import project as project
@@ -69,7 +69,7 @@ def test_a_path_that_cannot_be_looked_at_may_answer_later(
     project: Project, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end = write_history(project.root, WEEKS)
-    monkeypatch.setattr(loop, "read_memory", raising(OSError(errno.ESTALE, "Stale file handle", "memory.json")))
+    monkeypatch.setattr(gather, "read_memory", raising(OSError(errno.ESTALE, "Stale file handle", "memory.json")))
     with pytest.raises(Unavailable, match=r"memory\.json: Stale file handle"):
         reconcile_once(project, mode=Mode.SHADOW, envelope=None, as_of=None, now=end, progress=print)
 
@@ -98,7 +98,8 @@ def test_an_engine_that_stops_because_a_hypervisor_left_may_go_on_later(
 ) -> None:
     end = write_history(project.root, WEEKS)
     answers = [{}, later]
-    monkeypatch.setattr(loop, "unreachable", lambda *_: answers.pop(0))
+    for module in (gather, loop):
+        monkeypatch.setattr(module, "unreachable", lambda *_: answers.pop(0))
     monkeypatch.setattr(loop, "preview_plan", raising(EngineError("The engine stopped: error: x.")))
     with pytest.raises(kind, match="The engine stopped") as caught:
         reconcile_once(project, mode=Mode.APPLY, envelope=None, as_of=None, now=end, progress=print)

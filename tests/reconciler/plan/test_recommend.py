@@ -16,8 +16,8 @@ from forecaster.plbm import PLBM
 from reconciler.cli import main
 from reconciler.demand.forecaster_settings import declared_costs, nodes_of, settings_of
 from reconciler.errors import InputError
-from reconciler.explain.recommend import sizer
 from reconciler.fleet.file import Fleet, parse_fleet
+from reconciler.plan.recommend import sizer
 from reconciler.prices.catalogue import builtin
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
