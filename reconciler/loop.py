@@ -16,6 +16,7 @@ from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
+from reconciler.adapters.kept_forecaster import trained_model
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
@@ -173,6 +174,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         records=known.judged.records,
         standing=known.judged.standing,
         memory=known.judged.memory,
+        forecast_note=known.forecast_note,
     )
 
 
@@ -181,7 +183,7 @@ class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
     as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
-    that serves it shrinks.
+    that serves it shrinks. forecast_note: which model made the forecast.
     """
 
     judged: Judged
@@ -192,6 +194,7 @@ class Known:
     notes: tuple[str, ...]
     unfit: bool
     blocking: Mapping[str, str] = field(default_factory=dict)
+    forecast_note: str = ""
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -215,7 +218,14 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             unfit=True,
         )
     time = as_of or now
-    seen = outlook(fleet, history, at=time, seed=seed, before=memory.heard if memory is not None else ())
+    seen = outlook(
+        fleet,
+        history,
+        at=time,
+        seed=seed,
+        before=memory.heard if memory is not None else (),
+        trained=trained_model(fleet, base=base, models=project.models),
+    )
     judged = judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None)
     if judged.memory is not None:
         judged = replace(judged, memory=replace(judged.memory, heard=seen.lost.heard))
@@ -229,6 +239,7 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
         notes=(*said, *seen.notes),
         unfit=seen.demoted,
         blocking=seen.blocking,
+        forecast_note=seen.forecast_note,
     )
 
 

@@ -43,13 +43,16 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, seed:
         problem = problem_of(snapshot)
         told = explain_plan(snapshot, problem, sized(snapshot, problem), previous)
     if as_json:
-        click.echo(json.dumps(_plain(asdict(told)), indent=2, sort_keys=True, ensure_ascii=False))
+        body = {**_plain(asdict(told)), "forecast_note": snapshot.forecast_note}
+        click.echo(json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False))
         return 0
     console = Console()
     for title, heading, rows in tables(told):
         if rows:
             console.print(Text(title, style="bold"))
             console.print(table(heading, rows))
+    if snapshot.forecast_note:
+        click.echo(snapshot.forecast_note)
     click.echo(f"{told.status}; cost within {100 * told.gap:.2g} % of the proven bound")
     return 0
 

@@ -20,7 +20,8 @@ from forecaster.plbm.accuracy import Accuracy, accuracy, seasonal_naive
 from forecaster.rolling.walk import walk
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
-from reconciler.demand.forecaster_settings import nodes_of, settings_of
+from reconciler.demand.forecaster_settings import settings_of
+from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
 
 

@@ -36,6 +36,7 @@ class Snapshot:
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
         records: per class what its past steps came to, which decides how much of its promise this plan may use.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
+        forecast_note: which model made the forecast, in a sentence.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
     """
@@ -59,6 +60,7 @@ class Snapshot:
     records: Mapping[str, Record] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
+    forecast_note: str = ""
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

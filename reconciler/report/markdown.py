@@ -32,7 +32,7 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
     for violation in summary.violations:
         word = "**refused by**" if violation.refuses else "warning from"
         parts.append(f"- {word} `{violation.policy}`: {_flat(violation.message)}")
-    parts += [f"- {_flat(reason)}" for reason in plan.reasons]
+    parts += [f"- {_flat(reason)}" for reason in plan.notes]
     if blocked := blocked_line(plan):
         parts += ["", f"**{_flat(blocked)}**"]
     parts += ["", f"Plan `{plan.id}`, valid until {plan.valid_until.isoformat()}.", ""]
