@@ -54,7 +54,7 @@ INITTAB = "::wait:/bin/busybox sleep 2147483647\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ArchiveMember:
     """One file or folder of the archive."""
 
     name: str
@@ -91,17 +91,17 @@ def build(kernel: Path, cache: Path, *, busybox: Path = BUSYBOX) -> Path:
     return path
 
 
-def _entries(kernel: Path, busybox: Path) -> list[Entry]:
+def _entries(kernel: Path, busybox: Path) -> list[ArchiveMember]:
     try:
         program = busybox.read_bytes()
     except OSError:
         raise PartMissing("busybox", "install it with `apt-get install busybox-static`.") from None
-    folders = [Entry(name=name, mode=stat.S_IFDIR | 0o755) for name in _FOLDERS]
+    folders = [ArchiveMember(name=name, mode=stat.S_IFDIR | 0o755) for name in _FOLDERS]
     names = " ".join(module.rpartition("/")[2] for module in MODULES)
     files = [
-        Entry(name="bin/busybox", mode=stat.S_IFREG | 0o755, data=program),
-        Entry(name="init", mode=stat.S_IFREG | 0o755, data=INIT.format(modules=names).encode()),
-        Entry(name="etc/inittab", mode=stat.S_IFREG | 0o644, data=INITTAB.encode()),
+        ArchiveMember(name="bin/busybox", mode=stat.S_IFREG | 0o755, data=program),
+        ArchiveMember(name="init", mode=stat.S_IFREG | 0o755, data=INIT.format(modules=names).encode()),
+        ArchiveMember(name="etc/inittab", mode=stat.S_IFREG | 0o644, data=INITTAB.encode()),
     ]
     for module in MODULES:
         path = modules_of(kernel) / f"{module}.ko"
@@ -109,17 +109,17 @@ def _entries(kernel: Path, busybox: Path) -> list[Entry]:
             data = path.read_bytes()
         except OSError:
             raise PartMissing(f"The kernel module {path}", f"reinstall the package {KERNEL_PACKAGE}.") from None
-        files.append(Entry(name=f"lib/modules/{path.name}", mode=stat.S_IFREG | 0o644, data=data))
+        files.append(ArchiveMember(name=f"lib/modules/{path.name}", mode=stat.S_IFREG | 0o644, data=data))
     return folders + files
 
 
 _FOLDERS = ("bin", "dev", "etc", "lib", "lib/modules", "proc", "sys", "www")
 
 
-def pack(entries: list[Entry]) -> bytes:
+def pack(entries: list[ArchiveMember]) -> bytes:
     """A cpio archive ("newc", what Linux unpacks as initramfs) of `entries`, owned by root, dated 1970."""
     out = io.BytesIO()
-    for number, entry in enumerate([*entries, Entry(name="TRAILER!!!", mode=0)], start=1):
+    for number, entry in enumerate([*entries, ArchiveMember(name="TRAILER!!!", mode=0)], start=1):
         name = entry.name.encode() + b"\0"
         links = 2 if stat.S_ISDIR(entry.mode) else 1
         fields = (number, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0, 0, 0, len(name), 0)

@@ -20,6 +20,10 @@ class FreshForecast(RuleSettings):
     max_validity_hours: float = Field(
         default=48.0, gt=0, description="Longest time for which a plan may call itself valid, hours."
     )
+    max_data_age_hours: float = Field(
+        default=48.0, gt=0, description="Age of the newest data that the plan knew when it was made, hours."
+    )
+    allow_replay: bool = Field(default=False, description="Whether a plan of an earlier time (--as-of) may be applied.")
     allow_override: bool = Field(default=True, description="Whether tiercast:override is honoured.")
     max_override_hours: float = Field(default=24.0, gt=0, description="Longest time that an override may run, hours.")
 
@@ -54,6 +58,21 @@ def decide(facts: Facts, settings: FreshForecast) -> Iterator[Violation]:
             message=(
                 f"The plan {plan.id} was made {age:.1f} hours ago, at most {settings.max_age_hours:g} are allowed. "
                 "Run `tiercast plan` for a new one."
+            )
+        )
+    if plan.replay and not settings.allow_replay:
+        yield Violation(
+            message=(
+                f"The plan {plan.id} is a replay: it was made with --as-of from history up to {plan.cutoff.isoformat()}. "
+                "Run `tiercast plan` without --as-of, or have `allowReplay` set in the pack's configuration."
+            )
+        )
+    data_age = (plan.created_at - plan.cutoff).total_seconds() / 3600
+    if data_age > settings.max_data_age_hours and not plan.replay:
+        yield Violation(
+            message=(
+                f"The plan {plan.id} knew no data newer than {plan.cutoff.isoformat()}, {data_age:.1f} hours before it was "
+                f"made; at most {settings.max_data_age_hours:g} are allowed. Restore the source of demand and plan again."
             )
         )
     validity = (plan.valid_until - plan.created_at).total_seconds() / 3600

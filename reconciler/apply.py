@@ -83,7 +83,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         preview=found,
         state=engine.state(),
         newest=read_plan(newest) if newest.exists() else None,
-        now=now,
+        now=max((now, *(entry.at for entry in ledger.read(project.ledger_file).entries))),
     )
     if not found.changed:
         return found

@@ -52,6 +52,9 @@ class Plan(ContractModel):
     valid_until: AwareDatetime = Field(description="Past this time the program refuses to run without an override.")
     forecast_digest: str = Field(description="SHA-256 of the `demand` section, as `demand_digest` computes it.")
     catalogue_digest: str = Field(description="SHA-256 of the price catalogue that the plan was sized with.")
+    replay: bool = Field(
+        False, description="Made with --as-of from older history; refused unless the policy pack allows replays."
+    )
 
 
 class Override(ContractModel):

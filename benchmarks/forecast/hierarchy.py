@@ -23,6 +23,7 @@ import numpy as np
 from forecaster.hierarchy.settings import PlbmSettings
 from forecaster.history.assemble import cells_history
 from forecaster.history.history import History
+from forecaster.history.rows import Cells
 from forecaster.plbm import PLBM
 from reconciler.adapters.model_store import load_state, save_state
 
@@ -44,16 +45,14 @@ def sparse_history(pairs: int, seed: int) -> History:
     owner = np.repeat(np.arange(pairs), counts)
     hour = rng.choice(HOURS, size=len(owner), p=share)
     key, requests = np.unique(owner * HOURS + hour, return_counts=True)
-    return cells_history(
+    cells = Cells(
         step=timedelta(hours=1),
-        start=START,
         length=HOURS,
-        pairs=names,
         pair=key // HOURS,
         position=key % HOURS,
         requests=requests.astype(np.float64),
-        zero_absent=np.ones(pairs, dtype=bool),
     )
+    return cells_history(cells, start=START, pairs=names, zero_absent=np.ones(pairs, dtype=bool))
 
 
 def measured(pairs: int) -> dict[str, Any]:
@@ -74,16 +73,15 @@ def measured(pairs: int) -> dict[str, Any]:
         _timed(row, "save_s", lambda: save_state(Path(folder), plbm.state))
         _timed(row, "load_s", lambda: load_state(Path(folder)))
     newer = sparse_history(pairs, seed=1)
-    rows = cells_history(
+    first = newer.position == 0
+    cells = Cells(
         step=newer.step,
-        start=history.end,
         length=1,
-        pairs=newer.pairs,
-        pair=np.repeat(np.arange(pairs), np.diff(newer.offsets))[newer.position == 0],
-        position=np.zeros(int((newer.position == 0).sum()), dtype=np.int64),
-        requests=newer.requests[newer.position == 0],
-        zero_absent=newer.zero_absent,
+        pair=np.repeat(np.arange(pairs), np.diff(newer.offsets))[first],
+        position=np.zeros(int(first.sum()), dtype=np.int64),
+        requests=newer.requests[first],
     )
+    rows = cells_history(cells, start=history.end, pairs=newer.pairs, zero_absent=newer.zero_absent)
     _timed(row, "update_s", lambda: plbm.update(rows))
     row |= {"history_gib": round(before, 2), "peak_gib": round(_peak_gib(), 2)}
     return row

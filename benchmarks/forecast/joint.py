@@ -30,7 +30,7 @@ from forecaster.hierarchy.shares import scaled_to
 from forecaster.models.base import stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import pretrained
-from forecaster.series.knots import STRIDES, knots, prequential
+from forecaster.series.knots import ONE_ORIGIN, knots, prequential
 from forecaster.series.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
 
 Floats = NDArray[np.float64]
@@ -134,13 +134,10 @@ def judged(panel: Panel, *, seed: int = 0) -> dict[str, dict[str, Floats]]:
 def _walked(panel: Panel, row: Floats) -> tuple[list[tuple[int, Floats]], Floats, NDArray[np.int64]]:
     """Quantiles of every row by horizon; error levels of the origins that a forecast would look back at, and the last
     rows that those needed."""
-    horizon, nets = max(SPANS), (pretrained(),)
+    horizon, pipeline = max(SPANS), replace(ONE_ORIGIN, quantile_models=(pretrained(),))
     stretch = stretch_of(row, start=panel.start, step=panel.step, seasons=seasons_of(panel.step), trained=panel.cut)
     strided = replace(stretch, horizons=knots(horizon))
-    every, some = (
-        [(h, prequential(one, h, quantile_models=nets, settings=STRIDES).quantiles) for h in knots(horizon)]
-        for one in (stretch, strided)
-    )
+    every, some = ([(h, prequential(one, h, pipeline).quantiles) for h in knots(horizon)] for one in (stretch, strided))
     n, stride = len(row), strided.stride(1)
     ends = np.arange((n - 1) % stride, n - horizon, stride) + horizon
     return every, error_levels(row, some, horizon, np.asarray(LEVELS), stride=stride), ends

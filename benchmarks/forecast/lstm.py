@@ -31,6 +31,8 @@ from forecaster.models.lstm import QuantileLstm, Training, dump, fitted, pretrai
 from forecaster.models.lstm_features import Grid
 from forecaster.models.lstm_net import NetSize
 from forecaster.rolling.walk import walk
+from forecaster.series.forecast import SeriesInput
+from forecaster.series.knots import Pipeline
 from forecaster.series.loss import pinball
 
 Floats = NDArray[np.float64]
@@ -79,13 +81,10 @@ def score(series: Series) -> dict[str, float]:
     times = (grid.start + grid.step * np.arange(len(grid.values))).astype("datetime64[s]")
     stretch = stretch_of(grid.values, start=grid.start, step=grid.step, seasons=seasons_of(grid.step), trained=cut)
     result: dict[str, float] = {}
+    given = SeriesInput(values=grid.values, times=times, step=timedelta(seconds=grid.step))
     walked = {
-        "mix without": walk(
-            grid.values, times, step=timedelta(seconds=grid.step), lead=1, start=cut, quantile_models=()
-        ),
-        "mix with": walk(
-            grid.values, times, step=timedelta(seconds=grid.step), lead=1, start=cut, quantile_models=(pretrained(),)
-        ),
+        "mix without": walk(given, lead=1, start=cut),
+        "mix with": walk(given, lead=1, start=cut, pipeline=Pipeline(quantile_models=(pretrained(),))),
     }
     for label in ("near", "day"):
         ahead = getattr(walked["mix without"], label)

@@ -23,7 +23,7 @@ from forecaster.models.base import QuantileModel, Stretch, seconds_of, stretch_o
 from forecaster.models.features import seasons_of
 from forecaster.series.conformal import dress
 from forecaster.series.forecast import short_history
-from forecaster.series.knots import SeriesSettings, prequential, scaled
+from forecaster.series.knots import Pipeline, prequential, scaled
 
 Floats = NDArray[np.float64]
 PLAIN, SHIPPED = "ours without LSTM", "ours"
@@ -63,8 +63,8 @@ def parts_of(stretch: Stretch, h: int, net: QuantileModel | None) -> dict[str, F
 
 def mixed(stretch: Stretch, h: int, parts: Mapping[str, Floats]) -> Floats:
     """The recalibrated mix (n + h, levels) of the parts."""
-    given = [Given(name=name, quantiles=quantiles) for name, quantiles in parts.items()]
-    return prequential(stretch, h, experts=(), quantile_models=given).quantiles
+    given = tuple(Given(name=name, quantiles=quantiles) for name, quantiles in parts.items())
+    return prequential(stretch, h, Pipeline(experts=(), quantile_models=given)).quantiles
 
 
 def spoken(stretch: Stretch, quantiles: Floats, rows: NDArray[np.int64], h: int) -> Floats:
@@ -125,5 +125,5 @@ def _fit_seconds(trace: Trace, h: int, net: QuantileModel | None) -> float:
     """Seconds for one forecast h steps ahead from the training alone, with the walk's settings."""
     training = replace(stretch_from(trace, trace.cut), trained=trace.cut)
     begun = time.perf_counter()
-    prequential(training, h, quantile_models=() if net is None else (net,), settings=SeriesSettings())
+    prequential(training, h, Pipeline(quantile_models=() if net is None else (net,)))
     return time.perf_counter() - begun

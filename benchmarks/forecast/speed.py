@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,8 @@ from benchmarks.forecast.peers import DECOMPOSED
 from benchmarks.memory import peak_above
 from forecaster.models.lstm import fitted
 from forecaster.models.lstm_features import Grid
-from forecaster.series.forecast import forecast_series
+from forecaster.series.forecast import SeriesInput, forecast_series
+from forecaster.series.knots import ONE_ORIGIN
 
 Floats = NDArray[np.float64]
 HOUR = 3600
@@ -47,9 +49,8 @@ def ours(values: list[Floats], *, step: int, horizon: int, train: bool) -> dict[
         nets = (fitted([Grid(values=v, start=0, step=step) for v in values], rng=rng),) if train else ()
         trained = time.process_time()
         for one in values:
-            forecast_series(
-                one, times=times, step=timedelta(seconds=step), horizon=horizon, rng=rng, quantile_models=nets
-            )
+            given = SeriesInput(values=one, times=times, step=timedelta(seconds=step))
+            forecast_series(given, horizon=horizon, rng=rng, pipeline=replace(ONE_ORIGIN, quantile_models=nets))
         done = time.process_time()
     return {"train_seconds": trained - begun, "seconds": done - begun, "memory_mib": memory()}
 

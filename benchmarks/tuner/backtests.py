@@ -25,7 +25,7 @@ from forecaster.models.base import QuantileModel, Stretch, stretch_of
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm, Training, dump, parse, pretrained
 from forecaster.models.lstm_features import Grid
-from forecaster.series.knots import Prequential, SeriesSettings, prequential
+from forecaster.series.knots import Pipeline, Prequential, prequential
 from forecaster.tuner import ACTIONS, PipelineSettings, TunerState, computing, state_of
 from forecaster.tuner.state import reference, relative_loss, reward, sizing_loss
 
@@ -164,18 +164,19 @@ def _run(
     """The past forecasts of the action, with the names of its experts."""
     if action.window_weeks is not None:
         return _windowed(stretch, h, action, lstm)
-    chosen = action.arguments((lstm,))
-    settings: SeriesSettings = chosen["settings"]
+    chosen = action.pipeline((lstm,))
+    settings = chosen.settings
     paced = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
     parts = []
-    for expert in chosen["experts"]:
+    for expert in chosen.experts:
         key = (repr(expert), str(paced.refit))
         if key not in kept:
             # One expert alone, not recalibrated: the mix is the expert itself.
-            alone = prequential(paced, h, experts=(expert,), settings=replace(settings, rate=0.0))
+            alone = prequential(paced, h, Pipeline(experts=(expert,), settings=replace(settings, rate=0.0)))
             kept[key] = _Kept(name=expert.name, quantiles=alone.quantiles)
         parts.append(kept[key])
-    return prequential(paced, h, experts=(), quantile_models=(*parts, *chosen["quantile_models"]), settings=settings)
+    models = (*parts, *chosen.quantile_models)
+    return prequential(paced, h, Pipeline(experts=(), quantile_models=models, settings=settings))
 
 
 def _windowed(stretch: Stretch, h: int, action: PipelineSettings, lstm: _Kept) -> Prequential:

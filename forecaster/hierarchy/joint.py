@@ -155,19 +155,27 @@ def _renormalised(share: Floats, rows: Ints) -> Floats:
     return np.asarray(chosen / np.maximum(chosen.sum(axis=0, keepdims=True), 1e-300))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forecasts:
+    """Forecasts of all that is modelled: `series`, `big` pairs and `wholes` of labels, in the structure's order."""
+
+    series: tuple[NodeForecast, ...]
+    big: tuple[NodeForecast, ...]
+    wholes: tuple[NodeForecast, ...]
+
+
 def joint(
+    forecasts: Forecasts,
     *,
     structure: Structure,
     node_share: Shares,
     pair_share: Shares,
     history: History,
-    series: Sequence[NodeForecast],
-    big: Sequence[NodeForecast],
-    wholes: Sequence[NodeForecast],
     paths: int,
     seed: int,
 ) -> Joint:
     """Joint paths of all modelled series and big pairs, the series scaled to the wholes of their labels."""
+    series, big, wholes = forecasts.series, forecasts.big, forecasts.wholes
     made = [*series, *big, *wholes]
     horizon = made[0].quantiles.shape[0] if made else 0
     count = int(np.clip(MOST_NUMBERS // max(len(made) * horizon, 1), 200, paths)) if made else paths

@@ -6,7 +6,8 @@ a sum takes them from its paths.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,17 +51,15 @@ def _summed_nodes(joint: Joint, key: Ints, count: int) -> Floats:
 
 def _of_series(joint: Joint, history: History, costs: Mapping[str, RequestCost]) -> DemandForecast:
     made = joint.series
-    return _forecast(
-        joint,
-        history,
-        joint.structure.series,
-        np.stack([one.quantiles for one in made]),
-        np.array(joint.paths, order="C"),
-        [one.model for one in made],
-        [one.reason for one in made],
-        [one.calibrated for one in made],
-        costs,
+    rows = _Rows(
+        names=joint.structure.series,
+        quantiles=np.stack([one.quantiles for one in made]),
+        paths=np.array(joint.paths, order="C"),
+        models=tuple(one.model for one in made),
+        reasons=tuple(one.reason for one in made),
+        calibrated=tuple(one.calibrated for one in made),
     )
+    return _forecast(joint, history, rows, costs)
 
 
 def _of_nodes(joint: Joint, history: History, costs: Mapping[str, RequestCost]) -> DemandForecast:
@@ -74,7 +73,15 @@ def _of_nodes(joint: Joint, history: History, costs: Mapping[str, RequestCost]) 
         models.append(holder.model)
         reasons.append(holder.reason if alone else f"its share of {holder.name}: {holder.reason}")
         calibrated.append(holder.calibrated)
-    return _forecast(joint, history, structure.nodes, np.stack(quantiles), paths, models, reasons, calibrated, costs)
+    rows = _Rows(
+        names=structure.nodes,
+        quantiles=np.stack(quantiles),
+        paths=paths,
+        models=tuple(models),
+        reasons=tuple(reasons),
+        calibrated=tuple(calibrated),
+    )
+    return _forecast(joint, history, rows, costs)
 
 
 def _of_sums(
@@ -83,29 +90,39 @@ def _of_sums(
     quantiles = np.stack([path_quantiles(paths[:, k]) for k in range(len(names))])
     ready = all(one.calibrated for one in joint.series)
     count = len(names)
-    return _forecast(joint, history, names, quantiles, paths, ["sum"] * count, [why] * count, [ready] * count, costs)
+    rows = _Rows(
+        names=names,
+        quantiles=quantiles,
+        paths=paths,
+        models=("sum",) * count,
+        reasons=(why,) * count,
+        calibrated=(ready,) * count,
+    )
+    return _forecast(joint, history, rows, costs)
 
 
-def _forecast(
-    joint: Joint,
-    history: History,
-    names: tuple[str, ...],
-    quantiles: Floats,
-    paths: Floats,
-    models: Sequence[str],
-    reasons: Sequence[str],
-    calibrated: Sequence[bool],
-    costs: Mapping[str, RequestCost],
-) -> DemandForecast:
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """The rows of a level: `names`, `quantiles` (rows, horizon, levels), `paths` (paths, rows, horizon), and their words."""
+
+    names: tuple[str, ...]
+    quantiles: Floats
+    paths: Floats
+    models: tuple[str, ...]
+    reasons: tuple[str, ...]
+    calibrated: tuple[bool, ...]
+
+
+def _forecast(joint: Joint, history: History, rows: _Rows, costs: Mapping[str, RequestCost]) -> DemandForecast:
     return DemandForecast(
         cutoff=joint.cutoff,
         step=history.step,
-        applications=names,
+        applications=rows.names,
         levels=LEVELS,
-        quantiles=quantiles,
-        paths=paths,
-        models=tuple(models),
-        reasons=tuple(reasons),
-        costs={name: costs[name] for name in names if name in costs},
-        calibrated=tuple(calibrated),
+        quantiles=rows.quantiles,
+        paths=rows.paths,
+        models=rows.models,
+        reasons=rows.reasons,
+        costs={name: costs[name] for name in rows.names if name in costs},
+        calibrated=rows.calibrated,
     )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from forecaster.models import Expert
 from forecaster.models.direct import Direct
 from forecaster.series.conformal import normalised
-from forecaster.series.forecast import read_stretch
+from forecaster.series.forecast import SeriesInput, read_stretch
 from forecaster.series.knots import scaled
 from forecaster.series.tail import PRIOR_SHAPE, TailShape, exceedances, shape_by_moments
 
@@ -61,7 +61,7 @@ def relative_exceedances(values: Floats, *, start: datetime, step: timedelta) ->
     """
     first = np.datetime64(start.replace(tzinfo=None), "s")
     times = first + np.arange(len(values)) * np.timedelta64(round(step.total_seconds()), "s")
-    stretch = read_stretch(values, times=times, step=step, horizons=(AHEAD,))
+    stretch = read_stretch(SeriesInput(values=values, times=times, step=step), horizons=(AHEAD,))
     here = scaled(stretch, EXPERT.power)[1]
     errors, _ = normalised(EXPERT.model.ahead(here, AHEAD), here, AHEAD)
     known = np.sort(errors[np.isfinite(errors)])

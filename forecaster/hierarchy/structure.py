@@ -21,6 +21,7 @@ from forecaster.hierarchy.shares import Shares, estimate_shares
 from forecaster.history.assemble import cells_history
 from forecaster.history.censoring import uncensored
 from forecaster.history.history import Bools, Floats, History, Ints
+from forecaster.history.rows import Cells
 from forecaster.models.features import seasons_of
 
 #: Up to this many series, sparse nodes are modelled alone too.
@@ -177,16 +178,15 @@ def node_shares(history: History, structure: Structure) -> Shares:
     known = np.isfinite(history.requests)
     key = structure.codes[owner[known]] * max(history.length, 1) + history.position[known]
     cells, inverse = np.unique(key, return_inverse=True)
-    merged = cells_history(
+    merged = Cells(
         step=history.step,
-        start=history.start,
         length=history.length,
-        pairs=[("", name) for name in structure.nodes],
         pair=cells // max(history.length, 1),
         position=cells % max(history.length, 1),
         requests=np.bincount(inverse, weights=history.requests[known], minlength=len(cells)).astype(np.float64),
     )
-    return estimate_shares(merged, structure.holder, len(structure.series))
+    nodes = cells_history(merged, start=history.start, pairs=[("", name) for name in structure.nodes])
+    return estimate_shares(nodes, structure.holder, len(structure.series))
 
 
 def pair_shares(history: History, structure: Structure) -> Shares:

@@ -19,33 +19,29 @@ from forecaster.history.measured import MEASURED, numbers, read_measurements, un
 from forecaster.history.outages import with_outages
 from forecaster.history.quality import Finding, Quality
 from forecaster.history.retries import are_events, retries
-from forecaster.history.rows import SeriesRows
+from forecaster.history.rows import Cells, SeriesRows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def cells_history(
+    cells: Cells,
     *,
-    step: timedelta,
     start: datetime,
-    length: int,
     pairs: Sequence[Pair],
-    pair: Ints,
-    position: Ints,
-    requests: Floats,
-    censored: Bools | None = None,
     zero_absent: Bools | None = None,
     unrecorded: Bools | None = None,
-    utilisation: Mapping[str, Floats] | None = None,
     measurements: pd.DataFrame | None = None,
     quality: Quality | None = None,
 ) -> History:
-    """A history from loose cells in any order, one cell per (pair, step) at most; `pairs` must be sorted.
+    """A history that begins at `start` from cells in any order, one per pair and step at most; `pairs` must be sorted.
 
-    Raises `HistoryError` where two cells claim the same step of a pair or a position is outside the history.
+    `zero_absent` (P,), `unrecorded` (n,), `measurements` and `quality` are as in `History`. Raises `HistoryError` where
+    two cells claim the same step of a pair, or a position is outside the history.
     """
+    pair, position, length = cells.pair, cells.position, cells.length
     if len(position) and (position.min() < 0 or position.max() >= length):
-        raise HistoryError(f"the history has {length} steps, but a row lies outside them; mend its start or length.")
+        raise HistoryError(f"the history has {length} steps, but a row lies outside them; fix its start or length.")
     key = pair.astype(np.int64, copy=False) * max(length, 1) + position
     order = _order(key, len(pairs) * length)
     pair, position, key = pair[order], position[order], key[order]
@@ -53,17 +49,17 @@ def cells_history(
         raise HistoryError("the history holds two values for the same user, application and step; merge them first.")
     sizes = np.bincount(pair, minlength=len(pairs))
     history = History(
-        step=step,
+        step=cells.step,
         start=start,
         length=length,
         pairs=tuple(pairs),
         offsets=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
         position=position.astype(np.int64, copy=False),
-        requests=requests[order].astype(np.float64, copy=False),
-        censored=np.zeros(len(pair), dtype=bool) if censored is None else censored[order],
+        requests=cells.requests[order].astype(np.float64, copy=False),
+        censored=np.zeros(len(pair), dtype=bool) if cells.censored is None else cells.censored[order],
         zero_absent=np.zeros(len(pairs), dtype=bool) if zero_absent is None else zero_absent,
         unrecorded=np.zeros(length, dtype=bool) if unrecorded is None else unrecorded,
-        utilisation={name: values[order] for name, values in (utilisation or {}).items()},
+        utilisation={name: values[order] for name, values in cells.utilisation.items()},
         measurements=pd.DataFrame() if measurements is None else measurements,
     )
     return replace(history, quality=replace(history, quality=quality or Quality()).described())
@@ -85,9 +81,8 @@ def _order(key: Ints, slots: int) -> Ints | slice:
 def empty_history(step: timedelta, start: datetime) -> History:
     """A history without rows, pairs or steps, from which every forecast is the prior."""
     nothing = np.zeros(0, dtype=np.int64)
-    return cells_history(
-        step=step, start=aligned(start, step), length=0, pairs=(), pair=nothing, position=nothing, requests=np.zeros(0)
-    )
+    cells = Cells(step=step, length=0, pair=nothing, position=nothing, requests=np.zeros(0))
+    return cells_history(cells, start=aligned(start, step), pairs=())
 
 
 def history_from_frame(
@@ -163,23 +158,17 @@ def series_history(
     quality: Quality | None = None,
 ) -> History:
     """A history from rows of the series format, cleaned as `clean_series` says."""
-    cells = clean_series(
+    cleaned = clean_series(
         rows, step=step, until=until, now=now, absent_is_zero=absent_is_zero, counters=counters, mean=mean
     )
     base = quality or Quality()
     base = replace(base, rows=max(base.rows, len(rows.micros)))
     return cells_history(
-        step=cells.step,
-        start=EPOCH + cells.first * cells.step,
-        length=cells.length,
+        cleaned.cells,
+        start=EPOCH + cleaned.first * cleaned.cells.step,
         pairs=rows.pairs,
-        pair=cells.pair,
-        position=cells.position,
-        requests=cells.requests,
-        censored=cells.censored,
         zero_absent=np.full(len(rows.pairs), absent_is_zero),
-        utilisation=cells.utilisation,
-        quality=base.with_findings(cells.findings),
+        quality=base.with_findings(cleaned.findings),
     )
 
 
@@ -211,14 +200,17 @@ def _event_history(
     length = max(0, last - first + 1)
     key, counts = np.unique(codes[keep][inside] * max(length, 1) + (bins[inside] - first), return_counts=True)
     events, odd = read_measurements(frame[[c for c in SAMPLED if c in frame.columns]], "events")
-    return cells_history(
+    cells = Cells(
         step=step,
-        start=EPOCH + first * step,
         length=length,
-        pairs=pairs,
         pair=key // max(length, 1),
         position=key % max(length, 1),
         requests=counts.astype(np.float64),
+    )
+    return cells_history(
+        cells,
+        start=EPOCH + first * step,
+        pairs=pairs,
         zero_absent=np.ones(len(pairs), dtype=bool),
         measurements=events[keep].reset_index(drop=True) if len(events.columns) > 2 else pd.DataFrame(),
         quality=Quality(rows=len(frame)).with_findings([*findings, *odd]),
@@ -257,24 +249,21 @@ def extended(older: History, newer: History, *, add: bool = False) -> History:
         zero_absent[[place[p] for p in history.pairs]] |= history.zero_absent
         offset = (history.start - start) // older.step
         unrecorded[offset : offset + history.length] &= history.unrecorded
-    names = sorted({*older.utilisation, *newer.utilisation})
-    return cells_history(
+    cells = Cells(
         step=older.step,
-        start=start,
         length=length,
-        pairs=pairs,
         pair=pair[first],
         position=position[first],
         requests=values,
         censored=censored[first].astype(bool),
+        utilisation=_both_utilisations(older, newer, first),
+    )
+    return cells_history(
+        cells,
+        start=start,
+        pairs=pairs,
         zero_absent=zero_absent,
         unrecorded=unrecorded,
-        utilisation={
-            name: np.concatenate([h.utilisation.get(name, np.full(len(h.requests), np.nan)) for h in (newer, older)])[
-                first
-            ]
-            for name in names
-        },
         measurements=pd.concat([older.measurements, newer.measurements], ignore_index=True)
         if len(older.measurements) and len(newer.measurements)
         else (newer.measurements if len(newer.measurements) else older.measurements),
@@ -285,6 +274,15 @@ def extended(older: History, newer: History, *, add: bool = False) -> History:
             rows=older.quality.rows + newer.quality.rows,
         ),
     )
+
+
+def _both_utilisations(older: History, newer: History, first: Ints) -> dict[str, Floats]:
+    """Utilisation by name at the places `first` of the newer and then the older history's cells, NaN where not measured."""
+    out = {}
+    for name in sorted({*older.utilisation, *newer.utilisation}):
+        both = [history.utilisation.get(name, np.full(len(history.requests), np.nan)) for history in (newer, older)]
+        out[name] = np.concatenate(both)[first]
+    return out
 
 
 def _replaced(requests: Floats, first: Ints, cell: Ints) -> Finding:

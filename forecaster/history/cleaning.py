@@ -21,7 +21,7 @@ from forecaster.history.history import Bools, Floats, Ints, Pair
 from forecaster.history.measured import negative as negative_values
 from forecaster.history.measured import without_negatives
 from forecaster.history.quality import Finding
-from forecaster.history.rows import Cells, SeriesRows
+from forecaster.history.rows import Cells, Cleaned, SeriesRows
 
 HOUR = 3_600_000_000
 MICROSECOND = timedelta(microseconds=1)
@@ -43,7 +43,7 @@ def clean_series(
     absent_is_zero: bool = False,
     counters: bool = False,
     mean: bool = False,
-) -> Cells:
+) -> Cleaned:
     """Cells of `step` (None: the source's own) from `rows`, at most up to `until`; see the module's rule.
 
     Rows at or after `now` are left out too, but the history ends where the rest of the source does. `mean` averages
@@ -168,7 +168,7 @@ def _differences(rows: SeriesRows, step: timedelta | None, absent_is_zero: bool,
 
 def _binned(
     rows: SeriesRows, own: Ints, size: int, until: datetime | None, zero: bool, mean: bool, found: list[Finding]
-) -> Cells:
+) -> Cleaned:
     bins = rows.micros // size
     first, last = (int(bins.min()), int(bins.max())) if len(bins) else (0, -1)
     if until is not None:
@@ -192,17 +192,16 @@ def _binned(
     found.append(_finding("incomplete-step", short.sum(), treatment))
     value, censored = _offered(rows, cell, value, found)
     _describe(rows.pairs, pair, position, value, zero, found)
-    return Cells(
+    cells = Cells(
         step=timedelta(microseconds=size),
-        first=first,
         length=max(0, last - first + 1),
         pair=pair,
         position=position,
         requests=value,
         censored=censored,
         utilisation={name: _means(values, cell, len(pair)) for name, values in rows.utilisation.items()},
-        findings=tuple(f for f in found if f.count),
     )
+    return Cleaned(cells=cells, first=first, findings=tuple(f for f in found if f.count))
 
 
 def _values(

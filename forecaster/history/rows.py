@@ -45,14 +45,31 @@ class SeriesRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """One cell per pair and step: `position` counts from step number `first` (since 1970)."""
+    """Values per pair and step, of a history of `length` steps.
+
+    Attributes:
+        step: length of a step.
+        length: number of steps.
+        pair: (cells,) place of the pair in the history's pairs.
+        position: (cells,) number of the step, from 0.
+        requests: (cells,) offered requests in the step, NaN where known to be missing.
+        censored: (cells,) True where demand is at least `requests`; None: nowhere.
+        utilisation: (cells,) means by name, NaN where not measured.
+    """
 
     step: timedelta
-    first: int
     length: int
     pair: Ints
     position: Ints
     requests: Floats
-    censored: Bools
-    utilisation: Mapping[str, Floats]
+    censored: Bools | None = None
+    utilisation: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """What cleaning made of rows: `cells`, which begin at step number `first` since 1970, and its `findings`."""
+
+    cells: Cells
+    first: int
     findings: tuple[Finding, ...]

@@ -22,7 +22,8 @@ from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError, ModelStoreError
 from forecaster.models.base import Stretch
 from forecaster.models.features import read_at
-from forecaster.models.lstm_features import HIGHEST, Grid, Samples, concatenate, samples
+from forecaster.models.lstm_features import Grid, Samples, concatenate, samples
+from forecaster.models.lstm_lags import HIGHEST
 from forecaster.models.lstm_net import NetSize, Weights, initial_weights, run, train, weight_names, weight_shapes
 
 Floats = NDArray[np.float64]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.models.features import causal_fill
+from forecaster.models.lstm_lags import HIGHEST, Seen, candidates, changes, lags_of, trailing_mean
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -21,10 +22,7 @@ DAY_SECONDS = 86_400
 #: Steps of the recent window that the LSTM reads one by one; longer memory comes in through the daily and weekly lags.
 WINDOW = 24
 WINDOW_CHANNELS = 5
-CANDIDATES = 10
 COVARIATES = 22
-#: log1p(demand / level) is cut here, at 99 times the level: one spike must not outweigh a whole series in training.
-HIGHEST = 4.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +86,6 @@ def concatenate(parts: list[Samples]) -> Samples:
     )
 
 
-def _trailing_mean(total: Floats, ends: Ints, length: int) -> Floats:
-    """Mean of the `length` values that end with `ends` (fewer at the start); `total` is the cumulative sum from 0."""
-    starts = np.maximum(ends + 1 - length, 0)
-    return np.asarray((total[ends + 1] - total[starts]) / np.maximum(ends + 1 - starts, 1))
-
-
 def samples(grid: Grid, origins: Ints, horizons: Ints) -> Samples:
     """Features of `origins` (n,) positions of the last known step, for `horizons` (n, k) ≥ 1 steps ahead.
 
@@ -102,93 +94,34 @@ def samples(grid: Grid, origins: Ints, horizons: Ints) -> Samples:
     count = len(grid.values)
     if len(origins) and (origins.min() < 0 or origins.max() >= count):
         raise ValueError(f"origins must lie in 0..{count - 1}")
-    day, week = grid.day, 7 * grid.day
-    filled = np.maximum(causal_fill(grid.values, (week, day)), 0.0)
-    total = np.concatenate([[0.0], np.cumsum(filled)])
+    day = grid.day
+    filled = np.maximum(causal_fill(grid.values, (7 * day, day)), 0.0)
     sizes = _levels(filled, day)
     levels = np.where(sizes > 0, sizes, 1.0)
     level = levels[origins]
-    column = level[:, None]
-
-    def scaled(raw: Floats, by: Floats = column) -> Floats:
-        return np.minimum(np.log1p(np.maximum(raw, 0.0) / by), HIGHEST)
-
-    def at(positions: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-        """Values at positions, the trailing weekly mean where the series had not begun; and where it had."""
-        known = positions >= 0
-        return np.where(known, filled[np.maximum(positions, 0)], np.broadcast_to(column, positions.shape)), known
-
-    targets = origins[:, None] + horizons
-    days_back = -(-horizons // day)
-    weeks_back = -(-horizons // week)
-    day1, has_day = at(targets - day * days_back)
-    day2, _ = at(targets - day * (days_back + 1))
-    week1, has_week = at(targets - week * weeks_back)
-    daily = np.mean(
-        [
-            np.where(targets - day * (days_back + j) >= 0, at(targets - day * (days_back + j))[0], day1)
-            for j in range(7)
-        ],
-        axis=0,
+    seen = Seen(
+        filled=filled, total=np.concatenate([[0.0], np.cumsum(filled)]), origins=origins, horizons=horizons, level=level
     )
-    weekly_parts = [
-        np.where(targets - week * (weeks_back + j) >= 0, at(targets - week * (weeks_back + j))[0], week1)
-        for j in range(4)
-    ]
-    weekly = np.mean(weekly_parts, axis=0)
-    # A few steps either side of last week's hour: at five minutes one step is mostly noise.
-    half = max(1, day // 48)
-    around = np.minimum(targets - week * weeks_back + half, origins[:, None])
-    near = np.where(has_week, _trailing_mean(total, np.maximum(around, 0), 2 * half + 1), daily)
-    recent = _trailing_mean(total, origins, max(2, day // 24))[:, None]
-    shape = horizons.shape
-
-    def recent_ago(lag: int) -> Floats:
-        ends = origins - lag
-        past = _trailing_mean(total, np.maximum(ends, 0), max(2, day // 24))
-        return np.where(ends >= 0, past, recent[:, 0])[:, None]
-
-    last = scaled(filled[origins][:, None])
-    shift_day = scaled(recent) - scaled(recent_ago(day))
-    shift_week = scaled(recent) - scaled(recent_ago(week))
-    weekly_log, day1_log, week1_log = scaled(weekly), scaled(day1), scaled(week1)
-    candidates = np.stack(
-        [
-            np.broadcast_to(last, shape),
-            np.broadcast_to(scaled(recent), shape),
-            np.broadcast_to(scaled(_trailing_mean(total, origins, day)[:, None]), shape),
-            day1_log,
-            scaled(daily),
-            week1_log,
-            weekly_log,
-            scaled(near),
-            np.clip(day1_log + shift_day, 0.0, HIGHEST),
-            np.clip(weekly_log + shift_week, 0.0, HIGHEST),
-        ],
-        axis=2,
-    )
+    lags = lags_of(seen, day)
+    shifts = seen.scaled(seen.recent(0, day)) - seen.scaled(seen.recent(day, day))
+    weekly_shifts = seen.scaled(seen.recent(0, day)) - seen.scaled(seen.recent(7 * day, day))
     spread = _spread(filled, levels, day)[origins]
-    covariates = _covariates(grid, filled, targets, horizons, has_day & has_week, level, spread)
-    extra = np.stack(
+    covariates = np.concatenate(
         [
-            day1_log - scaled(day2),
-            week1_log - weekly_log,
-            shift_day + 0 * week1_log,
-            shift_week + 0 * week1_log,
-            last - week1_log,
+            _covariates(grid, filled, seen.targets, horizons, lags.known, level, spread),
+            changes(seen, lags, shifts, weekly_shifts),
         ],
         axis=2,
     )
-    covariates = np.concatenate([covariates, extra], axis=2)
-    inside = (targets < count) & (sizes[origins] > 0)[:, None]
-    truth = np.where(inside, grid.values[np.minimum(targets, count - 1)], np.nan)
+    inside = (seen.targets < count) & (sizes[origins] > 0)[:, None]
+    truth = np.where(inside, grid.values[np.minimum(seen.targets, count - 1)], np.nan)
     return Samples(
         window=_window(grid, filled, origins, level, day).astype(np.float32),
         covariates=covariates.astype(np.float32),
-        candidates=candidates.astype(np.float32),
-        spread=np.broadcast_to(spread[:, None, None], (*shape, 1)).astype(np.float32),
+        candidates=candidates(seen, lags, shifts, weekly_shifts, day).astype(np.float32),
+        spread=np.broadcast_to(spread[:, None, None], (*horizons.shape, 1)).astype(np.float32),
         level=level,
-        target=scaled(truth).astype(np.float32),
+        target=seen.scaled(truth).astype(np.float32),
     )
 
 
@@ -200,8 +133,8 @@ def _levels(filled: Floats, day: int) -> Floats:
     """
     total = np.concatenate([[0.0], np.cumsum(filled**2)])
     ends = np.arange(len(filled))
-    size = np.maximum(_trailing_mean(total, ends, 7 * day), 0.0625 * _trailing_mean(total, ends, 28 * day))
-    size = np.maximum(size, 0.0025 * _trailing_mean(total, ends, max(len(filled), 1)))
+    size = np.maximum(trailing_mean(total, ends, 7 * day), 0.0625 * trailing_mean(total, ends, 28 * day))
+    size = np.maximum(size, 0.0025 * trailing_mean(total, ends, max(len(filled), 1)))
     return np.asarray(np.sqrt(np.maximum(size, 0.0)))
 
 
@@ -214,7 +147,7 @@ def _spread(filled: Floats, levels: Floats, day: int) -> Floats:
     season = np.where(rows >= 7 * day, 7 * day, np.where(rows >= day, day, np.minimum(rows, 1)))
     change = np.abs(np.log1p(filled / levels) - np.log1p(filled[rows - season] / levels))
     total = np.concatenate([[0.0], np.cumsum(change)])
-    return np.asarray(np.clip(_trailing_mean(total, rows, 7 * day), 0.0, 3.0) + 0.02)
+    return np.asarray(np.clip(trailing_mean(total, rows, 7 * day), 0.0, 3.0) + 0.02)
 
 
 def _window(grid: Grid, filled: Floats, origins: Ints, level: Floats, day: int) -> Floats:
@@ -250,7 +183,7 @@ def _covariates(
     week_clock = 2 * np.pi * ((seconds - 4 * DAY_SECONDS) % (7 * DAY_SECONDS)) / (7 * DAY_SECONDS)
     zero_total = np.concatenate([[0.0], np.cumsum(filled == 0)])
     origins = targets[:, 0] - horizons[:, 0]
-    zeros = _trailing_mean(zero_total, origins, 7 * grid.day)
+    zeros = trailing_mean(zero_total, origins, 7 * grid.day)
     per_origin = np.stack(
         [
             np.clip(np.log10(level), -3.0, 3.0) / 3.0,

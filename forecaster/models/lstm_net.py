@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError
-from forecaster.models.lstm_features import CANDIDATES, COVARIATES, HIGHEST, WINDOW, WINDOW_CHANNELS, Samples
+from forecaster.models.lstm_features import COVARIATES, WINDOW, WINDOW_CHANNELS, Samples
+from forecaster.models.lstm_lags import CANDIDATES, HIGHEST
 
 Floats = NDArray[np.float64]
 Weights = dict[str, NDArray[np.float32]]

@@ -22,7 +22,7 @@ import pandas as pd
 
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.errors import ForecastError
-from forecaster.hierarchy.joint import Joint, joint
+from forecaster.hierarchy.joint import Forecasts, Joint, joint
 from forecaster.hierarchy.levels import at_level
 from forecaster.hierarchy.modelled import Modelled, modelled, names_of, net_of, prior_of, tail_of
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
@@ -224,15 +224,17 @@ class PLBM:
         if not longer:
             self._state = replace(state, fresh=fresh)
         series, wholes = len(self.structure.series), len(self.structure.wholes)
-        made = [fresh[name] for name in names]
+        made = tuple(fresh[name] for name in names)
         self._joint = joint(
+            Forecasts(
+                series=made[:series],
+                big=made[series : len(made) - wholes],
+                wholes=made[len(made) - wholes :],
+            ),
             structure=self.structure,
             node_share=node_shares(state.history, self.structure),
             pair_share=pair_shares(state.history, self.structure),
             history=state.history,
-            series=made[:series],
-            big=made[series : len(made) - wholes],
-            wholes=made[len(made) - wholes :],
             paths=state.settings.paths,
             seed=state.settings.seed,
         )

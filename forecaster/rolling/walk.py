@@ -1,25 +1,19 @@
 """One pool walked step by step: at every step the quantiles that were possible with the data of then.
 
 For each test step t: the forecast made with cutoff t - (1 + lead) steps (one step to see, `lead` to boot), and for hourly
-origins the one made 24 hours before. All of it follows from `pipeline.prequential`, whose row t reads nothing newer
+origins the one made 24 hours before. All of it follows from `knots.prequential`, whose row t reads nothing newer
 than t - h: changing, blanking or removing later rows changes no earlier forecast, to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.demand import LEVELS
-from forecaster.models import MODELS, Expert
-from forecaster.models.base import QuantileModel, seconds_of, stretch_of
-from forecaster.models.features import seasons_of
-from forecaster.series.forecast import short_history
-from forecaster.series.knots import SeriesSettings, prequential
+from forecaster.series.forecast import SeriesInput, short_history
+from forecaster.series.knots import EVERY_ROW, Pipeline, prequential
 
 Floats = NDArray[np.float64]
 
@@ -54,40 +48,19 @@ class WalkForecast:
 
 
 def walk(
-    y: Floats,
-    times: NDArray[np.datetime64],
-    *,
-    step: timedelta,
-    lead: int,
-    start: int,
-    levels: tuple[float, ...] = LEVELS,
-    experts: Sequence[Expert] = MODELS,
-    quantile_models: Sequence[QuantileModel] = (),
-    settings: SeriesSettings | None = None,
-    covariates: Floats | None = None,
-    far: bool = True,
+    series: SeriesInput, *, lead: int, start: int, pipeline: Pipeline = EVERY_ROW, far: bool = True
 ) -> WalkForecast:
-    """Walk `y` (n,) (requests per step, NaN where unknown, regular grid `times`) from row `start` on.
+    """Walk `series` from row `start` on.
 
     Rows before `start` are training; constants come from them alone. `far` False leaves out the 24 h forecasts.
     Seconds, not minutes: 8 weeks of 5-minute steps take about as long as one ARIMA fit.
     """
-    length = round(step.total_seconds())
-    settings = settings or SeriesSettings()
-    stretch = stretch_of(
-        y,
-        start=int(seconds_of(times[:1])[0]) if len(times) else 0,
-        step=length,
-        seasons=seasons_of(length),
-        trained=start,
-        known=covariates,
-    )
-    stretch = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
+    levels, length = pipeline.levels, series.step_seconds
+    stretch = series.stretch(trained=start)
+    stretch = replace(stretch, refit=max(1, round(stretch.refit * pipeline.settings.refit_days)))
 
     def ahead(h: int, first: int, every: int) -> AheadForecast:
-        made = prequential(
-            stretch, h, levels=levels, experts=experts, quantile_models=quantile_models, settings=settings
-        )
+        made = prequential(stretch, h, pipeline)
         rows = np.arange(first, len(stretch) + h, every)
         quantiles = made.quantiles[rows]
         for i in np.flatnonzero(~np.isfinite(quantiles).all(axis=1)):

@@ -1,10 +1,12 @@
 """From point forecasts to calibrated quantiles, and keeping them calibrated.
 
-`dress` gives a model's prequential forecasts quantiles from its own past errors, divided by a scale that is predicted
-for the step (time of day, level, recent errors): normalised split conformal prediction, with the finite-sample order
-statistic ceil((n + 1)q) where n ≥ 1/(1 - q) - 1 and a generalised Pareto tail where not. `recalibrate` then moves the
-level at which the quantile function is read so that each level is undershot as often as it should, under drift as well
-(adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos et al. 2023).
+- `dress` gives a model's prequential forecasts quantiles from its own past errors, divided by a scale that is predicted
+  for the step (time of day, level, recent errors). This is normalised split conformal prediction, with the finite-sample
+  order statistic ceil((n + 1)q) where n ≥ 1/(1 - q) - 1 and a generalised Pareto tail where not.
+- `recalibrate` moves the level at which the quantile function is read, so that each level is undershot as often as it
+  should be, under drift as well (adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos et
+  al. 2023).
+
 Everything is known h steps late: a residual of step t first counts for forecasts of steps ≥ t + h.
 """
 
@@ -111,25 +113,19 @@ def dress(point: Floats, stretch: Stretch, h: int, levels: Floats, usual: float 
     return out
 
 
-def recalibrate(
-    quantiles: Floats,
-    values: Floats,
-    observed: NDArray[np.bool_],
-    rows: NDArray[np.int64],
-    h: int,
-    levels: Floats,
-    *,
-    rate: float,
-    block: int,
-) -> Floats:
+def recalibrate(quantiles: Floats, stretch: Stretch, h: int, levels: Floats, *, rate: float, block: int) -> Floats:
     """Quantiles (k, levels) read at levels that adapt so that each is undershot as often as its name says.
 
-    `quantiles` are the mix's at the target `rows` (k,), `values` (n,) the truth, both in requests. The level that is read
-    moves by `rate`·(level - share undershot) per known row, at most four fifths of the way to 0 or 1; it is held for
-    `block` steps. Each third of the load (by the median among the newest known rows) has its own: its own rows move it in
-    full, all rows by `COMMON` as well. A value that lies on a quantile moves nothing: where demand repeats exactly many
-    levels have the same quantile, and a hit there does not say which level it was.
+    `quantiles` (k, levels) are the mix's of `stretch.asked(h)`, in requests, as the stretch is.
+
+    - The level that is read moves by `rate`·(level - share undershot) per known row, at most four fifths of the way to 0 or
+      1. It is held for `block` steps.
+    - Each third of the load (by the median among the newest known rows) has its own: its own rows move it in full, all rows
+      by `COMMON` as well.
+    - A value that lies on a quantile moves nothing. Where demand repeats exactly many levels have the same quantile, and a
+      hit there does not say which level it was.
     """
+    values, observed, rows = stretch.values, stretch.observed, stretch.asked(h)
     read = np.tile(levels, (3, 1))
     low, high = 0.2 * levels, 1 - 0.2 * (1 - levels)
     inner = np.minimum(np.searchsorted(levels, [0.05 - 1e-9, 0.95 - 1e-9]), len(levels) - 1)

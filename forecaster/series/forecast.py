@@ -13,11 +13,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.demand import LEVELS
-from forecaster.models import MODELS, Expert
-from forecaster.models.base import QuantileModel, Stretch, seconds_of, stretch_of
+from forecaster.models.base import Stretch, seconds_of, stretch_of
 from forecaster.models.features import seasons_of
-from forecaster.series.knots import STRIDES, Prequential, SeriesSettings, knots, prequential
+from forecaster.series.knots import ONE_ORIGIN, STRIDES, Pipeline, Prequential, SeriesSettings, knots, prequential
 from forecaster.series.paths import KEPT_ORIGINS, draw_ranks, error_levels, paths_from_ranks
 from forecaster.series.reasons import reason, recent_coverage, spoken
 
@@ -25,6 +23,58 @@ Floats = NDArray[np.float64]
 #: Rows that a forecast reads at most, and weeks: older ones cost time and say little.
 LONGEST_ROWS = 20_000
 LONGEST_WEEKS = 16
+#: Known values without which no model is asked.
+FEWEST_KNOWN = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesInput:
+    """One series as a forecast is asked for it.
+
+    Attributes:
+        values: (n,) requests per step on a regular grid, NaN where unknown; n may be 0.
+        times: (n,) start of each step, UTC.
+        step: length of a step.
+        seasons: season lengths in steps, ascending; None: day and week as they fit the step.
+        covariates: (n + horizon, k) known in advance, or None.
+    """
+
+    values: Floats
+    times: NDArray[np.datetime64]
+    step: timedelta
+    seasons: tuple[int, ...] | None = None
+    covariates: Floats | None = None
+
+    @property
+    def step_seconds(self) -> int:
+        """Seconds per step."""
+        return round(self.step.total_seconds())
+
+    @property
+    def start(self) -> int:
+        """Seconds since 1970 of the first step; 0 without any."""
+        return int(seconds_of(self.times[:1])[0]) if len(self.times) else 0
+
+    def spans(self) -> tuple[int, ...]:
+        """Season lengths in steps."""
+        return seasons_of(self.step_seconds) if self.seasons is None else self.seasons
+
+    def newest(self, rows: int) -> SeriesInput:
+        """The series from its newest `rows` rows on."""
+        first = max(0, len(self.values) - rows)
+        covariates = None if self.covariates is None else self.covariates[first:]
+        return replace(self, values=self.values[first:], times=self.times[first:], covariates=covariates)
+
+    def stretch(self, trained: int) -> Stretch:
+        """The series as models see it, with `trained` rows of training."""
+        return stretch_of(
+            np.asarray(self.values, dtype=float),
+            start=self.start,
+            step=self.step_seconds,
+            seasons=self.spans(),
+            trained=trained,
+            known=self.covariates,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,68 +117,52 @@ def short_history(known: Floats, horizon: int, levels: tuple[float, ...], prior:
 
 
 def forecast_series(
-    y: Floats,
+    series: SeriesInput,
     *,
-    times: NDArray[np.datetime64],
-    step: timedelta,
     horizon: int,
-    seasons: tuple[int, ...] | None = None,
-    covariates: Floats | None = None,
-    levels: tuple[float, ...] = LEVELS,
-    n_paths: int = 200,
     rng: np.random.Generator,
-    experts: Sequence[Expert] = MODELS,
-    quantile_models: Sequence[QuantileModel] = (),
-    settings: SeriesSettings | None = None,
+    n_paths: int = 200,
+    pipeline: Pipeline = ONE_ORIGIN,
     prior: Floats | None = None,
     horizons: Sequence[int] | None = None,
 ) -> SeriesForecast:
-    """Quantiles and joint paths of the `horizon` steps after the last row of `y`.
+    """Quantiles and joint paths of the `horizon` steps after the last row of the series.
 
-    Args:
-        y: (n,) requests per step on a regular grid, NaN where unknown; n may be 0.
-        times: (n,) start of each step, UTC.
-        step: length of a step.
-        seasons: season lengths in steps, ascending; None: day and week as they fit the step.
-        covariates: (n + horizon, k) known in advance, or None.
-        prior: (levels,) quantiles of a step for a history that is too short.
-        horizons: steps ahead that are modelled, ascending up to `horizon`; None: `knots`.
+    `prior` (levels,) are quantiles of a step for a history that is too short. `horizons` are the steps ahead that are
+    modelled, ascending up to `horizon`; None: `knots`.
     """
-    asked = tuple(horizons or knots(horizon))
-    one = read_stretch(
-        y, times=times, step=step, horizons=asked, seasons=seasons, covariates=covariates, settings=settings
-    )
+    levels = pipeline.levels
+    one = read_stretch(series, horizons=tuple(horizons or knots(horizon)), settings=pipeline.settings)
     known = one.values[one.observed]
-    history: list[Prequential] = []
-    quantiles = np.full((horizon, len(levels)), np.nan)
-    if len(known) >= 8:
-        first = 0
-        for h in one.horizons:
-            made = prequential(
-                one, h, levels=levels, experts=experts, quantile_models=quantile_models, settings=settings or STRIDES
-            )
-            history.append(made)
-            quantiles[first:h] = made.quantiles[len(one) + first : len(one) + h]
-            first = h
+    history = tuple(prequential(one, h, pipeline) for h in one.horizons) if len(known) >= FEWEST_KNOWN else ()
+    quantiles = _joined(history, len(one), horizon, levels)
     mute = ~np.isfinite(quantiles).all(axis=1)
     if mute.any():
         quantiles[mute] = short_history(known, int(mute.sum()), levels, prior)
     quantiles = np.maximum(np.maximum.accumulate(quantiles, axis=1), 0.0)
     ranks = draw_ranks([_normal_scores(one, history, horizon, levels)], n_paths, horizon, rng)[:, 0]
-    paths = paths_from_ranks(ranks, quantiles, np.asarray(levels))
-    ready = bool(history) and not mute.all()
     coverage = recent_coverage(one, history[0].h, history[0].quantiles, levels) if history else None
+    ready = bool(history) and not mute.all()
     weights = dict(zip(history[0].names, _weight(history).tolist(), strict=True)) if ready else {}
+    residuals = _fewest_residuals(one, history)
     return SeriesForecast(
         quantiles=quantiles,
-        paths=paths,
+        paths=paths_from_ranks(ranks, quantiles, np.asarray(levels)),
         model=spoken(weights),
-        reason=reason(
-            one, weights, coverage, residuals=_fewest_residuals(one, history), tail=(settings or STRIDES).tail
-        ),
+        reason=reason(one, weights, coverage, residuals=residuals, tail=pipeline.settings.tail),
         calibrated=ready and not mute.any() and coverage is not None and coverage >= 0.8,
-        history=tuple(history),
+        history=history,
     )
+
+
+def _joined(history: Sequence[Prequential], n: int, horizon: int, levels: tuple[float, ...]) -> Floats:
+    """Quantiles (horizon, levels) after row n: each step from the next longer modelled horizon, NaN where there is none."""
+    quantiles = np.full((horizon, len(levels)), np.nan)
+    first = 0
+    for made in history:
+        quantiles[first : made.h] = made.quantiles[n + first : n + made.h]
+        first = made.h
+    return quantiles
 
 
 def most_rows(seasons: tuple[int, ...]) -> int:
@@ -136,30 +170,11 @@ def most_rows(seasons: tuple[int, ...]) -> int:
     return min(LONGEST_ROWS, LONGEST_WEEKS * seasons[1]) if len(seasons) > 1 else LONGEST_ROWS
 
 
-def read_stretch(
-    y: Floats,
-    *,
-    times: NDArray[np.datetime64],
-    step: timedelta,
-    horizons: tuple[int, ...],
-    seasons: tuple[int, ...] | None = None,
-    covariates: Floats | None = None,
-    settings: SeriesSettings | None = None,
-) -> Stretch:
-    """The stretch of the newest rows of `y` (n,), cut to what a forecast reads at most; as `forecast_series` asks it."""
-    length = round(step.total_seconds())
-    spans = seasons_of(length) if seasons is None else seasons
-    first = max(0, len(y) - most_rows(spans))
-    stretch = stretch_of(
-        np.asarray(y, dtype=float)[first:],
-        start=int(seconds_of(times)[first]) if len(times) else 0,
-        step=length,
-        seasons=spans,
-        trained=len(y) - first,
-        known=None if covariates is None else covariates[first:],
-    )
-    refit = (settings or STRIDES).refit_days
-    refit_steps = max(1, min(round(stretch.refit * refit), len(stretch) // 12))
+def read_stretch(series: SeriesInput, *, horizons: tuple[int, ...], settings: SeriesSettings = STRIDES) -> Stretch:
+    """The stretch of the newest rows, cut to what a forecast reads at most; as `forecast_series` asks it."""
+    newest = series.newest(most_rows(series.spans()))
+    stretch = newest.stretch(trained=len(newest.values))
+    refit_steps = max(1, min(round(stretch.refit * settings.refit_days), len(stretch) // 12))
     return replace(stretch, refit=refit_steps, horizons=horizons)
 
 

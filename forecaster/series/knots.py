@@ -6,7 +6,6 @@ quantile (`mixing`), recalibration of the mix. A forecast of many steps does thi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,6 +46,20 @@ STRIDES = SeriesSettings(refit_days=5.0, blocks_per_day=1)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """What makes a forecast: `experts` and `quantile_models` of the mix, its `settings`, and the quantile `levels`."""
+
+    experts: tuple[Expert, ...] = MODELS
+    quantile_models: tuple[QuantileModel, ...] = ()
+    settings: SeriesSettings = SeriesSettings()
+    levels: tuple[float, ...] = LEVELS
+
+
+#: For forecasts from every row, one after another, and for a forecast from one origin.
+EVERY_ROW, ONE_ORIGIN = Pipeline(), Pipeline(settings=STRIDES)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prequential:
     """Quantiles (n + h, levels) in requests that would have been forecast h steps before; `weights` of the experts.
 
@@ -60,45 +73,27 @@ class Prequential:
     weights: Floats
 
 
-def prequential(
-    stretch: Stretch,
-    h: int,
-    *,
-    levels: tuple[float, ...] = LEVELS,
-    experts: Sequence[Expert] = MODELS,
-    quantile_models: Sequence[QuantileModel] = (),
-    settings: SeriesSettings | None = None,
-) -> Prequential:
+def prequential(stretch: Stretch, h: int, pipeline: Pipeline = EVERY_ROW) -> Prequential:
     """The mixed, recalibrated quantiles of every step of `stretch` (in requests) and of the h after it.
 
     Row t reads steps ≤ t - h only. Rows are NaN where no model could speak yet.
     """
-    chosen = settings or SeriesSettings()
+    chosen, levels = pipeline.settings, pipeline.levels
     grid, rows, stride = np.asarray(levels), stretch.asked(h), stretch.stride(h)
     parts = []
-    for expert in experts:
+    for expert in pipeline.experts:
         scale, here = stretch.once(("scale", expert.power), partial(scaled, stretch, expert.power))
         quantiles = dress(expert.model.ahead(here, h), here, h, grid, chosen.tail.shape)
         parts.append(scale.backward(quantiles))
-    parts += [model.quantiles_ahead(stretch, h, levels) for model in quantile_models]
-    names = tuple(e.name for e in experts) + tuple(m.name for m in quantile_models)
+    parts += [model.quantiles_ahead(stretch, h, levels) for model in pipeline.quantile_models]
+    names = tuple(e.name for e in pipeline.experts) + tuple(m.name for m in pipeline.quantile_models)
     day = stretch.day or 24
     block = max(1, day // chosen.blocks_per_day)
     forget = 0.5 ** (stride / (chosen.forget_days * day))
-    mix = aggregate(
-        np.stack(parts),
-        stretch.values,
-        stretch.observed,
-        rows,
-        h,
-        grid,
-        block=block,
-        forget=forget,
-        smooth=chosen.smooth,
-    )
+    mix = aggregate(np.stack(parts), stretch, h, grid, block=block, forget=forget, smooth=chosen.smooth)
     # Hits h steps ahead overlap: a rate that suits two steps would swing at a day, so it falls with the horizon.
     rate = min(chosen.rate, 0.02 * stride / h)
-    steady = recalibrate(mix.quantiles, stretch.values, stretch.observed, rows, h, grid, rate=rate, block=block)
+    steady = recalibrate(mix.quantiles, stretch, h, grid, rate=rate, block=block)
     bounded = np.minimum(np.sort(steady, axis=1), ceiling(stretch, h)[rows, None])
     quantiles = _held(np.maximum(bounded, 0.0), rows, len(stretch) + h)
     return Prequential(h=h, stride=stride, quantiles=quantiles, names=names, weights=mix.weights)

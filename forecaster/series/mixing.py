@@ -1,12 +1,15 @@
 """Online aggregation of experts' quantiles, one set of weights per level.
 
-Two rules, averaged, because they fail in different ways. Weights by a power of the inverse past loss need little evidence
-and stay near equal while little is known, but cannot use that two experts err in opposite directions. Bernstein online
-aggregation on linearised pinball losses (Wintenberger 2017; CRPS learning, Berrisch and Ziel 2021) finds the best convex
-combination, but a linearised loss pays an expert that is far off for lying on the right side. So it starts from the first
-rule's weights as its prior. Forgetting lets both follow a change of regime. A loss is known only once its step has ended,
-h steps after the forecast was made. An expert that is mute for a row sleeps: the others share its weight, and its past loss
-is compared with theirs over the rows where it spoke.
+Two sets of weights are averaged, because they fail in different ways:
+
+- Powers of the inverse past loss need little evidence and stay near equal while little is known. They cannot use that two
+  experts err in opposite directions.
+- Bernstein online aggregation on linearised pinball losses (Wintenberger 2017; CRPS learning, Berrisch and Ziel 2021) finds
+  the best convex combination. A linearised loss rewards an expert that is far off on the right side, so the first set of
+  weights is its prior.
+
+Both forget, to follow a change of regime. A loss is known h steps after the forecast was made. An expert that is mute for
+a row sleeps: the others share its weight, and its loss is compared with theirs over the rows where it spoke.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.models.base import Stretch
 from forecaster.models.features import blocks
 from forecaster.series.loss import pinball
 
@@ -34,9 +38,7 @@ class Mix:
 
 def aggregate(
     experts: Floats,
-    values: Floats,
-    observed: NDArray[np.bool_],
-    rows: NDArray[np.int64],
+    stretch: Stretch,
     h: int,
     levels: Floats,
     *,
@@ -44,63 +46,105 @@ def aggregate(
     forget: float = 1.0,
     smooth: float = 0.0,
 ) -> Mix:
-    """Mix `experts` (experts, k, levels), NaN where mute, at the target `rows` (k,) against the truth `values` (n,).
+    """Mix `experts` (experts, k, levels), NaN where mute, of the rows `stretch.asked(h)`; both in requests.
 
     `block` steps share one set of weights; `forget` multiplies old regrets and losses per row; `smooth` in 0..1 mixes each
     level's scores with their mean over the levels.
     """
-    count, _, width = experts.shape
-    n = len(values)
-    past = rows[rows < n]
-    truth, known = values[past], observed[past]
-    awake: NDArray[np.bool_] = np.asarray(np.isfinite(experts).all(axis=2))
-    calm = experts if awake.all() else np.where(awake[:, :, None], experts, 0.0)
+    rows, n = stretch.asked(h), len(stretch)
+    panel = _panel_of(experts, stretch, rows)
     parts = list(blocks(rows, n, h, block))
-    by_loss = _inverse_losses(
-        calm,
-        awake,
-        truth,
-        known,
-        levels,
-        np.array([upto for _, upto in parts]),
-        smooth=smooth,
-        overlap=_overlap(rows, h),
-        forget=forget,
-    )
-    regret, variance = np.zeros((count, width)), np.zeros((count, width))
-    span = np.full((count, width), 1e-12)
-    out = np.full((len(rows), width), np.nan)
-    gained = np.ones((count, width))
-    weights = np.full((count, width), 1.0 / count)
+    knowing = np.array([upto for _, upto in parts])
+    by_loss = _inverse_losses(panel, levels, knowing, smooth=smooth, overlap=_overlap(rows, h), forget=forget)
+    regrets = _Regrets.none(len(experts), len(levels), forget)
+    out = np.full((len(rows), len(levels)), np.nan)
+    weights = np.full((len(experts), len(levels)), 1.0 / len(experts))
     taken = 0
-    for (part, upto), calmer in zip(parts, by_loss, strict=True):
+    for (part, upto), inverse in zip(parts, by_loss, strict=True):
         if upto > taken:
             new = np.arange(taken, upto)
-            new = new[known[new] & np.isfinite(out[new, 0])]
+            new = new[panel.known[new] & np.isfinite(out[new, 0])]
             if len(new):
-                keep = forget ** len(new)
-                gain = _gains(calm[:, new], awake[:, new], out[new], truth[new], levels)
-                gain = (1 - smooth) * gain + smooth * gain.mean(axis=2, keepdims=True)
-                span = np.maximum(span * keep, np.abs(gain).max(axis=1))
-                squares = gain**2
-                variance = keep * variance + squares.sum(axis=1)
-                rate = np.minimum(0.5 / span, np.sqrt(np.log(count + 1) / (variance + 1e-300)))
-                regret = keep * regret + gain.sum(axis=1) - rate * squares.sum(axis=1)
-                power = rate * regret
-                gained = rate * np.exp(power - power.max(axis=0))
+                gain = _gains(panel, new, out[new], levels)
+                regrets.learn((1 - smooth) * gain + smooth * gain.mean(axis=2, keepdims=True))
             taken = upto
-        calmer = calmer / calmer.sum(axis=0)
-        bold = gained * calmer + 1e-300
+        calm = inverse / inverse.sum(axis=0)
+        bold = regrets.gained * calm + 1e-300
         bold = bold / bold.sum(axis=0)
-        weights = BOLD * bold + (1 - BOLD) * calmer
-        here = awake[:, part]
-        if here.all():
-            out[part] = (weights[:, None, :] * calm[:, part]).sum(axis=0)
-        else:
-            live = BOLD * _renormalised(bold, here) + (1 - BOLD) * _renormalised(calmer, here)
-            mixed = (live * calm[:, part]).sum(axis=0)
-            out[part] = np.where(np.asarray(here.any(axis=0))[:, None], mixed, np.nan)
+        weights = BOLD * bold + (1 - BOLD) * calm
+        out[part] = _mixed(panel, part, bold, calm)
     return Mix(quantiles=np.sort(out, axis=1), weights=weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """What is mixed: `quantiles` (experts, k, levels), zero where an expert is mute, and `awake` (experts, k) where it is not.
+
+    `truth` (past,) and where it is `known` (past,) are those of the rows that lie in the past.
+    """
+
+    quantiles: Floats
+    awake: NDArray[np.bool_]
+    truth: Floats
+    known: NDArray[np.bool_]
+
+
+def _panel_of(experts: Floats, stretch: Stretch, rows: NDArray[np.int64]) -> _Panel:
+    awake: NDArray[np.bool_] = np.asarray(np.isfinite(experts).all(axis=2))
+    past = rows[rows < len(stretch)]
+    return _Panel(
+        quantiles=experts if awake.all() else np.where(awake[:, :, None], experts, 0.0),
+        awake=awake,
+        truth=stretch.values[past],
+        known=stretch.observed[past],
+    )
+
+
+@dataclass(kw_only=True)
+class _Regrets:
+    """The state of Bernstein online aggregation: regrets and their variance and span (experts, levels), faded per row.
+
+    `gained` (experts, levels) are the weights that the regrets alone give, up to a factor per level.
+    """
+
+    regret: Floats
+    variance: Floats
+    span: Floats
+    gained: Floats
+    forget: float
+
+    @classmethod
+    def none(cls, experts: int, levels: int, forget: float) -> _Regrets:
+        """Before any loss is known."""
+        shape = (experts, levels)
+        return cls(
+            regret=np.zeros(shape),
+            variance=np.zeros(shape),
+            span=np.full(shape, 1e-12),
+            gained=np.ones(shape),
+            forget=forget,
+        )
+
+    def learn(self, gain: Floats) -> None:
+        """Take in the advantages (experts, rows, levels) of newly known rows."""
+        keep = self.forget ** gain.shape[1]
+        self.span = np.maximum(self.span * keep, np.abs(gain).max(axis=1))
+        squares = gain**2
+        self.variance = keep * self.variance + squares.sum(axis=1)
+        rate = np.minimum(0.5 / self.span, np.sqrt(np.log(len(gain) + 1) / (self.variance + 1e-300)))
+        self.regret = keep * self.regret + gain.sum(axis=1) - rate * squares.sum(axis=1)
+        power = rate * self.regret
+        self.gained = rate * np.exp(power - power.max(axis=0))
+
+
+def _mixed(panel: _Panel, part: slice, bold: Floats, calm: Floats) -> Floats:
+    """Mixed quantiles (rows, levels) of the rows in `part`; the weight of a sleeping expert goes to the others."""
+    quantiles, awake = panel.quantiles[:, part], panel.awake[:, part]
+    if awake.all():
+        weights = BOLD * bold + (1 - BOLD) * calm
+        return np.asarray((weights[:, None, :] * quantiles).sum(axis=0))
+    live = BOLD * _renormalised(bold, awake) + (1 - BOLD) * _renormalised(calm, awake)
+    return np.where(np.asarray(awake.any(axis=0))[:, None], (live * quantiles).sum(axis=0), np.nan)
 
 
 def _overlap(rows: NDArray[np.int64], h: int) -> float:
@@ -114,35 +158,26 @@ def _renormalised(weights: Floats, awake: NDArray[np.bool_]) -> Floats:
     return np.asarray(live / np.maximum(live.sum(axis=0), 1e-300))
 
 
-def _gains(experts: Floats, awake: NDArray[np.bool_], mix: Floats, values: Floats, levels: Floats) -> Floats:
+def _gains(panel: _Panel, rows: NDArray[np.int64], mix: Floats, levels: Floats) -> Floats:
     """Linearised advantage (experts, rows, levels) over the mix: slope of the pinball loss times the distance."""
-    slope = (values[:, None] <= mix) - levels  # derivative of the pinball loss in the forecast
-    return np.asarray(slope[None] * (mix[None] - experts) * awake[:, :, None])
+    slope = (panel.truth[rows][:, None] <= mix) - levels  # derivative of the pinball loss in the forecast
+    return np.asarray(slope[None] * (mix[None] - panel.quantiles[:, rows]) * panel.awake[:, rows, None])
 
 
 def _inverse_losses(
-    experts: Floats,
-    awake: NDArray[np.bool_],
-    values: Floats,
-    observed: NDArray[np.bool_],
-    levels: Floats,
-    known: NDArray[np.int64],
-    *,
-    smooth: float,
-    overlap: float,
-    forget: float,
+    panel: _Panel, levels: Floats, known: NDArray[np.int64], *, smooth: float, overlap: float, forget: float
 ) -> Floats:
     """(blocks, experts, levels): (loss / mean loss of the awake experts on the same rows)^-SHARPNESS at each block.
 
     A block may read the first `known` rows (ascending), each weighed by `forget` per row since. Both sums start with
     `overlap` rows of the mean loss, since errors h steps ahead overlap: a ratio leaves 1 only on evidence.
     """
-    count, _, width = experts.shape
-    n = len(values)
+    count, _, width = panel.quantiles.shape
+    n = len(panel.truth)
     ends = np.unique(known[known > 0])
     if not len(ends):
         return np.ones((len(known), count, width))
-    spoke = np.logical_and(awake[:, :n], observed)
+    spoke = np.logical_and(panel.awake[:, :n], panel.known)
     common, losses = np.zeros((n, width)), []
     starts = np.concatenate([[0], ends[:-1]])
     which = np.searchsorted(ends, known, side="right") - 1
@@ -156,9 +191,9 @@ def _inverse_losses(
             each[k] += forget ** lengths[k] * each[k - 1]
         return np.asarray(each[np.maximum(which, 0)])
 
-    for one, said in zip(experts[:, :n], spoke, strict=True):
+    for one, said in zip(panel.quantiles[:, :n], spoke, strict=True):
         # One expert after the other: what is worked on then stays in the cache.
-        loss = pinball(values, one, levels)
+        loss = pinball(panel.truth, one, levels)
         loss *= said[:, None]
         common += loss
         losses.append(summed(loss))

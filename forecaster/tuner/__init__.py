@@ -10,7 +10,7 @@ The rule: it chooses from a fixed list of settings and learns only from forecast
 from __future__ import annotations
 
 from forecaster.tuner.agent import ActionMemory, ClassMode, Tuner, Weights, fit_offline
-from forecaster.tuner.online import Choice, refined
+from forecaster.tuner.online import Choice, Refit, refined
 from forecaster.tuner.policy import parse_policy, shipped_tuner
 from forecaster.tuner.settings import ACTIONS, BOUNDS, DEFAULT, PipelineSettings, computing
 from forecaster.tuner.state import (
@@ -33,6 +33,7 @@ __all__ = [
     "Choice",
     "ClassMode",
     "PipelineSettings",
+    "Refit",
     "Tuner",
     "TunerState",
     "Weights",

@@ -10,20 +10,19 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
 from forecaster.models import MODELS
-from forecaster.models.base import near_stride, seconds_of, stretch_of
+from forecaster.models.base import near_stride
 from forecaster.models.features import seasons_of
 from forecaster.models.lstm import QuantileLstm
-from forecaster.series.forecast import SeriesForecast, forecast_series, most_rows
-from forecaster.series.knots import STRIDES, Prequential, knots
+from forecaster.series.forecast import SeriesForecast, SeriesInput, forecast_series, most_rows
+from forecaster.series.knots import STRIDES, Pipeline, Prequential, knots
 from forecaster.series.tail import DECLARED, TailShape
-from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Tuner, distance, refined
+from forecaster.tuner import DEFAULT, Choice, PipelineSettings, Refit, Tuner, distance, refined
 
 Floats = NDArray[np.float64]
 #: What is in force at which distance; a distance that is not named has the default settings.
@@ -61,6 +60,11 @@ class Laid:
     def step_seconds(self) -> int:
         """Seconds per step."""
         return round(self.step.total_seconds())
+
+    @property
+    def input(self) -> SeriesInput:
+        """Values, times and what is known in advance, for the pipeline."""
+        return SeriesInput(values=self.values, times=self.times, step=self.step, covariates=self.covariates)
 
     @property
     def origin_stride(self) -> int:
@@ -101,13 +105,7 @@ def chosen(laid: Laid, made: SeriesForecast, choices: Choices, tuner: Tuner, *, 
     past = {one.h: one for one in made.history}
     # The rows that the pipeline read: it leaves very old ones out.
     values = laid.values[-(len(made.history[0].quantiles) - made.history[0].h) :]
-    stretch = stretch_of(
-        values,
-        start=int(seconds_of(laid.times[-len(values) :][:1])[0]),
-        step=laid.step_seconds,
-        seasons=seasons_of(laid.step_seconds),
-        trained=len(values),
-    )
+    stretch = replace(laid.input.newest(len(values)), covariates=None).stretch(trained=len(values))
     end = stretch.start + len(values) * stretch.step
     in_force, day = dict(choices), round(86_400 / stretch.step)
     for part, horizons in laid.parts().items():
@@ -122,9 +120,7 @@ def chosen(laid: Laid, made: SeriesForecast, choices: Choices, tuner: Tuner, *, 
         def net(h: int = h) -> Mapping[str, Floats]:
             return {} if laid.net is None else {laid.net.name: laid.net.quantiles_ahead(stretch, h, LEVELS)}
 
-        in_force[part] = refined(
-            tuner,
-            in_force.get(part, Choice()),
+        refit = Refit(
             series=laid.name,
             stretch=stretch,
             default=past[h],
@@ -132,43 +128,41 @@ def chosen(laid: Laid, made: SeriesForecast, choices: Choices, tuner: Tuner, *, 
             net=net,
             new_rows=new_rows,
             asked=replace(stretch, horizons=(h,)).asked(h),
-            rng=rng,
         )
+        in_force[part] = refined(tuner, in_force.get(part, Choice()), refit, rng=rng)
     return tuple(sorted(in_force.items()))
 
 
 def _under(laid: Laid, settings: PipelineSettings, horizons: Sequence[int] | None = None) -> SeriesForecast:
     """The forecast under one set of settings: up to the last of `horizons`, modelled there; None: all."""
-    count = len(settings.newest(laid.values, laid.step_seconds))
+    read = settings.newest(laid.values, laid.step_seconds)
     return forecast_series(
-        laid.values[len(laid.values) - count :],
-        times=laid.times[len(laid.times) - count :],
-        step=laid.step,
+        laid.input.newest(len(read)),
         horizon=laid.horizon if horizons is None else horizons[-1],
-        covariates=None if laid.covariates is None else laid.covariates[len(laid.values) - count :],
         n_paths=1,
         rng=np.random.default_rng(laid.seed),
         prior=laid.prior,
         horizons=horizons,
-        **_arguments(laid, settings),
+        pipeline=_pipeline(laid, settings),
     )
 
 
-def _arguments(laid: Laid, settings: PipelineSettings) -> dict[str, Any]:
-    """Experts, quantile models and settings of the pipeline: those of the settings' model set that are to be asked, all of
-    the set where none of them is, and all there are where the set is empty (a net alone, without a net)."""
+def _pipeline(laid: Laid, settings: PipelineSettings) -> Pipeline:
+    """The pipeline under `settings` with those parts of its model set that are to be asked.
+
+    All of the set where none of them is; all there are where the set is empty (a net alone, without a net).
+    """
     nets = () if laid.net is None else (laid.net,)
     asked = tuple(e for e in MODELS if not laid.experts or e.name in laid.experts)
     wanted = tuple(n for n in nets if not laid.experts or n.name in laid.experts)
-    for experts, models, how in (
-        (asked, wanted, settings),
-        (MODELS, nets, settings),
-        (MODELS, nets, replace(settings, model_set="all")),
+    base = replace(STRIDES, tail=laid.tail)
+    for found in (
+        settings.pipeline(wanted, experts=asked, base=base),
+        settings.pipeline(nets, base=base),
     ):
-        arguments = how.arguments(models, experts=experts, base=replace(STRIDES, tail=laid.tail))
-        if arguments["experts"] or arguments["quantile_models"]:
-            break
-    return arguments
+        if found.experts or found.quantile_models:
+            return found
+    return replace(settings, model_set="all").pipeline(nets, base=base)
 
 
 def _joined(near: SeriesForecast, far: SeriesForecast) -> SeriesForecast:

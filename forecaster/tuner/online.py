@@ -42,24 +42,11 @@ class Choice:
     memory: Mapping[str, ActionMemory] = field(default_factory=dict)
 
 
-def refined(
-    tuner: Tuner,
-    known: Choice,
-    *,
-    series: str,
-    stretch: Stretch,
-    default: Prequential,
-    run: Callable[[PipelineSettings], Prequential],
-    net: Callable[[], Mapping[str, Floats]],
-    new_rows: int,
-    asked: NDArray[np.int64],
-    rng: np.random.Generator,
-) -> Choice:
-    """The choice after a refit, from the one in force.
+@dataclass(frozen=True, kw_only=True)
+class Refit:
+    """What a refit of one series at one horizon gives the tuner.
 
-    Args:
-        tuner: policy; its own memory is not read.
-        known: what has been in force for the last `new_rows` rows.
+    Attributes:
         series: its name.
         stretch: the series in requests, up to now.
         default: past forecasts under the default settings.
@@ -67,29 +54,43 @@ def refined(
         net: the global net's own quantiles {"lstm": (n + h, levels)}, or nothing; asked only where the agent decides.
         new_rows: rows since the last refit, 0 at the first.
         asked: rows whose forecasts were made; those between hold the one before and are no forecast of their own.
-        rng: of the exploration.
     """
+
+    series: str
+    stretch: Stretch
+    default: Prequential
+    run: Callable[[PipelineSettings], Prequential]
+    net: Callable[[], Mapping[str, Floats]]
+    new_rows: int
+    asked: NDArray[np.int64]
+
+
+def refined(tuner: Tuner, known: Choice, refit: Refit, *, rng: np.random.Generator) -> Choice:
+    """The choice after a refit, from the one in force for the last `refit.new_rows` rows.
+
+    The tuner gives the policy; its own memory is not read. `rng` is that of the exploration.
+    """
+    stretch, default, new_rows = refit.stretch, refit.default, refit.new_rows
     h = default.h
-    plain = state_of(stretch, h, levels=LEVELS, quantiles={}, series=series)
+    plain = state_of(stretch, h, levels=LEVELS, quantiles={}, series=refit.series)
     if not tuner.explores(plain):
         return Choice(settings=tuner.suggest(plain), memory=known.memory)
     agent = tuner.remembering({tuner.key(plain): known.memory})
     base = reference(stretch, h, LEVELS)
     made = {DEFAULT: default}
     if known.settings != DEFAULT:
-        made[known.settings] = run(known.settings)
+        made[known.settings] = refit.run(known.settings)
     if known.state is not None and known.state.horizon_steps == h and new_rows * stretch.step >= FEWEST_DAYS * 86_400:
         for settings, forecast in made.items():
-            agent.observe(
-                known.state, settings, _earned(stretch, forecast, base, asked[asked >= len(stretch) - new_rows])
-            )
+            rows = refit.asked[refit.asked >= len(stretch) - new_rows]
+            agent.observe(known.state, settings, _earned(stretch, forecast, base, rows))
     state = state_of(
         stretch,
         h,
         levels=LEVELS,
-        quantiles={"mix": _newest(made[known.settings].quantiles, len(stretch) + h), **net()},
+        quantiles={"mix": _newest(made[known.settings].quantiles, len(stretch) + h), **refit.net()},
         reference_quantiles=base,
-        series=series,
+        series=refit.series,
     )
     chosen = agent.suggest(state, rng=rng)
     return Choice(settings=chosen, state=state, memory=agent.memory.get(tuner.key(plain), {}))

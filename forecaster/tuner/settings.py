@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from forecaster.models import MODELS, Expert
 from forecaster.models.base import QuantileModel
 from forecaster.models.direct import Direct
-from forecaster.series.knots import SeriesSettings
+from forecaster.series.knots import Pipeline, SeriesSettings
 
 #: What each number may be (lowest, highest); BOUNDS and ACTIONS are all that the tuner can reach.
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -78,28 +77,25 @@ class PipelineSettings:
             if value is not None and not low <= value <= high:
                 raise ValueError(f"{name} = {value} of action {self.name!r} lies outside {low:g}..{high:g}")
 
-    def arguments(
+    def pipeline(
         self,
         quantile_models: Sequence[QuantileModel],
         *,
         experts: Sequence[Expert] = MODELS,
         base: SeriesSettings | None = None,
-    ) -> dict[str, Any]:
-        """Keyword arguments `experts`, `quantile_models`, `settings` for pipeline.prequential, forecast_series, walk.
+    ) -> Pipeline:
+        """The pipeline of this configuration, from the given experts and quantile models.
 
         `base` are the caller's settings, which the moved fields replace.
         """
-        chosen = {
-            name: value
-            for name in (f.name for f in fields(SeriesSettings))
-            if (value := getattr(self, name, None)) is not None
-        }
+        settings = base or SeriesSettings()
+        named = {f.name: getattr(self, f.name, None) for f in fields(SeriesSettings)}
         starts = MODEL_SETS[self.model_set]
-        return {
-            "experts": tuple(self._moved(e) for e in experts if e.name.startswith(starts) and starts),
-            "quantile_models": () if self.model_set == "without-lstm" else tuple(quantile_models),
-            "settings": replace(base or SeriesSettings(), **chosen),
-        }
+        return Pipeline(
+            experts=tuple(self._moved(e) for e in experts if e.name.startswith(starts) and starts),
+            quantile_models=() if self.model_set == "without-lstm" else tuple(quantile_models),
+            settings=replace(settings, **{name: value for name, value in named.items() if value is not None}),
+        )
 
     def newest(self, values: NDArray[np.float64], step_seconds: int) -> NDArray[np.float64]:
         """The part of `values` (n,) that is read: the newest `window_weeks`, all where that is None."""
@@ -108,14 +104,12 @@ class PipelineSettings:
         return values[-max(1, round(self.window_weeks * 7 * 86_400 / step_seconds)) :]
 
     def _moved(self, expert: Expert) -> Expert:
-        if not isinstance(expert.model, Direct):
+        direct = expert.model
+        if not isinstance(direct, Direct):
             return expert
-        moved: dict[str, Any] = {}
-        if self.memory_days is not None:
-            moved["memory"] = self.memory_days
-        if self.fourier_order is not None:
-            moved["order"] = self.fourier_order
-        return replace(expert, model=replace(expert.model, **moved)) if moved else expert
+        memory = direct.memory if self.memory_days is None else self.memory_days
+        order = direct.order if self.fourier_order is None else self.fourier_order
+        return replace(expert, model=replace(direct, memory=memory, order=order))
 
 
 def computing(experts: Sequence[str]) -> float:

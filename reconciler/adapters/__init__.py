@@ -1,1 +1,18 @@
-"""Everything that touches the world, one file per world: history, engine, prices, files, ledger, hypervisors."""
+"""Everything that touches the world, one file or folder per world.
+
+The rule: an adapter reads or writes and decides nothing; nothing pure imports one.
+
+- `history`: reading request history
+- `sources`: the sources of demand: one file each, and their list
+- `prices`: reading prices and commitments
+- `cluster`: a Dask cluster as a runner of the forecaster's tasks
+- `engine`: the Pulumi engine: preview, up, destroy, state
+- `files`: reading with a clear error, writing all or nothing
+- `hypervisors`: whether hypervisors answer
+- `kept_forecaster`: the forecaster between runs
+- `known_secrets`: the secrets of this process's environment
+- `ledger`: the append-only record of decisions
+- `memory`: what a run leaves for the next, as a file
+- `model_store`: versions of kept models, checked by digest
+- `project`: where the project's files are
+"""

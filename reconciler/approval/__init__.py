@@ -1,1 +1,8 @@
-"""What an approval is bound to, and what a standing envelope allows."""
+"""Whether a plan may be applied without asking again.
+
+The rule: pure; the present is passed in, and every difference from what was approved is named.
+
+- `binding`: what an approval is bound to, and in what the present differs
+- `check`: whether an approved plan may be applied now
+- `envelope`: bounds within which scheduled runs may act
+"""

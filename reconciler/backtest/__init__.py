@@ -1,6 +1,13 @@
-"""The whole fleet replayed: every plan of a past stretch decided again from what was known then, and what it came to.
+"""Replays the whole fleet: every plan of a past period is decided again from what was known then.
 
-replay       decide, launch, lose, serve, one step after the other      stock      instances of one option through time
-realised     what was asked for, and how the counts served it           foresight  the counts that knowing it would take
-measures     cost, violations, regret, elasticity                       gate       whether they got worse
+The rule: pure, and it decides by the functions of `tiercast plan`; what was known comes from a function of time.
+
+- `fleet`: a fleet's backtest, as the command writes it
+- `replay`: decide, launch, lose, serve, one step after the other
+- `stock`: instances of one option through time
+- `realised`: what was requested, and how the counts served it
+- `foresight`: the counts that knowing the demand would take
+- `measures`: cost, violations, regret, elasticity
+- `gate`: whether a replay is worse than a stored one
+- `tables`: the files of a backtest as frames
 """

@@ -16,7 +16,7 @@ from reconciler.adapters.files import write_text
 from reconciler.adapters.kept_forecaster import Kept, resume, runner
 from reconciler.cli import options
 from reconciler.errors import UsageError
-from reconciler.explain.recommend import Rows, recommended
+from reconciler.plan.recommend import Rows, recommended
 from reconciler.report.forecast import forecast_json, forecast_rows, forecast_table, pair_rows, prediction_text
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.adapters.project import Project, find_project
+from reconciler.fleet.types import read_duration
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -30,6 +31,18 @@ class Instant(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is no ISO 8601 time such as 2013-06-15T12:00Z.", param, ctx)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+class Since(Instant):
+    """A time, or how long ago it was (2d, 12h)."""
+
+    name = "TIME|DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return now() - read_duration(value)
+        except ValueError:
+            return super().convert(value, param, ctx)
 
 
 stack = click.option("--stack", help="Stack to work on; default: PULUMI_STACK.")

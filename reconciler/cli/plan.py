@@ -13,7 +13,8 @@ from rich.console import Console
 from reconciler.cli import options
 from reconciler.explain.whatif import parse, what_if
 from reconciler.explain.whatif import table as whatif_table
-from reconciler.loop import make_plan, take_snapshot
+from reconciler.gather import take_snapshot
+from reconciler.loop import make_plan
 from reconciler.observe.preview import Preview
 from reconciler.plan.decide import sized
 from reconciler.plan.problem import problem_of
@@ -33,6 +34,9 @@ from reconciler.report.text import plan_tables, table
     help="Write nothing; show the plan beside what it would be: demand=1.5, price=1.2, price.spot=2, lost=HOST, no-spot; "
     "joined by + they happen together.",
 )
+@click.option(
+    "--force-replay", is_flag=True, help="Let a plan made with --as-of replace the stack file of a live plan."
+)
 @options.as_json
 def command(
     stack: str | None,
@@ -40,6 +44,7 @@ def command(
     as_of: datetime | None,
     seed: int,
     scenarios: tuple[str, ...],
+    force_replay: bool,
     as_json: bool,
 ) -> int:
     """Forecast demand, size the tiers, and write the stack file (only its own keys) and a plan file that says why."""
@@ -59,7 +64,7 @@ def command(
             Console().print(table(heading, rows))
         return 0
     with progress.status("reading history, forecasting, sizing …"):
-        plan = make_plan(project, as_of=as_of, now=options.now(), seed=seed)
+        plan = make_plan(project, as_of=as_of, now=options.now(), seed=seed, force_replay=force_replay)
     if as_json:
         body = Summary(plan=plan, preview=Preview(steps=(), violations=())).to_json()["plan"]
         click.echo(json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False))

@@ -18,6 +18,8 @@ from forecaster.history.history import Floats, History
 from forecaster.models.lstm import pretrained
 from forecaster.plbm.accuracy import Accuracy, accuracy, seasonal_naive
 from forecaster.rolling.walk import walk
+from forecaster.series.forecast import SeriesInput
+from forecaster.series.knots import Pipeline
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
 from reconciler.demand.forecaster_settings import settings_of
@@ -85,7 +87,8 @@ def _scores(name: str, values: Floats, truth: Floats, history: History, first: i
     """Accuracy at both distances; `values` (n,) are forecast from, `truth` (n,) is what they are compared with."""
     day = max(1, round(timedelta(days=1) / history.step))
     times = history.index.tz_localize(None).to_numpy()
-    made = walk(values, times, step=history.step, lead=1, start=first, quantile_models=(pretrained(),))
+    series = SeriesInput(values=values, times=times, step=history.step)
+    made = walk(series, lead=1, start=first, pipeline=Pipeline(quantile_models=(pretrained(),)))
     out = []
     for ahead in (made.near, made.day):
         if ahead is None:

@@ -40,6 +40,8 @@ def with_kept(
     parts = _Parts(forecast, grouping)
     loads = dict(load_now)
     for found in lost.classes.values():
+        if found.until is None:
+            continue
         parts.drop([k for k, qos in enumerate(grouping.qos) if qos == found.name])
         parts.add(f"{found.name} ({KEPT})", found.name, found.rps, _rules(fleet, grouping, found.name, ""))
         loads[found.name] = found.rps

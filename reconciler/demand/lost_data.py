@@ -50,7 +50,7 @@ class LastHeard:
 
 @dataclass(frozen=True, kw_only=True)
 class LostClass:
-    """A class without current data: its last data ended at `until` (None: never seen), with `rps` requests/s."""
+    """A class without current data: its last data ended at `until` (None: none was ever seen), with `rps` requests/s."""
 
     name: str
     until: datetime | None
@@ -167,6 +167,8 @@ def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard]
     by_class: dict[str, list[LastHeard]] = defaultdict(list)
     for one in heard:
         by_class[one.qos].append(one)
+    # An event log that says nothing of a class says zero; a series that says nothing says nothing.
+    unknown = history is None or not history.zero_absent.all()
     gaps = {} if history is None else missing_shares(history, fleet)
     max_age, keep = fleet.history.max_age, fleet.history.keep_lost
     classes: dict[str, LostClass] = {}
@@ -176,10 +178,10 @@ def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard]
         mine = by_class.get(name, [])
         until = max((h.until for h in mine), default=None)
         current = [h for h in mine if as_of - h.until <= max_age]
-        if until is None:
-            continue
         why = ""
-        if not current:
+        if until is None:
+            why = f"QoS class {name} has no data" if unknown else ""
+        elif not current:
             why = f"QoS class {name} has no data since {until:%Y-%m-%d %H:%M} UTC"
         elif gaps.get(name, 0.0) > MISSING_SHARE:
             why = f"{gaps[name]:.0%} of the last day's steps of QoS class {name} have no data"

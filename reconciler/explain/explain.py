@@ -6,8 +6,10 @@ less, so that what is explained is what was computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from reconciler.guards.guarded import GuardedSizing
 from reconciler.plan.snapshot import Snapshot
@@ -15,6 +17,7 @@ from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import fits, floor
 from reconciler.sizing.result import supply_of, usd_of
 from reconciler.slo.assess import Assessment, assess
+from reconciler.trust.demotion import Rung
 from reconciler.trust.feedback import Standing
 from stacks.contract import Demand, Tier
 
@@ -92,6 +95,11 @@ class Explanation:
     standing: tuple[Standing, ...] = ()
     floor: tuple[FloorExplained, ...] = ()
     guards: tuple[str, ...] = ()
+    forecast_note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values. JSON has no infinity: an endless latency is null; a rung is its name."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +158,7 @@ def explain_plan(
         standing=snapshot.standing,
         floor=binding_floor(problem, counts, snapshot.load_now, snapshot.latency_now_ms),
         guards=held.notes,
+        forecast_note=snapshot.forecast_note,
     )
 
 
@@ -178,6 +187,16 @@ def binding_floor(
             if short.name in holding and not short.holds
         ]
     return tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Rung):
+        return value.label
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _tier(sizing: Sizing, tier: Tier) -> TierExplained:

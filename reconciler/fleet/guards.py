@@ -65,8 +65,8 @@ class Guards(FleetPart):
         0.02, description="Share of the horizon's cost that a change must save; less, and what runs stays. 0: no band."
     )
     step_limit: Positive | None = Field(None, description="Most instances a tier may change by in one plan.")
-    churn_share: Share | None = Field(
-        None, description="Share of a tier that may be replaced or removed per churn window."
+    churn_share: Share = Field(
+        0.5, description="Share of a tier that may be removed per churn window; 1 sets no limit. Growth has none."
     )
     churn_window: Duration = timedelta(hours=1)
     cooldown_up: Duration = timedelta(0)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -125,7 +125,8 @@ def guard(
     for tier, mine in by_tier.items():
         if not mine:
             continue
-        recent = [p for p in past if p.tier is tier and p.at <= now]
+        # A change that the clock puts in the future happened all the same: it counts as one of this moment.
+        recent = [replace(p, at=min(p.at, now)) for p in past if p.tier is tier]
         # One after the other: each changes the counts that the next one sees.
         reasons += _applied("freeze", tier, counts, partial(_freeze, counts, mine, rules, now))
         reasons += _applied("demotion", tier, counts, partial(_demotion, counts, mine, (blocked or {}).get(tier, "")))

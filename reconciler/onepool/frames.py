@@ -12,6 +12,8 @@ from forecaster.demand import LEVELS
 from forecaster.history.history import History
 from forecaster.models.lstm import pretrained
 from forecaster.rolling.walk import AheadForecast, walk
+from forecaster.series.forecast import SeriesInput
+from forecaster.series.knots import Pipeline
 from reconciler.onepool.replay import measured, pooled
 from reconciler.onepool.walk import Allocation, allocate, at_risk, table
 
@@ -88,7 +90,8 @@ def pool_forecasts(it: PoolBacktest, history: History) -> pd.DataFrame:
     times, stamps = _times(history), _stamps(it, history)
     parts = []
     for name, y in pooled(history).items():
-        ahead = walk(y, times, step=history.step, lead=it.lead, start=it.start, quantile_models=(pretrained(),))
+        series = SeriesInput(values=y, times=times, step=history.step)
+        ahead = walk(series, lead=it.lead, start=it.start, pipeline=Pipeline(quantile_models=(pretrained(),)))
         parts += [_quantiles(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]
     return pd.concat(parts)
 

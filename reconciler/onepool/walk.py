@@ -6,19 +6,18 @@ Row t is decided from demand of rows ≤ t - (1 + lead). `lead` further rows tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.models import MODELS
-from forecaster.models.base import seconds_of, stretch_of
-from forecaster.models.features import causal_fill, seasons_of
+from forecaster.models.features import causal_fill
 from forecaster.rolling.mixture import predictive
 from forecaster.rolling.recalibrated import recalibrated
 from forecaster.rolling.recursive import GRID
-from forecaster.series.knots import SeriesSettings, prequential
+from forecaster.series.forecast import SeriesInput
+from forecaster.series.knots import Pipeline, prequential
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
 from reconciler.trust.pacing import PromisePace, paced
 
@@ -52,12 +51,9 @@ def table(y: Floats, times: NDArray[np.datetime64], *, step: timedelta, lead: in
     """Counts at every risk, and at parts of the largest one's, for every row of `y` (n,) (requests, NaN unknown) and 1 + lead
     rows after it."""
     h, day = 1 + lead, max(1, round(timedelta(days=1) / step))
-    length = round(step.total_seconds())
     long = np.concatenate([y, np.full(h, np.nan)])
-    stretch = stretch_of(y, start=int(seconds_of(times[:1])[0]), step=length, seasons=seasons_of(length), trained=start)
-    settings = SeriesSettings()
-    stretch = replace(stretch, refit=max(1, round(stretch.refit * settings.refit_days)))
-    mixed = prequential(stretch, h, levels=tuple(GRID.tolist()), experts=MODELS, settings=settings).quantiles
+    stretch = SeriesInput(values=y, times=times, step=step).stretch(trained=start)
+    mixed = prequential(stretch, h, Pipeline(levels=tuple(GRID.tolist()))).quantiles
     made = predictive(causal_fill(long, (day,)), day=day, h=h, trained=start, others=(mixed,))
     warm = max(h, min(2 * day, start // 4))
     counts = least_counts(made.values / unit, made.weights)

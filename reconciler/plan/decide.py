@@ -62,7 +62,7 @@ def sized(snapshot: Snapshot, problem: SizingProblem, warm: Sizing | None = None
             problem,
             size(problem, warm=warm),
             rules_of(snapshot.fleet),
-            now=snapshot.now,
+            now=snapshot.clock.cooldown if snapshot.clock else snapshot.now,
             past=snapshot.past,
             blocked=snapshot.blocked_tiers,
         )

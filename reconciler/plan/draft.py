@@ -36,6 +36,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         valid_until=until,
         forecast_digest=demand_digest(problem.demand),
         catalogue_digest=snapshot.catalogue.digest(),
+        replay=snapshot.replay,
     )
     config = compose(snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
     seen = {c.option: c.before for c in sizing.counts}  # what is on silent hosts costs nothing more or less
@@ -63,6 +64,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         models=dict(zip(snapshot.forecast.applications, snapshot.forecast.models, strict=True)),
         skipped=tuple(sorted(snapshot.unreachable)),
         demoted=snapshot.demoted,
+        replay=snapshot.replay,
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
         forecast_note=snapshot.forecast_note,
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},

@@ -87,6 +87,7 @@ class PlanFile(PlanPart):
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
     demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    replay: bool = Field(False, description="Made with --as-of: it is for an earlier time.")
     blocked: dict[str, str] = Field(default_factory=dict, description="Tier → why nothing in it is scaled down.")
     forecast_note: str = Field(
         "", description="Which model made the forecast: the trained one, or one made anew, and why."
@@ -107,8 +108,9 @@ class PlanFile(PlanPart):
         body = self.model_dump(mode="json", exclude={"id", "binding", "forecast_note"})
         if not self.prices:
             del body["prices"]  # a plan of before prices were kept is still what its id says
-        if not self.blocked:
-            del body["blocked"]
+        for late in ("blocked", "replay"):  # the same for plans of before these were kept
+            if not body[late]:
+                del body[late]
         body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
         return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:12]})
 

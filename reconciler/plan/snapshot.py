@@ -9,6 +9,7 @@ from datetime import datetime
 from forecaster.demand import DemandForecast
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
+from reconciler.guards.clock import GuardTime
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.catalogue import Catalogue
@@ -30,6 +31,7 @@ class Snapshot:
         unreachable: hypervisors that do not answer → what was said.
         notes: sentences about the data, prices and fallbacks, for the plan.
         past: changes that were applied before, for cooldowns and the churn window.
+        replay: the plan is for an earlier time, from the history known then (`--as-of`).
         demoted: the forecast fell back or is stale: nothing shrinks on it.
         blocking: QoS class → why no tier that serves it shrinks: its data is lost, or its forecast is not calibrated.
         first_run: no earlier run of this stack is known: nothing shrinks in the first.
@@ -39,6 +41,7 @@ class Snapshot:
         forecast_note: which model made the forecast, in a sentence.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
+        clock: what cooldowns and approvals count from; None: `now`.
     """
 
     fleet: Fleet
@@ -50,9 +53,11 @@ class Snapshot:
     as_of: datetime
     now: datetime
     stack: str
+    clock: GuardTime | None = None
     unreachable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     past: tuple[PastChange, ...] = ()
+    replay: bool = False
     demoted: bool = False
     blocking: Mapping[str, str] = field(default_factory=dict)
     first_run: bool = False

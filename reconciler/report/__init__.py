@@ -1,1 +1,13 @@
-"""What people read: one summary of plan and preview, shown as text, Markdown, HTML or JSON. Pure: no I/O, no clock."""
+"""What people read: one summary of plan and preview, as text, Markdown, HTML or JSON.
+
+The rule: pure, and no format computes a figure of its own.
+
+- `summary`: what every format shows of a plan and its preview
+- `text`: on a terminal
+- `markdown`: for a pull request
+- `html`: as one self-contained page
+- `status`: what runs against what was planned
+- `explanation`: an explanation as tables
+- `forecast`: forecasts as tables, JSON and CSV
+- `frontier`: cost against violations as a page
+"""

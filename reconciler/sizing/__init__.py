@@ -1,10 +1,24 @@
-"""Sizing: from demand paths to counts of hot, warm and cold instances at least cost within every promise.
+"""From demand paths to counts of hot, warm and cold instances at least cost within every promise.
 
-problem   what is asked (pure data)            demand    the plan's demand section, from sample paths
-needs     demand in vCPU, shortage prices      cuts      expected shortage as a convex function of capacity
-program   the integer program (HiGHS)          repair    exact check by `assess`, and what it still takes
-ceilings  what a class may cost at most        reasons   the binding constraint of each tier
-answer    the whole, in order
+The rule: pure; the same problem gets the same answer, byte for byte, and `slo.assess` has the last word.
+
+- `problem`: what is asked, in the units of the formulas
+- `options`: the options of a fleet file, a catalogue and what runs
+- `boot_time`: how long instances take to serve
+- `option_cost`: what a count costs beside the price of an instance
+- `safety_floor`: no plan goes below what the load now needs
+- `needs`: demand in vCPU, and who competes for which tiers
+- `packing`: what own hosts can carry, without the spare ones
+- `host_spread`: even spread of VMs over hosts
+- `shortage`: expected shortage as a convex function of capacity
+- `program`: the integer program
+- `program_cost`: how the program pays for a count
+- `milp`: HiGHS behind typed columns and rows
+- `repair`: exact check of counts, and what they still take
+- `ceilings`: what a class may cost at most
+- `solve`: the whole, in order
+- `result`: the answer
+- `reasons`: the sentence of each size, and of what stands in the way
 """
 
 from reconciler.demand.section import class_service, demand_section

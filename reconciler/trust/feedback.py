@@ -26,7 +26,7 @@ from reconciler.trust import reasons as because
 from reconciler.trust.demotion import DemotionRules, Rung, RungDecision, StepScore, Trust
 from reconciler.trust.error_budget import Record, after_step
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
-from reconciler.trust.memory import KEPT_LEVELS, KEPT_STEPS, Made, RunMemory
+from reconciler.trust.memory import ENOUGH_SCORED, KEPT_LEVELS, KEPT_STEPS, Made, RunMemory
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class Judged:
     """The forecast to size from, whether nothing may shrink on it, sentences for the plan, and what to keep.
 
     records: class → what its past steps came to. `memory` is None where the run must leave the kept one alone (a replay of
-    an earlier time).
+    an earlier time). unproven: why too few forecasts were scored to shrink on them; empty where enough were.
     """
 
     forecast: DemandForecast
@@ -59,6 +59,7 @@ class Judged:
     standing: tuple[Standing, ...]
     memory: RunMemory | None
     records: Mapping[str, Record] = field(default_factory=dict)
+    unproven: str = ""
 
 
 def rules_of(fleet: Fleet, groups: int = 1) -> DemotionRules:
@@ -118,8 +119,11 @@ def judge(
             mixes=_mixes(fleet, grouping),
             load={n: float(r[-1]) / history.step.total_seconds() for n, r in rows.items() if np.isfinite(r[-1])},
         )
+    done = 0 if used is None else used.scored + max((history.cutoff - used.cutoff) // history.step, 0)
+    kept = replace(kept, scored=min(done, ENOUGH_SCORED))
     return Judged(
         forecast=with_fallbacks(forecast, groups, rungs, season=season),
+        unproven="" if replay or done >= ENOUGH_SCORED else because.too_few_scored(done, ENOUGH_SCORED),
         demoted=any(not verdict.may_shrink for verdict in verdicts.values()),
         notes=(*notes, *_spoken(verdicts)),
         standing=_standing(trust, verdicts),

@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 
 #: Levels that are kept and scored; the second and the last but one bound the watched 90 % interval.
 KEPT_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
+#: Steps that must have been scored before a stack is scaled down: a new stack, or one whose memory was lost, starts at none.
+ENOUGH_SCORED = 6
 #: Steps of a forecast that are kept; a run that comes later than this leaves the rest without a score.
 KEPT_STEPS = 48
 
@@ -34,6 +36,7 @@ class RunMemory:
     qos: group → its class; trust: group → the tests' state. rules: the step and overlap that the tests run with; another
     fleet file's tests start anew. mixes: class → weight of the fleet's rules, by their place; load: requests/s last known.
     They let a plan be made when the history is gone. records: class → what its past steps came to against its promise.
+    scored: steps whose forecasts were scored since the memory began, up to `ENOUGH_SCORED`.
     heard: the last data of each application and class, which an application that vanished is known by.
     carried: class → requests/s that the fleet of the last plan carries in time, which the steps until the next one are
     judged by.
@@ -50,6 +53,7 @@ class RunMemory:
     records: Mapping[str, Record] = field(default_factory=dict)
     carried: Mapping[str, float] = field(default_factory=dict)
     heard: tuple[LastHeard, ...] = ()
+    scored: int = 0
 
 
 def to_json(memory: RunMemory) -> dict[str, Any]:
@@ -66,6 +70,7 @@ def to_json(memory: RunMemory) -> dict[str, Any]:
         "load": dict(memory.load),
         "records": {name: promise.to_json(record) for name, record in memory.records.items()},
         "carried": dict(memory.carried),
+        "scored": memory.scored,
         "heard": [[h.qos, h.application, h.until.isoformat(), h.rps, h.mean_rps] for h in memory.heard],
     }
 
@@ -90,6 +95,7 @@ def from_json(raw: Any) -> RunMemory:
         load={n: float(v) for n, v in raw["load"].items()},
         records={n: promise.from_json(record) for n, record in raw["records"].items()},
         carried={n: float(v) for n, v in raw["carried"].items()},
+        scored=int(raw.get("scored", ENOUGH_SCORED)),
         heard=tuple(_heard(row) for row in raw.get("heard", ())),
     )
 

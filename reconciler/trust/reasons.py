@@ -43,6 +43,11 @@ def replaced(rung: str, model: str) -> str:
     return f"demoted: {rung} in place of {model}"
 
 
+def too_few_scored(done: int, enough: int) -> str:
+    """A new stack, or one whose memory was lost, is not scaled down before its forecasts were tried."""
+    return f"{done} of the {enough} forecasts that a scale-down needs have been scored since this stack's memory began"
+
+
 def replay_knows_later_steps() -> str:
     """A replay must not use scores of steps after its time."""
     return "replay: the kept scores of the forecast know later steps and are not used"

@@ -27,6 +27,7 @@ from benchmarks.forecast.ours import COLUMNS, PLAIN, contenders
 from benchmarks.forecast.peers import cached, seasonal_naive, targets_of
 from benchmarks.forecast.summary import of_one, to_best
 from forecaster.rolling.walk import walk
+from forecaster.series.forecast import SeriesInput
 
 WIDTH = len(GRID)
 
@@ -126,7 +127,9 @@ def test_the_benchmarked_mix_is_what_the_walk_forecasts() -> None:
     targets = targets_of(trace)
     ours, extra = contenders(trace, targets, None, ablate=False)
     times = trace.index.tz_localize(None).to_numpy()
-    walked = walk(trace.values, times, step=trace.step.to_pytimedelta(), lead=1, start=trace.cut)
+    walked = walk(
+        SeriesInput(values=trace.values, times=times, step=trace.step.to_pytimedelta()), lead=1, start=trace.cut
+    )
     known = walked.near.rows < len(trace.values)
     assert np.array_equal(ours[PLAIN].near, walked.near.quantiles[known][:, COLUMNS])
     assert extra == {}

@@ -16,7 +16,7 @@ import pytest
 from lab import acceleration, engine, paths, ports, processes
 from lab.env import shell_exports
 from lab.errors import LabError, PartMissing
-from lab.image import Entry, pack
+from lab.image import ArchiveMember, pack
 from lab.model import describe, load, save
 from lab.progress import silent
 from lab.values import stack_values
@@ -178,7 +178,9 @@ def test_shell_exports_are_quoted() -> None:
 
 
 def test_the_image_is_an_archive_that_cpio_reads() -> None:
-    archive = pack([Entry(name="bin", mode=0o40755), Entry(name="bin/hello", mode=0o100755, data=b"hi\n")])
+    archive = pack(
+        [ArchiveMember(name="bin", mode=0o40755), ArchiveMember(name="bin/hello", mode=0o100755, data=b"hi\n")]
+    )
     listing = subprocess.run(["cpio", "-itv", "--quiet"], input=archive, capture_output=True, check=False)
     if listing.returncode == 127:
         pytest.skip("no cpio")

@@ -33,6 +33,18 @@ class TestFreshForecast:
         (never,) = violations(freshness.RULE, held, now=now, settings={"allowOverride": False})
         assert "honours no override" in never
 
+    def test_refuses_a_plan_whose_newest_data_was_old_when_it_was_made(self, violations):
+        plan = {**raw()["plan"], "cutoff": "2026-11-21T00:00:00Z"}
+        (message,) = violations(freshness.RULE, raw(plan=plan), now=UNTIL)
+        assert "72.0 hours before it was made; at most 48 are allowed" in message
+        assert violations(freshness.RULE, raw(plan=plan), now=UNTIL, settings={"maxDataAgeHours": 72}) == []
+
+    def test_refuses_a_replay_unless_the_pack_allows_replays(self, violations):
+        plan = {**raw()["plan"], "cutoff": "2013-06-12T00:00:00Z", "replay": True}
+        (message,) = violations(freshness.RULE, raw(plan=plan), now=UNTIL)
+        assert "is a replay: it was made with --as-of from history up to 2013-06-12" in message
+        assert violations(freshness.RULE, raw(plan=plan), now=UNTIL, settings={"allowReplay": True}) == []
+
     def test_refuses_a_plan_that_calls_itself_valid_for_too_long(self, violations):
         plan = {**raw()["plan"], "validUntil": "2027-11-24T00:00:00Z"}
         found = violations(freshness.RULE, raw(plan=plan), now=UNTIL + timedelta(days=30))

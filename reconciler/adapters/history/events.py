@@ -18,6 +18,7 @@ from forecaster.history.assemble import EPOCH, cells_history, empty_history
 from forecaster.history.history import History
 from forecaster.history.measured import MEASURED, negative
 from forecaster.history.quality import Finding, Quality
+from forecaster.history.rows import Cells
 from reconciler.adapters.history.clock_back import deal_out
 from reconciler.adapters.history.rules import HistoryRules
 from reconciler.adapters.history.scan import UNKNOWN_USER, Scan, micros_sql, naive_sql, unread_findings, zone_finding
@@ -81,14 +82,11 @@ def read_events(
     length = max(0, last - first + 1)
     pairs, cells = _cells(base, first, last)
     absent_is_zero = rules.absent != "missing"
+    found = Cells(step=step, length=length, pair=cells["pair"], position=cells["position"], requests=cells["requests"])
     return cells_history(
-        step=step,
+        found,
         start=EPOCH + first * step,
-        length=length,
         pairs=pairs,
-        pair=cells["pair"],
-        position=cells["position"],
-        requests=cells["requests"],
         zero_absent=np.full(len(pairs), absent_is_zero),
         quality=Quality(rows=rows).with_findings(findings),
     )

@@ -19,7 +19,7 @@ from reconciler.adapters.history.read import scans_of_rows
 from reconciler.adapters.history.rules import history_rules
 from reconciler.adapters.history.scan import Scan, connection, micros_sql, unreadable, user_sql
 from reconciler.adapters.sources.known import source_of
-from reconciler.adapters.sources.protocol import Rows, Window
+from reconciler.adapters.sources.protocol import ReadWindow, Rows
 from reconciler.fleet.file import Fleet
 
 #: Rows per file and step that are looked at, taken by a hash of their content.
@@ -36,7 +36,7 @@ def latency_now(fleet: Fleet, history: History, *, base: Path) -> dict[str, floa
 
     Raises HistoryError where a file can't be read.
     """
-    held = source_of(fleet, base).read(Window(until=history.end, step=history.step, length=history.step))
+    held = source_of(fleet, base).read(ReadWindow(until=history.end, step=history.step, length=history.step))
     try:
         rows = _read(fleet, held, history, text_times=False)
     except duckdb.Error:

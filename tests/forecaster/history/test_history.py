@@ -14,6 +14,7 @@ from forecaster.errors import HistoryError
 from forecaster.history.assemble import cells_history, empty_history, extended, history_from_frame
 from forecaster.history.history import History
 from forecaster.history.outages import outages, with_outages
+from forecaster.history.rows import Cells
 
 HOUR = timedelta(hours=1)
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -175,10 +176,14 @@ cells = st.lists(
 def history_of(chosen: list[tuple[int, int, float]]) -> History:
     pair, position, value = (np.array([c[k] for c in chosen]) for k in range(3))
     names = [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b")]
-    return cells_history(
-        step=HOUR, start=START, length=10, pairs=names, pair=pair.astype(np.int64), position=position.astype(np.int64),
-        requests=value.astype(float), zero_absent=np.ones(4, dtype=bool),
-    )  # fmt: skip
+    cells = Cells(
+        step=HOUR,
+        length=10,
+        pair=pair.astype(np.int64),
+        position=position.astype(np.int64),
+        requests=value.astype(float),
+    )
+    return cells_history(cells, start=START, pairs=names, zero_absent=np.ones(4, dtype=bool))
 
 
 @settings(max_examples=60, deadline=None)

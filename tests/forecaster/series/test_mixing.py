@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
+from forecaster.models.base import Stretch
 from forecaster.series.conformal import recalibrate
 from forecaster.series.mixing import Mix, aggregate
 
@@ -16,9 +17,20 @@ DAY = 24
 
 def mix_of(experts: list[Floats], truth: Floats, *, forget: float = 1.0) -> Mix:
     """The mix one step ahead of experts (n + 1, levels)."""
-    rows = np.arange(len(truth) + 1)
-    seen = np.ones(len(truth), dtype=bool)
-    return aggregate(np.stack(experts), truth, seen, rows, 1, GRID, block=DAY, forget=forget, smooth=0.3)
+    return aggregate(np.stack(experts), known(truth), 1, GRID, block=DAY, forget=forget, smooth=0.3)
+
+
+def known(truth: Floats) -> Stretch:
+    """A series of hours that were all observed."""
+    n = len(truth)
+    seen = np.ones(n, dtype=bool)
+    return Stretch(values=truth, observed=seen, start=0, step=3600, day=DAY, week=0, trained=n, refit=DAY)
+
+
+def recalibrated(made: Floats, truth: Floats) -> Floats:
+    """The forecasts (n, levels) made one step before, recalibrated; the one after the last row is left out."""
+    padded = np.concatenate([made, made[-1:]])
+    return recalibrate(padded, known(truth), 1, GRID, rate=0.005, block=1)[:-1]
 
 
 def around(point: Floats, width: float) -> Floats:
@@ -54,7 +66,7 @@ def test_demand_that_repeats_exactly_keeps_quantiles_that_say_so() -> None:
     truth = 50 + 20 * np.sin(2 * np.pi * np.arange(n) / DAY)
     made = np.repeat(truth[:, None], len(GRID), axis=1)
     made[:, 0], made[:, -1] = truth - 30, truth + 30
-    out = recalibrate(made, truth, np.ones(n, dtype=bool), np.arange(n), 1, GRID, rate=0.005, block=1)
+    out = recalibrated(made, truth)
     inner = slice(2, -2)
     assert np.abs(out[:, inner] - truth[:, None]).max() < 1e-6
 
@@ -64,7 +76,7 @@ def test_recalibration_still_follows_a_forecast_that_is_too_narrow() -> None:
     n = 120 * DAY
     truth = rng.normal(0, 1.4, n)
     made = np.repeat(np.quantile(rng.normal(0, 1, 20_000), GRID)[None], n, axis=0)
-    out = recalibrate(made, truth, np.ones(n, dtype=bool), np.arange(n), 1, GRID, rate=0.005, block=1)
+    out = recalibrated(made, truth)
     low, high = LEVELS.index(0.1), LEVELS.index(0.9)
     late = slice(n // 2, n)
     held = np.mean((truth[late] >= out[late, low]) & (truth[late] <= out[late, high]))
@@ -79,7 +91,7 @@ def test_a_busy_hour_and_a_quiet_one_are_calibrated_apart() -> None:
     center = np.where(busy, 100.0, 20.0) + rng.normal(0, 1, n)
     truth = center + rng.normal(0, 1, n) * np.where(busy, 1.3, 0.75)
     made = center[:, None] + np.quantile(rng.normal(0, 1, 20_000), GRID)[None]
-    out = recalibrate(made, truth, np.ones(n, dtype=bool), np.arange(n), 1, GRID, rate=0.005, block=1)
+    out = recalibrated(made, truth)
     low, high = LEVELS.index(0.1), LEVELS.index(0.9)
     held = (truth >= out[:, low]) & (truth <= out[:, high])
     late = np.arange(n) > n // 2

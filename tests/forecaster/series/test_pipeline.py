@@ -18,8 +18,8 @@ from forecaster.models.base import stretch_of
 from forecaster.models.features import without_spikes
 from forecaster.rolling.walk import walk
 from forecaster.series.conformal import order_statistics
-from forecaster.series.forecast import forecast_series
-from forecaster.series.knots import STRIDES, knots, prequential
+from forecaster.series.forecast import SeriesInput, forecast_series
+from forecaster.series.knots import ONE_ORIGIN, knots, prequential
 from forecaster.series.mixing import aggregate
 from forecaster.series.paths import error_levels, levels_of, paths_from_ranks
 from forecaster.series.tail import shape_by_moments, tail_quantiles
@@ -38,11 +38,13 @@ def seasonal(n: int, seed: int = 0, level: float = 200.0) -> Floats:
     return rng.poisson(level * day).astype(float)
 
 
+def hourly(y: Floats, covariates: Floats | None = None) -> SeriesInput:
+    return SeriesInput(values=y, times=hours(len(y)), step=HOUR, covariates=covariates)
+
+
 def forecast(y: Floats, horizon: int = 6, **more: object) -> tuple[Floats, Floats]:
     made = forecast_series(
-        y,
-        times=hours(len(y)),
-        step=HOUR,
+        hourly(y, more.pop("covariates", None)),
         horizon=horizon,
         n_paths=100,
         rng=np.random.default_rng(1),
@@ -128,7 +130,7 @@ def test_an_unknown_series_gets_its_prior_and_wide_intervals() -> None:
 
 def test_the_interval_holds_what_it_says_on_a_steady_series() -> None:
     y = seasonal(24 * 7 * 8, seed=3)
-    made = walk(y, hours(len(y)), step=HOUR, lead=1, start=24 * 7 * 5)
+    made = walk(hourly(y), lead=1, start=24 * 7 * 5)
     known = made.near.rows < len(y)
     truth = y[made.near.rows[known]]
     low, high = (made.near.quantiles[known, LEVELS.index(q)] for q in (0.05, 0.95))
@@ -139,13 +141,13 @@ def test_the_interval_holds_what_it_says_on_a_steady_series() -> None:
 @pytest.mark.parametrize("harm", ["scaled", "blanked", "removed"])
 def test_no_forecast_moves_when_later_rows_are_corrupted(cut: int, harm: str) -> None:
     y = seasonal(800, seed=2)
-    clean = walk(y, hours(800), step=HOUR, lead=1, start=520)
+    clean = walk(hourly(y), lead=1, start=520)
     bad = y.copy()
     if harm == "removed":
         bad = bad[:cut]
     else:
         bad[cut:] = np.nan if harm == "blanked" else bad[cut:] * 7
-    other = walk(bad, hours(len(bad)), step=HOUR, lead=1, start=520)
+    other = walk(hourly(bad), lead=1, start=520)
     for good, spoiled in ((clean.near, other.near), (clean.day, other.day)):
         assert good is not None
         assert spoiled is not None
@@ -166,7 +168,7 @@ def test_no_past_row_of_a_five_minute_series_walked_in_strides_knows_later_value
         one = stretch_of(values, start=0, step=300, seasons=(288, 2016), trained=9 * 288)
         one = replace(one, horizons=(1, 3, 288))
         assert one.stride(h) > 1
-        return prequential(one, h, experts=(MODELS[0], MODELS[2], MODELS[7]), settings=STRIDES).quantiles
+        return prequential(one, h, replace(ONE_ORIGIN, experts=(MODELS[0], MODELS[2], MODELS[7]))).quantiles
 
     spoiled = np.where(np.arange(n) < cut, y, 7 * y)
     clean, other = strided(y), strided(spoiled)
@@ -179,13 +181,15 @@ def test_only_rows_that_were_asked_count_in_the_coverage_that_is_reported() -> N
     rng = np.random.default_rng(4)
     steep = 1000.0 * (2 + np.sin(2 * np.pi * np.arange(14 * 288) / 288))
     made = forecast_series(
-        rng.normal(steep, 3.0),
-        times=np.datetime64("2026-01-05T00:00", "m") + 5 * np.arange(14 * 288),
-        step=timedelta(minutes=5),
+        SeriesInput(
+            values=rng.normal(steep, 3.0),
+            times=np.datetime64("2026-01-05T00:00", "m") + 5 * np.arange(14 * 288),
+            step=timedelta(minutes=5),
+        ),
         horizon=2,
         n_paths=10,
         rng=rng,
-        experts=(MODELS[1], MODELS[7]),
+        pipeline=replace(ONE_ORIGIN, experts=(MODELS[1], MODELS[7])),
     )
     assert made.history[0].stride == 2
     assert made.calibrated
@@ -241,7 +245,8 @@ def test_the_mix_is_nearly_as_good_as_its_best_expert() -> None:
     truth = rng.normal(10, 1, n)
     best = np.tile(10 + np.array([-1.2816, 0.0, 1.2816]), (n + 1, 1))
     experts = np.stack([best, best + 3, best - 5])
-    mix = aggregate(experts, truth, np.ones(n, dtype=bool), np.arange(n + 1), 1, grid, block=24)
+    one = stretch_of(truth, start=0, step=3600, seasons=(24, 168), trained=n)
+    mix = aggregate(experts, one, 1, grid, block=24)
 
     def loss(quantiles: Floats) -> float:
         error = truth[700:, None] - quantiles[700:n]

@@ -81,9 +81,9 @@ def test_settings_outside_the_bounds_are_refused() -> None:
 
 
 def test_the_first_action_is_the_pipeline_as_it_is() -> None:
-    given_ = ACTIONS[0].arguments((pretrained(),))
-    assert given_["settings"] == SeriesSettings()
-    assert given_["experts"] == MODELS
+    given_ = ACTIONS[0].pipeline((pretrained(),))
+    assert given_.settings == SeriesSettings()
+    assert given_.experts == MODELS
     assert len({a.name for a in ACTIONS}) == len(ACTIONS)
 
 
@@ -93,7 +93,7 @@ def test_every_action_runs_the_pipeline() -> None:
     for action in ACTIONS:
         read = action.newest(values, 3600)
         stretch = stretch_of(read, start=0, step=3600, seasons=(24, 168), trained=len(read) // 2)
-        made = prequential(stretch, 2, **action.arguments((pretrained(),)))
+        made = prequential(stretch, 2, action.pipeline((pretrained(),)))
         assert np.isfinite(made.quantiles[-1]).all(), action.name
 
 

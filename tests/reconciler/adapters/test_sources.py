@@ -16,7 +16,7 @@ from reconciler.adapters.sources import known
 from reconciler.adapters.sources.files import FileSource
 from reconciler.adapters.sources.flights import FlightSource
 from reconciler.adapters.sources.known import SOURCES, named, source_of
-from reconciler.adapters.sources.protocol import Rows, Window
+from reconciler.adapters.sources.protocol import ReadWindow, Rows
 from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import Fleet, HistorySection, parse_fleet
 
@@ -48,13 +48,13 @@ class Metered:
     """A source that answers from memory, and only for the window that it is asked for."""
 
     name: ClassVar[str] = "metered"
-    windows: ClassVar[list[Window]] = []
+    windows: ClassVar[list[ReadWindow]] = []
 
     @classmethod
     def declared(cls, section: HistorySection, base: Path) -> Self:
         return cls()
 
-    def read(self, window: Window) -> Sequence[Rows]:
+    def read(self, window: ReadWindow) -> Sequence[Rows]:
         self.windows.append(window)
         times = pd.date_range(START, periods=48, freq="h")
         frame = pd.DataFrame({"timestamp": times, "user_id": "u", "application_id": "a", "requests": 7})
@@ -126,5 +126,5 @@ def test_a_lost_source_is_told_from_one_whose_rows_are_wrong(tmp_path: Path) -> 
 
 def test_a_file_that_two_paths_name_is_read_once(tmp_path: Path) -> None:
     file = write(tmp_path / "h.csv", 3)
-    parts = FileSource(paths=("h.csv", "*.csv"), base=tmp_path).read(Window())
+    parts = FileSource(paths=("h.csv", "*.csv"), base=tmp_path).read(ReadWindow())
     assert [part.files for part in parts] == [(file,)]

@@ -21,14 +21,16 @@ from reconciler.adapters.project import Project
 from reconciler.demand import outlook
 from reconciler.demand.grouping import group
 from reconciler.demand.trained import Forecasted, Trained
-from reconciler.errors import SourceSilent
+from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.loop import Mode, make_plan, reconcile_once, take_snapshot
+from reconciler.gather import take_snapshot
+from reconciler.loop import Mode, make_plan, reconcile_once
 from reconciler.observe.preview import StateResource
 from reconciler.plan.decide import decide
 from reconciler.plan.file import PlanFile
 from reconciler.plan.problem import problem_of
 from reconciler.record.entries import Decided
+from reconciler.trust import feedback
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,7 +44,7 @@ qos:
   gold: {latency: 250ms, percentile: 0.95, tiers: [warm]}
 applications:
   - {match: "*", qos: gold, service_time: 50ms}
-guards: {cooldown_down: 0s}
+guards: {cooldown_down: 0s, churn_share: 1}
 tiers:
   warm:
     instance_types: [m5.large]
@@ -98,7 +100,8 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project whose stack runs 30 warm instances, and which was run before."""
+    """A project whose stack runs 30 warm instances, and which was run before, for long enough to shrink."""
+    monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
     (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
     group = StateResource(
         urn="urn:pulumi:dev::p::aws:autoscaling/group:Group::warm-m5-large",
@@ -168,7 +171,11 @@ def test_a_replay_knows_nothing_later_and_keeps_the_memory(project: Project, mod
         plan(project, length)
     kept = project.memory_file.read_bytes()
     model.factor = 1.0
-    replayed = make_plan(project, as_of=end, now=end)
+    with pytest.raises(InputError, match=r"holds a live plan.*--force-replay"):
+        make_plan(project, as_of=end, now=end)
+    replayed = make_plan(project, as_of=end, now=end, force_replay=True)
+    assert replayed.replay
+    assert replayed.config["tiercast:plan"]["replay"] is True
     assert not replayed.demoted
     assert project.memory_file.read_bytes() == kept
     assert [t.after for t in replayed.tiers] == [t.after for t in before.tiers]

@@ -18,6 +18,7 @@ from reconciler.observe.preview import StateResource
 from reconciler.plan.file import PlanFile
 from reconciler.record.entries import Decided
 from reconciler.report.summary import blocked_line
+from reconciler.trust import feedback
 from tests.reconciler.loop.test_loop_feedback import Model
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -65,6 +66,12 @@ def write(folder: Path, length: int, rows: Rows, names: tuple[str, ...] = ("shop
 
 
 @pytest.fixture
+def proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forecasts of this stack have been scored for long enough."""
+    monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
+
+
+@pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """30 warm instances for gold and 30 cold ones for bronze, far more than the load needs; run before."""
     monkeypatch.setattr(outlook, "forecast_of", Model())
@@ -96,7 +103,7 @@ def sizes(made: PlanFile) -> dict[str, int]:
     return {t.tier: t.after for t in made.tiers}
 
 
-def test_with_all_its_data_every_tier_shrinks_to_its_load(project: Project) -> None:
+def test_with_all_its_data_every_tier_shrinks_to_its_load(project: Project, proven: None) -> None:
     made = plan(project, WEEKS, whole)
     assert sizes(made)["warm"] < 10
     assert sizes(made)["cold"] < 10
@@ -124,7 +131,7 @@ def lost_for(hours: int, value: str | None = None) -> Rows:
     ],
 )
 def test_a_class_without_current_data_keeps_its_size_and_the_others_go_on(
-    project: Project, rows: Rows, names: tuple[str, ...]
+    project: Project, proven: None, rows: Rows, names: tuple[str, ...]
 ) -> None:
     plan(project, WEEKS - 24 * 13, whole)
     made = plan(project, WEEKS, rows, names)
@@ -136,7 +143,7 @@ def test_a_class_without_current_data_keeps_its_size_and_the_others_go_on(
     assert blocked_line(made).startswith("warm not scaled down: QoS class gold has no data")
 
 
-def test_a_class_that_vanished_stays_for_every_later_run_and_goes_by_an_edit(project: Project) -> None:
+def test_a_class_that_vanished_stays_for_every_later_run_and_goes_by_an_edit(project: Project, proven: None) -> None:
     plan(project, WEEKS, whole)
     for later in (24, 24 * 9, 24 * 30):
         assert sizes(plan(project, WEEKS + later, whole, ("batch",)))["warm"] == 30
@@ -146,7 +153,7 @@ def test_a_class_that_vanished_stays_for_every_later_run_and_goes_by_an_edit(pro
     assert sizes(plan(project, WEEKS + 24 * 31, whole, ("batch",)))["warm"] == 0
 
 
-def test_the_floor_counts_the_last_known_load(project: Project) -> None:
+def test_the_floor_counts_the_last_known_load(project: Project, proven: None) -> None:
     plan(project, WEEKS, whole)
     made = plan(project, WEEKS + 24, whole, ("batch",))
     (gold,) = (c for c in made.classes if c.name == "gold")
@@ -156,7 +163,7 @@ def test_the_floor_counts_the_last_known_load(project: Project) -> None:
 
 @pytest.mark.parametrize(("share", "blocks"), [(0.5, True), (0.02, False)])
 def test_a_lost_application_blocks_its_class_while_it_is_large_and_for_a_week(
-    project: Project, share: float, blocks: bool
+    project: Project, proven: None, share: float, blocks: bool
 ) -> None:
     def rows(application: str, k: int) -> str | None:
         value = whole("", k)
@@ -174,7 +181,7 @@ def test_a_lost_application_blocks_its_class_while_it_is_large_and_for_a_week(
     assert sizes(later)["warm"] < 30
 
 
-def test_a_silent_event_log_of_one_class_is_lost_data_and_not_zero(project: Project) -> None:
+def test_a_silent_event_log_of_one_class_is_lost_data_and_not_zero(project: Project, proven: None) -> None:
     text = FLEET.replace("KIND", "events").replace("h.csv]", "h.csv], requests_per_event: 2000")
     project.fleet_path.write_text(text, encoding="utf-8")
 
@@ -191,3 +198,30 @@ def test_a_silent_event_log_of_one_class_is_lost_data_and_not_zero(project: Proj
     assert sizes(made)["warm"] == 30
     assert "QoS class gold has no data since" in made.blocked["warm"]
     assert sizes(made)["cold"] < 30
+
+
+def test_a_stack_whose_memory_was_lost_is_not_scaled_down_until_enough_forecasts_were_scored(project: Project) -> None:
+    plan(project, WEEKS, whole)
+    project.memory_file.unlink()
+    for later in range(1, 7):
+        made = plan(project, WEEKS + later, whole)
+        assert sizes(made) == {"warm": 30, "cold": 30}
+        assert "of the 6 forecasts that a scale-down needs" in blocked_line(made)
+    made = plan(project, WEEKS + 7, whole)
+    assert made.blocked == {}
+    assert sizes(made)["warm"] < 10
+
+
+def test_a_class_that_never_had_data_is_unknown_in_a_series_and_zero_in_an_event_log(
+    project: Project, proven: None
+) -> None:
+    made = plan(project, WEEKS, whole, ("batch",))
+    assert sizes(made)["warm"] == 30
+    assert "QoS class gold has no data" in made.blocked["warm"]
+    text = FLEET.replace("KIND", "events").replace("h.csv]", "h.csv], requests_per_event: 2000")
+    project.fleet_path.write_text(text, encoding="utf-8")
+    lines = [f"{(START + k * HOUR / 30).isoformat()},u,batch" for k in range(30 * WEEKS)]
+    (project.root / "h.csv").write_text(
+        "timestamp,user_id,application_id\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
+    assert "warm" not in make_plan(project, as_of=None, now=START + WEEKS * HOUR).blocked

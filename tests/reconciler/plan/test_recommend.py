@@ -17,8 +17,8 @@ from reconciler.cli import main
 from reconciler.demand.forecaster_settings import declared_costs, settings_of
 from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
-from reconciler.explain.recommend import sizer
 from reconciler.fleet.file import Fleet, parse_fleet
+from reconciler.plan.recommend import sizer
 from reconciler.prices.catalogue import builtin
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -1,0 +1,46 @@
+"""`tiercast history`: what was decided and done, from the ledger alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from reconciler.adapters import ledger
+from reconciler.cli import options
+from reconciler.record.answers import changes_of, since
+from reconciler.report.history import HEAD, resource_json, resource_rows, row
+from reconciler.report.text import table
+
+
+@click.command("history")
+@options.project
+@click.option("--resource", metavar="NAME", help="Only what happened to this resource (name or URN), and why.")
+@click.option("--since", "start", type=options.Since(), help="Only from this time on, or this long ago (2d, 12h).")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show the newest so many.")
+@options.as_json
+def command(
+    stack: str | None, fleet: Path | None, resource: str | None, start: datetime | None, limit: int, as_json: bool
+) -> int:
+    """List what was decided, previewed and done, oldest first; reads nothing but the ledger."""
+    project = options.open_project(stack, fleet)
+    found = ledger.read(project.ledger_file)
+    for note in found.notes:
+        click.echo(note, err=True)
+    if resource is not None:
+        changes = changes_of(found.entries, resource, location=str(project.ledger_file))
+        changes = [change for change in changes if start is None or change.at >= start][-limit:]
+        document, rows = [resource_json(change) for change in changes], resource_rows(changes)
+    else:
+        entries = since(found.entries, start)[-limit:]
+        document, rows = [entry.model_dump(mode="json") for entry in entries], [row(entry) for entry in entries]
+    if as_json:
+        click.echo(json.dumps({"entries": document}, indent=2, sort_keys=True, ensure_ascii=False))
+    elif rows:
+        Console().print(table(HEAD, rows))
+    else:
+        click.echo("the ledger has no such entry")
+    return 0

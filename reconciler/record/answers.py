@@ -1,0 +1,160 @@
+"""Answers from the ledger alone: what happened to a resource, and why a plan was as it was. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from reconciler.errors import InputError
+from reconciler.record.entries import (
+    Applied,
+    Decided,
+    Entry,
+    Failed,
+    GuardEntry,
+    Previewed,
+    ResourceEntry,
+    Started,
+    TierEntry,
+)
+
+#: How an operation ended: done; done before the update stopped; planned by an update that was cut short or still runs.
+Ended = Literal["done", "done before the update failed", "not known: the update did not end"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceChange:
+    """One operation on a resource.
+
+    tier, line, guards: its tier in the plan, that tier's sizes and binding constraint, and the guards that changed it;
+    None and empty where the resource is of no tier or the ledger does not hold them.
+    """
+
+    at: datetime
+    resource: ResourceEntry
+    ended: Ended
+    plan: str
+    tier: str = ""
+    line: TierEntry | None = None
+    guards: tuple[GuardEntry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanStory:
+    """A plan's decision (None: made elsewhere, or no longer in the ledger) and all entries that name it, in order."""
+
+    plan: str
+    decided: Decided | None
+    entries: tuple[Entry, ...]
+    cut_short: bool
+
+
+def changes_of(entries: Sequence[Entry], name: str, *, location: str) -> list[ResourceChange]:
+    """Operations on the resource of a name or URN, oldest first.
+
+    Raises:
+        InputError: no entry names it; with names that are close, or that older entries name no resources.
+    """
+    decided = {entry.plan: entry for entry in entries if isinstance(entry, Decided)}
+    found = [
+        _change(entry, resource, ended, decided.get(entry.plan))
+        for entry, resources, ended in _updates(entries)
+        for resource in resources
+        if name in (resource.name, resource.urn)
+    ]
+    if not found:
+        raise InputError(location, *_unknown_resource(entries, name))
+    return found
+
+
+def since(entries: Iterable[Entry], start: datetime | None) -> list[Entry]:
+    """Entries at or after a time; None: all."""
+    return [entry for entry in entries if start is None or entry.at >= start]
+
+
+def story(entries: Sequence[Entry], prefix: str, *, location: str) -> PlanStory:
+    """The plan whose id starts with `prefix`.
+
+    Raises:
+        InputError: no plan's id, or more than one, starts so.
+    """
+    plans = list(dict.fromkeys(entry.plan for entry in entries if entry.plan))
+    fitting = [plan for plan in plans if plan == prefix] or [plan for plan in plans if plan.startswith(prefix)]
+    if not fitting:
+        newest = ", ".join(plans[:-4:-1]) or "none"
+        raise InputError(
+            location,
+            f"no plan in the ledger has an id that starts with '{prefix}'; the newest are {newest}.",
+            "`tiercast history` lists them.",
+        )
+    if len(fitting) > 1:
+        raise InputError(
+            location,
+            f"{len(fitting)} plans have an id that starts with '{prefix}': {', '.join(fitting[:5])}.",
+            "Give more digits.",
+        )
+    mine = tuple(entry for entry in entries if entry.plan == fitting[0])
+    return PlanStory(
+        plan=fitting[0],
+        decided=next((entry for entry in reversed(mine) if isinstance(entry, Decided)), None),
+        entries=mine,
+        cut_short=any(entry in mine for entry in unfinished(entries)),
+    )
+
+
+def unfinished(entries: Iterable[Entry]) -> list[Started]:
+    """Updates that began and neither ended nor failed: they were cut short, or still run."""
+    opened: dict[str, list[Started]] = {}
+    for entry in entries:
+        if isinstance(entry, Started):
+            opened.setdefault(entry.plan, []).append(entry)
+        elif isinstance(entry, Applied) and opened.get(entry.plan):
+            opened[entry.plan].pop()
+    return [entry for mine in opened.values() for entry in mine]
+
+
+def _updates(entries: Sequence[Entry]) -> list[tuple[Entry, tuple[ResourceEntry, ...], Ended]]:
+    """Each update with its resources and how it ended; one that was cut short with what its preview had."""
+    cut = unfinished(entries)
+    previewed: dict[str, tuple[ResourceEntry, ...]] = {}
+    found: list[tuple[Entry, tuple[ResourceEntry, ...], Ended]] = []
+    for entry in entries:
+        if isinstance(entry, Previewed):
+            previewed[entry.plan] = entry.resources
+        elif isinstance(entry, Failed):
+            found.append((entry, entry.resources, "done before the update failed"))
+        elif isinstance(entry, Applied):
+            found.append((entry, entry.resources, "done"))
+        elif entry in cut:
+            found.append((entry, previewed.get(entry.plan, ()), "not known: the update did not end"))
+    return found
+
+
+def _change(entry: Entry, resource: ResourceEntry, ended: Ended, decided: Decided | None) -> ResourceChange:
+    tier = resource.name.partition("-")[0]
+    own: Mapping[str, TierEntry] = entry.tiers if isinstance(entry, Applied) else {}
+    line = own.get(tier) or (decided.tiers.get(tier) if decided else None)
+    return ResourceChange(
+        at=entry.at,
+        resource=resource,
+        ended=ended,
+        plan=entry.plan,
+        tier=tier if line else "",
+        line=line,
+        guards=tuple(g for g in decided.guards if g.tier == tier) if decided else (),
+    )
+
+
+def _unknown_resource(entries: Sequence[Entry], name: str) -> tuple[str, str]:
+    known = {r.name for _, resources, _ in _updates(entries) for r in resources}
+    close = difflib.get_close_matches(name, sorted(known), n=3)
+    unnamed = sum(isinstance(e, Applied) and bool(e.steps) and not e.resources for e in entries)
+    problem = f"no update in it changed a resource named '{name}'"
+    problem += f"; close names are {', '.join(close)}." if close else "."
+    remedy = "Check the name with `pulumi stack`."
+    if unnamed:
+        remedy += f" {unnamed} updates of older versions are in it without the names of their resources."
+    return problem, remedy

@@ -1,0 +1,184 @@
+"""The ledger's entries and answers as rows and text for people. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from reconciler.record.answers import PlanStory, ResourceChange
+from reconciler.record.entries import (
+    Applied,
+    Decided,
+    Entry,
+    Failed,
+    GuardEntry,
+    NotApplied,
+    Previewed,
+    Repaired,
+    ResourceEntry,
+    Started,
+    TierEntry,
+)
+from reconciler.report.explanation import Table
+from reconciler.report.summary import percent, usd
+
+HEAD = ("time, UTC", "event", "plan", "what")
+
+
+def when(at: datetime) -> str:
+    """A time to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def row(entry: Entry) -> tuple[str, str, str, str]:
+    """Time, event, plan and one sentence of an entry."""
+    return when(entry.at), entry.event, entry.plan, _what(entry)
+
+
+def resource_rows(changes: Iterable[ResourceChange]) -> list[tuple[str, str, str, str]]:
+    """Time, operation, plan and the reasons of each change of a resource."""
+    return [(when(c.at), c.resource.op, c.plan, "\n".join(_grounds(c))) for c in changes]
+
+
+def resource_json(change: ResourceChange) -> dict[str, Any]:
+    """A change of a resource as plain values."""
+    return {
+        "at": change.at.isoformat(),
+        "op": change.resource.op,
+        "name": change.resource.name,
+        "type": change.resource.type,
+        "urn": change.resource.urn,
+        "keys": list(change.resource.keys),
+        "ended": change.ended,
+        "plan": change.plan,
+        "tier": change.tier,
+        "sizes": None if change.line is None else change.line.model_dump(mode="json"),
+        "guards": [g.model_dump(mode="json") for g in change.guards],
+    }
+
+
+def story_json(told: PlanStory) -> dict[str, Any]:
+    """A plan's story as plain values."""
+    return {
+        "plan": told.plan,
+        "cut_short": told.cut_short,
+        "entries": [entry.model_dump(mode="json") for entry in told.entries],
+    }
+
+
+def story_tables(told: PlanStory) -> list[Table]:
+    """A plan's story as tables, in the order of reading."""
+    decided = told.decided
+    tables = _decision_tables(decided) if decided is not None else []
+    events = [row(e) for e in told.entries]
+    if told.cut_short:
+        events.append(("", "", told.plan, "an update began and did not end: it was cut short, or still runs"))
+    tables.append(("What happened", HEAD, list(events)))
+    done = [(e, r) for e in told.entries if isinstance(e, Applied) for r in e.resources]
+    tables.append(
+        (
+            "Resources",
+            ("time, UTC", "operation", "resource", "type", "inputs that differ"),
+            [(when(e.at), r.op, r.name, r.type, ", ".join(r.keys)) for e, r in done],
+        )
+    )
+    return tables
+
+
+def headline(told: PlanStory) -> str:
+    """What the plan was made from, in one line."""
+    made = told.decided
+    if made is None:
+        return f"plan {told.plan}: its decision is not in this ledger (made elsewhere, or rotated out)"
+    cutoff = f", history up to {made.cutoff:%Y-%m-%d %H:%M}" if made.cutoff else ""
+    digest = (
+        f", forecast {made.forecast[:12]}, catalogue {made.catalogue[:12]}, seed {made.seed}" if made.forecast else ""
+    )
+    return f"plan {told.plan}, decided {when(made.at)} UTC{cutoff}{digest}"
+
+
+def _decision_tables(made: Decided) -> list[Table]:
+    tiers = [(t, f"{line.before} → {line.after}", _money(line), line.reason) for t, line in made.tiers.items()]
+    options = [
+        (name, str(o.observed), str(o.wanted), str(o.planned), f"{o.usd_per_hour:.4f}")
+        for name, o in made.options.items()
+    ]
+    guards = [(g.tier, g.guard, _changed(g), g.text) for g in made.guards]
+    classes = [
+        (
+            name,
+            "not in time" if c.latency_ms is None else f"{c.latency_ms:.0f} / {c.latency_target_ms:.0f} ms",
+            percent(c.promised_share),
+            percent(c.allowed_share),
+            percent(c.chance_of_excess),
+        )
+        for name, c in made.classes.items()
+    ]
+    slots = [("added", n) for n in made.slots_added] + [("removed", n) for n in made.slots_removed]
+    models = Counter(made.models.values())
+    used: list[tuple[str, ...]] = [
+        (model, str(count), ", ".join(n for n, m in made.models.items() if m == model))
+        for model, count in sorted(models.items())
+    ]
+    return [
+        ("Tiers", ("tier", "instances", "USD/hour", "constraint that binds"), list(tiers)),
+        ("Options", ("option", "observed", "wanted", "planned", "USD/hour of one"), list(options)),
+        ("Guards that changed counts", ("tier", "guard", "from → to", "why"), list(guards)),
+        (
+            "QoS classes",
+            ("class", "latency / target", "promise", "allowed in this window", "chance of excess demand"),
+            list(classes),
+        ),
+        ("Slots on own hosts", ("change", "slot"), list(slots)),
+        ("Models", ("model", "groups", "of which"), used),
+        ("Notes", ("note",), [(note,) for note in made.notes]),
+    ]
+
+
+def _what(entry: Entry) -> str:
+    if isinstance(entry, Decided):
+        sizes = ", ".join(f"{tier} {_size(line)}" for tier, line in entry.tiers.items()) or "no sizes"
+        money = f"; {usd(entry.usd_per_hour[0])} → {usd(entry.usd_per_hour[1])} per hour" if entry.usd_per_hour else ""
+        held = ", ".join(dict.fromkeys(g.guard for g in entry.guards))
+        return sizes + money + (f"; guards: {held}" if held else "")
+    if isinstance(entry, Previewed):
+        said = "; ".join(f"{v.policy}: {v.message}".removeprefix(": ") for v in entry.violations)
+        return ": ".join(filter(None, (entry.verdict, _operations(entry.resources)))) + (f"; {said}" if said else "")
+    if isinstance(entry, NotApplied):
+        return "not applied: " + "; ".join(entry.why)
+    if isinstance(entry, Started):
+        return f"an update of {entry.steps} resources began"
+    if isinstance(entry, Applied):
+        done = _operations(entry.resources) or f"{entry.steps} resources changed"
+        return f"{done}; then it failed: {entry.error}" if isinstance(entry, Failed) else done
+    return entry.text if isinstance(entry, Repaired) else ""
+
+
+def _operations(resources: Sequence[ResourceEntry]) -> str:
+    return ", ".join(f"{count} {op}" for op, count in sorted(Counter(r.op for r in resources).items()))
+
+
+def _grounds(change: ResourceChange) -> list[str]:
+    lines: list[str] = [] if change.ended == "done" else [change.ended]
+    if change.resource.keys:
+        lines.append(f"inputs that differ: {', '.join(change.resource.keys)}")
+    if change.line is not None:
+        lines.append(f"{change.tier} {_size(change.line)}: {change.line.reason}".rstrip(": "))
+    lines += [f"guard '{g.guard}' ({_changed(g)}): {g.text}" for g in change.guards]
+    return lines or ["the ledger holds no reason: its plan was made elsewhere"]
+
+
+def _size(line: TierEntry) -> str:
+    return f"{line.before} → {line.after}" if line.before != line.after else str(line.after)
+
+
+def _money(line: TierEntry) -> str:
+    return (
+        "" if line.usd_before is None or line.usd_after is None else f"{usd(line.usd_before)} → {usd(line.usd_after)}"
+    )
+
+
+def _changed(guard: GuardEntry) -> str:
+    return ", ".join(f"{name} {before} → {after}" for name, (before, after) in guard.changed.items())
