@@ -73,7 +73,7 @@ def _of_nodes(joint: Joint, history: History, costs: Mapping[str, RequestCost]) 
         models.append(holder.model)
         reasons.append(holder.reason if alone else f"its share of {holder.name}: {holder.reason}")
         calibrated.append(holder.calibrated)
-    rows = _Rows(
+    rows = _LevelRows(
         names=structure.nodes,
         quantiles=np.stack(quantiles),
         paths=paths,
@@ -90,7 +90,7 @@ def _of_sums(
     quantiles = np.stack([path_quantiles(paths[:, k]) for k in range(len(names))])
     ready = all(one.calibrated for one in joint.series)
     count = len(names)
-    rows = _Rows(
+    rows = _LevelRows(
         names=names,
         quantiles=quantiles,
         paths=paths,
@@ -102,7 +102,7 @@ def _of_sums(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rows:
+class _LevelRows:
     """The rows of a level: `names`, `quantiles` (rows, horizon, levels), `paths` (paths, rows, horizon), and their words."""
 
     names: tuple[str, ...]
@@ -113,7 +113,7 @@ class _Rows:
     calibrated: tuple[bool, ...]
 
 
-def _forecast(joint: Joint, history: History, rows: _Rows, costs: Mapping[str, RequestCost]) -> DemandForecast:
+def _forecast(joint: Joint, history: History, rows: _LevelRows, costs: Mapping[str, RequestCost]) -> DemandForecast:
     return DemandForecast(
         cutoff=joint.cutoff,
         step=history.step,

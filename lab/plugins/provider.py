@@ -23,7 +23,7 @@ Prepare = Callable[[ResourceSpec, Properties], Properties]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResourceChange:
+class ResourceDiff:
     """What a change of one resource comes to."""
 
     differences: list[Difference]
@@ -101,11 +101,11 @@ def check(
     return check_inputs(spec, old_inputs, news, naming)
 
 
-def plan(spec: ResourceSpec, state: Properties, news: Properties, ignore: list[str]) -> ResourceChange:
+def plan(spec: ResourceSpec, state: Properties, news: Properties, ignore: list[str]) -> ResourceDiff:
     """Returns what an update to ``news`` would change."""
     differences = compare(spec, state, news, ignore)
     replacing = any(one.replaces for one in differences)
-    return ResourceChange(differences=differences, delete_first=replacing and requires_delete_first(spec, state, news))
+    return ResourceDiff(differences=differences, delete_first=replacing and requires_delete_first(spec, state, news))
 
 
 def preview_create(spec: ResourceSpec, news: Properties) -> Properties:

@@ -13,6 +13,7 @@ import click
 
 from forecaster.errors import ForecastError
 from reconciler.errors import TiercastError
+from reconciler.observe.redaction import printable
 
 #: name → (module:attribute, summary); the module is imported only when the command is called, so that help stays quick.
 COMMANDS = {
@@ -77,9 +78,9 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except TiercastError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(printable(f"error: {error}"), err=True)
         sys.exit(error.exit_code)
     except ForecastError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(printable(f"error: {error}"), err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -139,7 +139,7 @@ def _fleet(it: BacktestOptions, path: Path, *, since: datetime, until: datetime)
         points = [_point(factor, found if factor == 1.0 else walk(factor)) for factor in FACTORS]
         write_text(it.plot, frontier_html(points, backtest.title()), through_link=True)
     for line in (*lines(found.measures), *not_asked(backtest)):
-        click.echo(line)
+        options.say(line)
     failed = worse(found.measures, stored) if stored is not None else ""
     if failed:
         raise GateFailed(failed)
@@ -170,7 +170,7 @@ def _pool(it: BacktestOptions, unit: float) -> int:
             it.summary, {"unit": unit, "lead": it.lead, "from": first.isoformat(), "rows": rows}, through_link=True
         )
     for row in walked.rows:
-        click.echo(row.line())
+        options.say(row.line())
     return 0
 
 

@@ -64,7 +64,7 @@ def _explain_past(project: Project, plan: str, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(story_json(told), indent=2, sort_keys=True, ensure_ascii=False))
     else:
-        click.echo(headline(told))
+        options.say(headline(told))
         _print(story_tables(told))
     return 0
 

@@ -18,6 +18,7 @@ from reconciler.cli import options
 from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
 from reconciler.report.forecast import iso
+from reconciler.report.text import shown
 
 
 @click.command("explain-forecast")
@@ -42,7 +43,7 @@ def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bo
         return 0
     for row in rows if name is not None else rows[:20]:
         Console().print(_table(row))
-    click.echo(state.history.described().text())
+    options.say(state.history.described().text())
     return 0
 
 
@@ -116,10 +117,10 @@ def _rows(plbm: PLBM, wanted: Mapping[str, tuple[str, ...]]) -> list[dict[str, A
 
 def _table(row: dict[str, Any]) -> Table:
     holds = "" if row["holds"] == [row["series"]] else f" (stands for {len(row['holds'])} applications)"
-    table = Table(title=row["series"] + holds, title_justify="left", show_header=False)
+    table = Table(title=shown(row["series"] + holds), title_justify="left", show_header=False)
     mix = ", ".join(f"{name} {weight:.0%}" for name, weight in row["weights"].items() if weight >= 0.01)
     table.add_row("model", row["model"])
-    table.add_row("why", row["reason"])
+    table.add_row("why", shown(row["reason"]))
     table.add_row("mix", mix or "none")
     chosen = ", ".join(f"{name} ({part})" for part, name in row["settings"].items()) or "default"
     table.add_row("settings", f"{chosen}, fitted on the history up to {row['fitted_until']}")
@@ -129,8 +130,8 @@ def _table(row: dict[str, Any]) -> Table:
             "since then", f"90 % interval held {score['inside_90']:.0%}, mean level {score['mean_level']:.2f}"
         )
     for name, effect in row["effects"].items():
-        table.add_row(f"effect of {name}", f"× {effect['factor']} from {effect['occasions']} occasions")
+        table.add_row(shown(f"effect of {name}"), f"× {effect['factor']} from {effect['occasions']} occasions")
     for name, cost in row["costs"].items():
         said = f"{cost['vcpu_seconds']:.4g} vCPU-s, {cost['memory_mib']:.4g} MiB, from {cost['from']}"
-        table.add_row(f"cost of {name}", said)
+        table.add_row(shown(f"cost of {name}"), said)
     return table

@@ -99,6 +99,6 @@ def _print_level(kept: Kept, it: ForecastOptions, instances: Rows | None) -> Non
         Console().print(table)
     if kept.update is not None and kept.update.refitted:
         said = "; ".join(f"{name}: {why}" for name, why in sorted(kept.update.refitted.items()))
-        click.echo(f"fitted anew: {said}")
+        options.say(f"fitted anew: {said}")
     if it.out is not None:
         click.echo(f"wrote {it.out}")

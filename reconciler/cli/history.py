@@ -29,7 +29,7 @@ def command(
     project = options.open_project(stack, fleet)
     found = ledger.read(project.ledger_file)
     for note in found.notes:
-        click.echo(note, err=True)
+        options.say(note, err=True)
     if resource is not None:
         changes = changes_of(found.entries, resource, location=str(project.ledger_file))
         changes = [change for change in changes if start is None or change.at >= start][-limit:]

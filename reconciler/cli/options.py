@@ -12,6 +12,7 @@ import click
 
 from reconciler.adapters.project import Project, find_project
 from reconciler.fleet.types import read_duration
+from reconciler.observe.redaction import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -86,6 +87,11 @@ def bundled(kind: type[T]) -> Callable[[Callable[[T], R]], Callable[..., R]]:
 def open_project(stack: str | None, fleet: Path | None) -> Project:
     """The project around the working directory."""
     return find_project(Path.cwd(), stack=stack, fleet=fleet)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line that may hold names from data: no control character in them reaches the terminal."""
+    click.echo(printable(text), err=err)
 
 
 def now() -> datetime:

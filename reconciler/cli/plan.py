@@ -74,5 +74,5 @@ def command(
             f"wrote {project.stack_file.name} and {project.plan_file.relative_to(project.root)}; next: tiercast preview"
         )
         if blocked := blocked_line(plan):
-            click.echo(blocked)
+            options.say(blocked)
     return 0

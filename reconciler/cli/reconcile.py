@@ -68,7 +68,7 @@ def command(it: ReconcileOptions) -> int:
         except TiercastError as error:
             if not error.retryable or number == it.runs - 1:
                 raise
-            click.echo(f"run {number + 1}: {error}; tried again", err=True)
+            options.say(f"run {number + 1}: {error}; tried again", err=True)
     return code
 
 
@@ -91,7 +91,7 @@ def _run(project: Project, it: ReconcileOptions, envelope: Envelope | None) -> i
     else:
         Console().print(terminal(done.summary))
         for why in done.held:
-            click.echo(f"not applied: {why}")
+            options.say(f"not applied: {why}")
         if done.applied:
             click.echo(f"plan {done.plan.id} is applied")
     if done.summary is None:

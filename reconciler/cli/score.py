@@ -25,6 +25,7 @@ from reconciler.cli import options
 from reconciler.demand.forecaster_settings import settings_of
 from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
+from reconciler.report.text import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         cover = [_share(row.coverage[share]) for share in ("0.5", "0.8", "0.9", "0.98")]
         measures = [_number(row.scaled_interval_score), _number(row.mase)]
         loss = [_number(row.weighted_quantile_loss), _number(row.against_seasonal_naive)]
-        table.add_row(row.series, row.ahead, *loss, *cover, *measures)
+        table.add_row(shown(row.series), row.ahead, *loss, *cover, *measures)
     Console().print(table)
     click.echo(
         "loss: weighted quantile loss; / naive: against the seasonal naive's; SIS: scaled interval score at 90 %"

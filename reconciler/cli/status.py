@@ -29,7 +29,7 @@ def command(stack: str | None, fleet: Path | None, as_json: bool) -> int:
     else:
         Console().print(plan_tables(plan))
         for line in (*found, *notes(plan, seen)):
-            click.echo(line)
+            options.say(line)
         if not found:
             click.echo("every tier runs what was planned, or is moved within its bounds by its owner")
     return 2 if found else 0

@@ -14,6 +14,7 @@ from rich.table import Table
 from reconciler.adapters.kept_forecaster import Kept, runner, train
 from reconciler.cli import options
 from reconciler.report.forecast import iso
+from reconciler.report.text import shown
 
 
 @click.command("train")
@@ -49,10 +50,10 @@ def command(
         click.echo(json.dumps(_json(kept, seconds), indent=2, ensure_ascii=False))
         return 0
     state = kept.plbm.state
-    click.echo(state.history.described().text())
+    options.say(state.history.described().text())
     table = Table("series", "model", "calibrated")
     for name in sorted(state.fitted)[:20]:
-        table.add_row(name, state.fresh[name].model, "yes" if state.fresh[name].calibrated else "no")
+        table.add_row(shown(name), state.fresh[name].model, "yes" if state.fresh[name].calibrated else "no")
     Console().print(table)
     click.echo(f"{len(state.fitted)} series fitted in {seconds:.1f} s, kept as version {kept.version}")
     click.echo(f"LSTM: {state.net.said}")

@@ -26,7 +26,7 @@ Ended = Literal["done", "done before the update failed", "not known: the update 
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResourceChange:
+class LedgerChange:
     """One operation on a resource.
 
     tier, line, guards: its tier in the plan, that tier's sizes and binding constraint, and the guards that changed it;
@@ -52,7 +52,7 @@ class PlanStory:
     cut_short: bool
 
 
-def changes_of(entries: Sequence[Entry], name: str, *, location: str) -> list[ResourceChange]:
+def changes_of(entries: Sequence[Entry], name: str, *, location: str) -> list[LedgerChange]:
     """Operations on the resource of a name or URN, oldest first.
 
     Raises:
@@ -133,11 +133,11 @@ def _updates(entries: Sequence[Entry]) -> list[tuple[Entry, tuple[ResourceEntry,
     return found
 
 
-def _change(entry: Entry, resource: ResourceEntry, ended: Ended, decided: Decided | None) -> ResourceChange:
+def _change(entry: Entry, resource: ResourceEntry, ended: Ended, decided: Decided | None) -> LedgerChange:
     tier = resource.name.partition("-")[0]
     own: Mapping[str, TierEntry] = entry.tiers if isinstance(entry, Applied) else {}
     line = own.get(tier) or (decided.tiers.get(tier) if decided else None)
-    return ResourceChange(
+    return LedgerChange(
         at=entry.at,
         resource=resource,
         ended=ended,

@@ -8,6 +8,7 @@ The rule: pure, and no format computes a figure of its own.
 - `html`: as one self-contained page
 - `status`: what runs against what was planned
 - `explanation`: an explanation as tables
+- `history`: the ledger's entries and answers as rows and JSON
 - `forecast`: forecasts as tables, JSON and CSV
 - `frontier`: cost against violations as a page
 """

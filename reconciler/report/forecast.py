@@ -12,6 +12,7 @@ from rich.table import Table
 from forecaster.demand import DemandForecast
 from forecaster.plbm import PLBM
 from forecaster.plbm.prediction import Prediction
+from reconciler.report.text import shown
 
 #: Rows that a terminal shows; JSON and CSV have all.
 SHOWN = 20
@@ -37,7 +38,7 @@ def forecast_table(forecast: DemandForecast, level: str) -> Table:
         peak = int(np.argmax(q[k, :, middle]))
         cells = [f"{q[k, h, middle]:,.1f} [{q[k, h, low]:,.1f}, {q[k, h, high]:,.1f}]" for h in (0, peak)]
         ready = "" if not forecast.calibrated or forecast.calibrated[k] else " (not calibrated)"
-        table.add_row(forecast.applications[k], *cells, forecast.models[k] + ready)
+        table.add_row(shown(forecast.applications[k]), *cells, forecast.models[k] + ready)
     if len(order) > SHOWN:
         table.caption = f"and {len(order) - SHOWN} more: --json or --out has all"
     return table

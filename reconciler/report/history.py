@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from reconciler.record.answers import PlanStory, ResourceChange
+from reconciler.record.answers import PlanStory, LedgerChange
 from reconciler.record.entries import (
     Applied,
     Decided,
@@ -37,12 +37,12 @@ def row(entry: Entry) -> tuple[str, str, str, str]:
     return when(entry.at), entry.event, entry.plan, _what(entry)
 
 
-def resource_rows(changes: Iterable[ResourceChange]) -> list[tuple[str, str, str, str]]:
+def resource_rows(changes: Iterable[LedgerChange]) -> list[tuple[str, str, str, str]]:
     """Time, operation, plan and the reasons of each change of a resource."""
     return [(when(c.at), c.resource.op, c.plan, "\n".join(_grounds(c))) for c in changes]
 
 
-def resource_json(change: ResourceChange) -> dict[str, Any]:
+def resource_json(change: LedgerChange) -> dict[str, Any]:
     """A change of a resource as plain values."""
     return {
         "at": change.at.isoformat(),
@@ -160,7 +160,7 @@ def _operations(resources: Sequence[ResourceEntry]) -> str:
     return ", ".join(f"{count} {op}" for op, count in sorted(Counter(r.op for r in resources).items()))
 
 
-def _grounds(change: ResourceChange) -> list[str]:
+def _grounds(change: LedgerChange) -> list[str]:
     lines: list[str] = [] if change.ended == "done" else [change.ended]
     if change.resource.keys:
         lines.append(f"inputs that differ: {', '.join(change.resource.keys)}")

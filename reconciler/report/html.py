@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment
 
+from reconciler.observe.redaction import printable
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 _PAGE = """<!doctype html>
@@ -40,8 +41,8 @@ code { background: #f2f4f7; padding: .1rem .3rem; } .bar { background: #3f6fd8; 
 
 
 def html(summary: Summary, *, project: str) -> str:
-    """The page's text; names and messages are escaped."""
-    page = Environment(autoescape=True, keep_trailing_newline=True).from_string(_PAGE)
+    """The page's text; names and messages are escaped, and control characters in them replaced."""
+    page = Environment(autoescape=True, keep_trailing_newline=True, finalize=_shown).from_string(_PAGE)
     loads = [load for line in summary.plan.classes for load in line.served_by.values()]
     return page.render(
         project=project,
@@ -57,3 +58,7 @@ def html(summary: Summary, *, project: str) -> str:
         steps=summary.steps,
         widest=max(loads, default=1.0) or 1.0,
     )
+
+
+def _shown(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconciler.observe.redaction import printable
+from reconciler.report.escape import code, fence, markdown_text, marker
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 #: Hosts cut or refuse comments of 65,536 characters.
@@ -21,8 +23,8 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
     plan = summary.plan
     icon = {"no change": "✅", "changes": "📝", "refused": "⛔"}[summary.verdict]
     parts = [
-        f"<!-- tiercast:{project}/{plan.stack} -->",
-        f"### {icon} {project}/{plan.stack}: {summary.headline()}",
+        marker(project, plan.stack),
+        f"### {icon} {markdown_text(f'{project}/{plan.stack}')}: {summary.headline()}",
         "",
         _table(TIER_HEAD, [tier_cells(t) for t in plan.tiers]),
         "",
@@ -31,12 +33,15 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
     ]
     for violation in summary.violations:
         word = "**refused by**" if violation.refuses else "warning from"
-        parts.append(f"- {word} `{violation.policy}`: {_flat(violation.message)}")
-    parts += [f"- {_flat(reason)}" for reason in plan.notes]
+        parts.append(f"- {word} {code(violation.policy)}: {markdown_text(violation.message)}")
+    parts += [f"- {markdown_text(reason)}" for reason in plan.notes]
     if blocked := blocked_line(plan):
-        parts += ["", f"**{_flat(blocked)}**"]
-    parts += ["", f"Plan `{plan.id}`, valid until {plan.valid_until.isoformat()}.", ""]
-    rows = [f"{s.op:<8} {s.type} {s.name}" + (f" [{', '.join(s.keys)}]" if s.keys else "") for s in summary.steps]
+        parts += ["", f"**{markdown_text(blocked)}**"]
+    parts += ["", f"Plan {code(plan.id)}, valid until {plan.valid_until.isoformat()}.", ""]
+    rows = [
+        printable(f"{s.op:<8} {s.type} {s.name}" + (f" [{', '.join(s.keys)}]" if s.keys else "")).replace("\n", " ")
+        for s in summary.steps
+    ]
     return _cut("\n".join(parts), rows, artefact)
 
 
@@ -55,15 +60,12 @@ def _cut(head: str, rows: Sequence[str], artefact: str) -> str:
             break
         shown.append(row)
     left = len(rows) - len(shown)
-    block = f"<details><summary>{len(rows)} steps</summary>\n\n```\n" + "\n".join(shown) + "\n```\n</details>\n"
+    ticks = fence(shown)
+    block = "\n".join((f"<details><summary>{len(rows)} steps</summary>\n", ticks, *shown, ticks, "</details>\n"))
     return head + block + (f"\n{left} more steps are not shown." + pointer if left else "")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    lines += ["| " + " | ".join(_flat(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(markdown_text(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())

@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.observe.redaction import printable
 from reconciler.plan.file import PlanFile
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
@@ -15,15 +16,15 @@ from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_li
 def terminal(summary: Summary) -> RenderableType:
     """Headline, tiers, classes, steps and what the policies say."""
     colour = {"no change": "green", "changes": "yellow", "refused": "red"}[summary.verdict]
-    parts: list[RenderableType] = [Text(summary.headline(), style=f"bold {colour}"), plan_tables(summary.plan)]
+    parts: list[RenderableType] = [shown(summary.headline(), style=f"bold {colour}"), plan_tables(summary.plan)]
     for step in summary.steps:
         keys = f"  [{', '.join(step.keys)}]" if step.keys else ""
-        parts.append(Text(f"  {step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}{keys}"))
+        parts.append(shown(f"  {step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}{keys}"))
     for violation in summary.violations:
         word, style = ("refused", "red") if violation.refuses else ("warning", "yellow")
-        parts.append(Text(f"{word} by {violation.policy}: {violation.message}", style=style))
+        parts.append(shown(f"{word} by {violation.policy}: {violation.message}", style=style))
     if blocked := blocked_line(summary.plan):
-        parts.append(Text(blocked, style="yellow"))
+        parts.append(shown(blocked, style="yellow"))
     return Group(*parts)
 
 
@@ -32,8 +33,8 @@ def plan_tables(plan: PlanFile) -> RenderableType:
     return Group(
         table(TIER_HEAD, [tier_cells(t) for t in plan.tiers]),
         table(CLASS_HEAD, [class_cells(c) for c in plan.classes]),
-        *(Text(f"note: {reason}") for reason in plan.notes),
-        Text(
+        *(shown(f"note: {reason}") for reason in plan.notes),
+        shown(
             f"plan {plan.id}, history up to {plan.cutoff:%Y-%m-%d %H:%M} UTC, valid until {plan.valid_until.isoformat()}"
         ),
     )
@@ -45,8 +46,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for name in head:
         found.add_column(name, overflow="fold")
     for row in rows:
-        found.add_row(*(Text(cell) for cell in row))
+        found.add_row(*(shown(cell) for cell in row))
     return found
+
+
+def shown(text: str, style: str = "") -> Text:
+    """Text from data: no markup and no control character in it is obeyed."""
+    return Text(printable(text), style=style)
 
 
 def plain(renderable: RenderableType, *, width: int = 120) -> str:

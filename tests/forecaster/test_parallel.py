@@ -127,9 +127,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _wait_for_workers(address, 2)
         yield address
     finally:
-        for process in running:
+        # The workers first: without a scheduler to say goodbye to, each waits for one until its time is up.
+        for process in reversed(running):
             process.terminate()
-        for process in running:
             try:
                 process.wait(timeout=20)
             except subprocess.TimeoutExpired:  # on a busy machine it may be slow to say goodbye

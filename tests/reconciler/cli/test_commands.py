@@ -176,3 +176,18 @@ def test_processes_fit_the_same_model(project: Path, capsys: pytest.CaptureFixtu
     there = document(capsys, "train", "--jobs", "2")
     assert here["series"] == there["series"]
     assert document(capsys, "forecast")["digest"] == digest
+
+
+def test_an_application_named_after_escape_sequences_moves_no_cursor(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (project / "demand.csv").read_text()
+    (project / "demand.csv").write_text(text.replace(",shop,", ",\x1b[2J[red]shop,").replace(",mail,", ",\x9b31m,"))
+    for words in (("train",), ("forecast",), ("explain-forecast",), ("score", "--days", "2")):
+        assert run(*words) == 0
+        said = "".join(capsys.readouterr())
+        assert "\x1b" not in said
+        assert "\x9b" not in said
+        assert "�[2J[red]shop" in said.replace("\n", "") or words == ("explain-forecast",), "nothing is taken as markup"
+    assert run("explain-forecast", "\x1b[31mnone") == 1
+    assert "\x1b" not in capsys.readouterr().err

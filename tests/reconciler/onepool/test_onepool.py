@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from reconciler.onepool.count import counts_at
 from reconciler.onepool.replay import clairvoyant_cost
-from reconciler.onepool.walk import allocate, table
+from reconciler.onepool.walk import Table, allocate, table
 
 HOUR = timedelta(hours=1)
+#: First row that is decided.
+START = 17 * 24
 
 
 @given(
@@ -58,16 +60,24 @@ def _hourly(days: int = 24) -> tuple[np.ndarray, np.ndarray]:
     return y, np.datetime64("2024-01-01T00", "s") + t * np.timedelta64(3600, "s")
 
 
-def _walked(y: np.ndarray, times: np.ndarray, start: int, ask: tuple[float, ...] = (0.01,)) -> list[np.ndarray]:
-    chosen = table(y, times, step=HOUR, lead=1, unit=10.0, start=start)
-    return [a.counts for a in allocate(y, chosen, asks=ask, step=HOUR, lead=1, unit=10.0, start=start)]
+def _table(y: np.ndarray, times: np.ndarray) -> Table:
+    return table(y, times, step=HOUR, lead=1, unit=10.0, start=START)
+
+
+def _counts(y: np.ndarray, chosen: Table, asks: tuple[float, ...] = (0.01,)) -> list[np.ndarray]:
+    return [a.counts for a in allocate(y, chosen, asks=asks, step=HOUR, lead=1, unit=10.0, start=START)]
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Table:
+    """What the pace chooses from on the whole history: nearly all of a walk's time, and the same for every promise."""
+    return _table(*_hourly())
 
 
 @pytest.mark.parametrize("how", ["scaled", "blanked", "removed"])
 @pytest.mark.parametrize("cut", [409, 421, 450, 487, 511])
-def test_no_allocation_up_to_two_steps_after_the_cutoff_moves(how: str, cut: int) -> None:
+def test_no_allocation_up_to_two_steps_after_the_cutoff_moves(untouched: Table, how: str, cut: int) -> None:
     y, times = _hourly()
-    start = 17 * 24
     other, stamps = y.copy(), times
     if how == "scaled":
         other[cut + 1 :] = other[cut + 1 :] * 3 + 1
@@ -75,25 +85,25 @@ def test_no_allocation_up_to_two_steps_after_the_cutoff_moves(how: str, cut: int
         other[cut + 1 :] = np.nan
     else:
         other, stamps = other[: cut + 1], times[: cut + 1]
-    (a,), (b,) = _walked(y, times, start), _walked(other, stamps, start)
-    upto = cut + 2 - start + 1
+    (a,), (b,) = _counts(y, untouched), _counts(other, _table(other, stamps))
+    upto = cut + 2 - START + 1
     assert len(b) >= upto
     assert np.array_equal(a[:upto], b[:upto])
 
 
 @pytest.mark.parametrize("ask", [0.2, 0.5])
-def test_a_promise_that_lets_much_go_unserved_is_used(ask: float) -> None:
-    y, times = _hourly()
-    (counts,) = _walked(y, times, 408, (ask,))
-    demand = y[408:]
+def test_a_promise_that_lets_much_go_unserved_is_used(untouched: Table, ask: float) -> None:
+    y, _ = _hourly()
+    (counts,) = _counts(y, untouched, (ask,))
+    demand = y[START:]
     share = np.maximum(demand - 10.0 * counts[: len(demand)], 0).sum() / demand.sum()
     assert 0.7 * ask < share <= ask
     assert counts[: len(demand)].sum() < 1.1 * clairvoyant_cost(demand, 10.0, share)
 
 
-def test_the_same_history_gives_the_same_counts_and_a_smaller_share_never_fewer_in_total() -> None:
+def test_the_same_history_gives_the_same_counts_and_a_smaller_share_never_fewer_in_total(untouched: Table) -> None:
     y, times = _hourly()
-    once, twice = (_walked(y, times, 408, (0.03, 0.001)) for _ in range(2))
+    once, twice = (_counts(y, chosen, (0.03, 0.001)) for chosen in (untouched, _table(y, times)))
     assert all(np.array_equal(a, b) for a, b in zip(once, twice, strict=True))
     assert once[1].sum() > once[0].sum()
     assert once[0].min() >= 1

@@ -1,0 +1,55 @@
+"""Text from data, for Markdown that a host renders: shown as it is, never obeyed. Pure.
+
+Names of applications come from request logs, and names of resources from a branch: both may hold HTML, links, mentions
+and escape sequences.
+"""
+
+from __future__ import annotations
+
+import re
+
+from reconciler.observe.redaction import printable
+
+#: Stands between a sign and a word: hosts look for mentions and references after Markdown was rendered, so a backslash
+#: before the sign does not stop them.
+_GAP = "\u200b"
+
+_SPECIAL = re.compile(r"[\\`*\[\]|]|(?<![^\W_])_|_(?![^\W_])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_REFERENCE = re.compile(r"([@#!%^~])(?=[\w\"'@])")
+_LINK = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)(?=\.)|\bmailto:(?=\S)|\bxmpp:(?=\S)")
+_BLOCK = re.compile(r"^(?:([#+=-])(?=[\s#+=-]|$)|(\d+)([.)])(?=\s|$))")
+
+
+def flat(text: str) -> str:
+    """One line without control characters."""
+    return " ".join(printable(text).split())
+
+
+def markdown_text(text: str) -> str:
+    """One line that renders as exactly this text: no HTML, link, image, mention, reference, emphasis or table cell."""
+    line = flat(text)
+    line = _LINK.sub(lambda found: found.group() + _GAP, line)
+    line = _REFERENCE.sub(rf"\1{_GAP}", line)
+    line = _SPECIAL.sub(lambda found: "\\" + found.group(), line)
+    line = re.sub(r"~", r"\\~", line)
+    line = re.sub(r"[&<>]", lambda found: _ENTITIES[found.group()], line)
+    return _BLOCK.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\{found[3]}", line)
+
+
+def code(text: str) -> str:
+    """One line as a code span."""
+    line = flat(text).replace("|", "¦")
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    pad = " " if "`" in line else ""
+    return f"{ticks}{pad}{line}{pad}{ticks}"
+
+
+def fence(lines: list[str]) -> str:
+    """The sign that opens and closes a block of code around these lines."""
+    return "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+
+
+def marker(project: str, stack: str) -> str:
+    """The hidden first line by which a comment is found again; it ends where it should, whatever the names are."""
+    return f"<!-- tiercast:{re.sub(r'[^A-Za-z0-9_./-]', '?', f'{project}/{stack}')} -->"
