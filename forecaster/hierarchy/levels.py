@@ -51,7 +51,7 @@ def _summed_nodes(joint: Joint, key: Ints, count: int) -> Floats:
 
 def _of_series(joint: Joint, history: History, costs: Mapping[str, RequestCost]) -> DemandForecast:
     made = joint.series
-    rows = _Rows(
+    rows = _LevelRows(
         names=joint.structure.series,
         quantiles=np.stack([one.quantiles for one in made]),
         paths=np.array(joint.paths, order="C"),

@@ -15,11 +15,11 @@ from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
 from reconciler.explain.explain import Basis, explain_plan
-from reconciler.gather import take_snapshot
+from reconciler.loop.gather import take_snapshot
 from reconciler.plan.decide import sized
 from reconciler.plan.file import parse_plan
 from reconciler.plan.problem import problem_of
-from reconciler.record.answers import story
+from reconciler.report.answers import story
 from reconciler.report.explanation import Table, tables
 from reconciler.report.history import headline, story_json, story_tables
 from reconciler.report.text import table

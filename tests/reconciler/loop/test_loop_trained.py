@@ -12,8 +12,8 @@ from forecaster.parallel import in_order
 from reconciler.adapters.files import read_json
 from reconciler.adapters.kept_forecaster import train
 from reconciler.adapters.project import Project
-from reconciler.gather import take_snapshot
 from reconciler.loop import make_plan
+from reconciler.loop.gather import take_snapshot
 from reconciler.plan.file import PlanFile, parse_plan
 from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, project, write_history
 
