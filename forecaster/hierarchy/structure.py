@@ -1,9 +1,10 @@
 """Which series are modelled: nodes one by one, sparse nodes through their label, big pairs on top.
 
-The rule: the nodes with the largest mean demand are modelled alone; the others of a label share one series, from which
-each takes its part. The biggest pairs get a model of their own and are then reconciled to their node, and so is the whole
-of each label with several series: sizes are chosen on sums, and small biases of many parts add up while their noise does
-not (docs/forecaster.md).
+- The nodes with the largest mean demand are modelled alone. The others of a label share one series, from which each takes
+  its part.
+- The biggest pairs get a model of their own, which is then reconciled to their node.
+- The whole of each label with several series is modelled too, and they are reconciled to it: sizes are chosen on sums, and
+  small biases of many parts add up while their noise does not (docs/forecaster.md).
 """
 
 from __future__ import annotations
