@@ -17,10 +17,9 @@ from reconciler.approval import check as approval
 from reconciler.errors import InputError, PolicyRefused
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
+from reconciler.plan import noted
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
-from reconciler.record import noted
-from reconciler.record.entries import Started
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
 from reconciler.report.summary import Summary
@@ -67,7 +66,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     Raises:
         StaleApproval: the plan is not what would run now.
         PolicyRefused: a mandatory policy refuses it now.
-        EngineError, Unavailable: the engine failed; what was done stays, the next run finishes it.
+        EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
     text = stack_text(project, plan)
     engine = project.engine()
@@ -87,7 +86,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     )
     if not found.changed:
         return found
-    ledger.append(project.ledger_file, Started(at=now, event="up", plan=plan.id, steps=len(found.changed)))
+    ledger.append(project.ledger_file, noted.started(plan, found.changed, at=now))
     steps: list[PreviewStep] = []
 
     def seen(step: PreviewStep) -> None:

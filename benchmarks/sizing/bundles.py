@@ -1,14 +1,17 @@
-"""What later steps that adapt to what a path has shown (scenario bundles) would change in the decision of now.
+"""What later steps that adapt to what a path has shown (scenario bundles) would change in the first decision.
 
     python -m benchmarks.sizing.bundles [--data FOLDER] [--traces mongo-01 …] [--days 1] [--bundles 5] [--json OUT]
 
-The sizing decides later steps open-loop, and again at every plan. Here the same small question is asked both ways at every
-step of a walk over the three-tier fixture: warm and spot counts over 40 sample paths, the promise as a bound on the expected
-shortage. With bundles, the count of step h may differ between the groups of paths that the demand of the newest step known
-at its decision tells apart. `regret` is the cost of the open-loop decision of now, followed by the best adaptive counts, over
-that of the best decision: what plans lose by not looking ahead adaptively, which is all that bundles could gain. `adapting`
-is how much dearer the open-loop program believes the horizon to be. Leads of 0 steps (the fixture) and of two (boots of ten to
-fifteen minutes, where a decision binds longer).
+The sizing decides later steps open-loop, and again at every plan. Here one small question is decided both ways at every step
+of a walk over the three-tier fixture: warm and spot counts over 40 sample paths, with the promise as a bound on the expected
+shortage.
+
+- With bundles, the count of step h may differ between groups of paths: those that the demand of the newest step known at its
+  decision tells apart.
+- `regret` is the cost of the open-loop first decision, followed by the best adaptive counts, over that of the best decision.
+  It is all that bundles could gain.
+- `adapting` is how much more the open-loop program believes the horizon to cost.
+- Leads are 0 steps (the fixture) and two (boots of ten to fifteen minutes, where a decision binds longer).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ SHARES, LEADS = (0.01, 0.001), (0, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Paths (paths, HORIZON) of demand beyond hot, in instances; counts (2,) that run; lead in steps; asked share."""
+    """Paths (paths, HORIZON) of demand beyond hot, in instances; counts (2,) that run; lead in steps; promised share."""
 
     paths: Floats
     running: tuple[float, float]
@@ -114,7 +117,7 @@ def solved(
 
 
 def walk(it: Fixture, *, share: float, lead: int, steps: int, bundles: int) -> dict[str, Any]:
-    """The figures of one trace, asked share and lead over `steps` decisions; costs without the sunk commitment."""
+    """The figures of one trace, promised share and lead over `steps` decisions; costs without the sunk commitment."""
     running = (float(it.committed), 0.0)
     costs: list[tuple[float, float, float]] = []
     other = 0
@@ -136,7 +139,7 @@ def walk(it: Fixture, *, share: float, lead: int, steps: int, bundles: int) -> d
     believed, held, best = (sum(column) + sunk * steps for column in zip(*costs, strict=True))
     return {
         "trace": it.name,
-        "asked": share,
+        "promised_share": share,
         "lead_steps": lead,
         "decisions": steps,
         "regret": held / best - 1,
@@ -146,7 +149,7 @@ def walk(it: Fixture, *, share: float, lead: int, steps: int, bundles: int) -> d
 
 
 def main() -> None:
-    """Run and print a line per trace, asked share and lead."""
+    """Run and print a line per trace, promised share and lead."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sizing.bundles",
         description=__doc__,

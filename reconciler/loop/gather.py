@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.adapters import ledger
+from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
@@ -19,13 +20,14 @@ from reconciler.errors import SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
+from reconciler.guards.past import past_changes
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
-from reconciler.record.past import past_changes
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 
 
+@os_errors_as_unavailable()
 def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Snapshot:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
@@ -33,7 +35,9 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     silent = unreachable(fleet.tiers.own_hosts)
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
-        raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
+        raise Unavailable(
+            f"Hypervisors do not answer ({said}).", remedy="Repair them, or set tiers.hot.unreachable to skip."
+        )
     engine = project.engine()
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)
@@ -73,7 +77,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
         blocking=known.blocking,
-        records=known.judged.records,
+        error_budgets=known.judged.error_budgets,
         standing=known.judged.standing,
         memory=known.judged.memory,
     )
@@ -98,7 +102,7 @@ class Known:
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
-    """History → groups → forecast → its judgement by what earlier forecasts came to. Without a history, what was kept."""
+    """History → groups → forecast → its judgement by the actuals of earlier forecasts. Without a history, what was kept."""
     memory, said = read_memory(project.memory_file)
     base = project.fleet_path.parent
     try:

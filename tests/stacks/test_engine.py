@@ -51,8 +51,8 @@ REFUSALS = {
     "tag-cost": ("what has no tag 'team' can cost 20.15 USD/hour", "Lower its groups"),
     "cost-jump": ("0.10 were approved last and a step may go to 0.20", "Approve it in steps"),
     "latency-slo": ("'gold' is promised 400 ms at percentile 95", "Run `tiercast plan` for larger counts"),
-    "violation-risk": ("'gold' is not served in time with probability 100.0%", "move load from spot to warm"),
-    "spare-hosts": ("Without hv-a class 'gold' would miss its promise", "Set tiers.hot.spare_hosts to 1"),
+    "violation-risk": ("'gold' exceeds what is served in time with probability 100.0%", "move load from spot to warm"),
+    "spare-hosts": ("of the requests of class 'gold' are expected to be late", "Set tiers.hot.spare_hosts to 1"),
     "step-limit": ("The cold tier shrinks from 90 to 3 instances", "plan it in steps"),
     "spot-share": ("may be spot, at most 1% are allowed", "Raise on_demand_base or lower spot_share"),
     "diversification": ("3 spot instances over 1 instance types of at least 2", "Add instance_types or subnets"),
@@ -81,6 +81,7 @@ class Project:
     def pulumi(self, *arguments: str, policies: bool = True) -> tuple[int, str]:
         """Exit code and output of the plain CLI."""
         environment = {**os.environ, **env.environment(self.lab)}
+        environment.pop("PYTHONPATH", None)  # the copy's program is what runs, also where that names the original
         environment |= {"PULUMI_OPTION_POLICY_PACK_CONFIG": "pack.json"} if policies else {}
         if not policies:
             environment = {k: v for k, v in environment.items() if not k.startswith("PULUMI_OPTION_POLICY")}
