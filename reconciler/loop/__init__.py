@@ -41,7 +41,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What a run came to: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
+    """Outcome of a run: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
 
     plan: PlanFile
     summary: Summary | None = None

@@ -73,7 +73,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
         blocking=known.blocking,
-        records=known.judged.records,
+        error_budgets=known.judged.error_budgets,
         standing=known.judged.standing,
         memory=known.judged.memory,
     )
@@ -98,7 +98,7 @@ class Known:
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
-    """History → groups → forecast → its judgement by what earlier forecasts came to. Without a history, what was kept."""
+    """History → groups → forecast → its judgement by the actuals of earlier forecasts. Without a history, what was kept."""
     memory, said = read_memory(project.memory_file)
     base = project.fleet_path.parent
     try:

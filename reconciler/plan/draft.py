@@ -115,8 +115,10 @@ def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
         latency_target_ms=found.target_ms,
         percentile=found.percentile,
         latency_ms=found.latency_ms if np.isfinite(found.latency_ms) else None,
-        violating_share_promised=found.asked_share,
-        violation_probability=found.risk,
+        promised_share=found.promised_share,
+        allowed_share=found.allowed_share,
+        expected_share=found.expected_share,
+        shortfall_probability=found.shortfall_probability,
         requests_per_second={level: rates[float(level)] for level in SHOWN},
         served_by={tier.value: load for tier, load in found.served.items()},
     )

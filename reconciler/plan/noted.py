@@ -64,11 +64,12 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
         ),
         classes={
             line.name: ClassEntry(
-                promised_share=decision.problem.demand.classes[line.name].violating_share,
-                allowed_share=decision.problem.demand.classes[line.name].allowed_share,
+                promised_share=line.promised_share,
+                allowed_share=line.allowed_share,
+                expected_share=line.expected_share,
                 latency_target_ms=line.latency_target_ms,
                 latency_ms=line.latency_ms,
-                chance_of_excess=line.violation_probability,
+                shortfall_probability=line.shortfall_probability,
             )
             for line in plan.classes
         },

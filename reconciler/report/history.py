@@ -112,7 +112,8 @@ def _decision_tables(made: Decided) -> list[Table]:
             "not in time" if c.latency_ms is None else f"{c.latency_ms:.0f} / {c.latency_target_ms:.0f} ms",
             percent(c.promised_share),
             percent(c.allowed_share),
-            percent(c.chance_of_excess),
+            percent(c.expected_share),
+            percent(c.shortfall_probability),
         )
         for name, c in made.classes.items()
     ]
@@ -128,7 +129,14 @@ def _decision_tables(made: Decided) -> list[Table]:
         ("Guards that changed counts", ("tier", "guard", "from → to", "why"), list(guards)),
         (
             "QoS classes",
-            ("class", "latency / target", "promise", "allowed in this window", "chance of excess demand"),
+            (
+                "class",
+                "latency / target",
+                "promise",
+                "allowed in this window",
+                "late: expected",
+                "chance demand > capacity",
+            ),
             list(classes),
         ),
         ("Slots on own hosts", ("change", "slot"), list(slots)),
