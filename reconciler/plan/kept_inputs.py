@@ -105,7 +105,9 @@ def replayed(inputs: RunInputs, *, location: str) -> ReplayResult:
         snapshot = _snapshot(document, inputs.paths)
         expected = PlanFile.model_validate(document["expected"])
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
-        raise InputError(location, f"the kept inputs are damaged ({type(error).__name__}).", "Replay another run.") from None
+        raise InputError(
+            location, f"the kept inputs are damaged ({type(error).__name__}).", "Replay another run."
+        ) from None
     found = decide(snapshot).plan
     differs = _differences("", expected.model_dump(mode="json"), found.model_dump(mode="json"))
     if not differs and _text(expected) != _text(found):
