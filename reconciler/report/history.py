@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from reconciler.record.answers import PlanStory, LedgerChange
+from reconciler.record.answers import LedgerChange, PlanStory
 from reconciler.record.entries import (
     Applied,
     Decided,
