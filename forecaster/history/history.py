@@ -91,7 +91,7 @@ class History:
     @property
     def series(self) -> Mapping[Pair, Floats]:
         """(user, application) → (n,) requests with NaN for missing; each array is built when asked for."""
-        return _Rows(self)
+        return _RowsByPair(self)
 
     def row(self, pair: int) -> Floats:
         """(n,) offered requests of the pair at this place in `pairs`, NaN where missing."""
@@ -228,7 +228,7 @@ class History:
         )
 
 
-class _Rows(Mapping[Pair, Floats]):
+class _RowsByPair(Mapping[Pair, Floats]):
     """A history's rows by pair, built on demand."""
 
     def __init__(self, history: History) -> None:

@@ -15,7 +15,7 @@ from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
 from reconciler.explain.explain import Basis, explain_plan
-from reconciler.gather import take_snapshot
+from reconciler.loop.gather import take_snapshot
 from reconciler.plan.decide import sized
 from reconciler.plan.file import parse_plan
 from reconciler.plan.problem import problem_of

@@ -13,8 +13,8 @@ from rich.console import Console
 from reconciler.cli import options
 from reconciler.explain.whatif import parse, what_if
 from reconciler.explain.whatif import table as whatif_table
-from reconciler.gather import take_snapshot
 from reconciler.loop import make_plan
+from reconciler.loop.gather import take_snapshot
 from reconciler.observe.preview import Preview
 from reconciler.plan.decide import sized
 from reconciler.plan.problem import problem_of

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.fleet.file import Fleet
 from reconciler.guards.order import GuardRules, Item, PastChange, guard
 from reconciler.guards.reasons import Reason
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor
-from reconciler.sizing.result import counted, supply_of, usd_of
-from reconciler.slo.assess import assess
+from reconciler.sizing.result import with_counts
 from stacks.contract import Tier
 
 
@@ -45,6 +44,12 @@ def rules_of(fleet: Fleet) -> GuardRules:
         freezes=tuple(f.window() for f in declared.freeze),
         bounds={tier: (fleet.tiers.of(tier).min, fleet.tiers.of(tier).max) for tier in Tier},
     )
+
+
+def remembered(fleet: Fleet) -> timedelta:
+    """How far back applied changes count; a plan is as old as its validity when it is applied."""
+    declared = fleet.guards
+    return max(declared.cooldown_up, declared.cooldown_down, declared.churn_window) + fleet.validity
 
 
 def _bounds(problem: SizingProblem, rules: GuardRules) -> dict[Tier, tuple[int, int]]:
@@ -93,11 +98,5 @@ def guarded(
     for reason in found.reasons:
         total = sum(found.counts[i.name] for i in items if i.tier is reason.tier)
         reasons[reason.tier] = reason.of_total(total)
-    changed = replace(
-        sizing,
-        counts=tuple(counted(o, found.counts[o.name]) for o in problem.options),
-        reasons=reasons,
-        usd_after=usd_of(problem, found.counts),
-        assessment=assess(problem.demand, supply_of(problem, found.counts)),
-    )
+    changed = replace(with_counts(problem, sizing, found.counts), reasons=reasons)
     return GuardedSizing(sizing=changed, bound=found.reasons, wanted=wanted)

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
-from reconciler.fleet.file import Fleet
 from reconciler.guards.order import PastChange
 from reconciler.record.entries import Applied, Decided, Entry, Failed, TierEntry
 from stacks.contract import Tier
-
-
-def remembered(fleet: Fleet) -> timedelta:
-    """How far back applied changes count; a plan is as old as its validity when it is applied."""
-    declared = fleet.guards
-    return max(declared.cooldown_up, declared.cooldown_down, declared.churn_window) + fleet.validity
 
 
 def past_changes(entries: Iterable[Entry]) -> tuple[PastChange, ...]:

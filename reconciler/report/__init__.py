@@ -5,6 +5,7 @@ The rule: pure, and no format computes a figure of its own.
 - `summary`: what every format shows of a plan and its preview
 - `text`: on a terminal
 - `markdown`: for a pull request
+- `escape`: text from data, shown as it is in Markdown
 - `html`: as one self-contained page
 - `status`: what runs against what was planned
 - `explanation`: an explanation as tables

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from reconciler.sizing.problem import Option, SizingProblem
-from reconciler.slo.assess import Assessment, Supply
+from reconciler.slo.assess import Assessment, Supply, assess
 from stacks.contract import Tier
 
 Status = Literal["optimal", "within gap", "time limit", "infeasible"]
@@ -81,4 +81,14 @@ def counted(option: Option, after: int) -> Count:
         after=after,
         usd_before=option.usd(option.observed),
         usd_after=option.usd(after),
+    )
+
+
+def with_counts(problem: SizingProblem, sizing: Sizing, counts: Mapping[str, int]) -> Sizing:
+    """The sizing with other counts by option, their cost and their judgement; its reasons stay."""
+    return replace(
+        sizing,
+        counts=tuple(counted(o, counts[o.name]) for o in problem.options),
+        usd_after=usd_of(problem, counts),
+        assessment=assess(problem.demand, supply_of(problem, counts)),
     )

@@ -22,8 +22,8 @@ from reconciler.adapters.project import Project
 from reconciler.demand import outlook
 from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import parse_fleet
-from reconciler.gather import take_snapshot
 from reconciler.loop import Mode, make_plan, reconcile_once
+from reconciler.loop.gather import take_snapshot
 from reconciler.observe.preview import StateResource
 from reconciler.plan.decide import decide
 from reconciler.plan.file import PlanFile

@@ -18,10 +18,11 @@ from reconciler.demand.outlook import outlook
 from reconciler.errors import SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
+from reconciler.guards.guarded import remembered
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
-from reconciler.record.past import past_changes, remembered
+from reconciler.record.past import past_changes
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 
 

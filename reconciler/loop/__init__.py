@@ -1,6 +1,9 @@
 """The pipeline on a page: history → forecast → sizes → guards → stack file → preview → up.
 
-Everything here is a sequence of calls; each decision is pure and elsewhere, each contact with the world is an adapter.
+The rule: everything here is a sequence of calls; each decision is pure and elsewhere, each contact with the world is an
+adapter.
+
+- `gather`: everything that a run reads before it decides
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.errors import InputError
-from reconciler.gather import take_snapshot
+from reconciler.loop.gather import take_snapshot
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
