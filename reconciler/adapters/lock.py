@@ -77,7 +77,7 @@ def stack_lock(backend: str, local: Path, *, project: str, stack: str, command: 
         with _in_bucket(backend, f".tiercast/{name}", owner) as said:
             yield said
     else:
-        folder = Path(url.path) / ".tiercast" if url.scheme == "file" else local
+        folder = Path(url.netloc + url.path).expanduser() / ".tiercast" if url.scheme == "file" else local
         with _in_file(folder / name, owner) as said:
             yield said
 
