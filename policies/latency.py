@@ -18,13 +18,16 @@ from stacks.contract import Tier
 
 
 class LatencySlo(DemandSettings):
-    """What is tolerated beyond the classes' own promises."""
+    """How much is tolerated beyond what the plan allows each class to miss."""
 
     tolerance: float = Field(
-        default=0.02, ge=0, le=1, description="Violating share that may pass the promised one, as a share of it."
+        default=0.02,
+        ge=0,
+        le=1,
+        description="How far the expected share may exceed the allowed share, as a share of it.",
     )
     max_window_factor: float = Field(
-        default=4.0, ge=1, description="Violating share that one plan may allow, as a multiple of the promised one."
+        default=4.0, ge=1, description="Largest share that one plan may allow, as a multiple of the promised share."
     )
     max_latency_ms: dict[str, float] = Field(
         default_factory=dict, description="QoS class → latest target that its promise may state, ms."
@@ -45,16 +48,16 @@ def decide(facts: Facts, settings: LatencySlo) -> Iterator[Violation]:
                 )
             )
     for name, stated in wanted.classes.items():
-        most = settings.max_window_factor * stated.violating_share
+        most = settings.max_window_factor * stated.promised_share
         if stated.allowed_share > most * (1 + 1e-5):
             yield Violation(
                 message=(
-                    f"Class '{name}' may miss {stated.allowed_share:.2%} while this plan is valid; the policy pack allows "
-                    f"{most:.2%} for a promise of {stated.violating_share:.2%}. Run `tiercast plan` for a new plan."
+                    f"Class '{name}' is allowed {stated.allowed_share:.2%} of late requests in this window; the policy pack "
+                    f"permits {most:.2%} for a promise of {stated.promised_share:.2%}. Run `tiercast plan` for a new plan."
                 )
             )
     for lot in assess(wanted, guaranteed(facts.estate, facts.catalogue(settings))).classes:
-        if lot.violating_share > lot.asked_share * (1 + settings.tolerance):
+        if lot.expected_share > lot.allowed_share * (1 + settings.tolerance):
             yield Violation(message=_sentence(lot, wanted.classes[lot.name].tiers))
 
 
@@ -62,7 +65,7 @@ def _sentence(lot: ClassAssessment, tiers: tuple[Tier, ...]) -> str:
     names = ", ".join(tiers)
     head = (
         f"Class '{lot.name}' is promised {lot.target_ms:g} ms at percentile {100 * lot.percentile:g} for all but "
-        f"{lot.asked_share:.2%} of its requests"
+        f"{lot.promised_share:.2%} of its requests ({lot.allowed_share:.2%} allowed in this window)"
     )
     if not lot.reachable:
         return (
@@ -72,8 +75,8 @@ def _sentence(lot: ClassAssessment, tiers: tuple[Tier, ...]) -> str:
     latency = "no answer in time at all" if math.isinf(lot.latency_ms) else f"{lot.latency_ms:.0f} ms"
     return (
         f"{head}. At its demand of {lot.demand_rps:.1f} requests/s (quantile {lot.level:g}) it would get {latency}: "
-        f"the counts carry {lot.safe_rps:.1f} requests/s in time and {lot.violating_share:.2%} of requests would miss "
-        f"it. Run `tiercast plan` for larger counts, or raise the minimum of its tiers ({names}) in fleet.yaml."
+        f"the counts carry {lot.safe_rps:.1f} requests/s in time and {lot.expected_share:.2%} of requests are expected to "
+        f"be late. Run `tiercast plan` for larger counts, or raise the minimum of its tiers ({names}) in fleet.yaml."
     )
 
 

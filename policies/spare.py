@@ -19,7 +19,10 @@ class SpareHosts(DemandSettings):
 
     spare_hosts: int = Field(default=0, ge=0, le=3, description="Hypervisors that may be lost at once; 0: not judged.")
     tolerance: float = Field(
-        default=0.02, ge=0, le=1, description="Violating share that may pass the promised one, as a share of it."
+        default=0.02,
+        ge=0,
+        le=1,
+        description="How far the expected share may exceed the allowed share, as a share of it.",
     )
 
 
@@ -34,14 +37,14 @@ def decide(facts: Facts, settings: SpareHosts) -> Iterator[Violation]:
     for lost in combinations(hosts, min(settings.spare_hosts, len(hosts))):
         left = replace(estate, machines=tuple(m for m in estate.machines if m.host not in lost))
         for lot in assess(wanted, guaranteed(left, catalogue), latency=False).classes:
-            if lot.name not in missed and lot.violating_share > lot.asked_share * (1 + settings.tolerance):
+            if lot.name not in missed and lot.expected_share > lot.allowed_share * (1 + settings.tolerance):
                 missed.add(lot.name)
                 yield Violation(
                     message=(
-                        f"Without {' and '.join(lost)} class '{lot.name}' would miss its promise for "
-                        f"{lot.violating_share:.2%} of its requests ({lot.asked_share:.2%} may): "
-                        f"{lot.safe_rps:.1f} of {lot.demand_rps:.1f} requests/s are carried in time. Set "
-                        f"tiers.hot.spare_hosts to {settings.spare_hosts} in fleet.yaml and plan again."
+                        f"Without {' and '.join(lost)}, {lot.expected_share:.2%} of the requests of class '{lot.name}' are "
+                        f"expected to be late; {lot.allowed_share:.2%} are allowed in this window (promise "
+                        f"{lot.promised_share:.2%}): {lot.safe_rps:.1f} of {lot.demand_rps:.1f} requests/s are carried in time. "
+                        f"Set tiers.hot.spare_hosts to {settings.spare_hosts} in fleet.yaml and plan again."
                     )
                 )
 

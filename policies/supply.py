@@ -9,7 +9,7 @@ from __future__ import annotations
 from policies.estate import Estate, Group
 from reconciler.prices.catalogue import Catalogue
 from reconciler.slo.assess import Supply
-from reconciler.slo.interruptions import lost_within
+from reconciler.slo.interruptions import interrupted_within
 
 
 def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0) -> list[Supply]:
@@ -51,6 +51,6 @@ def _group(group: Group, catalogue: Catalogue, hours: float) -> Supply:
         network_mbps=min(networks) if networks else None,
         count=count,
         zone="spot" if spot else "",
-        loss=min(lost_within(monthly, hours) * places, 1.0),
-        lost_share=spot / count / places if count else 0.0,
+        interruption=min(interrupted_within(monthly, hours) * places, 1.0),
+        interrupted_share=spot / count / places if count else 0.0,
     )

@@ -12,7 +12,6 @@ The rule: each room calls only rooms below it, in the order of this list; the co
 - `backtest`: replays of a whole fleet
 - `onepool`: replays of one pool of equal instances
 - `approval`: what an approval is bound to
-- `record`: what is kept of a decision
 - `plan`: from a snapshot to a plan file
 - `guards`: bounds on change
 - `sizing`: counts at least cost within every promise
@@ -22,5 +21,6 @@ The rule: each room calls only rooms below it, in the order of this list; the co
 - `fleet`: the fleet file
 - `slo`: what load an instance carries within a latency target
 - `observe`: what the engine says, as plain data
+- `record`: what the ledger keeps of a decision and an update
 - `errors`: all errors, by the reaction they call for
 """

@@ -10,16 +10,27 @@ the program can refuse a stale file and the policies can compute latency for the
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from stacks.contract_base import ClassDemand, ContractModel, Demand, Override, Ownership, Plan, Service, Size, Tier
+from stacks.contract_base import (
+    ClassDemand,
+    ContractModel,
+    Demand,
+    Override,
+    Ownership,
+    Plan,
+    Service,
+    Size,
+    Tier,
+    canonical,
+    demand_digest,
+)
 from stacks.contract_cloud import (
     Cold,
     ColdGroup,
@@ -43,6 +54,7 @@ from stacks.contract_metal import (
     Metal,
     Slot,
 )
+from stacks.contract_migrations import MIGRATIONS
 
 __all__ = [
     "BaseVolume",
@@ -90,7 +102,7 @@ NAMESPACE = "tiercast"
 MISSING = "This stack has no tiercast configuration: run `tiercast plan` to write Pulumi.<stack>.yaml, then again."
 
 #: Version that this code writes. Older ones are lifted by `MIGRATIONS`, newer ones refused.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Configuration keys under the project's namespace, in the order they are written.
 KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "routing", "tags")
@@ -99,7 +111,7 @@ KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "r
 class StackConfig(ContractModel):
     """All of `tiercast:*`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     plan: Plan
     override: Override | None = None
     demand: Demand
@@ -124,10 +136,6 @@ class StackConfig(ContractModel):
         """Plain JSON-like values by key of `KEYS`, without absent parts: what the renderer writes."""
         data = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {key: data[key] for key in KEYS if key in data}
-
-
-#: from version → function that lifts the raw keys to the next version.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
 class ContractError(ValueError):
@@ -192,16 +200,6 @@ def _fault(location: tuple[int | str, ...], message: str, found: object, secret_
 def to_key(name: str) -> str:
     """Configuration key of a field: `schema_version` → `schemaVersion`."""
     return to_camel(name)
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: the text that digests are taken over."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def demand_digest(demand: Demand) -> str:
-    """SHA-256 of the demand section; `plan.forecastDigest` must equal it."""
-    return hashlib.sha256(canonical(demand.model_dump(mode="json", by_alias=True)).encode()).hexdigest()
 
 
 def stale(config: StackConfig, now: datetime) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -92,9 +94,11 @@ class ClassDemand(ContractModel):
     priority: Count = Field(0, description="Order in which classes are served: lower first.")
     latency_ms: Annotated[float, Field(gt=0)]
     percentile: Annotated[float, Field(gt=0, lt=1)]
-    violating_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="Share of requests that may miss it.")
-    window_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="Share that may miss it while this plan is valid, so that the promise holds over many plans."
+    promised_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="Share of requests that the class may miss: the promise, `violating_share` in fleet.yaml."
+    )
+    allowed_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="Share that this plan may miss after pacing, so that the promise holds over many plans."
     )
     tiers: tuple[Tier, ...] = Field(min_length=1, description="Tiers that may serve the class, first choice first.")
     levels: tuple[Share, ...] = Field(min_length=1, description="Quantile levels, ascending.")
@@ -103,11 +107,6 @@ class ClassDemand(ContractModel):
     )
     service: Service
     round_trip_ms: dict[Tier, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-
-    @property
-    def allowed_share(self) -> float:
-        """Share that may miss it while the plan is valid: the promised one where the plan states no other."""
-        return self.violating_share if self.window_share is None else self.window_share
 
     @model_validator(mode="after")
     def _quantiles_ascend(self) -> Self:
@@ -144,3 +143,13 @@ class Size(ContractModel):
         if not self.min <= self.desired <= self.max:
             raise ValueError(f"min {self.min} ≤ desired {self.desired} ≤ max {self.max} does not hold")
         return self
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: the text that digests are taken over."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def demand_digest(demand: Demand) -> str:
+    """SHA-256 of the demand section; `plan.forecastDigest` must equal it."""
+    return hashlib.sha256(canonical(demand.model_dump(mode="json", by_alias=True)).encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""Three tiers over a fixture with spot losses: static mix, target tracking and foresight beside ours."""
+"""Three tiers over a fixture with spot interruptions: static mix, target tracking and foresight beside ours."""

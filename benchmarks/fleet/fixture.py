@@ -1,9 +1,9 @@
-"""Issue 5's fixed fixture of three tiers: a five-minute trace in instances, what was forecast of it, and losses of spot.
+"""Issue 5's fixed fixture of three tiers: a five-minute trace in instances, what was forecast of it, and interruptions of spot.
 
 One instance serves unit = (95th percentile of the training) / 20 a step. Hot: 30 % of that percentile, owned and sunk.
 Warm: a commitment at 0.62 × the on-demand price, paid always, of the size that the rule of the field keeps (share of training
-time that needs it > 0.62); beyond it on-demand at 1. Spot at 0.34 in two zones. Common shocks take one zone, half of the
-spot, two a week; every instance is lost by itself once in five weeks. Boots take 10 min, 30 s and 3 min and are billed from
+time that needs it > 0.62); beyond it on-demand at 1. Spot at 0.34 in two zones. An interruption of a zone takes half of the
+spot, two a week; every instance is interrupted by itself once in five weeks. Boots take 10 min, 30 s and 3 min and are billed from
 launch; a step is five minutes.
 """
 
@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 HORIZON, PATHS = 6, 40
 COMMITTED, SPOT = 0.62, 0.34
 STEP_SECONDS = 300
-SHOCKS_PER_STEP = 2 / 2016
-LOST_ALONE_PER_STEP = 1 / (5 * 2016)
+ZONE_INTERRUPTIONS_PER_STEP = 2 / 2016
+INTERRUPTED_ALONE_PER_STEP = 1 / (5 * 2016)
 #: Share of its first step that a started instance serves; hot serves from the third step on.
 WARM_START, SPOT_START, HOT_STEPS = 0.9, 0.4, 2
 ZONES = ("a", "b")
@@ -88,31 +88,31 @@ def fixture(trace: Trace, seed: int = 0) -> Fixture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpotLosses:
-    """shocked: (steps,) zone lost at the step's start or -1; alone: (steps, zones, MOST_SPOT) uniform draws."""
+class InterruptionPath:
+    """interrupted: (steps,) zone interrupted at the step's start or -1; alone: (steps, zones, MOST_SPOT) uniform draws."""
 
-    shocked: NDArray[np.int64]
+    interrupted: NDArray[np.int64]
     alone: Floats
 
     def survivors(self, t: int, zone: int, count: int) -> int:
         """Spot instances of a zone that live through the start of step t."""
-        if self.shocked[t] == zone:
+        if self.interrupted[t] == zone:
             return 0
-        return int((self.alone[t, zone, :count] >= LOST_ALONE_PER_STEP).sum())
+        return int((self.alone[t, zone, :count] >= INTERRUPTED_ALONE_PER_STEP).sum())
 
     def survivors_of_all(self, zone: int, count: int) -> Floats:
         """`survivors` of every step (steps,), as if `count` ran at its start."""
-        left = (self.alone[:, zone, :count] >= LOST_ALONE_PER_STEP).sum(axis=1)
-        return np.where(self.shocked == zone, 0.0, left)
+        left = (self.alone[:, zone, :count] >= INTERRUPTED_ALONE_PER_STEP).sum(axis=1)
+        return np.where(self.interrupted == zone, 0.0, left)
 
 
-def losses(steps: int, seed: int, *, shocks: bool = True) -> SpotLosses:
-    """One path of losses: independent ones, and two shocks a week at random times, at least one, so no seed is spared."""
+def interruption_path(steps: int, seed: int, *, of_zones: bool = True) -> InterruptionPath:
+    """One path: instances by themselves, and two zones a week at random times, at least one, so that no seed is spared."""
     rng = np.random.default_rng(seed)
     hit = np.zeros(steps, dtype=bool)
-    hit[rng.choice(steps, size=max(round(SHOCKS_PER_STEP * steps), 1), replace=False)] = True
+    hit[rng.choice(steps, size=max(round(ZONE_INTERRUPTIONS_PER_STEP * steps), 1), replace=False)] = True
     zones = rng.integers(0, len(ZONES), steps)
-    return SpotLosses(
-        shocked=np.where(hit & shocks, zones, -1),
+    return InterruptionPath(
+        interrupted=np.where(hit & of_zones, zones, -1),
         alone=rng.random((steps, len(ZONES), MOST_SPOT)),
     )

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.fleet.fixture import COMMITTED, SPOT, SPOT_START, WARM_START, ZONES, Fixture, SpotLosses
+from benchmarks.fleet.fixture import COMMITTED, SPOT, SPOT_START, WARM_START, ZONES, Fixture, InterruptionPath
 from reconciler.sizing.milp import Program
 
 
-def best_static(it: Fixture, path: SpotLosses, steps: int, allowed: float) -> float:
-    """Cost of the cheapest constant mix whose unserved volume is at most `allowed` on the same demand and losses."""
+def best_static(it: Fixture, path: InterruptionPath, steps: int, allowed: float) -> float:
+    """Cost of the cheapest constant mix whose unserved volume is at most `allowed` on the same demand and interruptions."""
     demand = it.demand[it.start : it.start + steps]
     best = float("inf")
     most = int(np.ceil(demand.max())) + 1
-    # A constant spot count may exceed the peak: what a shock leaves of it must still do.
+    # A constant spot count may exceed the peak: what an interruption leaves of it must still do.
     for spot in range(0, 2 * most + 2, 2):
         ready = np.zeros(steps)
         for zone in range(len(ZONES)):
             left = path.survivors_of_all(zone, spot // 2)
-            # What was lost in the step before is started anew in this one.
+            # What was interrupted in the step before is started anew in this one.
             before = np.concatenate([[spot // 2], left[:-1]])
             ready += np.maximum(left - (1 - SPOT_START) * (spot // 2 - before), 0)
         for warm in range(it.committed, max(most, it.committed) + 1):
@@ -30,10 +30,10 @@ def best_static(it: Fixture, path: SpotLosses, steps: int, allowed: float) -> fl
     return best
 
 
-def clairvoyant(it: Fixture, path: SpotLosses, steps: int, allowed: float) -> float:
-    """Least cost with demand and shocks known, the same boots, at most `allowed` unserved.
+def clairvoyant(it: Fixture, path: InterruptionPath, steps: int, allowed: float) -> float:
+    """Least cost with demand and interruptions known, the same boots, at most `allowed` unserved.
 
-    A lower bound: fractional instances, and none is lost by itself.
+    A lower bound: fractional instances, and none is interrupted by itself.
     """
     p = Program()
     demand = it.demand[it.start : it.start + steps]
@@ -47,7 +47,7 @@ def clairvoyant(it: Fixture, path: SpotLosses, steps: int, allowed: float) -> fl
         columns = [warm]
         for z in range(len(ZONES)):
             spot = p.column(cost=SPOT)
-            kept = 0.0 if path.shocked[i] == z else 1.0
+            kept = 0.0 if path.interrupted[i] == z else 1.0
             left = p.column()
             p.row([left, spot], [1, -kept], low=0, high=0)
             terms.append(left)
@@ -59,8 +59,8 @@ def clairvoyant(it: Fixture, path: SpotLosses, steps: int, allowed: float) -> fl
             last = before[position]
             rows = ([started, now], [1.0, -1.0]) if last is None else ([started, now, last], [1.0, -1.0, 1.0])
             p.row(*rows, low=-it.committed if last is None and position == 0 else 0.0)
-            lost = position and path.shocked[i] == position - 1
-            if not lost:
+            taken = position and path.interrupted[i] == position - 1
+            if not taken:
                 terms.append(started)
                 values.append(-(1 - start_share))
             before[position] = columns[0] if position == 0 else columns[2 * position]

@@ -2,10 +2,10 @@
 
     python -m benchmarks.fleet [--data FOLDER] [--traces mongo-01 …] [--seeds 5] [--days 3] [--json OUT]
 
-The fixture is issue 5's (`benchmarks.fleet.fixture`). Every asked share is walked on paths of losses with common shocks, which
-is what the two figures are, and on the same paths without the shocks. The static mix and the clairvoyant are allowed the
-volume that we left unserved on the same path; `…_at_asked` allows them the asked share, where we left less. `captured` is
-(static mix - ours) / (static mix - clairvoyant): how much of what can be saved at all is saved.
+The fixture is issue 5's (`benchmarks.fleet.fixture`). Every promised share is walked on paths with interruptions of
+zones, which is what the two figures are, and on the same paths without them. The static mix and the clairvoyant are
+allowed the volume that we left unserved on the same path; `…_at_promised` allows them the promised share, where we left
+less. `captured` is (static mix - ours) / (static mix - clairvoyant): how much of what can be saved at all is saved.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Trace, load, packaged
-from benchmarks.fleet.fixture import Fixture, SpotLosses, fixture, losses
+from benchmarks.fleet.fixture import Fixture, InterruptionPath, fixture, interruption_path
 from benchmarks.fleet.limits import best_static, clairvoyant
 from benchmarks.fleet.walk import Sizer, walked
 from benchmarks.forecast.run import clean
 
 TRACES = ("mongo-01", "machine-01", "ingress-01", "google2019-cpu")
 SHARES = (0.01, 0.001)
-FIGURES = ("vs_static_mix", "gap", "vs_static_mix_at_asked", "gap_at_asked")
+FIGURES = ("vs_static_mix", "gap", "vs_static_mix_at_promised", "gap_at_promised")
 
 
-def row_of(sizer: Sizer, path: SpotLosses, steps: int) -> dict[str, float]:
+def row_of(sizer: Sizer, path: InterruptionPath, steps: int) -> dict[str, float]:
     """The figures of one path."""
     made = walked(sizer, path, steps)
-    it, asked = sizer.it, max(made.unserved, sizer.share * made.demand)
+    it, promised = sizer.it, max(made.unserved, sizer.share * made.demand)
     static, limit = best_static(it, path, steps, made.unserved), clairvoyant(it, path, steps, made.unserved)
     return {
         "share": made.share,
-        "shocks": int((path.shocked >= 0).sum()),
+        "zone_interruptions": int((path.interrupted >= 0).sum()),
         "vs_static_mix": made.cost / static,
         "gap": made.cost / limit - 1,
         "captured": captured(made.cost, static, limit),
-        "vs_static_mix_at_asked": made.cost / best_static(it, path, steps, asked),
-        "gap_at_asked": made.cost / clairvoyant(it, path, steps, asked) - 1,
+        "vs_static_mix_at_promised": made.cost / best_static(it, path, steps, promised),
+        "gap_at_promised": made.cost / clairvoyant(it, path, steps, promised) - 1,
     }
 
 
@@ -53,18 +53,24 @@ def captured(ours: float, static: float, limit: float) -> float:
 
 
 def rows_of(it: Fixture, day: int, shares: Sequence[float], seeds: int, days: float) -> Iterator[dict[str, Any]]:
-    """A row per asked share, seed, and with or without shocks."""
+    """A row per promised share, seed, and with or without interruptions of zones."""
     steps = min(round(days * day), len(it.demand) - it.start)
     for share in shares:
         sizer = Sizer(it=it, share=share)
-        for shocks in (True, False):
+        for of_zones in (True, False):
             for seed in range(seeds):
-                figures = row_of(sizer, losses(steps, seed, shocks=shocks), steps)
-                yield {"trace": it.name, "asked": share, "seed": seed, "with_shocks": shocks, **figures}
+                figures = row_of(sizer, interruption_path(steps, seed, of_zones=of_zones), steps)
+                yield {
+                    "trace": it.name,
+                    "promised_share": share,
+                    "seed": seed,
+                    "with_zone_interruptions": of_zones,
+                    **figures,
+                }
 
 
 def means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Geometric means of the ratios and of 1 + the gaps, the mean and the largest share obtained."""
+    """Geometric means of the ratios and of 1 + the gaps, the mean and the largest obtained share."""
     out = {key: float(np.exp(np.mean([np.log(r[key]) for r in rows]))) for key in FIGURES if key.startswith("vs")}
     out |= {key: float(np.expm1(np.mean([np.log1p(r[key]) for r in rows]))) for key in FIGURES if "gap" in key}
     saved = [row["captured"] for row in rows if np.isfinite(row["captured"])]
@@ -74,41 +80,46 @@ def means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def summarised(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The two figures over all paths with shocks and both asks, and the distribution behind them by trace and ask."""
-    shocked = [row for row in rows if row["with_shocks"]]
-    total = means(shocked)
+    """The two figures over all paths with interruptions of zones, and the distribution behind them by trace and promise."""
+    of_zones = [row for row in rows if row["with_zone_interruptions"]]
+    total = means(of_zones)
     by: dict[str, dict[str, float]] = {}
-    for key in dict.fromkeys((r["trace"], r["asked"], r["with_shocks"]) for r in rows):
-        chosen = [r for r in rows if (r["trace"], r["asked"], r["with_shocks"]) == key]
-        by[f"{key[0]}, {100 * key[1]:g} % asked, {'with' if key[2] else 'without'} shocks"] = means(chosen)
+    for key in dict.fromkeys((r["trace"], r["promised_share"], r["with_zone_interruptions"]) for r in rows):
+        chosen = [r for r in rows if (r["trace"], r["promised_share"], r["with_zone_interruptions"]) == key]
+        by[f"{key[0]}, {100 * key[1]:g} % promised, {'with' if key[2] else 'without'} interruptions of zones"] = means(
+            chosen
+        )
     return {
         "tiers_vs_static_mix": total["vs_static_mix"],
         "tiers_gap": total["gap"],
         "all": total,
-        "without_shocks": means([row for row in rows if not row["with_shocks"]]),
-        **{f"asked_{100 * share:g}pct": means([r for r in shocked if r["asked"] == share]) for share in _asked(rows)},
+        "without_zone_interruptions": means([row for row in rows if not row["with_zone_interruptions"]]),
+        **{
+            f"promised_{100 * share:g}pct": means([r for r in of_zones if r["promised_share"] == share])
+            for share in _promised(rows)
+        },
         "distribution": by,
         "rows": list(rows),
     }
 
 
-def _asked(rows: Iterable[dict[str, Any]]) -> list[float]:
-    return list(dict.fromkeys(row["asked"] for row in rows))
+def _promised(rows: Iterable[dict[str, Any]]) -> list[float]:
+    return list(dict.fromkeys(row["promised_share"] for row in rows))
 
 
 def run(
     traces: Iterable[Trace], *, shares: Sequence[float] = SHARES, seeds: int = 5, days: float = 2.0
 ) -> dict[str, Any]:
-    """The figures over five-minute traces; a progress line per trace and asked share."""
+    """The figures over five-minute traces; a progress line per trace and promised share."""
     rows: list[dict[str, Any]] = []
     for trace in traces:
         it = fixture(trace)
         for share in shares:
             made = list(rows_of(it, trace.day, (share,), seeds, days))
             rows += made
-            shown = means([row for row in made if row["with_shocks"]])
+            shown = means([row for row in made if row["with_zone_interruptions"]])
             text = (f"{key} {value:.4g}" for key, value in shown.items())
-            print(f"tiers  {it.name}  asked {share:g}", *text, sep="  ", file=sys.stderr, flush=True)
+            print(f"tiers  {it.name}  promised {share:g}", *text, sep="  ", file=sys.stderr, flush=True)
     if not rows:
         raise ValueError("three tiers need a five-minute trace")
     return summarised(rows)

@@ -10,15 +10,15 @@ import numpy as np
 from benchmarks.fleet.fixture import (
     COMMITTED,
     HOT_STEPS,
-    SHOCKS_PER_STEP,
     SPOT,
     SPOT_START,
     STEP_SECONDS,
     WARM_START,
+    ZONE_INTERRUPTIONS_PER_STEP,
     ZONES,
     Fixture,
     Floats,
-    SpotLosses,
+    InterruptionPath,
 )
 from forecaster.demand import LEVELS
 from forecaster.series.paths import paths_from_ranks
@@ -42,7 +42,8 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
         classes={
             "all": ClassDemand(
                 **_PROMISE,
-                violating_share=share,
+                promised_share=share,
+                allowed_share=share,
                 tiers=(Tier.HOT, Tier.WARM, Tier.COLD),
                 levels=LEVELS,
                 requests_per_second=tuple(float(x) for x in near),
@@ -55,7 +56,7 @@ def question(it: Fixture, t: int, observed: dict[str, int], share: float) -> Siz
         _option("hot", Tier.HOT, observed, usd_per_hour=0.0, boot_seconds=600, maximum=it.hot),
         _option("warm", Tier.WARM, observed, usd_per_hour=1.0, boot_seconds=30, committed=it.committed),
     ]
-    spot = {"usd_per_hour": SPOT, "boot_seconds": 180, "loss": SHOCKS_PER_STEP / 2, "spot": True}
+    spot = {"usd_per_hour": SPOT, "boot_seconds": 180, "interruption": ZONE_INTERRUPTIONS_PER_STEP / 2, "spot": True}
     options += [_option(f"spot-{zone}", Tier.COLD, observed, zone=zone, **spot) for zone in ZONES]
     return SizingProblem(
         demand=demand, paths=paths, options=tuple(options), hysteresis=0.0, switch_seconds=30.0, time_limit_s=5.0
@@ -91,15 +92,15 @@ class Run:
 
     @property
     def share(self) -> float:
-        """Violating share."""
+        """Obtained share."""
         return self.unserved / self.demand
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizer:
-    """The decisions for one fixture and asked share; the same question is asked once, whatever path leads to it.
+    """The decisions for one fixture and promised share; the same question is asked once, whatever path leads to it.
 
-    Paths of losses part only after a loss and meet again when the lost is replaced, so five of them cost little more than
+    Paths of interruptions part only after one and meet again when it is replaced, so five of them cost little more than
     one.
     """
 
@@ -116,7 +117,7 @@ class Sizer:
         return dict(self.kept[key])
 
 
-def walked(sizer: Sizer, path: SpotLosses, steps: int) -> Run:
+def walked(sizer: Sizer, path: InterruptionPath, steps: int) -> Run:
     """Walk the test with one sizing per step."""
     it = sizer.it
     counts = {"hot": it.hot, "warm": it.committed, "spot-a": 0, "spot-b": 0}

@@ -37,7 +37,7 @@ SHARES, LEADS = (0.01, 0.001), (0, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Paths (paths, HORIZON) of demand beyond hot, in instances; counts (2,) that run; lead in steps; asked share."""
+    """Paths (paths, HORIZON) of demand beyond hot, in instances; counts (2,) that run; lead in steps; promised share."""
 
     paths: Floats
     running: tuple[float, float]
@@ -114,7 +114,7 @@ def solved(
 
 
 def walk(it: Fixture, *, share: float, lead: int, steps: int, bundles: int) -> dict[str, Any]:
-    """The figures of one trace, asked share and lead over `steps` decisions; costs without the sunk commitment."""
+    """The figures of one trace, promised share and lead over `steps` decisions; costs without the sunk commitment."""
     running = (float(it.committed), 0.0)
     costs: list[tuple[float, float, float]] = []
     other = 0
@@ -136,7 +136,7 @@ def walk(it: Fixture, *, share: float, lead: int, steps: int, bundles: int) -> d
     believed, held, best = (sum(column) + sunk * steps for column in zip(*costs, strict=True))
     return {
         "trace": it.name,
-        "asked": share,
+        "promised_share": share,
         "lead_steps": lead,
         "decisions": steps,
         "regret": held / best - 1,
@@ -146,7 +146,7 @@ def walk(it: Fixture, *, share: float, lead: int, steps: int, bundles: int) -> d
 
 
 def main() -> None:
-    """Run and print a line per trace, asked share and lead."""
+    """Run and print a line per trace, promised share and lead."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sizing.bundles",
         description=__doc__,

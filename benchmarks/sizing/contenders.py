@@ -87,7 +87,7 @@ def peers_of(case: Case, libraries: Sequence[str], cache: Path | None) -> Iterat
         yield f"{name}-quantile", quantile(mean, deviation, first)
 
 
-def by_pace(case: Case, peer: Peer, ask: float) -> Floats:
+def by_pace(case: Case, peer: Peer, promised_share: float) -> Floats:
     """Counts (test rows,) when our pacing turns the peer's knob at every step, without hindsight.
 
     A peer with a distribution gives its expectation to the pace as ours does; one without is paced by what happened. A
@@ -97,7 +97,7 @@ def by_pace(case: Case, peer: Peer, ask: float) -> Floats:
     counts = np.minimum(peer.counts[::THINNED], most)
     few = Peer(first=peer.first, counts=counts, mean=peer.mean, deviation=peer.deviation)
     pace = PromisePace() if few.mean is not None else PromisePace(model_weight=0.0)
-    return by_table(case, few.counts.T, expected_unserved(few).T, ask, pace)
+    return by_table(case, few.counts.T, expected_unserved(few).T, promised_share, pace)
 
 
 def by_program(peer: Peer) -> tuple[Floats, Floats]:
@@ -108,12 +108,22 @@ def by_program(peer: Peer) -> tuple[Floats, Floats]:
     return counts_at(values, np.broadcast_to(MASSES, values.shape))
 
 
-def by_table(case: Case, counts: Floats, expected: Floats, ask: float, pace: PromisePace | None = None) -> Floats:
+def by_table(
+    case: Case, counts: Floats, expected: Floats, promised_share: float, pace: PromisePace | None = None
+) -> Floats:
     """Counts (test rows,) that our pacing chooses among `counts` and `expected` (rows from `first`, settings)."""
     first, cut = case.first, case.trace.cut
     demand = case.known[first:]
     column = paced(
-        demand, counts, expected, ask=ask, start=cut - first, warm=0, h=case.h, day=case.trace.day, pace=pace
+        demand,
+        counts,
+        expected,
+        promised_share=promised_share,
+        start=cut - first,
+        warm=0,
+        h=case.h,
+        day=case.trace.day,
+        pace=pace,
     )
     return np.asarray(counts[np.arange(cut - first, len(demand)), column])
 

@@ -1,6 +1,6 @@
 """Cost against unserved share: what a knob's settings make, read off at a share or at a cost, and the cheapest peer.
 
-Cost is instance-steps, share is unserved over asked volume, over the steps whose demand is known.
+Cost is instance-steps, share is unserved over volume, over the steps whose demand is known.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ import numpy as np
 from benchmarks.sizing.frontier import TRACKING, Frontier, charged, cheapest, frontier, outcome
 from benchmarks.sizing.peers.knobs import Floats, Peer
 
-#: Shares at which frontiers are compared, and those of them that are also asked for in advance.
+#: Shares at which frontiers are compared, and those of them that are also promised in advance.
 SHARES: Mapping[float, str] = {0.001: "0_1pct", 0.003: "0_3pct", 0.01: "1pct", 0.03: "3pct"}
-ASKED: Mapping[float, str] = {0.01: "1pct", 0.001: "0_1pct"}
+PROMISED: Mapping[float, str] = {0.01: "1pct", 0.001: "0_1pct"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What a contender came to: `frontier` with its knob in hindsight, `promised` (share, cost) per asked share without."""
+    """A contender's results: `frontier` with its knob in hindsight, `promised` (share, cost) per promised share without."""
 
     frontier: Frontier | None = None
     promised: Mapping[float, tuple[float, float]] = field(default_factory=dict)
@@ -34,21 +34,21 @@ def hindsight(demand: Floats, counts: Floats, *, coarse: bool = False) -> Fronti
     return frontier(*outcome(demand, counts), coarse=coarse)
 
 
-def calibrated(demand: Floats, peer: Peer, cut: int, ask: float) -> tuple[float, float]:
-    """Share and cost on the test of the setting that was cheapest within the asked share before `cut`.
+def calibrated(demand: Floats, peer: Peer, cut: int, promised_share: float) -> tuple[float, float]:
+    """Share and cost on the test of the setting that was cheapest within the promised share before `cut`.
 
     `demand` (n,) in instances, NaN where unknown. Where none was within it, of the cheapest that missed least.
     """
     trained = cut - peer.first
     shares, costs = outcome(demand[peer.first : cut], peer.counts[:, :trained])
-    best = int(np.lexsort((costs, np.maximum(shares, ask)))[0])
+    best = int(np.lexsort((costs, np.maximum(shares, promised_share)))[0])
     return point(demand[cut:], peer.counts[best, trained:])
 
 
 def judged(one: Judgement, peers: Mapping[str, Frontier]) -> dict[str, float]:
     """Ratios of cost to the cheapest peer's and of violations to target tracking's; NaN where there is none.
 
-    `frontier_ratio`: at exactly that share. `promise_ratio`: at max(asked, obtained). `violations_vs_tracking`: share at the
+    `frontier_ratio`: at exactly that share. `promise_ratio`: at max(promised, obtained). `violations_vs_tracking`: share at the
     cost that target tracking has at that share, over that share.
     """
     out: dict[str, float] = {}
@@ -59,11 +59,11 @@ def judged(one: Judgement, peers: Mapping[str, Frontier]) -> dict[str, float]:
             out[f"frontier_ratio_{label}"] = cost / cheapest(peers, share)[1]
             at = one.frontier.share_at(charged(peers, TRACKING, share))
             out[f"violations_vs_tracking_{label}"] = at / share
-    for ask, (share, cost) in one.promised.items():
-        label = ASKED[ask]
-        out[f"promise_ratio_{label}"] = cost / cheapest(peers, max(share, ask))[1]
-        out[f"obtained_over_asked_{label}"] = share / ask
-        out[f"kept_{label}"] = float(share <= ask)
+    for promised_share, (share, cost) in one.promised.items():
+        label = PROMISED[promised_share]
+        out[f"promise_ratio_{label}"] = cost / cheapest(peers, max(share, promised_share))[1]
+        out[f"obtained_over_promised_{label}"] = share / promised_share
+        out[f"kept_{label}"] = float(share <= promised_share)
     return out
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.sizing [--data DIR] [--only NAME …] [--quick] [--json OUT] [--lead N] [--instances N]
 
-Each peer has its one knob chosen in hindsight on the test; we have none to choose where a share is asked in advance. Cost
+Each peer has its one knob chosen in hindsight on the test; we have none to choose where a share is promised in advance. Cost
 ratio = cost / the cheapest peer's of that trace. `ablation` tells what forecast, pacing and program each contribute: peers
-turned by our pacing, their distributions given to our program, our own with what is asked as the knob. Library models are
+turned by our pacing, their distributions given to our program, our own with the promise as the knob. Library models are
 fitted once and their forecasts kept in the cache folder of `benchmarks.forecast.run`. Without `--data` the series come from PyPI
 packages (extra `lab`). With `--history` any tidy file gives them. What the figures mean: docs/backtest.md.
 """
@@ -28,27 +28,31 @@ from benchmarks.forecast.peers import LIBRARY, warmed
 from benchmarks.forecast.run import cache_folder, clean
 from benchmarks.sizing.contenders import Case, by_pace, by_program, by_table, case_of, our_table, peers_of
 from benchmarks.sizing.frontier import cheapest
-from benchmarks.sizing.judged import ASKED, SHARES, Judgement, calibrated, hindsight, judged, judged_peer, point
+from benchmarks.sizing.judged import PROMISED, SHARES, Judgement, calibrated, hindsight, judged, judged_peer, point
 from benchmarks.sizing.peers.knobs import Peer
 from benchmarks.sizing.summary import printed, summary_of
 from benchmarks.sizing.traces import FINEST, traces
 from reconciler.onepool.replay import clairvoyant_cost
 from reconciler.onepool.walk import allocate
 
-#: Asked shares: the promises and, around them, what the ablation interpolates.
-ASKS = (0.01, 0.001, 0.0005, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
-QUICK_ASKS = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
+#: Promised shares: those of the figures and, around them, what the ablation interpolates.
+SHARES_WALKED = (0.01, 0.001, 0.0005, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
+QUICK_SHARES_WALKED = (0.01, 0.001, 0.0005, 0.003, 0.02, 0.05)
 QUICK_LIBRARY = ("MSTL-ETS",)
 
 
-def ours(case: Case, asks: Sequence[float]) -> tuple[Judgement, Judgement]:
-    """One risk in hindsight and, without hindsight, paced to a share; for the ablation, the asked share as the knob."""
+def ours(case: Case, promised_shares: Sequence[float]) -> tuple[Judgement, Judgement]:
+    """One risk in hindsight and, without hindsight, paced to a share; for the ablation, the promised share as the knob."""
     trace, cut = case.trace, case.trace.cut
     test, step = case.known[cut:], trace.step.to_pytimedelta()
     chosen = our_table(case)
-    made = allocate(trace.values, chosen, asks=asks, step=step, lead=case.lead, unit=case.unit, start=cut)
+    made = allocate(
+        trace.values, chosen, promised_shares=promised_shares, step=step, lead=case.lead, unit=case.unit, start=cut
+    )
     counts = np.array([one.counts[: len(test)] for one in made], dtype=float)
-    promised = {ask: point(test, counts[asks.index(ask)]) for ask in ASKED}
+    promised = {
+        promised_share: point(test, counts[promised_shares.index(promised_share)]) for promised_share in PROMISED
+    }
     fixed = hindsight(test, chosen.counts[cut : cut + len(test)].T)
     return Judgement(frontier=fixed, promised=promised), Judgement(frontier=hindsight(test, counts, coarse=True))
 
@@ -58,14 +62,14 @@ def of_peer(case: Case, peer: Peer) -> Judgement:
     cut = case.trace.cut
     return Judgement(
         frontier=hindsight(case.known[cut:], peer.counts[:, cut - peer.first :]),
-        promised={ask: calibrated(case.known, peer, cut, ask) for ask in ASKED},
+        promised={promised_share: calibrated(case.known, peer, cut, promised_share) for promised_share in PROMISED},
     )
 
 
 def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Judgement]]:
     """The peer turned by our pacing; its distribution given to our program, with and without pacing."""
     test = case.known[case.trace.cut :]
-    turned = {ask: point(test, by_pace(case, peer, ask)) for ask in ASKED}
+    turned = {promised_share: point(test, by_pace(case, peer, promised_share)) for promised_share in PROMISED}
     yield f"{name}, paced", Judgement(promised=turned)
     if peer.mean is None:
         return
@@ -74,13 +78,16 @@ def ablation_of(case: Case, name: str, peer: Peer) -> Iterator[tuple[str, Judgem
         f"{name}, program, paced",
         Judgement(
             frontier=hindsight(test, counts[case.trace.cut - case.first :].T),
-            promised={ask: point(test, by_table(case, counts, expected, ask)) for ask in ASKED},
+            promised={
+                promised_share: point(test, by_table(case, counts, expected, promised_share))
+                for promised_share in PROMISED
+            },
         ),
     )
 
 
 def row_of(
-    case: Case, *, libraries: Sequence[str], asks: Sequence[float], cache: Path | None, ablate: bool
+    case: Case, *, libraries: Sequence[str], promised_shares: Sequence[float], cache: Path | None, ablate: bool
 ) -> dict[str, Any]:
     """All contenders on one trace."""
     peers: dict[str, Judgement] = {}
@@ -89,9 +96,9 @@ def row_of(
         peers[name] = of_peer(case, peer)
         if ablate:
             parts |= dict(ablation_of(case, name, peer))
-    walked, asked = ours(case, asks)
+    walked, turned = ours(case, promised_shares)
     if ablate:
-        parts["ours, the asked share as knob"] = asked
+        parts["ours, the promised share as knob"] = turned
     frontiers = {name: one.frontier for name, one in peers.items() if one.frontier is not None}
     trace = case.trace
     test = trace.values[trace.cut :]
@@ -110,9 +117,9 @@ def row_of(
         row[f"cheapest_{label}"], row[f"cheapest_cost_{label}"] = cheapest(frontiers, share)
         limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, share)
         row[f"clairvoyant_ratio_{label}"] = limit / row[f"cheapest_cost_{label}"]
-    for ask, label in ASKED.items():
-        row[f"obtained_{label}"], cost = walked.promised[ask]
-        limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, max(row[f"obtained_{label}"], ask))
+    for promised_share, label in PROMISED.items():
+        row[f"obtained_{label}"], cost = walked.promised[promised_share]
+        limit = clairvoyant_cost(test[np.isfinite(test)], case.unit, max(row[f"obtained_{label}"], promised_share))
         row[f"regret_{label}"] = cost / limit - 1
     return row
 
@@ -126,7 +133,7 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--history", type=Path, nargs="+", default=[], help="tidy files of other traces, instead")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these series only")
     parser.add_argument("--json", type=Path, help="write summary and rows here")
-    parser.add_argument("--quick", action="store_true", help="few traces, asks and libraries, no ablation")
+    parser.add_argument("--quick", action="store_true", help="few traces, promises and libraries, no ablation")
     parser.add_argument("--no-ablation", action="store_true", help="leave out what each part contributes")
     parser.add_argument("--lead", type=int, default=1, help="steps that an instance takes to boot")
     parser.add_argument("--instances", type=float, default=20.0, help="instances at the training's 95th percentile")
@@ -134,7 +141,7 @@ def arguments_of(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--tiers-days", type=float, help="days of the test that the three tiers are walked (2; quick 1)"
     )
-    parser.add_argument("--tiers-seeds", type=int, help="paths of spot losses (5; quick 2)")
+    parser.add_argument("--tiers-seeds", type=int, help="paths of spot interruptions (5; quick 2)")
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="folder of library models' forecasts")
     parser.add_argument("--no-cache", action="store_true", help="run the library models again and keep nothing")
     said = parser.parse_args(given)
@@ -151,14 +158,14 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run every trace, print the tables, and keep the JSON after every trace."""
     said = arguments_of(given)
     libraries = QUICK_LIBRARY if said.quick else LIBRARY
-    asks, cache = QUICK_ASKS if said.quick else ASKS, None if said.no_cache else said.cache
+    promised_shares, cache = QUICK_SHARES_WALKED if said.quick else SHARES_WALKED, None if said.no_cache else said.cache
     warmed()
     rows: list[dict[str, Any]] = []
     for trace in traces(said.data, said.history, said.only, quick=said.quick):
         begun = time.perf_counter()
         case = case_of(trace, lead=said.lead, instances=said.instances)
         ablate = not (said.quick or said.no_ablation)
-        rows.append(row_of(case, libraries=libraries, asks=asks, cache=cache, ablate=ablate))
+        rows.append(row_of(case, libraries=libraries, promised_shares=promised_shares, cache=cache, ablate=ablate))
         shown = (f"{key} {rows[-1]['ours'][key]:.3f}" for key in _PROGRESS)
         print(
             f"{trace.name:18s}", *shown, f"{time.perf_counter() - begun:.0f} s", sep="  ", file=sys.stderr, flush=True
@@ -185,7 +192,7 @@ def three_tiers(said: argparse.Namespace) -> dict[str, Any]:
     )
 
 
-_PROGRESS = [f"{kind}_{label}" for label in ASKED.values() for kind in ("frontier_ratio", "promise_ratio", "kept")]
+_PROGRESS = [f"{kind}_{label}" for label in PROMISED.values() for kind in ("frontier_ratio", "promise_ratio", "kept")]
 
 
 def _kept(path: Path | None, rows: Sequence[dict[str, Any]], tiers: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -67,8 +67,8 @@ def options(catalogue: Catalogue, observed: dict[str, int]) -> tuple[Option, ...
                     committed=20 if key == "warm/c6i.xlarge" else 0,
                     boot_seconds=boot,
                     zone=f"zone-{index % 3}" if spot else "",
-                    loss=0.002 if spot else 0.0,
-                    lost_share=0.5,
+                    interruption=0.002 if spot else 0.0,
+                    interrupted_share=0.5,
                     spot=spot,
                     observed=observed.get(key, 0),
                 )
@@ -112,7 +112,7 @@ def problem(seed: int, start: int, observed: dict[str, int], time_limit_s: float
         services=mixed,
         latency_ms={"platinum": 600, "gold": 700, "silver": 900, "bronze": 1500, "batch": 5000},
         percentile=dict.fromkeys(CLASSES, 0.95),
-        violating_share={"platinum": 0.001, "gold": 0.005, "silver": 0.01, "bronze": 0.02, "batch": 0.05},
+        promised_share={"platinum": 0.001, "gold": 0.005, "silver": 0.01, "bronze": 0.02, "batch": 0.05},
         tiers=TIERS,
         round_trip_ms={Tier.HOT: 1, Tier.WARM: 10, Tier.COLD: 20},
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.sizing.judged import ASKED, SHARES
+from benchmarks.sizing.judged import PROMISED, SHARES
 
 Floats = NDArray[np.float64]
 DRAWS = 2000
@@ -57,8 +57,8 @@ def figures(rows: Sequence[Mapping[str, float]], sources: Sequence[str]) -> dict
         if not key.startswith("kept"):
             worst[key] = float(found.max()) if len(found) else float("nan")
         counted[key] = len(found)
-    for label in ASKED.values():
-        over = [row[f"obtained_over_asked_{label}"] for row in rows if f"obtained_over_asked_{label}" in row]
+    for label in PROMISED.values():
+        over = [row[f"obtained_over_promised_{label}"] for row in rows if f"obtained_over_promised_{label}" in row]
         if over:
             out[f"over_1_5_times_{label}"] = sum(value > 1.5 for value in over)
             out[f"over_3_times_{label}"] = sum(value > 3 for value in over)
@@ -119,13 +119,13 @@ def printed(summary: Mapping[str, Any]) -> str:
         f"{kind}_{label}" for kind in ("frontier_ratio", "violations_vs_tracking") for label in SHARES.values()
     ]
     advance = [
-        f"{kind}_{label}" for label in ASKED.values() for kind in ("promise_ratio", "kept", "obtained_over_asked")
+        f"{kind}_{label}" for label in PROMISED.values() for kind in ("promise_ratio", "kept", "obtained_over_promised")
     ]
     every = {"ours": summary, **summary["peers"]}
     parts = [
         "knob in hindsight: cost / cheapest peer of each trace, and violations / target tracking's at its cost\n"
         + _table(every, hindsight),
-        "asked in advance (peers: knob from the training): cost / cheapest peer at max(asked, obtained), share kept\n"
+        "promised in advance (peers: knob from the training): cost / cheapest peer at max(promised, obtained), share kept\n"
         + _table(every, advance),
     ]
     if summary["ablation"]:
@@ -153,7 +153,7 @@ def _ours(summary: Mapping[str, Any]) -> str:
 
 def _table(entries: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> str:
     short = {"frontier_ratio": "cost", "violations_vs_tracking": "viol", "promise_ratio": "cost", "kept": "kept"}
-    short |= {"obtained_over_asked": "got/asked"}
+    short |= {"obtained_over_promised": "got/promise"}
     heads = []
     for key in keys:
         kind = next(kind for kind in short if key.startswith(kind))

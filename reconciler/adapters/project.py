@@ -29,6 +29,8 @@ from reconciler.prices.catalogue import Catalogue
 #: Pulumi's own variables for policy packs and their configuration.
 POLICY_PACK = "PULUMI_OPTION_POLICY_PACK"
 POLICY_CONFIG = "PULUMI_OPTION_POLICY_PACK_CONFIG"
+#: What makes a folder a policy pack.
+PACK_FILE = "PulumiPolicy.yaml"
 #: Pulumi's rule for names of stacks; dots alone are folders.
 _PART = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 
@@ -115,35 +117,46 @@ class Project:
         """The stack's lock for a command (see `reconciler.adapters.lock`)."""
         return stack_lock(self.backend(), self.work, project=self.name, stack=self.stack, command=command, now=now)
 
+    def _pack(self) -> Path:
+        """Folder of the policy pack; errors as `engine`."""
+        names = [name for name in os.environ.get(POLICY_PACK, "").split(",") if name]
+        if not names:
+            return self.root / "policies"
+        if len(names) > 1:
+            raise InputError(
+                ", ".join(names),
+                f"{POLICY_PACK} names {len(names)} packs, but tiercast judges by one.",
+                "Name the pack that decides, and run `pulumi preview --policy-pack` for the others.",
+            )
+        found = next((p for p in (Path(names[0]).absolute(), self.root / names[0]) if (p / PACK_FILE).exists()), None)
+        if found is None:
+            raise InputError(
+                names[0], f"{POLICY_PACK} names it, but it has no {PACK_FILE}.", "Fix the path, or unset it."
+            )
+        return found
+
     def engine(self) -> Engine:
         """The engine on this stack, with the policy pack and its configuration.
 
-        The pack is the project's own `policies/`; its configuration is the file that PULUMI_OPTION_POLICY_PACK_CONFIG
-        names (CI and the lab set it), else `policies/config.<stack>.json`, else the pack's defaults.
+        The pack is the folder that PULUMI_OPTION_POLICY_PACK names (CI names the one of the base branch), else the
+        project's own `policies/`. Its configuration is the file that PULUMI_OPTION_POLICY_PACK_CONFIG names, else
+        `config.<stack>.json` in the pack, else the pack's defaults.
 
         Raises:
-            InputError: a variable names a file that is not there (the pack's defaults may be more lenient), or another
-                pack than the project's, which would be ignored.
+            InputError: a variable names what is not there (the pack's defaults may be more lenient), or several packs.
         """
-        pack = self.root / "policies"
-        for name in filter(None, os.environ.get(POLICY_PACK, "").split(",")):
-            if pack.resolve() not in (Path(name).resolve(), (self.root / name).resolve()):
-                raise InputError(
-                    name,
-                    f"{POLICY_PACK} names it, but tiercast judges by the project's own pack alone, {pack}.",
-                    "Move its policies there, or unset the variable and run `pulumi preview --policy-pack` beside.",
-                )
+        pack = self._pack()
         given = os.environ.get(POLICY_CONFIG, "")
         config = Path(given).absolute() if given else pack / f"config.{self._stack_name}.json"
         if given and not config.exists():
             raise InputError(
-                str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Mend the path, or unset it."
+                str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Fix the path, or unset it."
             )
         return Engine(
             root=self.root,
             stack=self.stack,
             environment={},
-            policy_pack=pack if (pack / "PulumiPolicy.yaml").exists() else None,
+            policy_pack=pack if (pack / PACK_FILE).exists() else None,
             policy_config=config if config.exists() else None,
         )
 

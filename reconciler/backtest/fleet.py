@@ -10,7 +10,7 @@ from functools import cache
 from forecaster.history.history import History
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Tolerance
-from reconciler.backtest.measures import Measures, allowed, measured
+from reconciler.backtest.measures import Measures, foresight_shares, measured
 from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.demand.outlook import Outlook, outlook
@@ -27,7 +27,8 @@ ReadHistory = Callable[[Fleet, datetime], History]
 
 @dataclass(frozen=True, kw_only=True)
 class FleetBacktest:
-    """What is replayed: a fleet and its prices from `since` up to, not including, `until`; `seed` of paths, losses and boots."""
+    """What is replayed: a fleet and its prices from `since` up to, not including, `until`; `seed` of paths, interruptions
+    and boots."""
 
     fleet: Fleet
     catalogue: Catalogue
@@ -56,9 +57,7 @@ class FleetBacktest:
 
     def title(self) -> str:
         """Heading of the frontier."""
-        return (
-            f"{self.fleet.name}, {self.since.isoformat()} to {self.until.isoformat()}: violating shares asked × factor"
-        )
+        return f"{self.fleet.name}, {self.since.isoformat()} to {self.until.isoformat()}: promised shares × factor"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,7 @@ def walker(it: FleetBacktest, read: ReadHistory) -> Callable[[float], Walked]:
         scaled = _scaled(fleet, factor)
         period = ReplayPeriod(fleet=scaled, catalogue=it.catalogue, start=it.since, steps=steps, seed=it.seed)
         made = replay(period, known, demand)
-        return Walked(replay=made, measures=measured(made, foresight(made, allowed(made, scaled)), scaled))
+        return Walked(replay=made, measures=measured(made, foresight(made, foresight_shares(made, scaled)), scaled))
 
     return walk
 
@@ -138,7 +137,7 @@ def summary(it: FleetBacktest, found: Walked, tolerance: Tolerance) -> dict[str,
 def lines(found: Measures) -> list[str]:
     """The measures as sentences: one per class, then cost, then steps."""
     classes = [
-        f"{c.name}: asked {c.asked:.3%}, obtained {c.obtained:.3%}, {c.violating_steps} violating steps, "
+        f"{c.name}: promised {c.promised_share:.3%}, obtained {c.obtained_share:.3%}, {c.violating_steps} violating steps, "
         f"longest run {c.longest_violating_run}"
         for c in found.classes
     ]
@@ -147,5 +146,5 @@ def lines(found: Measures) -> list[str]:
         f"cost {found.usd:.2f} USD ({found.usd_with_churn:.2f} with churn), foresight {found.usd_foresight:.2f}, "
         f"regret {found.regret:.1%}",
         f"{found.violating_steps} of {found.known_steps} steps violate; {found.scale_events} scale events, "
-        f"{found.instances_moved} instances moved, {found.lost} lost",
+        f"{found.instances_moved} instances moved, {found.interrupted} interrupted",
     ]

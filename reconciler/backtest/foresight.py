@@ -2,9 +2,9 @@
 
 An approximation, on purpose the plan's own program: every step is sized for its realised demand (one path, one step, a
 certain demand section) from the counts of the step before, under the same bounds, budget and prices, and pays the same
-boots. Boots never make it late, because it starts in time. It may leave unserved in each step the share that was asked
-or that we obtained, whichever is more: a share per step, not of the whole stretch, so a little dearer than the true
-optimum. It loses no spot, which is a little cheaper.
+boots. Boots never make it late, because it starts in time. In each step it may leave the promised share or the obtained
+share unserved, whichever is larger. That is a share per step, not of the whole stretch, so it costs a little more than the
+true optimum. No spot instance is interrupted, which costs a little less.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from reconciler.backtest.replay import FleetReplay, usd
 from reconciler.sizing import SizingProblem, size
 from reconciler.sizing.safety_floor import floor_demand
 
+#: Shares of a class's demand section that foresight replaces.
+_SHARES = ("promised_share", "allowed_share")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Foresight:
@@ -28,7 +31,7 @@ class Foresight:
 
 
 def foresight(walked: FleetReplay, shares: Mapping[str, float]) -> Foresight:
-    """Size every step for what was really asked; `shares` by class may go unserved in each.
+    """Size every step for the demand that arrived; `shares` by class may go unserved in each.
 
     Steps whose demand is not known keep the counts of the step before.
     """
@@ -56,7 +59,7 @@ def _certain(
     """The problem of one step with its demand known and nothing to be careful about."""
     section = floor_demand(problem.demand, rates)
     classes = {
-        name: wanted.model_copy(update={"violating_share": min(max(shares[name], 1e-6), 0.999)})
+        name: wanted.model_copy(update=dict.fromkeys(_SHARES, min(max(shares[name], 1e-6), 0.999)))
         for name, wanted in section.classes.items()
     }
     path = np.array([[[rates.get(name, 0.0)] for name in classes]])
@@ -67,7 +70,7 @@ def _certain(
         window=1,
         options=tuple(
             # Started before the step that needs it, so ready in it; what it cost to boot is billed by the caller.
-            replace(o, observed=counts[o.name], loss=0.0, boot_seconds=0.0)
+            replace(o, observed=counts[o.name], interruption=0.0, boot_seconds=0.0)
             for o in problem.options
         ),
         load_now={},

@@ -1,4 +1,4 @@
-"""What a replay came to: cost, violations by class, regret, elasticity, churn. Pure.
+"""Measures of a replay: cost, obtained shares by class, regret, elasticity, churn. Pure.
 
 Elasticity is SPEC's (Herbst, Kounev & Reussner 2013; Bauer et al., Chameleon): θ is how far, τ how long, U under and O over
 what was needed, in per cent; instability is the share of steps in which supply moves another way than the need. Supply and
@@ -20,17 +20,19 @@ from reconciler.fleet.file import Fleet
 
 Floats = NDArray[np.float64]
 
+#: Version of the summary's keys; an older summary is lifted where it is read (`gate`).
+SUMMARY_VERSION = 2
 #: Share of a step's requests below which nothing counts as missed.
 NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMeasures:
-    """Violating share asked and obtained (of all requests), steps with any violation and the longest run of them."""
+    """Promised and obtained share of late requests, steps with any late request and the longest run of them."""
 
     name: str
-    asked: float
-    obtained: float
+    promised_share: float
+    obtained_share: float
     violating_steps: int
     longest_violating_run: int
 
@@ -40,7 +42,7 @@ class Measures:
     """All of a replay; `known_steps` are those whose demand is known, the only ones that violations count.
 
     usd: billed from launch, with what is sunk; usd_with_churn: each start and stop priced as the sizing prices it;
-    usd_foresight and regret: see `foresight`. lost: spot instances lost. scale_events: changes of an option's count.
+    usd_foresight and regret: see `foresight`. interrupted: spot instances taken. scale_events: changes of an option's count.
     """
 
     steps: int
@@ -59,29 +61,29 @@ class Measures:
     instability: float
     scale_events: int
     instances_moved: int
-    lost: int
+    interrupted: int
 
     def to_json(self) -> dict[str, object]:
-        """Plain values for the summary file."""
-        return asdict(self)
+        """Plain values for the summary file, with the version of its keys."""
+        return {"version": SUMMARY_VERSION, **asdict(self)}
 
 
-def obtained(walked: FleetReplay, names: tuple[str, ...]) -> dict[str, float]:
-    """Class → share of its requests that was not served within its promise."""
-    asked = {n: sum(s.rates.get(n, 0.0) for s in walked.steps) for n in names}
+def obtained_shares(walked: FleetReplay, names: tuple[str, ...]) -> dict[str, float]:
+    """Class → share of its requests that was late."""
+    arrived = {n: sum(s.rates.get(n, 0.0) for s in walked.steps) for n in names}
     missed = {n: sum(s.unserved.get(n, 0.0) for s in walked.steps) for n in names}
-    return {n: missed[n] / asked[n] if asked[n] > 0 else 0.0 for n in names}
+    return {n: missed[n] / arrived[n] if arrived[n] > 0 else 0.0 for n in names}
 
 
-def allowed(walked: FleetReplay, fleet: Fleet) -> dict[str, float]:
-    """Class → the share that foresight may leave unserved: asked or obtained, whichever is more."""
-    got = obtained(walked, tuple(fleet.qos))
+def foresight_shares(walked: FleetReplay, fleet: Fleet) -> dict[str, float]:
+    """Class → the share that foresight may leave unserved: the promised or the obtained one, whichever is larger."""
+    got = obtained_shares(walked, tuple(fleet.qos))
     return {name: max(promise.violating_share, got[name]) for name, promise in fleet.qos.items()}
 
 
 def measured(walked: FleetReplay, best: Foresight, fleet: Fleet) -> Measures:
     """The measures of a replay against what foresight had."""
-    got = obtained(walked, tuple(fleet.qos))
+    got = obtained_shares(walked, tuple(fleet.qos))
     marks = {
         name: [s.unserved.get(name, 0.0) > NEGLIGIBLE * max(s.rates.get(name, 0.0), 1e-12) for s in walked.steps]
         for name in fleet.qos
@@ -105,8 +107,8 @@ def measured(walked: FleetReplay, best: Foresight, fleet: Fleet) -> Measures:
         classes=tuple(
             ClassMeasures(
                 name=name,
-                asked=promise.violating_share,
-                obtained=got[name],
+                promised_share=promise.violating_share,
+                obtained_share=got[name],
                 violating_steps=sum(marks[name]),
                 longest_violating_run=longest_run(marks[name]),
             )
@@ -117,7 +119,7 @@ def measured(walked: FleetReplay, best: Foresight, fleet: Fleet) -> Measures:
         **elasticity(need, have),
         scale_events=sum(n != 0 for s in walked.steps for n in s.moved.values()),
         instances_moved=sum(abs(n) for s in walked.steps for n in s.moved.values()),
-        lost=sum(s.lost for s in walked.steps),
+        interrupted=sum(s.interrupted for s in walked.steps),
     )
 
 

@@ -1,4 +1,4 @@
-"""What was really asked of each class, and how ready counts served it, by the judgement that sized them. Pure."""
+"""The demand that arrived for each class, and how ready counts served it, by the judgement that sized them. Pure."""
 
 from __future__ import annotations
 
@@ -98,10 +98,10 @@ def _served(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[st
 
 
 def _unserved(problem: SizingProblem, counts: Mapping[str, int], rates: Mapping[str, float]) -> dict[str, float]:
-    # What was lost is not in the counts any more, so nothing more is lost by chance.
-    supply = [replace(o.supply(counts[o.name]), loss=0.0) for o in problem.options if counts[o.name]]
+    # What was interrupted is not in the counts any more, so nothing more is taken by chance.
+    supply = [replace(o.supply(counts[o.name]), interruption=0.0) for o in problem.options if counts[o.name]]
     judged = assess(floor_demand(problem.demand, rates), supply, fine=1, latency=False)
-    return {c.name: c.violating_share * rates[c.name] for c in judged.classes if c.name in rates}
+    return {c.name: c.expected_share * rates[c.name] for c in judged.classes if c.name in rates}
 
 
 def longest_run(marks: Sequence[bool]) -> int:

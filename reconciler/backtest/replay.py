@@ -3,7 +3,7 @@
 For the plan of a window that starts at w the decision falls in the step before, at w − step, from the steps that had ended
 then: outlook → problem → sizes → guards, the very functions of `tiercast plan`. What it orders is ready in step w at the
 earliest (see `stock`), so a change of history after T moves nothing at or before T + 2 steps. Before the first window
-as many plans are made as the longest boot takes. Losses of spot zones are drawn per step and zone from the seed alone; how
+as many plans are made as the longest boot takes. Interruptions of spot zones are drawn per step and zone from the seed alone; how
 long a boot takes is drawn per option from the seed, in the order of launches.
 """
 
@@ -31,19 +31,19 @@ from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import COLD_GROUP, label, options
 from reconciler.sizing.result import usd_of
-from reconciler.trust.error_budget import Record, after_step
+from reconciler.trust.error_budget import ErrorBudget, after_step
 from reconciler.trust.memory import KEPT_LEVELS
 from stacks.contract import Slot, Tier
 
 #: What was known at a time: the outlook on the steps that had ended by then.
 OutlookAt = Callable[[datetime], Outlook]
-#: Keeps the draws of boot times apart from those of losses.
+#: Keeps the draws of boot times apart from those of interruptions.
 _BOOTS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayPeriod:
-    """What is replayed: `steps` steps from `start` on, a plan every `window` of them; `seed` of losses and boot times."""
+    """What is replayed: `steps` steps from `start` on, a plan every `window` of them; `seed` of interruptions and boot times."""
 
     fleet: Fleet
     catalogue: Catalogue
@@ -59,11 +59,11 @@ class ReplayPeriod:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayStep:
-    """One step: counts ready in all of it, billed boots (instance-steps), what was lost and moved, and unserved rates."""
+    """One step: counts ready in all of it, billed boots (instance-steps), instances interrupted and moved, and unserved rates."""
 
     ready: Mapping[str, int]
     boots: Mapping[str, float]
-    lost: int
+    interrupted: int
     moved: Mapping[str, int]
     rates: Mapping[str, float]
     unserved: Mapping[str, float]
@@ -90,7 +90,7 @@ class _ReplayState:
     past: tuple[PastChange, ...] = ()
     moved: dict[str, int] = field(default_factory=dict)
     begun: bool = False
-    records: dict[str, Record] = field(default_factory=dict)
+    error_budgets: dict[str, ErrorBudget] = field(default_factory=dict)
     counted: int = 0
 
     def observed(self, choices: tuple[Option, ...]) -> Observed:
@@ -113,7 +113,7 @@ def replay(period: ReplayPeriod, known: OutlookAt, demand: Realised) -> FleetRep
     Args:
         period: fleet, prices and time.
         known: the outlook at a time, from the steps that had ended by then.
-        demand: what was asked, for the period's steps.
+        demand: what arrived, for the period's steps.
     """
     choices = options(period.fleet, period.catalogue, Observed())
     seconds = period.fleet.step.total_seconds()
@@ -133,7 +133,7 @@ def replay(period: ReplayPeriod, known: OutlookAt, demand: Realised) -> FleetRep
     for k in range(-early, period.steps):
         for stock in state.stocks.values():
             stock.begin(k)
-        lost = _losses(state, choices, period, k)
+        interrupted = _interruptions(state, choices, period, k)
         ready = {name: stock.ready for name, stock in state.stocks.items()}
         coming = {name: stock.coming(k) for name, stock in state.stocks.items()}
         serving, state.moved = problem, {}
@@ -153,7 +153,7 @@ def replay(period: ReplayPeriod, known: OutlookAt, demand: Realised) -> FleetRep
                 ReplayStep(
                     ready=ready,
                     boots=boots,
-                    lost=lost,
+                    interrupted=interrupted,
                     moved=state.moved,
                     rates=rates,
                     unserved=lot.unserved,
@@ -179,22 +179,24 @@ def usd(problem: SizingProblem, ready: Mapping[str, int], boots: Mapping[str, fl
     return hours * (usd_of(problem, ready) + booting)
 
 
-def _losses(state: _ReplayState, choices: tuple[Option, ...], period: ReplayPeriod, k: int) -> int:
-    """Draw the shocks of step k, one per zone; the draw knows the seed, the step and the zone, nothing of the history."""
-    lost = 0
-    for place, zone in enumerate(sorted({o.zone for o in choices if o.loss > 0})):
-        shock, luck = np.random.default_rng([period.seed, k + 1_000_000, place]).random(2)
+def _interruptions(state: _ReplayState, choices: tuple[Option, ...], period: ReplayPeriod, k: int) -> int:
+    """Draw the interruptions of step k, one per zone; the draw knows the seed, the step and the zone, nothing of the history."""
+    interrupted = 0
+    for place, zone in enumerate(sorted({o.zone for o in choices if o.interruption > 0})):
+        draw, luck = np.random.default_rng([period.seed, k + 1_000_000, place]).random(2)
         for option in choices:
-            if option.zone == zone and option.loss > 0:
+            if option.zone == zone and option.interruption > 0:
                 stock = state.stocks[option.name]
-                lost += stock.lose(k, taken(option, stock.ready, bool(shock < option.loss), float(luck)))
-    return lost
+                interrupted += stock.interrupt(
+                    k, taken(option, stock.ready, bool(draw < option.interruption), float(luck))
+                )
+    return interrupted
 
 
 def _count(
     state: _ReplayState, period: ReplayPeriod, walked: list[ReplayStep], outlooks: list[Outlook], early: int
 ) -> None:
-    """Enter the steps that have ended into the records of the promises, by the newest forecast made for each."""
+    """Enter the steps that have ended into the error budgets, by the newest forecast made for each."""
     for k in range(state.counted, len(walked)):
         made = outlooks[(k + early - 1) // period.window]
         at = period.start + k * period.fleet.step
@@ -202,13 +204,13 @@ def _count(
         rows = class_paths(made.forecast, made.grouping, period.fleet, step.start)[:, :, 0]
         for place, (name, promise) in enumerate(period.fleet.qos.items()):
             if name in walked[k].rates:
-                state.records[name] = after_step(
-                    state.records.get(name, Record()),
+                state.error_budgets[name] = after_step(
+                    state.error_budgets.get(name, ErrorBudget()),
                     demand=walked[k].rates[name],
                     levels=KEPT_LEVELS,
                     forecast=np.quantile(rows[:, place], KEPT_LEVELS).tolist(),
                     missed=walked[k].unserved.get(name, 0.0),
-                    ask=promise.violating_share,
+                    promised_share=promise.violating_share,
                     steps_per_day=timedelta(days=1) / period.fleet.step,
                 )
     state.counted = len(walked)
@@ -232,7 +234,7 @@ def _decide(
         past=state.past,
         demoted=seen.demoted,
         blocking=seen.blocking,
-        records=state.records,
+        error_budgets=state.error_budgets,
     )
     problem = problem_of(snapshot)
     held = sized(snapshot, problem)

@@ -1,4 +1,4 @@
-"""Instances of one kind through time: launched, booting, ready, lost, replaced, removed. Pure.
+"""Instances of one kind through time: launched, booting, ready, interrupted, replaced, removed. Pure.
 
 The rule: a decision made in step k changes what is ready from step k + 1 on at the earliest. An instance is launched so
 that 95 of 100 are ready at the start of a step, and is billed from launch; one that goes still serves the step in which
@@ -49,7 +49,7 @@ class Stock:
         """When late instances become ready in a step that has begun, as shares of it in (0, 1)."""
         return tuple(due - step for due in self.booting if due < step + 1)
 
-    def lose(self, step: int, count: int) -> int:
+    def interrupt(self, step: int, count: int) -> int:
         """Lose at most so many ready instances, which are replaced at once; returns how many went."""
         gone = min(count, self.ready)
         self.ready -= gone
@@ -79,8 +79,8 @@ class Stock:
 
 
 def taken(option: Option, ready: int, hit: bool, luck: float) -> int:
-    """Instances that a shock takes: the option's share of what is ready, rounded up or down by `luck` in [0, 1)."""
-    if not hit or option.loss <= 0:
+    """Instances that an interruption takes: the option's share of what is ready, rounded up or down by `luck` in [0, 1)."""
+    if not hit or option.interruption <= 0:
         return 0
-    exact = option.lost_share * ready
+    exact = option.interrupted_share * ready
     return min(int(exact) + int(luck < exact - int(exact)), ready)

@@ -19,6 +19,7 @@ from reconciler.adapters.prices.source import declared
 from reconciler.adapters.sources.known import named
 from reconciler.backtest.fleet import FACTORS, FleetBacktest, Walked, lines, not_asked, summary, walker, with_history
 from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
+from reconciler.backtest.measures import SUMMARY_VERSION
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.cli import options
 from reconciler.errors import InputError, UsageError
@@ -70,7 +71,7 @@ class BacktestOptions:
     "--ask",
     "asks",
     multiple=True,
-    help="With --pool: share that may go unserved: 0.01 or 1%; repeatable.",
+    help="With --pool: promised share, which may go unserved: 0.01 or 1%; repeatable.",
 )
 @click.option(
     "--risk",
@@ -85,18 +86,20 @@ class BacktestOptions:
     "--allocations",
     type=click.Path(path_type=Path),
     required=True,
-    help="Written: counts per step; with several asks and risks A.SHARE.csv and A.risk-P.csv each.",
+    help="Written: counts per step; with several promises and risks A.SHARE.csv and A.risk-P.csv each.",
 )
 @click.option("--forecasts", type=click.Path(path_type=Path), help="Written: quantiles 1 + lead steps and 24 h ahead.")
 @click.option(
     "--json",
     "summary",
     type=click.Path(path_type=Path),
-    help="Written: measures per application and ask, or of the fleet.",
+    help="Written: measures per application and promised share, or of the fleet.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="With --fleet, written: cost against violations (HTML).")
 @click.option("--gate", type=click.Path(path_type=Path), help="With --fleet: exit 1 where worse than this summary.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="With --fleet: paths and losses.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="With --fleet: paths and interruptions."
+)
 @options.bundled(BacktestOptions)
 def command(it: BacktestOptions) -> int:
     """Replay every plan of a fleet (--fleet, --to), or walk one pool of equal instances (--pool, --unit, --ask)."""
@@ -150,12 +153,14 @@ def _pool(it: BacktestOptions, unit: float) -> int:
     """Walk one pool step by step from --from on; the count of a step is decided 1 + lead steps before it."""
     if not (np.isfinite(unit) and unit > 0):
         raise UsageError(f"--unit is {unit}; expected the requests that one instance serves in a step, more than 0.")
-    asks = tuple((text, _share(text, "--ask")) for text in it.asks)
+    promises = tuple((text, _share(text, "--ask")) for text in it.asks)
     risks = tuple((text, _share(text, "--risk")) for text in it.risks)
     first = _moment(it.since, "--from")
     _check_histories(it.histories)
     history = read_history(list(it.histories), step=None, replay=True, rules=HistoryRules(said_in=""))
-    backtest = PoolBacktest(unit=unit, lead=it.lead, asks=asks, risks=risks, start=_first_row(it.since, first, history))
+    backtest = PoolBacktest(
+        unit=unit, lead=it.lead, promises=promises, risks=risks, start=_first_row(it.since, first, history)
+    )
     walked = walk_pool(backtest, history)
     for label, frame in walked.allocations.items():
         alone = len(walked.allocations) == 1
@@ -166,9 +171,8 @@ def _pool(it: BacktestOptions, unit: float) -> int:
         write_text(it.forecasts, _csv(pool_forecasts(backtest, history), figures="%.8g"), through_link=True)
     if it.summary is not None:
         rows = [row.to_json() for row in walked.rows]
-        write_json(
-            it.summary, {"unit": unit, "lead": it.lead, "from": first.isoformat(), "rows": rows}, through_link=True
-        )
+        head = {"version": SUMMARY_VERSION, "unit": unit, "lead": it.lead, "from": first.isoformat()}
+        write_json(it.summary, {**head, "rows": rows}, through_link=True)
     for row in walked.rows:
         options.say(row.line())
     return 0
@@ -201,8 +205,8 @@ def _first_row(typed: str, first: datetime, history: History) -> int:
 
 def _point(factor: float, found: Walked) -> Point:
     measures = found.measures
-    shares = {c.name: c.obtained for c in measures.classes}
-    return Point(factor=factor, usd=measures.usd, usd_foresight=measures.usd_foresight, obtained=shares)
+    shares = {c.name: c.obtained_share for c in measures.classes}
+    return Point(factor=factor, usd=measures.usd, usd_foresight=measures.usd_foresight, obtained_share=shares)
 
 
 def _csv(frame: pd.DataFrame, figures: str | None = None) -> str:

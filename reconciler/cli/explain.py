@@ -19,7 +19,7 @@ from reconciler.loop.gather import take_snapshot
 from reconciler.plan.decide import sized
 from reconciler.plan.file import parse_plan
 from reconciler.plan.problem import problem_of
-from reconciler.record.answers import story
+from reconciler.report.answers import story
 from reconciler.report.explanation import Table, tables
 from reconciler.report.history import headline, story_json, story_tables
 from reconciler.report.text import table

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from reconciler.adapters import ledger
 from reconciler.cli import options
-from reconciler.record.answers import changes_of, since
+from reconciler.report.answers import changes_of, since
 from reconciler.report.history import HEAD, resource_json, resource_rows, row
 from reconciler.report.text import table
 

@@ -58,11 +58,11 @@ def section(
     paths: Floats,
     steps: int,
     by_class: Mapping[str, ServiceTime],
-    window_share: Mapping[str, float] | None = None,
+    allowed_share: Mapping[str, float] | None = None,
 ) -> Demand:
     """The demand section that sizes answer: quantiles of each class's largest step among the plan's first `steps`.
 
-    `window_share`: class → what may be missed while the plan is valid; absent: the promised share.
+    `allowed_share`: class → share that this plan may miss; None: the promised share.
     """
     return demand_section(
         step_seconds=round(fleet.step.total_seconds()),
@@ -72,8 +72,8 @@ def section(
         services=by_class,
         latency_ms={name: promise.latency.total_seconds() * 1000 for name, promise in fleet.qos.items()},
         percentile={name: promise.percentile for name, promise in fleet.qos.items()},
-        violating_share={name: promise.violating_share for name, promise in fleet.qos.items()},
-        window_share=window_share,
+        promised_share={name: promise.violating_share for name, promise in fleet.qos.items()},
+        allowed_share=allowed_share,
         tiers={name: promise.tiers for name, promise in fleet.qos.items()},
         round_trip_ms={tier: fleet.tiers.of(tier).round_trip.total_seconds() * 1000 for tier in Tier},
     )

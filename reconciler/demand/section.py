@@ -51,8 +51,8 @@ def demand_section(
     services: Mapping[str, ServiceTime],
     latency_ms: Mapping[str, float],
     percentile: Mapping[str, float],
-    violating_share: Mapping[str, float],
-    window_share: Mapping[str, float] | None = None,
+    promised_share: Mapping[str, float],
+    allowed_share: Mapping[str, float] | None = None,
     tiers: Mapping[str, Sequence[Tier]],
     round_trip_ms: Mapping[Tier, float],
     levels: Sequence[float] = LEVELS,
@@ -62,8 +62,8 @@ def demand_section(
     Args:
         paths: (paths, classes, horizon) requests/s.
         window: steps for which the plan is valid; the quantiles are of the largest demand among them.
-        services, latency_ms, percentile, violating_share, tiers: per class. round_trip_ms: per tier.
-        window_share: per class what may be missed while the plan is valid, where it differs from the promised share.
+        services, latency_ms, percentile, promised_share, tiers: per class. round_trip_ms: per tier.
+        allowed_share: per class the share that this plan may miss; None: the promised share.
 
     Returns:
         The contract's demand section. Numbers are rounded to 6 significant digits, so that equal demand gives equal
@@ -78,8 +78,8 @@ def demand_section(
             priority=index,
             latency_ms=latency_ms[name],
             percentile=percentile[name],
-            violating_share=violating_share[name],
-            window_share=_rounded(window_share[name]) if window_share else None,
+            promised_share=promised_share[name],
+            allowed_share=_rounded(allowed_share[name]) if allowed_share else promised_share[name],
             tiers=tuple(tiers[name]),
             levels=tuple(levels),
             requests_per_second=tuple(float(r) for r in rates),

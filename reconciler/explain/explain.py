@@ -24,7 +24,7 @@ from stacks.contract import Demand, Tier
 
 @dataclass(frozen=True, kw_only=True)
 class Marginal:
-    """One instance of an option more, and one less: USD/hour, and violating shares by class (None: not possible).
+    """One instance of an option more, and one less: USD/hour, and expected shares of late requests by class (None: not possible).
 
     `tightest` is the class whose share changes most.
     """
@@ -59,9 +59,10 @@ class ClassExplained:
     target_ms: float
     percentile: float
     latency_ms: float
-    asked_share: float
-    violating_share: float
-    risk: float
+    promised_share: float
+    allowed_share: float
+    expected_share: float
+    shortfall_probability: float
     multiplier_usd: float
     quantile: float
     served: Mapping[Tier, float]
@@ -130,9 +131,10 @@ def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = Non
                 target_ms=c.target_ms,
                 percentile=c.percentile,
                 latency_ms=c.latency_ms,
-                asked_share=c.asked_share,
-                violating_share=c.violating_share,
-                risk=c.risk,
+                promised_share=c.promised_share,
+                allowed_share=c.allowed_share,
+                expected_share=c.expected_share,
+                shortfall_probability=c.shortfall_probability,
                 multiplier_usd=sizing.multipliers.get(c.name, 0.0),
                 quantile=sizing.quantiles.get(c.name, 0.0),
                 served=c.served,
@@ -212,7 +214,7 @@ def _tier(sizing: Sizing, tier: Tier) -> TierExplained:
 def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Marginal, ...]:
     """One line per option that is used, or is the cheapest of its tier: what one more and one less would do."""
     now, usd = _judge(problem, counts), usd_of(problem, counts)
-    shares = {c.name: c.violating_share for c in now.classes}
+    shares = {c.name: c.expected_share for c in now.classes}
     cheapest = {
         min((o for o in problem.options if o.tier is tier), key=lambda o: (o.usd_per_hour / o.vcpu, o.name)).name
         for tier in Tier
@@ -228,7 +230,7 @@ def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Margin
             moved[step] = None
             if trial[option.name] >= 0 and (step < 0 or fits(problem, trial)):
                 judged = _judge(problem, trial)
-                moved[step] = (usd_of(problem, trial) - usd, {c.name: c.violating_share for c in judged.classes})
+                moved[step] = (usd_of(problem, trial) - usd, {c.name: c.expected_share for c in judged.classes})
         more, less = moved[1], moved[-1]
         reference = less or more
         found.append(
@@ -283,7 +285,7 @@ def _demand_changes(before: Demand, after: Demand) -> list[str]:
                     found.append(
                         f"demand of {name} at its {level:g} quantile: {was:.4g} → {now:.4g} requests/s{percent}."
                     )
-        promise = ("latency_ms", "percentile", "violating_share", "tiers")
+        promise = ("latency_ms", "percentile", "promised_share", "tiers")
         changed = [key for key in promise if getattr(old, key) != getattr(wanted, key)]
         if changed:
             found.append(f"the promise to {name} changed: {', '.join(changed)}.")

@@ -30,7 +30,7 @@ class WhatIfResult:
     usd_per_hour: float
     usd_difference: float
     worst_class: str
-    violating_share: float
+    expected_share: float
     problems: tuple[str, ...]
     guards: tuple[str, ...] = ()
 
@@ -116,7 +116,7 @@ def without_spot() -> Change:
                 return option
             if option.on_demand_usd_per_hour is None:
                 return replace(option, observed=0, minimum=0, maximum=0)
-            return replace(option, usd_per_hour=option.on_demand_usd_per_hour, mixed=None, loss=0.0, spot=False)
+            return replace(option, usd_per_hour=option.on_demand_usd_per_hour, mixed=None, interruption=0.0, spot=False)
 
         return replace(problem, options=tuple(dear(o) for o in problem.options))
 
@@ -184,14 +184,14 @@ def what_if(problem: SizingProblem, scenarios: Sequence[str], settle: Settle = u
 def _outcome(name: str, held: GuardedSizing, base_usd: float) -> WhatIfResult:
     sizing = held.sizing
     classes = sizing.assessment.classes
-    worst = max(classes, key=lambda c: c.violating_share / c.asked_share) if classes else None
+    worst = max(classes, key=lambda c: c.expected_share / c.allowed_share) if classes else None
     return WhatIfResult(
         scenario=name,
         counts=tuple((tier, sizing.of(tier)) for tier in Tier),
         usd_per_hour=sizing.usd_after,
         usd_difference=sizing.usd_after - base_usd,
         worst_class=worst.name if worst else "",
-        violating_share=worst.violating_share if worst else 0.0,
+        expected_share=worst.expected_share if worst else 0.0,
         problems=sizing.problems,
         guards=held.notes,
     )
@@ -205,7 +205,7 @@ def table(outcomes: Sequence[WhatIfResult]) -> tuple[str, tuple[str, ...], list[
             *(str(count) for _, count in o.counts),
             f"{o.usd_per_hour:.3f}",
             f"{o.usd_difference:+.3f}",
-            f"{o.worst_class} {100 * o.violating_share:.3g} %",
+            f"{o.worst_class} {100 * o.expected_share:.3g} %",
             " ".join((*o.problems, *o.guards)) or "all promises hold",
         )
         for o in outcomes

@@ -82,6 +82,7 @@ class QosClass(FleetPart):
 
     latency: PositiveDuration
     percentile: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    #: The promised share; the file keeps the key's first name.
     violating_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
     tiers: tuple[Tier, ...] = Field((Tier.HOT, Tier.WARM, Tier.COLD), min_length=1)
     usd_per_hour: float | None = Field(None, gt=0, description="Ceiling of the class's share of the cost.")

@@ -6,4 +6,5 @@ The rule: pure; guards apply in a fixed order, and each that binds leaves a reas
 - `guarded`: a sizing with the guards applied
 - `clock`: the time that cooldowns count from where the clock can't be trusted
 - `reasons`: the sentence of each guard
+- `past`: changes that were applied, from the ledger
 """

@@ -18,16 +18,15 @@ from reconciler.adapters import ledger
 from reconciler.adapters.files import read_text, write_json, write_text
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
-from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.apply import apply_plan, preview_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.errors import InputError
 from reconciler.loop.gather import take_snapshot
+from reconciler.plan import noted
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
 from reconciler.plan.render import read_config, render
-from reconciler.record import noted
-from reconciler.record.entries import NotApplied
 from reconciler.report.summary import Summary
 
 
@@ -42,7 +41,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What a run came to: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
+    """Outcome of a run: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
 
     plan: PlanFile
     summary: Summary | None = None
@@ -122,9 +121,10 @@ def reconcile_once(
     clock = decision.snapshot.clock
     held = outside(plan, envelope, clock.expiry if clock else now) if mode is Mode.WITHIN else []
     if held:
-        ledger.append(project.ledger_file, NotApplied(at=now, event="held", plan=plan.id, why=tuple(held)))
+        ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return RunResult(plan=plan, summary=summary, held=tuple(held))
-    apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
+    # What was previewed is what is applied: the bound plan is not read again.
+    apply_plan(project, summary.plan, now=now, progress=progress)
     return RunResult(plan=plan, summary=summary, applied=True)
 
 

@@ -19,10 +19,10 @@ from reconciler.errors import SourceSilent, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
+from reconciler.guards.past import past_changes
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
-from reconciler.record.past import past_changes
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 
 
@@ -73,7 +73,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         first_run=not past.entries,
         demoted=known.unfit or known.judged.demoted,
         blocking=known.blocking,
-        records=known.judged.records,
+        error_budgets=known.judged.error_budgets,
         standing=known.judged.standing,
         memory=known.judged.memory,
     )
@@ -98,7 +98,7 @@ class Known:
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
-    """History → groups → forecast → its judgement by what earlier forecasts came to. Without a history, what was kept."""
+    """History → groups → forecast → its judgement by the actuals of earlier forecasts. Without a history, what was kept."""
     memory, said = read_memory(project.memory_file)
     base = project.fleet_path.parent
     try:

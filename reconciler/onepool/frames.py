@@ -22,20 +22,20 @@ from reconciler.onepool.walk import Allocation, allocate, at_risk, table
 class PoolBacktest:
     """What a pool is walked with.
 
-    unit: requests that one instance serves in a step. lead: steps that an instance takes to boot. asks, risks: pairs of
-    the label in names of files and the share in (0, 1). start: first row that is decided, the rows before it train.
+    unit: requests that one instance serves in a step. lead: steps that an instance takes to boot. promises, risks: pairs
+    of the label in names of files and the share in (0, 1). start: first row that is decided, the rows before it train.
     """
 
     unit: float
     lead: int
-    asks: tuple[tuple[str, float], ...]
+    promises: tuple[tuple[str, float], ...]
     risks: tuple[tuple[str, float], ...]
     start: int
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Labels of the settings, in the order of `PoolWalked.allocations`."""
-        return (*(label for label, _ in self.asks), *(f"risk-{label}" for label, _ in self.risks))
+        return (*(label for label, _ in self.promises), *(f"risk-{label}" for label, _ in self.risks))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class PoolRow:
         """The row as one sentence."""
         it = self.measures
         return (
-            f"{self.application}: {self.setting}, obtained {it['violating_share']:.3%}, cost {it['cost']:.0f} "
+            f"{self.application}: {self.setting}, obtained {it['obtained_share']:.3%}, cost {it['cost']:.0f} "
             f"instance-steps, regret {it['regret']:.1%}, {it['violating_steps']} violating steps"
         )
 
@@ -70,12 +70,12 @@ class PoolWalked:
 def walk_pool(it: PoolBacktest, history: History) -> PoolWalked:
     """Decide the count of every step from `it.start` on, 1 + `lead` steps before it, for each application and setting."""
     times, stamps = _times(history), _stamps(it, history)
-    shares, step = [share for _, share in it.asks], history.step
+    shares, step = [share for _, share in it.promises], history.step
     frames: dict[str, list[pd.DataFrame]] = {label: [] for label in it.labels}
     rows = []
     for name, y in pooled(history).items():
         chosen = table(y, times, step=step, lead=it.lead, unit=it.unit, start=it.start)
-        made = allocate(y, chosen, asks=shares, step=step, lead=it.lead, unit=it.unit, start=it.start)
+        made = allocate(y, chosen, promised_shares=shares, step=step, lead=it.lead, unit=it.unit, start=it.start)
         made += [at_risk(chosen, risk, start=it.start) for _, risk in it.risks]
         for label, one in zip(it.labels, made, strict=True):
             frames[label].append(_counts(name, one, stamps[it.start : it.start + len(one.counts)]))

@@ -51,8 +51,8 @@ def measured(demand: Floats, one: Allocation, unit: float, lead: int) -> dict[st
     known = np.isfinite(demand)
     d, s = demand[known], one.counts[: len(demand)][known].astype(float)
     if not len(d):
-        none = dict.fromkeys(("violating_share", "cost", "cost_with_boots", "regret", "violating_steps"), 0.0)
-        return {"asked": one.ask, "steps": 0, **none}
+        none = dict.fromkeys(("obtained_share", "cost", "cost_with_boots", "regret", "violating_steps"), 0.0)
+        return {"promised_share": one.promised_share, "steps": 0, **none}
     missed = np.maximum(d - s * unit, 0.0)
     share = float(missed.sum() / d.sum()) if d.sum() > 0 else 0.0
     best = clairvoyant_cost(d, unit, share)
@@ -60,9 +60,9 @@ def measured(demand: Floats, one: Allocation, unit: float, lead: int) -> dict[st
     bad = np.diff(np.flatnonzero(np.concatenate([[True], missed <= 1e-9 * unit, [True]]))) - 1
     moves = np.diff(s)
     return {
-        "asked": one.ask,
+        "promised_share": one.promised_share,
         "steps": len(d),
-        "violating_share": share,
+        "obtained_share": share,
         "cost": float(s.sum()),
         "cost_with_boots": float(s.sum() + lead * np.maximum(np.diff(one.counts[: len(demand)]), 0).sum()),
         "regret": float(s.sum() / best - 1),

@@ -1,4 +1,4 @@
-"""A pool walked from T0 on: forecasts and, for every asked share, whole counts, as they would have been decided then.
+"""A pool walked from T0 on: forecasts and, for every promised share, whole counts, as they would have been decided then.
 
 Row t is decided from demand of rows ≤ t - (1 + lead). `lead` further rows than the history holds are decided as well.
 """
@@ -30,10 +30,12 @@ PARTS = np.arange(0.95, 0.0, -0.05)
 
 @dataclass(frozen=True, kw_only=True)
 class Allocation:
-    """Counts (rows,) for the rows from T0 to 1 + lead beyond the history, paced to one asked share, or (`ask` None) at one
-    risk all along."""
+    """Counts (rows,) for the rows from T0 to 1 + lead beyond the history.
 
-    ask: float | None
+    They are paced to one promised share; where `promised_share` is None they are at one risk all along.
+    """
+
+    promised_share: float | None
     counts: Ints
 
 
@@ -66,27 +68,35 @@ def allocate(
     y: Floats,
     chosen: Table,
     *,
-    asks: Sequence[float],
+    promised_shares: Sequence[float],
     step: timedelta,
     lead: int,
     unit: float,
     start: int,
     pace: PromisePace | None = None,
 ) -> list[Allocation]:
-    """The counts for every asked share, each paced by itself."""
+    """The counts for every promised share, each paced by itself."""
     h, day = 1 + lead, max(1, round(timedelta(days=1) / step))
     demand = np.concatenate([y, np.full(h, np.nan)]) / unit
     rows = np.arange(start, len(demand))
     out = []
-    for ask in asks:
+    for promised_share in promised_shares:
         column = paced(
-            demand, chosen.counts, chosen.expected, ask=ask, start=start, warm=chosen.warm, h=h, day=day, pace=pace
+            demand,
+            chosen.counts,
+            chosen.expected,
+            promised_share=promised_share,
+            start=start,
+            warm=chosen.warm,
+            h=h,
+            day=day,
+            pace=pace,
         )
-        out.append(Allocation(ask=ask, counts=chosen.counts[rows, column].astype(np.int64)))
+        out.append(Allocation(promised_share=promised_share, counts=chosen.counts[rows, column].astype(np.int64)))
     return out
 
 
 def at_risk(chosen: Table, risk: float, *, start: int) -> Allocation:
     """The counts at the largest offered risk that is at most `risk`, at every row from `start` on: a knob without a promise."""
     column = max(int(np.searchsorted(RISKS, risk, side="right")) - 1, 0)
-    return Allocation(ask=None, counts=chosen.counts[start:, column].astype(np.int64))
+    return Allocation(promised_share=None, counts=chosen.counts[start:, column].astype(np.int64))

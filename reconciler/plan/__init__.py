@@ -7,6 +7,7 @@ The rule: pure; a snapshot in, a plan file and the text of a stack file out.
 - `decide`: sizes and guards, again until every VM finds room
 - `placement`: which VM goes on which own host
 - `draft`: the plan file of a sizing
+- `noted`: the ledger's entries of a decision, a preview and an update
 - `compose`: counts → the stack configuration
 - `file`: the plan file
 - `notes`: what a plan says beside its sizes

@@ -51,7 +51,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         tiers=tuple(
             _tier_line(tier, snapshot, sizing, before, after) for tier in Tier if tier in snapshot.fleet.declared
         ),
-        classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
+        classes=tuple(class_line(found, problem.demand) for found in sizing.assessment.classes),
         usd_per_hour_before=before.usd_per_hour,
         usd_per_hour_after=after.usd_per_hour,
         reasons=(
@@ -107,7 +107,7 @@ def _tier_line(tier: Tier, snapshot: Snapshot, sizing: Sizing, before: Bill, aft
     )
 
 
-def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
+def class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
     wanted = demand.classes[found.name]
     rates = dict(zip(wanted.levels, wanted.requests_per_second, strict=True))
     return ClassLine(
@@ -115,8 +115,10 @@ def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
         latency_target_ms=found.target_ms,
         percentile=found.percentile,
         latency_ms=found.latency_ms if np.isfinite(found.latency_ms) else None,
-        violating_share_promised=found.asked_share,
-        violation_probability=found.risk,
+        promised_share=found.promised_share,
+        allowed_share=found.allowed_share,
+        expected_share=found.expected_share,
+        shortfall_probability=found.shortfall_probability,
         requests_per_second={level: rates[float(level)] for level in SHOWN},
         served_by={tier.value: load for tier, load in found.served.items()},
     )

@@ -14,6 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from reconciler.errors import InputError
 from stacks.contract import KEYS, StackConfig, canonical
 
+#: Version of the plan files that this code writes and reads; a plan is short-lived, so another version is made anew.
+VERSION = 2
 #: Keys of `Pulumi.<stack>.yaml` that tiercast writes; `tiercast:override` is a person's and is never touched.
 OWN_KEYS = frozenset(f"tiercast:{key}" for key in KEYS if key != "override")
 
@@ -43,11 +45,13 @@ class ClassLine(PlanPart):
     latency_target_ms: float
     percentile: float
     latency_ms: float | None = Field(
-        description="At the percentile, when demand is at its (1 − share) quantile; None: not in time."
+        description="At the percentile, when demand is at its (1 − allowed share) quantile; None: not in time."
     )
-    violating_share_promised: float
-    violation_probability: float = Field(
-        description="P(demand exceeds what the class is served in time within a step)."
+    promised_share: float = Field(description="Share of requests that the class may miss: the promise.")
+    allowed_share: float = Field(description="Share that this plan may miss after pacing.")
+    expected_share: float = Field(description="Share of requests that this plan is expected to miss.")
+    shortfall_probability: float = Field(
+        description="P(demand exceeds what the class is served in time within a step): no share of requests."
     )
     requests_per_second: dict[str, float] = Field(
         description="Demand quantiles of the step with most demand: level → r/s."
@@ -70,7 +74,7 @@ class Binding(PlanPart):
 class PlanFile(PlanPart):
     """All of a plan."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     id: str = ""
     fleet: str
     stack: str
@@ -87,6 +91,9 @@ class PlanFile(PlanPart):
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
     demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    edited: bool = Field(
+        False, description="Figures of a stack file that was edited by hand; such a plan is only shown."
+    )
     replay: bool = Field(False, description="Made with --as-of: it is for an earlier time.")
     blocked: dict[str, str] = Field(default_factory=dict, description="Tier → why nothing in it is scaled down.")
     prices: dict[str, float] = Field(
@@ -96,15 +103,15 @@ class PlanFile(PlanPart):
     binding: Binding | None = None
 
     def identified(self) -> PlanFile:
-        """The same plan with its id: twelve hex digits of the digest of everything but id and binding."""
+        """The same plan with its id: 128 bits of the digest, as hex digits, of everything but id and binding."""
         body = self.model_dump(mode="json", exclude={"id", "binding"})
         if not self.prices:
             del body["prices"]  # a plan of before prices were kept is still what its id says
-        for late in ("blocked", "replay"):  # the same for plans of before these were kept
+        for late in ("blocked", "edited", "replay"):  # the same for plans of before these were kept
             if not body[late]:
                 del body[late]
         body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
-        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:12]})
+        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:32]})
 
 
 def parse_plan(raw: Any, location: str) -> PlanFile:
@@ -113,6 +120,11 @@ def parse_plan(raw: Any, location: str) -> PlanFile:
     Raises:
         InputError: it is no plan, of another version, or its content does not match its id.
     """
+    version = raw.get("version", 1) if isinstance(raw, dict) and "tiers" in raw else VERSION
+    if version != VERSION:
+        raise InputError(
+            location, f"a plan file of version {version}; expected version {VERSION}.", "Run `tiercast plan`."
+        )
     try:
         plan = PlanFile.model_validate(raw)
     except ValidationError as error:

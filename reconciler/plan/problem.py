@@ -17,7 +17,7 @@ from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import hosts, options, tier_bounds
 from reconciler.sizing.safety_floor import felt_load
-from reconciler.trust.error_budget import Record, allowance
+from reconciler.trust.error_budget import ErrorBudget, allowed_shares
 from stacks.contract import Tier
 
 #: Least steps that the integer program looks ahead, and the least time that a start is billed for.
@@ -36,11 +36,11 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
     homes = hosts(fleet, frozenset(snapshot.unreachable))
     bounds = tier_bounds(fleet, frozenset(snapshot.unreachable))
     allowed = {
-        name: allowance(
-            snapshot.records.get(name, Record()),
+        name: allowed_shares(
+            snapshot.error_budgets.get(name, ErrorBudget()),
             paths[:, k],
             window=length,
-            ask=promise.violating_share,
+            promised_share=promise.violating_share,
             steps_per_day=timedelta(days=1) / fleet.step,
         )
         for k, (name, promise) in enumerate(fleet.qos.items())

@@ -13,7 +13,7 @@ from reconciler.guards.clock import GuardTime
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.catalogue import Catalogue
-from reconciler.trust.error_budget import Record
+from reconciler.trust.error_budget import ErrorBudget
 from reconciler.trust.feedback import Standing
 from reconciler.trust.memory import RunMemory
 from stacks.contract import Tier
@@ -36,7 +36,7 @@ class Snapshot:
         blocking: QoS class → why no tier that serves it shrinks: its data is lost, or its forecast is not calibrated.
         first_run: no earlier run of this stack is known: nothing shrinks in the first.
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
-        records: per class what its past steps came to, which decides how much of its promise this plan may use.
+        error_budgets: by class; they decide the share that this plan may miss.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
@@ -61,7 +61,7 @@ class Snapshot:
     blocking: Mapping[str, str] = field(default_factory=dict)
     first_run: bool = False
     latency_now_ms: Mapping[str, float] = field(default_factory=dict)
-    records: Mapping[str, Record] = field(default_factory=dict)
+    error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
 

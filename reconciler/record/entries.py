@@ -60,14 +60,15 @@ class GuardEntry(Part):
 
 
 class ClassEntry(Part):
-    """One QoS class: shares of requests that may be late, latency at the percentile (None: not in time), and the chance
-    that demand exceeds what is served in time."""
+    """One QoS class: promised, allowed and expected share of late requests, latency at the percentile (None: not in time),
+    and the probability that demand exceeds what is served in time."""
 
     promised_share: float
     allowed_share: float
     latency_target_ms: float
     latency_ms: float | None
-    chance_of_excess: float
+    expected_share: float
+    shortfall_probability: float
 
 
 class PolicyEntry(Part):

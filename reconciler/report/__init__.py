@@ -11,5 +11,6 @@ The rule: pure, and no format computes a figure of its own.
 - `explanation`: an explanation as tables
 - `history`: the ledger's entries and answers as rows and JSON
 - `forecast`: forecasts as tables, JSON and CSV
+- `answers`: what happened to a resource, and why a past plan was as it was, from the ledger
 - `frontier`: cost against violations as a page
 """

@@ -37,8 +37,8 @@ def _classes(explanation: Explanation) -> Table:
         (
             c.name,
             f"{c.latency_ms:.0f} / {c.target_ms:.0f} ms at p{100 * c.percentile:g}",
-            f"{_percent(c.violating_share)} of {_percent(c.asked_share)}",
-            _percent(c.risk),
+            f"{_percent(c.expected_share)} / {_percent(c.allowed_share)} / {_percent(c.promised_share)}",
+            _percent(c.shortfall_probability),
             f"{c.quantile:.4f}",
             f"{c.multiplier_usd:.4g}",
             ", ".join(f"{t.value} {v:.4g}" for t, v in c.served.items() if v > 0) or "none",
@@ -47,7 +47,15 @@ def _classes(explanation: Explanation) -> Table:
     ]
     return (
         "QoS classes",
-        ("class", "latency", "violating", "P(over)", "quantile", "λ USD/h per rps", "served, requests/s"),
+        (
+            "class",
+            "latency",
+            "late: expected / allowed / promise",
+            "chance demand > capacity",
+            "quantile",
+            "λ USD/h per rps",
+            "served, requests/s",
+        ),
         rows,
     )
 
@@ -66,7 +74,7 @@ def _marginals(explanation: Explanation) -> Table:
     ]
     return (
         "One instance more or less",
-        ("option", "count", "+1 USD/h", "then violating", "-1 USD/h", "then violating"),
+        ("option", "count", "+1 USD/h", "then late", "-1 USD/h", "then late"),
         rows,
     )
 

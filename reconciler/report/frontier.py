@@ -10,33 +10,33 @@ import plotly.graph_objects as go
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A replay at violating shares `factor` × those asked: USD of it and of foresight, and class → share obtained."""
+    """A replay at `factor` × the promised shares: USD of it and of foresight, and class → obtained share."""
 
     factor: float
     usd: float
     usd_foresight: float
-    obtained: dict[str, float]
+    obtained_share: dict[str, float]
 
 
 def frontier_html(points: Sequence[Point], title: str) -> str:
-    """The page: one line per class, share obtained over cost, each point labelled with its factor."""
+    """The page: one line per class, obtained share over cost, each point labelled with its factor."""
     figure = go.Figure()
     ordered = sorted(points, key=lambda p: p.usd)
-    for name in ordered[0].obtained if ordered else ():
+    for name in ordered[0].obtained_share if ordered else ():
         figure.add_scatter(
             x=[p.usd for p in ordered],
-            y=[100 * p.obtained[name] for p in ordered],
+            y=[100 * p.obtained_share[name] for p in ordered],
             mode="lines+markers+text",
             name=name,
             text=[f"× {p.factor:g}" for p in ordered],
             textposition="top center",
             customdata=[p.usd_foresight for p in ordered],
-            hovertemplate="%{y:.3f} % violate at %{x:.2f} USD (foresight: %{customdata:.2f} USD)",
+            hovertemplate="%{y:.3f} % late at %{x:.2f} USD (foresight: %{customdata:.2f} USD)",
         )
     figure.update_layout(
         title=title,
         xaxis_title="cost of the stretch, USD",
-        yaxis_title="requests that violate the promise, %",
+        yaxis_title="late requests (obtained share), %",
         template="plotly_white",
         legend_title="class",
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from reconciler.record.answers import LedgerChange, PlanStory
 from reconciler.record.entries import (
     Applied,
     Decided,
@@ -21,6 +20,7 @@ from reconciler.record.entries import (
     Started,
     TierEntry,
 )
+from reconciler.report.answers import LedgerChange, PlanStory
 from reconciler.report.explanation import Table
 from reconciler.report.summary import percent, usd
 
@@ -112,7 +112,8 @@ def _decision_tables(made: Decided) -> list[Table]:
             "not in time" if c.latency_ms is None else f"{c.latency_ms:.0f} / {c.latency_target_ms:.0f} ms",
             percent(c.promised_share),
             percent(c.allowed_share),
-            percent(c.chance_of_excess),
+            percent(c.expected_share),
+            percent(c.shortfall_probability),
         )
         for name, c in made.classes.items()
     ]
@@ -128,7 +129,14 @@ def _decision_tables(made: Decided) -> list[Table]:
         ("Guards that changed counts", ("tier", "guard", "from → to", "why"), list(guards)),
         (
             "QoS classes",
-            ("class", "latency / target", "promise", "allowed in this window", "chance of excess demand"),
+            (
+                "class",
+                "latency / target",
+                "promise",
+                "allowed in this window",
+                "late: expected",
+                "chance demand > capacity",
+            ),
             list(classes),
         ),
         ("Slots on own hosts", ("change", "slot"), list(slots)),

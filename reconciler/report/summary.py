@@ -53,8 +53,9 @@ class Summary:
         plan = self.plan
         before, after = sum(t.before for t in plan.tiers), sum(t.after for t in plan.tiers)
         ops = ", ".join(f"{n} to {word}" for word, n in self.counts.items()) or "nothing to change"
+        edited = "edited by hand, " if plan.edited else ""
         return (
-            f"{self.verdict}: {before} → {after} instances, "
+            f"{edited}{self.verdict}: {before} → {after} instances, "
             f"{usd(plan.usd_per_hour_before)} → {usd(plan.usd_per_hour_after)} per hour, {ops}"
         )
 
@@ -103,13 +104,23 @@ def tier_cells(line: TierLine) -> list[str]:
 
 
 def class_cells(line: ClassLine) -> list[str]:
-    """Cells of the class table: class, promise, expected latency, risk against what is allowed, demand quantiles."""
+    """Cells of the class table: class, promise, expected latency, late requests, chance of a shortfall, demand quantiles."""
     promise = f"p{line.percentile * 100:g} ≤ {line.latency_target_ms:g} ms"
     latency = "not served" if line.latency_ms is None else f"{line.latency_ms:.0f} ms"
-    risk = f"{percent(line.violation_probability)} (allowed {percent(line.violating_share_promised)})"
+    late = (
+        f"{percent(line.expected_share)} expected of {percent(line.allowed_share)} allowed in this window "
+        f"(promise {percent(line.promised_share)})"
+    )
     demand = ", ".join(f"p{float(level) * 100:g} {value:.3g}" for level, value in line.requests_per_second.items())
-    return [line.name, promise, latency, risk, demand]
+    return [line.name, promise, latency, late, percent(line.shortfall_probability), demand]
 
 
 TIER_HEAD = ["tier", "instances", "of which", "USD/hour", "why"]
-CLASS_HEAD = ["class", "promise", "latency", "risk of violation", "demand, requests/s"]
+CLASS_HEAD = [
+    "class",
+    "promise",
+    "latency",
+    "late requests",
+    "chance demand > capacity",
+    "demand, requests/s",
+]

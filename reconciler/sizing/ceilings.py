@@ -51,7 +51,7 @@ def within_ceilings(problem: SizingProblem, counts: Counts) -> Counts:
             now = promises(problem, fewer)
             spared = dear[name] - class_usd(problem, fewer, now)[name]
             if spared > 1e-9 and no_worse(was, now, but=name):
-                price = max(now.of(name).violating_share - was.of(name).violating_share, 0.0) / spared
+                price = max(now.of(name).expected_share - was.of(name).expected_share, 0.0) / spared
                 if best is None or price < best[0]:
                     best = (price, fewer)
         if best is None:

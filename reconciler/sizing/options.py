@@ -19,7 +19,7 @@ from reconciler.prices.bill import root_volume_usd, waiting_usd
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing.option_cost import Mixed, Waiting
 from reconciler.sizing.problem import Option, OwnHost
-from reconciler.slo.interruptions import lost_within
+from reconciler.slo.interruptions import interrupted_within
 from stacks.contract import Flavour, Hypervisor, Ownership, Tier
 
 #: Name of the cold tier's one mixed group.
@@ -213,8 +213,8 @@ def _cold(cold: ColdSection, catalogue: Catalogue, seen: Observed, step: timedel
         boot_mean_seconds=max(catalogue.boot(name).mean_seconds for name in cold.instance_types),
         zone="spot" if cold.spot_share > 0 else "",
         # An interruption in a month as a rate per step, of any zone; it takes one zone's share of the spot part.
-        loss=min(sum(_interrupted(cold, catalogue, zone, hours) for zone in zones), 1.0),
-        lost_share=cold.spot_share / len(zones),
+        interruption=min(sum(_interrupted(cold, catalogue, zone, hours) for zone in zones), 1.0),
+        interrupted_share=cold.spot_share / len(zones),
         spot=cold.spot_share > 0,
         on_demand_usd_per_hour=_on_demand(cold, catalogue),
     )
@@ -224,7 +224,7 @@ def _interrupted(cold: ColdSection, catalogue: Catalogue, zone: str, hours: floa
     """Probability that the zone's spot instances are taken within `hours`: of the type most often interrupted there."""
     if cold.spot_share <= 0:
         return 0.0
-    return lost_within(max(catalogue.interruption(name, zone) for name in cold.instance_types), hours)
+    return interrupted_within(max(catalogue.interruption(name, zone) for name in cold.instance_types), hours)
 
 
 def _on_demand(cold: ColdSection, catalogue: Catalogue) -> float | None:

@@ -36,7 +36,8 @@ class Option:
         observed: instances that run now.
         boot_seconds: time after which a new instance serves with 95 % probability; decides the lead in steps.
         boot_mean_seconds: mean of it, for the cost of a start; billed from launch.
-        zone, loss, lost_share: probability per step that a shock in the zone takes that share of them; loss 0: stays.
+        zone, interruption, interrupted_share: probability per step that an interruption in the zone takes that share of
+            them; interruption 0: they stay.
         spot: whether it is bought at the spot market; on_demand_usd_per_hour: what it would cost without it.
         ready_share: booted instances that wait, as a share of the count; started where demand runs over (recourse).
         ready_seconds: time in which they do.
@@ -56,8 +57,8 @@ class Option:
     boot_seconds: float = 180.0
     boot_mean_seconds: float = 90.0
     zone: str = ""
-    loss: float = 0.0
-    lost_share: float = 1.0
+    interruption: float = 0.0
+    interrupted_share: float = 1.0
     spot: bool = False
     on_demand_usd_per_hour: float | None = None
     ready_share: float = 0.0
@@ -96,8 +97,8 @@ class Option:
             count=count,
             network_mbps=self.network_mbps,
             zone=self.zone,
-            loss=1 - (1 - self.loss) ** window,
-            lost_share=self.lost_share,
+            interruption=1 - (1 - self.interruption) ** window,
+            interrupted_share=self.interrupted_share,
         )
 
 
@@ -131,7 +132,7 @@ class SizingProblem:
         keep_observed: tiers or options (by name) that must not shrink, e.g. on a demoted forecast.
         hysteresis: share of the horizon's cost that a change must save to be made (`guards.hysteresis` in fleet.yaml).
         switch_seconds: running time that a start or stop is priced at, against churn.
-        horizon_share: per class the share of the horizon's requests that may be missed; the promised one where absent.
+        horizon_share: per class the allowed share of the horizon's requests that may be missed; the promised one where absent.
             The plan's own share is in the demand section.
         time_limit_s: for the integer program.
     """
@@ -186,17 +187,17 @@ class SizingProblem:
         return Judge(self.demand, [o.supply(1, self.window) for o in self.options])
 
     @cached_property
-    def judge_unlost(self) -> Judge:
-        """The same with nothing lost to shocks."""
-        return Judge(self.demand, self._unlost())
+    def judge_uninterrupted(self) -> Judge:
+        """The same without interruptions."""
+        return Judge(self.demand, self._uninterrupted())
 
     @cached_property
     def judge_now(self) -> Judge:
-        """The load measured now in place of the quantiles, with nothing lost: the safety floor."""
-        return Judge(floor_demand(self.demand, self.load_now), self._unlost(), fine=1)
+        """The load measured now in place of the quantiles, without interruptions: the safety floor."""
+        return Judge(floor_demand(self.demand, self.load_now), self._uninterrupted(), fine=1)
 
-    def _unlost(self) -> list[Supply]:
-        return [replace(o.supply(1), loss=0.0) for o in self.options]
+    def _uninterrupted(self) -> list[Supply]:
+        return [replace(o.supply(1), interruption=0.0) for o in self.options]
 
     @property
     def horizon(self) -> int:
@@ -213,7 +214,7 @@ class SizingProblem:
 
     def share_ahead(self, name: str) -> float:
         """Share of a class's requests over the horizon that may be missed."""
-        return self.horizon_share.get(name, self.demand.classes[name].violating_share)
+        return self.horizon_share.get(name, self.demand.classes[name].promised_share)
 
     def floor_of(self, option: Option) -> int:
         """Least count of an option: its minimum, and what runs where it must not shrink."""

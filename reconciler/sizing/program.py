@@ -1,7 +1,7 @@
 """The integer program: counts per option for the plan's window and beyond, at least cost over the horizon.
 
     minimise   Σ_h Δ · [ Σ_i price_i · paid_{i,h} + Σ_k λ_k · E[short_{k,h}] ] + starts and stops + penalties
-    subject to capacity_g ≥ what keeps each promise over the window (exact; over zone losses by tangents)
+    subject to capacity_g ≥ what keeps each promise over the window (exact; over interruptions of zones by tangents)
                capacity_g ≥ what the measured load needs now (safety floor)
                short_{k,h} ≥ tangents of E[(need − ready capacity)⁺] over the sample paths, for every group of k
                ready_{i,h} ≤ count_{i,h}, ready_{i,h} ≤ count_{i,h − lead_i}   (boot delays: decided that much earlier)
@@ -26,13 +26,13 @@ from reconciler.sizing.packing import counted_share, host_limits
 from reconciler.sizing.problem import Option, SizingProblem
 from reconciler.sizing.program_cost import Paid, paid
 from reconciler.sizing.shortage import Shortage
-from reconciler.slo.interruptions import loss_states
+from reconciler.slo.interruptions import interruption_states
 from stacks.contract import Tier
 
 Floats = NDArray[np.float64]
 
-#: Tangents per step and group, and per group and loss state of the window.
-STEP_TANGENTS, LOSS_TANGENTS = 12, 24
+#: Tangents per step and group, and per group and interruption state of the window.
+STEP_TANGENTS, INTERRUPTION_TANGENTS = 12, 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ class _Builder:
         return capacity
 
     def _window(self, group: Competitors, weights: Floats, slack: int) -> None:
-        """The promise over the window without spare hosts: exact where nothing can be lost, else over loss states."""
+        """The promise over the window without spare hosts: exact without interruptions, else over interruption states."""
         needs, p = self.needs, self.program
         weights = weights * np.array([counted_share(self.problem, o) for o in self.problem.options])
         shortage, allowed = window_shortage(self.problem, needs, group)
@@ -164,15 +164,15 @@ class _Builder:
         exposed = [
             (o.zone, *_exposure(o, self.problem)) if w > 0 else ("", 0.0, 0.0) for o, w in self._weighed(weights)
         ]
-        states = loss_states(exposed)
-        # No loss: needed anyway, and much tighter than tangents.
+        states = interruption_states(exposed)
+        # No interruption: needed anyway, and much tighter than tangents.
         p.row([self._capacity(first, weights), slack], [1, 1], low=shortage.capacity_for(allowed))
         if len(states.probability) == 1:
             return
         shorts = []
         for probability, left in zip(states.probability, states.left, strict=True):
             capacity, short = self._capacity(first, weights * left), p.column()
-            for a, b in shortage.tangents(LOSS_TANGENTS):
+            for a, b in shortage.tangents(INTERRUPTION_TANGENTS):
                 p.row([short, capacity], [1, b], low=a)
             shorts.append((short, float(probability)))
         per_vcpu = max(float(shortage.mass.max(initial=0.0)), 1e-12)
@@ -182,7 +182,7 @@ class _Builder:
         return list(zip(self.problem.options, weights, strict=True))
 
     def _floor(self, group: Competitors, weights: Floats, slack: int) -> None:
-        """What the load measured now needs, with nothing lost; the higher classes' load first."""
+        """What the load measured now needs, without interruptions; the higher classes' load first."""
         need = float(self.needs.now[list(group.members)].sum())
         if need > 0:
             self.program.row([self._capacity([c[0] for c in self.count], weights), slack], [1, 1], low=need)
@@ -193,7 +193,7 @@ class _Builder:
         """Expected shortage of every class in every step, at its price, and its sum over the steps within the promise.
 
         λ comes from the cheapest capacity; where that has not booted, or is used up, dearer capacity must do, so the
-        volume is bounded too. Steps that no capacity can reach in time are left out of the sum: they are lost.
+        volume is bounded too. Steps that no capacity can reach in time are left out of the sum.
         """
         problem, needs, p = self.problem, self.needs, self.program
         pool = any(o.ready_share > 0 for o in problem.options)
@@ -216,7 +216,9 @@ class _Builder:
                     parts[k] += [(short, waiting), (after, 1 - waiting)] if pool else [(short, 1.0)]
                     volume[k] += float(needs.paths[:, k, h].mean())
                 for group in (g for g in needs.groups if g.last == k):
-                    weights = needs.weights(group) * np.array([1 - o.loss * o.lost_share for o in problem.options])
+                    weights = needs.weights(group) * np.array(
+                        [1 - o.interruption * o.interrupted_share for o in problem.options]
+                    )
                     need = needs.paths[:, list(group.members), h].sum(axis=1)
                     lines = Shortage.of(need, np.full(len(need), 1 / len(need))).tangents(STEP_TANGENTS)
                     self._tangents(self._capacity(ready, weights), short, lines)
@@ -257,7 +259,7 @@ class _Builder:
 
 def _exposure(option: Option, problem: SizingProblem) -> tuple[float, float]:
     supply = option.supply(1, problem.window)
-    return supply.loss, supply.lost_share
+    return supply.interruption, supply.interrupted_share
 
 
 def window_shortage(problem: SizingProblem, needs: Needs, group: Competitors) -> tuple[Shortage, float]:

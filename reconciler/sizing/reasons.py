@@ -107,9 +107,9 @@ def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Coun
         if was.holds and not now.holds:
             return (
                 f"{total} for QoS class {now.name}: with one {option.instance_type} fewer "
-                f"{_percent(now.violating_share)} of its requests would exceed {now.target_ms:g} ms (allowed: at most "
-                f"{_percent(now.asked_share)}; demand is {now.demand_rps:.4g} requests/s at its "
-                f"{100 * (1 - now.asked_share):g} % quantile)."
+                f"{_percent(now.expected_share)} of its requests are expected to exceed {now.target_ms:g} ms "
+                f"({_percent(now.allowed_share)} allowed in this window, promise {_percent(now.promised_share)}; demand is "
+                f"{now.demand_rps:.4g} requests/s at its {100 * now.level:g} % quantile)."
             )
     for short in floor(problem, fewer).classes:
         if not short.holds and problem.load_now.get(short.name, 0.0) > 0:
@@ -118,7 +118,7 @@ def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Coun
                 f"measures now need them."
             )
     for was, now in zip(before.classes, judged.classes, strict=True):
-        if not was.holds and now.violating_share > was.violating_share + 1e-12:
+        if not was.holds and now.expected_share > was.expected_share + 1e-12:
             return f"{total}, as many as other bounds allow: QoS class {now.name} needs more (see the problems)."
     if counts[option.name] <= option.committed:
         return f"{total}: the commitment of {option.committed} {option.instance_type} is paid whether used or not."
@@ -178,8 +178,8 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     larger = repaired(unbounded, richer, needs.usable, needs.served)
     for c in failing:
         lot = (
-            f"QoS class {c.name}: {_percent(c.violating_share)} of its requests would violate (allowed "
-            f"{_percent(c.asked_share)})"
+            f"QoS class {c.name}: {_percent(c.expected_share)} of its requests are expected to be late "
+            f"({_percent(c.allowed_share)} allowed in this window, promise {_percent(c.promised_share)})"
         )
         most = problem.class_usd_per_hour.get(c.name)
         if most is not None and dear[c.name] > most and promises(problem, unceiled).of(c.name).holds:
@@ -201,7 +201,7 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
             )
         else:
             sentences.append(
-                f"{lot}, and no number of the offered types keeps the promise (losses of a spot zone alone exceed it, "
+                f"{lot}, and no number of the offered types keeps the promise (interruptions of a spot zone alone exceed it, "
                 "or higher classes take all): offer on-demand or more zones, or lower the promise."
             )
     sentences += [

@@ -30,20 +30,20 @@ _STEPS, _TRIED, _NEIGHBOURS = 400, 4, 400
 def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     """The counts against the demand section.
 
-    Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the losses of spot, and
+    Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the interruptions of spot, and
     the fullest hosts gone.
     """
     whole = problem.judge.of(_in_order(problem, counts))
     left = without_spare_hosts(problem, counts)
     if left is None:
         return whole
-    parted = problem.judge_unlost.of(_in_order(problem, left))
-    worse = (max(pair, key=lambda c: c.violating_share) for pair in zip(whole.classes, parted.classes, strict=True))
+    parted = problem.judge_uninterrupted.of(_in_order(problem, left))
+    worse = (max(pair, key=lambda c: c.expected_share) for pair in zip(whole.classes, parted.classes, strict=True))
     return replace(whole, classes=tuple(worse))
 
 
 def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    """The counts against the load measured now, with nothing lost."""
+    """The counts against the load measured now, without interruptions."""
     return problem.judge_now.of(_in_order(problem, counts))
 
 
@@ -110,14 +110,14 @@ def _raise(
         if not failing:
             break
         k = failing[0]
-        missing = judged.of(names[k]).violating_share
+        missing = judged.of(names[k]).expected_share
         best: tuple[float, Counts, Assessment] | None = None
-        for option, step in _helpful(problem, counts, usable[:, k], judged.of(names[k]).violating_share):
+        for option, step in _helpful(problem, counts, usable[:, k], judged.of(names[k]).expected_share):
             trial = {**counts, option.name: counts[option.name] + step}
             if not fits(problem, trial) or (budget is not None and usd_of(problem, trial) > budget + 1e-9):
                 continue
             after = judge(problem, trial)
-            gain = missing - after.of(names[k]).violating_share
+            gain = missing - after.of(names[k]).expected_share
             if gain > 1e-12:
                 price = (usd_of(problem, trial) - usd_of(problem, counts) + 1e-9) / gain
                 if best is None or price < best[0]:
@@ -173,7 +173,7 @@ def _as_good(problem: SizingProblem, fewer: Counts, counts: Counts) -> bool:
 def no_worse(was: Assessment, now: Assessment, *, but: str = "") -> bool:
     """Whether every class but one, if named, holds or misses no more than it did."""
     return all(
-        c.name == but or c.holds or (not old.holds and c.violating_share <= old.violating_share + 1e-12)
+        c.name == but or c.holds or (not old.holds and c.expected_share <= old.expected_share + 1e-12)
         for old, c in zip(was.classes, now.classes, strict=True)
     )
 

@@ -25,8 +25,8 @@ def floor_demand(demand: Demand, load_now: Mapping[str, float]) -> Demand:
             update={
                 "levels": (0.5,),
                 "requests_per_second": (max(load_now.get(name, 0.0), 0.0),),
-                "violating_share": _NOTHING,
-                "window_share": None,
+                "promised_share": _NOTHING,
+                "allowed_share": _NOTHING,
             }
         )
         for name, wanted in demand.classes.items()
@@ -56,7 +56,7 @@ def felt_load(
         requests/s per class of `load_now`, never less than measured.
     """
     felt = dict(load_now)
-    whole = [replace(s, loss=0.0) for s in supply]
+    whole = [replace(s, interruption=0.0) for s in supply]
     for name, measured in latency_now_ms.items():
         wanted, load = demand.classes.get(name), load_now.get(name, 0.0)
         if wanted is None or load <= 0 or measured <= wanted.latency_ms:

@@ -2,12 +2,13 @@
 
 The instances of a tier are shared by the classes. A class takes the share of a tier's instances that carries its load
 within its promise (`latency.safe_load`), in the order of its tiers; classes take in the order of the demand section,
-which is their priority. Load beyond what all its tiers carry within the promise counts as violating, the rest as kept:
+which is their priority. Load beyond what all its tiers carry within the promise counts as late:
 
-    violating share = E[(d − s)⁺] / E[d],     risk = P(d > s)
+    expected share = E[(d − s)⁺] / E[d],     shortfall probability = P(d > s)
 
 over the demand's quantiles (all classes at the same level: the shared peak, which is the careful reading of marginals)
-and over the losses of spot zones.
+and over the interruptions of spot zones. The two are different quantities: only the expected share is comparable to a
+promised or an allowed share.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.slo.interruptions import Interruptions, loss_states
+from reconciler.slo.interruptions import Interruptions, interruption_states
 from reconciler.slo.latency import SafeLoads, ServiceTime, latency_tail, percentile_of
 from reconciler.slo.scenarios import aligned_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
@@ -30,8 +31,9 @@ Floats = NDArray[np.float64]
 class Supply:
     """Ready instances of one kind in one tier.
 
-    vcpu, memory_mib, network_mbps are of one instance (network None: no constraint). `loss` is the probability that a
-    shock in `zone` takes `lost_share` of them while the plan is valid; 0 for capacity that does not vanish.
+    vcpu, memory_mib, network_mbps are of one instance (network None: no constraint). `interruption` is the
+    probability that an interruption in `zone` takes `interrupted_share` of them while the plan is valid; 0 for capacity
+    that can't be interrupted.
     """
 
     tier: Tier
@@ -41,19 +43,25 @@ class Supply:
     count: int
     network_mbps: float | None = None
     zone: str = ""
-    loss: float = 0.0
-    lost_share: float = 1.0
+    interruption: float = 0.0
+    interrupted_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassAssessment:
     """One class's lot.
 
-    latency_ms: at the class's percentile when demand is at its quantile `level` (infinite: overloaded or served by
-    none). safe_rps: load carried within the promise beside the other classes at that level. violating_share: expected
-    share of requests beyond it; asked_share: how much may be while the plan is valid. risk: probability that some are.
-    served: requests/s by tier at `level`; used: share of the tier's instances that this takes. reachable: False where no
-    load at all meets the target on any tier that has instances.
+    Attributes:
+        latency_ms: at the class's percentile when demand is at its quantile `level` (infinite: overloaded or served by
+            none).
+        safe_rps: load carried within the promise beside the other classes at that level.
+        promised_share: share of requests that the class may miss over weeks.
+        allowed_share: share that this plan may miss.
+        expected_share: expected share of requests that this plan misses.
+        shortfall_probability: probability that the plan's largest demand exceeds what is carried, by however little.
+        served: requests/s by tier at `level`.
+        used: share of the tier's instances that this takes.
+        reachable: False where no load at all meets the target on any tier that has instances.
     """
 
     name: str
@@ -63,17 +71,18 @@ class ClassAssessment:
     demand_rps: float
     safe_rps: float
     latency_ms: float
-    violating_share: float
-    asked_share: float
-    risk: float
+    promised_share: float
+    allowed_share: float
+    expected_share: float
+    shortfall_probability: float
     served: Mapping[Tier, float] = field(default_factory=dict)
     used: Mapping[Tier, float] = field(default_factory=dict)
     reachable: bool = True
 
     @property
     def holds(self) -> bool:
-        """Whether the promise is kept: no more requests violate than may."""
-        return self.violating_share <= self.asked_share * (1 + 1e-9)
+        """Whether the plan keeps to its share: no more requests are expected to be late than allowed."""
+        return self.expected_share <= self.allowed_share * (1 + 1e-9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +128,7 @@ def assess(
         demand: per class its promise, tiers and quantiles of requests/s, in order of priority.
         supply: ready instances; several entries per tier and type are allowed.
         fine: points between two quantile levels.
-        latency: False leaves `latency_ms` at NaN, for a search that only asks for violating shares.
+        latency: False leaves `latency_ms` at NaN, for a search that needs only the expected shares.
 
     Returns:
         One assessment per class in the same order.
@@ -132,7 +141,7 @@ class Judge:
 
     def __init__(self, demand: Demand, kinds: Sequence[Supply], *, fine: int = 4) -> None:
         self.tiers = [s.tier for s in kinds]
-        self.losses = loss_states([(s.zone, s.loss, s.lost_share) for s in kinds])
+        self.interruptions = interruption_states([(s.zone, s.interruption, s.interrupted_share) for s in kinds])
         rates, self.mass = aligned_scenarios(demand, fine)
         self.wanted = [
             _Wanted(name, wanted, kinds, rates[:, index]) for index, (name, wanted) in enumerate(demand.classes.items())
@@ -140,7 +149,7 @@ class Judge:
 
     def of(self, counts: Sequence[int], *, latency: bool = False) -> Assessment:
         """Judge so many of each kind, in the kinds' order."""
-        routing = _Routing(self.tiers, self.losses, np.asarray(counts, float))
+        routing = _Routing(self.tiers, self.interruptions, np.asarray(counts, float))
         routes = [_ClassRoute(wanted, routing) for wanted in self.wanted]
         return Assessment(
             classes=tuple(r.assessment(self.mass, latency) for r in routes),
@@ -171,17 +180,17 @@ class _Wanted:
 
 
 class _Routing:
-    """Free share of every tier's instances, by demand scenario (axis 0) and loss state (axis 1)."""
+    """Free share of every tier's instances, by demand scenario (axis 0) and interruption state (axis 1)."""
 
-    def __init__(self, tiers: Sequence[Tier], losses: Interruptions, counts: Floats) -> None:
-        self.losses, self.counts = losses, counts
+    def __init__(self, tiers: Sequence[Tier], interruptions: Interruptions, counts: Floats) -> None:
+        self.interruptions, self.counts = interruptions, counts
         present = {t for t, count in zip(tiers, counts, strict=True) if count}
         self.tiers = [t for t in Tier if t in present]
         self.free: dict[Tier, Floats] = {}
 
     def slots(self, each: Floats) -> Floats:
-        """(loss states,) slots of the whole tier, at so many per instance of each kind."""
-        return self.losses.left @ (self.counts * each) if len(each) else np.zeros(len(self.losses.left))
+        """(interruption states,) slots of the whole tier, at so many per instance of each kind."""
+        return self.interruptions.left @ (self.counts * each) if len(each) else np.zeros(len(self.interruptions.left))
 
 
 class _ClassRoute:
@@ -192,7 +201,7 @@ class _ClassRoute:
         self.served: dict[Tier, Floats] = {}
         self.share: dict[Tier, Floats] = {}
         self.total: dict[Tier, Floats] = {}
-        rest = np.repeat(wanted.rates[:, None], len(routing.losses.left), axis=1)
+        rest = np.repeat(wanted.rates[:, None], len(routing.interruptions.left), axis=1)
         for tier in wanted.demand.tiers:
             if tier not in routing.tiers:
                 continue
@@ -211,7 +220,7 @@ class _ClassRoute:
         """The class's lot, once every class has taken its part; `mass` is the scenarios' probability."""
         wanted, routing = self.wanted, self.routing
         rates = wanted.rates[:-1]
-        weights = mass[:, None] * routing.losses.probability
+        weights = mass[:, None] * routing.interruptions.probability
         missed = np.where(self.unserved[:-1] > 1e-9 * np.maximum(rates[:, None], 1e-9), self.unserved[:-1], 0.0)
         volume = float(mass @ rates)
         usable = any(wanted.safe_loads[t].load(self.total[t]).max() > 0 for t in self.served)
@@ -223,9 +232,10 @@ class _ClassRoute:
             demand_rps=float(wanted.rates[-1]),
             safe_rps=self._safe(),
             latency_ms=self._latency() if latency else float("nan"),
-            violating_share=float((weights * missed).sum()) / volume if volume > 0 else 0.0,
-            asked_share=wanted.demand.allowed_share,
-            risk=float(weights[missed > 0].sum()),
+            promised_share=wanted.demand.promised_share,
+            allowed_share=wanted.demand.allowed_share,
+            expected_share=float((weights * missed).sum()) / volume if volume > 0 else 0.0,
+            shortfall_probability=float(weights[missed > 0].sum()),
             served={t: float(x[-1, 0]) for t, x in self.served.items()},
             used={t: float(x[-1, 0]) for t, x in self.share.items()},
             reachable=usable or not self.served,
@@ -240,7 +250,7 @@ class _ClassRoute:
         return total
 
     def _latency(self) -> float:
-        """Percentile of the mixture over tiers at `level`, with no loss, at the peak of the step.
+        """Percentile of the mixture over tiers at `level`, with no interruption, at the peak of the step.
 
         Free instances are not idle: every class in a tier has its share stretched to the whole. Demand beyond the safe
         load is spread over the class's slots, as a balancer without admission would.

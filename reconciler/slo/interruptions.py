@@ -1,6 +1,6 @@
-"""States of loss of capacity that can vanish: none, or one zone's shock at a time.
+"""Interruptions of spot capacity: none, or one zone's at a time.
 
-Shocks are rare against the time a plan is valid, so that two zones at once are left out; their probability is the
+An interruption is rare within the time that a plan is valid, so two zones at once are left out: their probability is the
 product of two small numbers.
 """
 
@@ -19,16 +19,16 @@ HOURS_PER_MONTH = 730.0
 
 @dataclass(frozen=True, kw_only=True)
 class Interruptions:
-    """probability: (states,), the first is "nothing lost". left: (states, groups), share of each group that remains."""
+    """probability: (states,), the first is "no interruption". left: (states, groups), share of each group that stays."""
 
     probability: NDArray[np.float64]
     left: NDArray[np.float64]
 
 
-def loss_states(groups: Sequence[tuple[str, float, float]]) -> Interruptions:
-    """States for groups given as (zone, probability of a shock in it, share lost); a group with 0 is never lost.
+def interruption_states(groups: Sequence[tuple[str, float, float]]) -> Interruptions:
+    """States for groups given as (zone, probability of an interruption in it, share that it takes); 0: it takes none.
 
-    A zone's shock is as probable as its most exposed group says; groups of one zone go together.
+    A zone's interruption is as probable as that of its most exposed group; groups of one zone go together.
     """
     zones: dict[str, float] = {}
     for zone, probability, share in groups:
@@ -46,7 +46,7 @@ def loss_states(groups: Sequence[tuple[str, float, float]]) -> Interruptions:
     return Interruptions(probability=np.concatenate([[1 - lost.sum()], lost]), left=left)
 
 
-def lost_within(monthly: float, hours: float) -> float:
+def interrupted_within(monthly: float, hours: float) -> float:
     """Probability of an interruption within `hours`, at a constant rate whose month loses the share `monthly`."""
     if monthly >= 1:
         return 1.0

@@ -1,14 +1,14 @@
-"""How much of its promise a plan may use: one risk for all steps, online from the record of what was missed. Pure.
+"""The error budget of a class, and how much of it a plan may use. Pure.
 
-A promise bounds the share of a class's requests that are not served in time over weeks, not in every hour. The cheapest
-way to keep Σ E[(d − s)⁺] ≤ ε Σ E[d] over steps of equal price has every s at one and the same quantile 1 − p of its step,
-so one risk p is chosen for all steps: the largest with which what was missed so far, and what is expected of the weeks
-ahead, stay within ε. The forecast speaks for its horizon; for the rest the record does, in which each past step counts at
-every risk by what it would have missed and, where that is too rare to tell, by what its forecast expected. A plan's share
-follows from p: more than ε in a quiet hour with a far tail, less in a busy and certain one, never more than `MOST_SHARE`
-× ε, and p never above `MOST_RISK`. It is the rule of `pacing` (online control of a risk, Angelopoulos et al. 2022): no end
-to spend up to, nothing read that is younger than the decision. A debt of a fleet, of which an event counts up to a bound, is
-paid back over the same weeks as credit.
+A promise bounds the share of a class's requests that are late over weeks, not in every hour. Promised share × volume is
+the class's error budget. The cheapest way to keep Σ E[(d − s)⁺] ≤ ε Σ E[d] over steps of equal price has every s at one
+and the same quantile 1 − p of its step, so one risk p is chosen for all steps: the largest with which what was missed
+so far, and what is expected of the weeks ahead, stay within ε. The forecast covers its horizon. The past covers the
+rest: each past step counts at every risk by what it would have missed and, where that is too rare to tell, by what its
+forecast expected. The plan's allowed share follows from p: more than ε in a quiet hour with a far tail, less in a busy
+and certain one, never more than `MOST_SHARE` × ε, and p never above `MOST_RISK`. It is the rule of `pacing` (online
+control of a risk, Angelopoulos et al. 2022): no end to spend up to, nothing read that is younger than the decision. A
+debt of a fleet, of which an event counts up to a bound, is paid back over the same weeks as credit.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from reconciler.trust.pacing import PromisePace, bounded, expected_rate, last_ho
 
 Floats = NDArray[np.float64]
 
-#: A plan's share is at most this many times the promised one, and the risk of a step at most `MOST_RISK`: below the
+#: The allowed share is at most this many times the promised one, and the risk of a step at most `MOST_RISK`: below the
 #: policies' bound on risk, so that they never refuse what the sizing makes.
 MOST_SHARE, MOST_RISK = 4.0, 0.2
-#: How a fleet's promise is kept, as its figures were measured (docs/sizing.md); what one pool was tuned to since is not taken.
+#: How a fleet's promise is kept, as its figures were measured (docs/sizing.md); not what one pool was tuned to since.
 FLEET = PromisePace(model_weight=50.0, least=0.3)
 #: Risks that are compared, ascending.
 RISKS: Floats = np.geomspace(5e-4, MOST_RISK, 40)
@@ -36,12 +36,17 @@ _PER_RISK = ("missed", "hits", "foreseen")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
-    """What a class's past steps came to, each weighing half as much after `Pace.half_days`.
+class ErrorBudget:
+    """Error budget of a class over its past steps, each weighing half as much after `Pace.half_days`.
 
-    weight: steps; volume: requests/s summed over them; at each of `RISKS` missed: requests/s that it would have left unserved,
-    hits: steps in which it would have, foreseen: what the forecasts expected; used: unserved in fact; asked: what might
-    have been.
+    Attributes:
+        weight: steps.
+        volume: requests/s, summed over the steps.
+        missed: at each of `RISKS` the requests/s that it would have left unserved.
+        hits: at each of `RISKS` the steps in which it would have left some unserved.
+        foreseen: at each of `RISKS` the requests/s that the forecasts expected to be left unserved.
+        total: promised share × volume, requests/s: the budget.
+        spent: requests/s left unserved in fact.
     """
 
     weight: float = 0.0
@@ -49,13 +54,13 @@ class Record:
     missed: tuple[float, ...] = _NONE
     hits: tuple[float, ...] = _NONE
     foreseen: tuple[float, ...] = _NONE
-    used: float = 0.0
-    asked: float = 0.0
+    total: float = 0.0
+    spent: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allowance:
-    """The risk of every step, and the shares of requests that it lets be missed: over the plan, over the horizon."""
+class AllowedShares:
+    """The risk of every step, and the shares of requests that may be late with it: in this plan, over the horizon."""
 
     risk: float
     window: float
@@ -63,101 +68,107 @@ class Allowance:
 
 
 def after_step(
-    record: Record,
+    budget: ErrorBudget,
     *,
     demand: float,
     levels: Sequence[float],
     forecast: Sequence[float],
     missed: float,
-    ask: float,
+    promised_share: float,
     steps_per_day: float,
     pace: PromisePace | None = None,
-) -> Record:
-    """The record with one more step that has ended.
+) -> ErrorBudget:
+    """The error budget with one more step that has ended.
 
     Args:
-        demand, missed: requests/s asked for, and of these not served in time.
+        demand, missed: requests/s that arrived, and of these not served in time.
         levels, forecast: quantiles of the step's demand as they were forecast, ascending.
-        ask: the promised share.
+        promised_share: of the class.
     """
     pace = pace or FLEET
     forget = 0.5 ** (1 / (pace.half_days * steps_per_day))
-    weight, volume = forget * record.weight + 1, forget * record.volume + demand
+    weight, volume = forget * budget.weight + 1, forget * budget.volume + demand
     # One catastrophe of the past counts up to a bound: no sane fleet would have served it.
-    most = pace.event_bound(ask, steps_per_day, volume / weight)
+    most = pace.event_bound(promised_share, steps_per_day, volume / weight)
     supply, expected = _at_risks(np.asarray(levels, float), np.asarray(forecast, float))
     short = np.maximum(demand - supply, 0.0)
-    return Record(
+    return ErrorBudget(
         weight=weight,
         volume=volume,
-        missed=tuple(forget * np.array(record.missed) + np.minimum(short, most)),
-        hits=tuple(forget * np.array(record.hits) + (short > 0)),
-        foreseen=tuple(forget * np.array(record.foreseen) + bounded(supply, expected, most)),
-        used=forget * record.used + min(missed, most),
-        asked=forget * record.asked + ask * demand,
+        missed=tuple(forget * np.array(budget.missed) + np.minimum(short, most)),
+        hits=tuple(forget * np.array(budget.hits) + (short > 0)),
+        foreseen=tuple(forget * np.array(budget.foreseen) + bounded(supply, expected, most)),
+        spent=forget * budget.spent + min(missed, most),
+        total=forget * budget.total + promised_share * demand,
     )
 
 
-def allowance(
-    record: Record, paths: Floats, *, window: int, ask: float, steps_per_day: float, pace: PromisePace | None = None
-) -> Allowance:
-    """What the plan of the next steps may miss of one class.
+def allowed_shares(
+    budget: ErrorBudget,
+    paths: Floats,
+    *,
+    window: int,
+    promised_share: float,
+    steps_per_day: float,
+    pace: PromisePace | None = None,
+) -> AllowedShares:
+    """The shares of one class's requests that the plan of the next steps may miss.
 
     Args:
-        record: of the class; empty on a first run, when only the horizon is looked at.
+        budget: of the class; empty on a first run, when only the horizon is looked at.
         paths: (paths, horizon) requests/s, the plan's first step first. window: steps that the plan is for, sized by
             the largest of them.
-        ask: the promised share.
+        promised_share: of the class.
     """
     pace = pace or FLEET
     volume = float(paths.mean(axis=0).sum())
     if volume <= 0:
-        return Allowance(risk=MOST_RISK, window=ask, horizon=ask)
+        return AllowedShares(risk=MOST_RISK, window=promised_share, horizon=promised_share)
     expected = _expected(paths).sum(axis=1)
     here, horizon = volume, expected
-    # The record stands for no more of the time ahead than it has seen.
-    rest = max(min(pace.ahead_days * steps_per_day - paths.shape[1], record.weight), 0.0)
+    # The past stands for no more of the time ahead than was seen of it.
+    rest = max(min(pace.ahead_days * steps_per_day - paths.shape[1], budget.weight), 0.0)
     if rest > 0:
-        missed, hits, foreseen = (np.array(values) for values in (record.missed, record.hits, record.foreseen))
-        expected = expected + rest / record.weight * expected_rate(missed, hits, foreseen, pace.model_weight)
-        volume += rest / record.weight * record.volume
-    promise = (1 - pace.caution) * (record.asked + ask * volume)
-    holds = (record.used + expected <= promise) & (expected <= pace.most * ask * volume)
-    place = max(last_holding(holds), last_holding(expected <= pace.least * ask * volume))
+        missed, hits, foreseen = (np.array(values) for values in (budget.missed, budget.hits, budget.foreseen))
+        expected = expected + rest / budget.weight * expected_rate(missed, hits, foreseen, pace.model_weight)
+        volume += rest / budget.weight * budget.volume
+    promise = (1 - pace.caution) * (budget.total + promised_share * volume)
+    holds = (budget.spent + expected <= promise) & (expected <= pace.most * promised_share * volume)
+    place = max(last_holding(holds), last_holding(expected <= pace.least * promised_share * volume))
     peaks = paths[:, :window].max(axis=1, keepdims=True)
     mean = float(peaks.mean())
-    share = float(_expected(peaks)[place, 0]) / mean if mean > 0 else ask
-    return Allowance(
+    share = float(_expected(peaks)[place, 0]) / mean if mean > 0 else promised_share
+    return AllowedShares(
         risk=float(RISKS[place]),
-        window=min(max(share, 1e-6), MOST_SHARE * ask, 0.99),
+        window=min(max(share, 1e-6), MOST_SHARE * promised_share, 0.99),
         horizon=min(max(float(horizon[place]) / here, 1e-6), 0.99),
     )
 
 
-def to_json(record: Record) -> dict[str, Any]:
+def to_json(budget: ErrorBudget) -> dict[str, Any]:
     """Plain values to keep between runs."""
     return {
-        "weight": record.weight,
-        "volume": record.volume,
-        **{key: [float(f"{v:.6g}") for v in getattr(record, key)] for key in _PER_RISK},
-        "used": record.used,
-        "asked": record.asked,
+        "weight": budget.weight,
+        "volume": budget.volume,
+        **{key: [float(f"{v:.6g}") for v in getattr(budget, key)] for key in _PER_RISK},
+        "spent": budget.spent,
+        "total": budget.total,
     }
 
 
-def from_json(raw: Any) -> Record:
-    """The record that `to_json` wrote. Raises ValueError, KeyError or TypeError where it is none."""
+def from_json(raw: Any) -> ErrorBudget:
+    """The error budget that `to_json` wrote. Raises ValueError, KeyError or TypeError where it is none."""
     rows = {key: tuple(float(v) for v in raw[key]) for key in _PER_RISK}
     if any(len(row) != len(RISKS) for row in rows.values()):
-        raise ValueError("a record over other risks")
-    return Record(
+        raise ValueError("an error budget over other risks")
+    return ErrorBudget(
         weight=float(raw["weight"]),
         volume=float(raw["volume"]),
         missed=rows["missed"],
         hits=rows["hits"],
         foreseen=rows["foreseen"],
-        used=float(raw["used"]),
-        asked=float(raw["asked"]),
+        spent=float(raw["spent"]),
+        total=float(raw["total"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""What earlier forecasts came to: each is scored when its steps are known, and decides what is trusted now. Pure.
+"""Earlier forecasts against actuals: each is scored when its steps are known, and decides what is trusted now. Pure.
 
     last run's quantiles + steps that ended since → scores → the sequential tests → model, seasonal naive or reactive
 
@@ -23,7 +23,7 @@ from reconciler.fleet.file import Fleet
 from reconciler.trust import demotion
 from reconciler.trust import reasons as because
 from reconciler.trust.demotion import DemotionRules, Rung, RungDecision, StepScore, Trust
-from reconciler.trust.error_budget import Record, after_step
+from reconciler.trust.error_budget import ErrorBudget, after_step
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.trust.memory import ENOUGH_SCORED, KEPT_LEVELS, KEPT_STEPS, Made, RunMemory
 
@@ -48,8 +48,8 @@ class Standing:
 class Judged:
     """The forecast to size from, whether nothing may shrink on it, sentences for the plan, and what to keep.
 
-    records: class → what its past steps came to. `memory` is None where the run must leave the kept one alone (a replay of
-    an earlier time). unproven: why too few forecasts were scored to shrink on them; empty where enough were.
+    error_budgets: by class. `memory` is None where the run must leave the kept one alone (a replay of an earlier time).
+    unproven: why too few forecasts were scored to shrink on them; empty where enough were.
     """
 
     forecast: DemandForecast
@@ -57,7 +57,7 @@ class Judged:
     notes: tuple[str, ...]
     standing: tuple[Standing, ...]
     memory: RunMemory | None
-    records: Mapping[str, Record] = field(default_factory=dict)
+    error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     unproven: str = ""
 
 
@@ -100,15 +100,15 @@ def judge(
     rows = {name: groups[qos == name].sum(axis=0) for name in fleet.qos}
     own = dict(zip(grouping.names, groups, strict=True))
     trust = scored(used, own, grouping, history, rules) if used is not None else {name: Trust() for name in own}
-    records = recorded(used, rows, history, fleet) if used is not None else {}
+    error_budgets = budgeted(used, rows, history, fleet) if used is not None else {}
     season = season_of(history.length, history.step)
     age = as_of - history.end
     verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in own}
     rungs = [verdicts[name].rung for name in grouping.names]
     fresh = history.cutoff if used is None else max(history.cutoff, used.cutoff)
-    kept = RunMemory(rules=_key(rules), cutoff=fresh, trust=trust, records=records)
+    kept = RunMemory(rules=_key(rules), cutoff=fresh, trust=trust, error_budgets=error_budgets)
     if used is not None and used.cutoff > history.cutoff:
-        kept = replace(used, trust=trust, records=records)
+        kept = replace(used, trust=trust, error_budgets=error_budgets)
     else:
         kept = replace(
             kept,
@@ -127,13 +127,16 @@ def judge(
         notes=(*notes, *_spoken(verdicts)),
         standing=_standing(trust, verdicts),
         memory=None if later else kept,
-        records=records,
+        error_budgets=error_budgets,
     )
 
 
-def recorded(memory: RunMemory, rows: Mapping[str, Floats], history: History, fleet: Fleet) -> dict[str, Record]:
-    """Records per class after the kept steps that have ended since; without a forecast, a fleet or a value none is entered."""
-    seconds, out = history.step.total_seconds(), dict(memory.records)
+def budgeted(memory: RunMemory, rows: Mapping[str, Floats], history: History, fleet: Fleet) -> dict[str, ErrorBudget]:
+    """Error budgets by class after the kept steps that have ended since.
+
+    A step without a forecast, a fleet or a value is left out.
+    """
+    seconds, out = history.step.total_seconds(), dict(memory.error_budgets)
     for name, row in rows.items():
         carried, made = memory.carried.get(name), memory.made.get(name, {}).get(Rung.MODEL)
         if carried is None or made is None:
@@ -143,12 +146,12 @@ def recorded(memory: RunMemory, rows: Mapping[str, Floats], history: History, fl
             demand = float(row[first + ahead]) / seconds
             if np.isfinite(demand):
                 out[name] = after_step(
-                    out.get(name, Record()),
+                    out.get(name, ErrorBudget()),
                     demand=demand,
                     levels=KEPT_LEVELS,
                     forecast=(made[ahead] / seconds).tolist(),
                     missed=max(demand - carried, 0.0),
-                    ask=fleet.qos[name].violating_share,
+                    promised_share=fleet.qos[name].violating_share,
                     steps_per_day=timedelta(days=1) / fleet.step,
                 )
     return out
@@ -220,7 +223,7 @@ def without_history(fleet: Fleet, memory: RunMemory, *, why: str, paths: int = 2
         notes=(f"{verdict.reason} ({why})",),
         standing=_standing(memory.trust, dict.fromkeys(memory.groups, verdict)),
         memory=None,
-        records=memory.records,
+        error_budgets=memory.error_budgets,
     )
     return judged, grouping
 

@@ -1,4 +1,4 @@
-"""What a run leaves for the next: forecasts to be scored, the tests' state, the promises' records. Pure."""
+"""What a run leaves for the next: forecasts to be scored, the tests' state, the error budgets. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.demand.lost_data import LastHeard
-from reconciler.trust import demotion
-from reconciler.trust import error_budget as promise
+from reconciler.trust import demotion, error_budget
 from reconciler.trust.demotion import Rung, Trust
-from reconciler.trust.error_budget import Record
+from reconciler.trust.error_budget import ErrorBudget
 
 Floats = NDArray[np.float64]
 
+#: Version of the kept values; 3 is lifted, another one starts the tests anew.
+VERSION = 4
 #: Levels that are kept and scored; the second and the last but one bound the watched 90 % interval.
 KEPT_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 #: Steps that must have been scored before a stack is scaled down: a new stack, or one whose memory was lost, starts at none.
@@ -33,13 +34,16 @@ Made = Mapping[Rung, Floats]
 class RunMemory:
     """What a run leaves for the next: per QoS class (`made`) and per group the forecasts of all rungs after `cutoff`.
 
-    qos: group → its class; trust: group → the tests' state. rules: the step and overlap that the tests run with; another
-    fleet file's tests start anew. mixes: class → weight of the fleet's rules, by their place; load: requests/s last known.
-    They let a plan be made when the history is gone. records: class → what its past steps came to against its promise.
-    scored: steps whose forecasts were scored since the memory began, up to `ENOUGH_SCORED`.
-    heard: the last data of each application and class, which an application that vanished is known by.
-    carried: class → requests/s that the fleet of the last plan carries in time, which the steps until the next one are
-    judged by.
+    Attributes:
+        rules: the step and overlap that the tests run with; another fleet file's tests start anew.
+        qos: group → its class. trust: group → the tests' state.
+        mixes: class → weight of the fleet's rules, by their place; load: requests/s last known. They let a plan be made
+            when the history is gone.
+        error_budgets: by class.
+        scored: steps whose forecasts were scored since the memory began, up to `ENOUGH_SCORED`.
+        heard: the last data of each application and class, which an application that vanished is known by.
+        carried: class → requests/s that the fleet of the last plan carries in time; the steps until the next plan are
+            judged by it.
     """
 
     rules: tuple[float, int]
@@ -50,7 +54,7 @@ class RunMemory:
     trust: Mapping[str, Trust] = field(default_factory=dict)
     mixes: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     load: Mapping[str, float] = field(default_factory=dict)
-    records: Mapping[str, Record] = field(default_factory=dict)
+    error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     carried: Mapping[str, float] = field(default_factory=dict)
     heard: tuple[LastHeard, ...] = ()
     scored: int = 0
@@ -59,7 +63,7 @@ class RunMemory:
 def to_json(memory: RunMemory) -> dict[str, Any]:
     """Plain values to keep between runs."""
     return {
-        "version": 3,
+        "version": VERSION,
         "rules": list(memory.rules),
         "cutoff": memory.cutoff.isoformat(),
         "made": _plain(memory.made),
@@ -68,7 +72,7 @@ def to_json(memory: RunMemory) -> dict[str, Any]:
         "trust": {name: demotion.to_json(trust) for name, trust in memory.trust.items()},
         "mixes": {name: {str(k): w for k, w in mix.items()} for name, mix in memory.mixes.items()},
         "load": dict(memory.load),
-        "records": {name: promise.to_json(record) for name, record in memory.records.items()},
+        "error_budgets": {name: error_budget.to_json(budget) for name, budget in memory.error_budgets.items()},
         "carried": dict(memory.carried),
         "scored": memory.scored,
         "heard": [[h.qos, h.application, h.until.isoformat(), h.rps, h.mean_rps] for h in memory.heard],
@@ -77,7 +81,8 @@ def to_json(memory: RunMemory) -> dict[str, Any]:
 
 def from_json(raw: Any) -> RunMemory:
     """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
-    if raw["version"] != 3:
+    raw = _lifted(raw) if raw["version"] == 3 else raw
+    if raw["version"] != VERSION:
         raise ValueError("another version")
     step, lag = raw["rules"]
     made, groups = _forecasts(raw["made"]), _forecasts(raw["groups"])
@@ -93,7 +98,7 @@ def from_json(raw: Any) -> RunMemory:
         trust={n: demotion.from_json(t) for n, t in raw["trust"].items()},
         mixes={n: {int(k): float(w) for k, w in mix.items()} for n, mix in raw["mixes"].items()},
         load={n: float(v) for n, v in raw["load"].items()},
-        records={n: promise.from_json(record) for n, record in raw["records"].items()},
+        error_budgets={n: error_budget.from_json(budget) for n, budget in raw["error_budgets"].items()},
         carried={n: float(v) for n, v in raw["carried"].items()},
         scored=int(raw.get("scored", ENOUGH_SCORED)),
         heard=tuple(_heard(row) for row in raw.get("heard", ())),
@@ -106,6 +111,13 @@ def _heard(row: Any) -> LastHeard:
     if at.tzinfo is None:
         raise ValueError("a time without a zone")
     return LastHeard(application=str(application), qos=str(qos), until=at, rps=float(rps), mean_rps=float(mean_rps))
+
+
+def _lifted(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 3 with the keys of version 4: `records`, of `used` and `asked`, are the error budgets, `spent` and `total`."""
+    names = {"used": "spent", "asked": "total"}
+    budgets = {n: {names.get(key, key): v for key, v in one.items()} for n, one in raw["records"].items()}
+    return {**{k: v for k, v in raw.items() if k != "records"}, "version": 4, "error_budgets": budgets}
 
 
 def _plain(made: Mapping[str, Made]) -> dict[str, dict[str, list[list[float]]]]:

@@ -32,8 +32,8 @@ class PromisePace:
     `back_days` how long credit and debt live;
     `half_days` half-life of the past's weight; `model_weight` the forecast's own expectation weighs as much as that many
     violating steps of the past; `caution` share of the promise kept in reserve; `one_event` the most that one step counts
-    for, in mean days' volume at an ask of 100 %, falling with the root of the ask: a rarer violation may be larger beside
-    its budget; `least` and `most` bound the expected rate as shares of the asked one: debt is paid back no faster, credit
+    for, in mean days' volume at a promise of 100 %, falling with the root of the promise: a rarer violation may be larger
+    beside its budget; `least` and `most` bound the expected rate as shares of the promised one: debt is paid back no faster, credit
     spent no faster.
     """
 
@@ -47,9 +47,9 @@ class PromisePace:
     least: float = 0.25
     most: float = 1.5
 
-    def event_bound(self, ask: float, day: float, mean: float) -> float:
+    def event_bound(self, promised_share: float, day: float, mean: float) -> float:
         """The most that one step counts for, at `mean` demand a step and `day` steps a day."""
-        return self.one_event * math.sqrt(ask) * day * mean
+        return self.one_event * math.sqrt(promised_share) * day * mean
 
 
 def paced(
@@ -57,7 +57,7 @@ def paced(
     counts: Floats,
     expected: Floats,
     *,
-    ask: float,
+    promised_share: float,
     start: int,
     warm: int,
     h: int,
@@ -72,18 +72,18 @@ def paced(
     """
     chosen = pace or PromisePace()
     ahead, soon, back = chosen.ahead_days * day, chosen.debt_days * day, round(chosen.back_days * day)
-    forget, promise = 0.5 ** (1 / (chosen.half_days * day)), (1 - chosen.caution) * ask
+    forget, promise = 0.5 ** (1 / (chosen.half_days * day)), (1 - chosen.caution) * promised_share
     n, risks = counts.shape
     known = np.isfinite(demand)
     volume = np.where(known, demand, 0.0)
     missed, hits, foreseen, weight, total = np.zeros(risks), np.zeros(risks), np.zeros(risks), 0.0, 0.0
-    spent, asked = np.zeros(n + 1), np.zeros(n + 1)
+    spent, arrived = np.zeros(n + 1), np.zeros(n + 1)
     column = np.zeros(n, dtype=np.int64)
     for t in range(warm, n):
         seen = t - h
         if seen >= warm and known[seen]:
             weight, total = forget * weight + 1, forget * total + volume[seen]
-            most = chosen.event_bound(ask, day, total / weight)
+            most = chosen.event_bound(promised_share, day, total / weight)
             short = np.maximum(volume[seen] - counts[seen], 0.0)
             missed = forget * missed + np.minimum(short, most)
             hits = forget * hits + (short > 0)
@@ -93,12 +93,13 @@ def paced(
         if weight > 0 and total > 0:
             rate, level = expected_rate(missed, hits, foreseen, chosen.model_weight) / weight, total / weight
             first = max(start, seen + 1 - back)
-            used, had = spent[max(seen + 1, first)] - spent[first], asked[max(seen + 1, first)] - asked[first]
+            used, had = spent[max(seen + 1, first)] - spent[first], arrived[max(seen + 1, first)] - arrived[first]
             window = ahead if used <= promise * had else soon
-            holds = (used + rate * window <= promise * (had + window * level)) & (rate <= chosen.most * ask * level)
-            column[t] = max(last_holding(holds), last_holding(rate <= chosen.least * ask * level))
-        lost = max(volume[t] - counts[t, column[t]], 0.0) if known[t] else 0.0
-        spent[t + 1], asked[t + 1] = spent[t] + lost, asked[t] + volume[t]
+            within = rate <= chosen.most * promised_share * level
+            holds = (used + rate * window <= promise * (had + window * level)) & within
+            column[t] = max(last_holding(holds), last_holding(rate <= chosen.least * promised_share * level))
+        missing = max(volume[t] - counts[t, column[t]], 0.0) if known[t] else 0.0
+        spent[t + 1], arrived[t + 1] = spent[t] + missing, arrived[t] + volume[t]
     return column[start:]
 
 

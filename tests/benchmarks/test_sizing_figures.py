@@ -51,12 +51,12 @@ def test_a_peer_that_cannot_reach_a_share_costs_what_static_peak_costs() -> None
     assert judged_peer(TRACKING, Judgement(frontier=TRACKING_ONE), peers)["frontier_ratio_1pct"] == 1.0
 
 
-def test_a_promise_is_charged_at_the_larger_of_asked_and_obtained() -> None:
+def test_a_promise_is_charged_at_the_larger_of_promised_and_obtained() -> None:
     peers = {STATIC: STATIC_ONE, TRACKING: TRACKING_ONE}
     broken = judged(Judgement(promised={0.01: (0.05, 11.0)}), peers)
     assert broken["promise_ratio_1pct"] == pytest.approx(1.1)
     assert broken["kept_1pct"] == 0.0
-    assert broken["obtained_over_asked_1pct"] == pytest.approx(5.0)
+    assert broken["obtained_over_promised_1pct"] == pytest.approx(5.0)
     kept = judged(Judgement(promised={0.01: (0.001, 11.0)}), peers)
     assert kept["promise_ratio_1pct"] == pytest.approx(11.0 / TRACKING_ONE.cost_at(0.01))
 
@@ -84,8 +84,8 @@ def test_intervals_draw_whole_sources() -> None:
 
 def test_figures_over_traces() -> None:
     rows = [
-        {"promise_ratio_1pct": 0.5, "kept_1pct": 1.0, "obtained_over_asked_1pct": 0.2},
-        {"promise_ratio_1pct": 2.0, "kept_1pct": 0.0, "obtained_over_asked_1pct": 3.4},
+        {"promise_ratio_1pct": 0.5, "kept_1pct": 1.0, "obtained_over_promised_1pct": 0.2},
+        {"promise_ratio_1pct": 2.0, "kept_1pct": 0.0, "obtained_over_promised_1pct": 3.4},
     ]
     made = figures(rows, ["a", "b"])
     assert made["promise_ratio_1pct"] == pytest.approx(1.0)

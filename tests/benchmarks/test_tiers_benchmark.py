@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.data import Trace
-from benchmarks.fleet.fixture import ZONES, Fixture, SpotLosses, fixture, losses
+from benchmarks.fleet.fixture import ZONES, Fixture, InterruptionPath, fixture, interruption_path
 from benchmarks.fleet.limits import best_static, clairvoyant
 from benchmarks.fleet.run import captured, summarised
 from benchmarks.fleet.walk import Sizer, walked
@@ -31,8 +31,8 @@ def it(trace: Trace) -> Fixture:
     return fixture(trace)
 
 
-def _quiet(steps: int) -> SpotLosses:
-    return SpotLosses(shocked=np.full(steps, -1), alone=np.ones((steps, len(ZONES), 400)))
+def _quiet(steps: int) -> InterruptionPath:
+    return InterruptionPath(interrupted=np.full(steps, -1), alone=np.ones((steps, len(ZONES), 400)))
 
 
 def test_no_forecast_or_constant_moves_when_later_demand_changes(trace: Trace, it: Fixture) -> None:
@@ -45,13 +45,13 @@ def test_no_forecast_or_constant_moves_when_later_demand_changes(trace: Trace, i
         assert (it.hot, it.committed) == (again.hot, again.committed)
 
 
-def test_no_capacity_moves_when_later_demand_or_losses_change(trace: Trace, it: Fixture) -> None:
+def test_no_capacity_moves_when_later_demand_or_interruptions_change(trace: Trace, it: Fixture) -> None:
     steps, newest = 10, 5
-    before = walked(Sizer(it=it, share=0.01), losses(steps, 0, shocks=False), steps)
+    before = walked(Sizer(it=it, share=0.01), interruption_path(steps, 0, of_zones=False), steps)
     changed = trace.values.copy()
     changed[trace.cut + newest + 1 :] *= 3
-    path = losses(steps, 0, shocks=False)
-    path.shocked[newest + 2 :] = 0
+    path = interruption_path(steps, 0, of_zones=False)
+    path.interrupted[newest + 2 :] = 0
     after = walked(Sizer(it=fixture(replace(trace, values=changed)), share=0.01), path, steps)
     np.testing.assert_array_equal(before.capacity[: newest + 2], after.capacity[: newest + 2])
 
@@ -67,41 +67,50 @@ def test_a_question_is_asked_once_on_paths_that_agree(it: Fixture) -> None:
 
 def test_foresight_is_a_bound_on_ours_and_on_the_static_mix(it: Fixture) -> None:
     steps = 24
-    path = losses(steps, 1)
+    path = interruption_path(steps, 1)
     made = walked(Sizer(it=it, share=0.01), path, steps)
     limit = clairvoyant(it, path, steps, made.unserved)
     assert limit <= made.cost + 1e-6
     assert limit <= best_static(it, path, steps, made.unserved) + 1e-6
 
 
-def test_a_larger_allowance_is_never_dearer(it: Fixture) -> None:
-    path = losses(60, 2)
+def test_a_larger_allowed_volume_never_costs_more(it: Fixture) -> None:
+    path = interruption_path(60, 2)
     for limit in (best_static, clairvoyant):
         costs = [limit(it, path, 60, allowed) for allowed in (0.0, 1.0, 20.0)]
         assert costs == sorted(costs, reverse=True)
 
 
-def test_every_path_with_shocks_has_one_and_loses_a_zone() -> None:
+def test_every_path_with_zone_interruptions_has_one() -> None:
     for seed in range(5):
-        path = losses(200, seed)
-        (when,) = np.flatnonzero(path.shocked >= 0)
-        zone = int(path.shocked[when])
+        path = interruption_path(200, seed)
+        (when,) = np.flatnonzero(path.interrupted >= 0)
+        zone = int(path.interrupted[when])
         assert path.survivors(int(when), zone, 30) == 0
         assert path.survivors(int(when), 1 - zone, 30) > 0
         assert path.survivors_of_all(zone, 30)[when] == 0
-    assert (losses(200, 0, shocks=False).shocked < 0).all()
+    assert (interruption_path(200, 0, of_zones=False).interrupted < 0).all()
 
 
-def test_the_figures_are_those_of_the_paths_with_shocks() -> None:
-    keys = ("vs_static_mix", "gap", "vs_static_mix_at_asked", "gap_at_asked", "captured")
+def test_the_figures_are_those_of_the_paths_with_zone_interruptions() -> None:
+    keys = ("vs_static_mix", "gap", "vs_static_mix_at_promised", "gap_at_promised", "captured")
     rows = [
-        {"trace": "a", "asked": 0.01, "with_shocks": shocks, "share": 0.001, **dict.fromkeys(keys, value)}
-        for shocks, value in ((True, 0.5), (True, 2.0), (False, 9.0))
+        {
+            "trace": "a",
+            "promised_share": 0.01,
+            "with_zone_interruptions": of_zones,
+            "share": 0.001,
+            **dict.fromkeys(keys, value),
+        }
+        for of_zones, value in ((True, 0.5), (True, 2.0), (False, 9.0))
     ]
     made = summarised(rows)
     assert made["tiers_vs_static_mix"] == pytest.approx(1.0)
-    assert made["without_shocks"]["vs_static_mix"] == pytest.approx(9.0)
-    assert list(made["distribution"]) == ["a, 1 % asked, with shocks", "a, 1 % asked, without shocks"]
+    assert made["without_zone_interruptions"]["vs_static_mix"] == pytest.approx(9.0)
+    assert list(made["distribution"]) == [
+        "a, 1 % promised, with interruptions of zones",
+        "a, 1 % promised, without interruptions of zones",
+    ]
 
 
 def test_what_is_captured_is_a_share_of_what_foresight_saves() -> None:

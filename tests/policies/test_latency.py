@@ -26,19 +26,21 @@ def test_counts_that_carry_the_demand_pass(violations):
 
 def test_too_few_instances_are_refused_with_figures_and_what_to_do(violations):
     (message,) = violations(RULE, _with_rates(100, 2000))
-    assert "Class 'gold' is promised 400 ms at percentile 95 for all but 1.00% of its requests" in message
+    assert "for all but 1.00% of its requests (1.00% allowed in this window)" in message
     assert "demand of 2000.0 requests/s (quantile 0.99)" in message
-    assert "of requests would miss" in message
+    assert "of requests are expected to be late" in message
     assert "Run `tiercast plan`" in message
 
 
 def test_a_plan_may_allow_itself_more_than_its_promise_within_a_bound(violations):
     demand = _with_rates(10, 20)["demand"]
-    demand["classes"]["gold"]["windowShare"] = 0.04
+    demand["classes"]["gold"]["allowedShare"] = 0.04
     assert violations(RULE, raw(demand=copy.deepcopy(demand))) == []
-    demand["classes"]["gold"]["windowShare"] = 0.05
+    demand["classes"]["gold"]["allowedShare"] = 0.05
     (message,) = violations(RULE, raw(demand=demand))
-    assert "may miss 5.00% while this plan is valid; the policy pack allows 4.00% for a promise of 1.00%" in message
+    assert (
+        "allowed 5.00% of late requests in this window; the policy pack permits 4.00% for a promise of 1.00%" in message
+    )
 
 
 def test_a_floor_counts_at_its_minimum_not_at_its_maximum(violations):
@@ -148,4 +150,11 @@ def test_a_class_that_moves_much_data_is_judged_by_the_network_of_its_types(viol
     assert violations(RULE, raw(demand=copy.deepcopy(demand))) == []
     demand["classes"]["gold"]["service"]["networkBytes"] = 400_000_000
     (message,) = violations(RULE, raw(demand=demand))
-    assert "of requests would miss" in message or "no number of instances" in message
+    assert "of requests are expected to be late" in message or "no number of instances" in message
+
+
+def test_the_promise_is_not_shown_as_what_this_plan_may_miss(violations):
+    demand = _with_rates(100, 2000)["demand"]
+    demand["classes"]["gold"]["allowedShare"] = 0.004
+    (message,) = violations(RULE, raw(demand=demand))
+    assert "for all but 1.00% of its requests (0.40% allowed in this window)" in message

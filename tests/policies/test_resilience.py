@@ -24,14 +24,14 @@ class TestViolationRisk:
 
     def test_a_stack_short_half_of_the_time_does_not(self, violations):
         found = violations(risk.RULE, _rates(300, 900))
-        assert "Class 'gold' is not served in time with probability" in found[0]
-        assert "at most 25.0% is allowed" in found[0]
+        assert "Demand of class 'gold' exceeds what is served in time with probability" in found[0]
+        assert "the policy pack permits 25.0%" in found[0]
 
     def test_a_class_may_have_its_own_limit(self, violations):
         (message,) = violations(risk.RULE, _rates(100, 260), settings={"maxRiskByClass": {"gold": 0.001}})
-        assert "at most 0.1%" in message
+        assert "permits 0.1%" in message
 
-    def test_spot_losses_count(self, violations):
+    def test_spot_interruptions_count(self, violations):
         demand = _rates(150, 155)["demand"]
         cold = copy.deepcopy(raw()["cold"])
         cold["groups"][0] |= {
@@ -43,7 +43,7 @@ class TestViolationRisk:
         settings = {"maxRisk": 1, "maxViolatingFactor": 1}
         plan = {**raw()["plan"], "validUntil": "2026-12-24T00:00:00Z"}
         lasting = raw(cold=cold, demand=demand, plan=plan, warm=None)
-        assert "With spot losses" in violations(risk.RULE, lasting, settings=settings)[0]
+        assert "With spot interruptions" in violations(risk.RULE, lasting, settings=settings)[0]
         cold["groups"][0]["onDemandShareAboveBase"] = 1
         assert violations(risk.RULE, raw(cold=cold, demand=demand, plan=plan, warm=None), settings=settings) == []
 
@@ -85,7 +85,7 @@ class TestSpareHosts:
     def test_half_a_fleet_must_carry_the_whole_demand(self, violations):
         assert violations(spare.RULE, self._two_hosts(100), settings={"spareHosts": 1}) == []
         (message,) = violations(spare.RULE, self._two_hosts(250), settings={"spareHosts": 1})
-        assert message.startswith("Without hv1 class 'gold' would miss its promise")
+        assert message.startswith("Without hv1, 39.37% of the requests of class 'gold' are expected to be late")
         assert "tiers.hot.spare_hosts to 1" in message
 
 

@@ -10,7 +10,7 @@ from stacks.contract import StackConfig, demand_digest, parse
 XSLT = '<x><arg value="hostfwd=tcp:127.0.0.1:{port}-:80"/><n>{name}</n></x>'
 
 _FULL: dict[str, Any] = {
-    "schemaVersion": 1,
+    "schemaVersion": 2,
     "plan": {
         "id": "plan-1",
         "createdAt": "2026-11-24T00:00:00Z",
@@ -25,7 +25,8 @@ _FULL: dict[str, Any] = {
             "gold": {
                 "latencyMs": 400,
                 "percentile": 0.95,
-                "violatingShare": 0.01,
+                "promisedShare": 0.01,
+                "allowedShare": 0.01,
                 "tiers": ["hot", "warm", "cold"],
                 "levels": [0.5, 0.99],
                 "requestsPerSecond": [10.0, 20.0],

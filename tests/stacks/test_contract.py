@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -142,7 +143,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         (_with("tags", {"stack": "mine"}), ["['stack']", "set by tiercast itself"]),
         (_with("demand.classes.gold.requestsPerSecond", [3, 2]), ["must not cross"]),
         (_with("demand.classes.gold.levels", [0.5]), ["1 levels but 2 quantiles"]),
-        (_with("schemaVersion", 2), ["schemaVersion is 2", "upgrade tiercast"]),
+        (_with("schemaVersion", 3), ["schemaVersion is 3", "upgrade tiercast"]),
         (_with("schemaVersion", "one"), ["expected a whole number", "'one'"]),
         (_with("override", {"reason": "short", "until": "2026-11-24T09:00:00Z"}), ["override.reason", "10"]),
     ],
@@ -168,15 +169,42 @@ def test_two_tiers_may_not_be_forwarded_at_the_same_address():
         config(cold={"metal": {**raw()["hot"], "slots": slot}})
 
 
-def test_an_older_version_is_lifted_step_by_step(monkeypatch: pytest.MonkeyPatch):
-    def lift(values: dict[str, Any]) -> dict[str, Any]:
-        return {("plan" if key == "prediction" else key): value for key, value in values.items()}
+def _version_1(window_share: float | None) -> dict[str, Any]:
+    """The sample as version 1 wrote it, with the digest that version 1 took of its demand section."""
+    old = {**raw(), "schemaVersion": 1}
+    section = config().demand.model_dump(mode="json", by_alias=True)
+    for one in section["classes"].values():
+        one["violatingShare"] = one.pop("promisedShare")
+        del one["allowedShare"]
+        one["windowShare"] = window_share
+    digest = hashlib.sha256(json.dumps(section, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    for one in section["classes"].values() if window_share is None else ():
+        del one["windowShare"]  # an absent share was not written
+    return {**old, "demand": section, "plan": {**old["plan"], "forecastDigest": digest}}
 
-    monkeypatch.setitem(contract.MIGRATIONS, 0, lift)
-    old = raw()
-    old["schemaVersion"], old["prediction"] = 0, old.pop("plan")
 
-    assert parse(old) == config()
+@pytest.mark.parametrize("window_share", [None, 0.004])
+def test_version_1_is_lifted_to_promised_and_allowed_shares(window_share: float | None):
+    lifted = parse(_version_1(window_share))
+    assert lifted.schema_version == 2
+    assert [c.promised_share for c in lifted.demand.classes.values()] == [
+        c.promised_share for c in config().demand.classes.values()
+    ]
+    assert {c.allowed_share for c in lifted.demand.classes.values()} == {window_share or 0.01}
+    assert lifted.plan.forecast_digest == demand_digest(lifted.demand)
+
+
+def test_a_demand_section_that_was_edited_in_version_1_still_disagrees_with_its_digest():
+    old = _version_1(None)
+    old["demand"]["classes"]["gold"]["violatingShare"] = 0.5
+    lifted = parse(old)
+    assert lifted.plan.forecast_digest == old["plan"]["forecastDigest"] != demand_digest(lifted.demand)
+
+
+@pytest.mark.parametrize("demand", [None, "much", {"classes": {"gold": 3}}, {"stepSeconds": 60, "classes": []}])
+def test_version_1_without_a_demand_section_is_a_fault_and_no_crash(demand: object):
+    with pytest.raises(ContractError, match="tiercast:demand"):
+        parse({**_version_1(None), "demand": demand})
 
 
 def test_a_version_without_a_lift_asks_for_a_new_file():

@@ -64,13 +64,27 @@ def test_a_named_configuration_that_is_not_there_is_refused(
         project.engine()
 
 
-def test_another_pack_than_the_project_s_is_refused_rather_than_ignored(
+def test_the_pack_that_is_named_judges_with_its_own_configuration(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK", str(project.root / "policies"))
     assert project.engine().policy_pack == project.root / "policies"
+    base = tmp_path / "base" / "policies"
+    base.mkdir(parents=True)
+    monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK", str(base))
+    with pytest.raises(InputError, match=r"PULUMI_OPTION_POLICY_PACK names it, but it has no PulumiPolicy\.yaml"):
+        project.engine()
+    (base / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (base / "config.lab.json").write_text("{}")
+    engine = project.engine()
+    assert (engine.policy_pack, engine.policy_config) == (base, base / "config.lab.json")
+
+
+def test_several_packs_are_refused_rather_than_all_but_one_ignored(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PULUMI_OPTION_POLICY_PACK", f"policies,{tmp_path / 'company'}")
-    with pytest.raises(InputError, match=r"company: PULUMI_OPTION_POLICY_PACK names it, but tiercast judges by"):
+    with pytest.raises(InputError, match="names 2 packs, but tiercast judges by one"):
         project.engine()
 
 

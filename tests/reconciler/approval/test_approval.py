@@ -113,6 +113,15 @@ def test_an_edited_plan_file_is_refused_and_a_bound_one_reads_back() -> None:
         parse_plan({"a": 1}, "plan.json")
 
 
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_plan_file_of_another_version_is_refused_with_what_to_do(version: int) -> None:
+    raw = {**approved().model_dump(mode="json"), "version": version}
+    with pytest.raises(
+        InputError, match=rf"plan\.json: a plan file of version {version}; expected version 2\. Run `tier"
+    ):
+        parse_plan(raw, "plan.json")
+
+
 def test_logical_resources_and_quiet_operations_are_no_change() -> None:
     steps = (
         PreviewStep(urn="a::stack", op="update", type="pulumi:pulumi:Stack"),

@@ -1,4 +1,4 @@
-"""`tiercast backtest --fleet`: every plan decided again from what was known, boots and losses, measures and the gate."""
+"""`tiercast backtest --fleet`: every plan decided again from what was known, boots and interruptions, measures and the gate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Stored, parse_stored, worse
-from reconciler.backtest.measures import elasticity, measured, obtained
+from reconciler.backtest.measures import elasticity, measured, obtained_shares
 from reconciler.backtest.realised import Realised, longest_run, served
 from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.backtest.stock import Stock, taken
@@ -97,7 +97,8 @@ def test_the_files_are_the_fixed_ones(base: Path) -> None:
     assert found["steps"] == found["known_steps"] == 5
     assert found["usd"] > 0
     assert found["usd_with_churn"] >= found["usd"]
-    assert found["classes"][0]["asked"] == 0.01
+    assert found["classes"][0]["promised_share"] == 0.01
+    assert found["version"] == 2
     page = (base / "P.html").read_text()
     assert "Plotly.newPlot" in page
     assert 'src="http' not in page
@@ -148,6 +149,18 @@ def test_the_gate_passes_what_is_stored_and_refuses_what_is_worse(
         parse_stored({**found, "regret": float("nan")}, "S.json")
 
 
+def test_a_stored_summary_of_version_1_is_lifted_and_a_newer_one_refused(base: Path) -> None:
+    found = json.loads((base / "S.json").read_text())
+    old = {key: value for key, value in found.items() if key != "version"}
+    old["classes"] = [{"name": c["name"], "asked": 0.01, "obtained": c["obtained_share"]} for c in found["classes"]]
+    old["tolerance"] = {"regret": 0.02, "violating_share": 0.004}
+    lifted = parse_stored(old, "S.json")
+    assert lifted.classes == parse_stored(found, "S.json").classes
+    assert lifted.tolerance.obtained_share == 0.004
+    with pytest.raises(InputError, match=r"S\.json: a backtest summary of version 3; expected version 2 or older"):
+        parse_stored({**found, "version": 3}, "S.json")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -190,7 +203,7 @@ def test_what_boots_is_called_off_before_what_serves_is_removed() -> None:
 
 def test_a_lost_instance_is_replaced_after_its_boot_and_stays_desired() -> None:
     stock = stock_of(180, ready=5)
-    assert stock.lose(7, 2) == 2
+    assert stock.interrupt(7, 2) == 2
     assert (stock.ready, stock.desired) == (3, 5)
     stock.begin(8)
     assert stock.ready == 5
@@ -220,7 +233,7 @@ def test_what_comes_late_serves_the_rest_of_the_step() -> None:
 
 
 def test_a_shock_takes_the_options_share_and_spares_what_does_not_vanish() -> None:
-    spot = option(Tier.COLD, zone="a", loss=0.1, lost_share=0.5)
+    spot = option(Tier.COLD, zone="a", interruption=0.1, interrupted_share=0.5)
     assert taken(spot, 5, True, 0.4) == 3
     assert taken(spot, 5, True, 0.6) == 2
     assert taken(spot, 5, False, 0.0) == 0
@@ -278,23 +291,23 @@ def test_own_metal_that_boots_for_two_steps_is_there_from_the_first_step_and_sta
     counts = [s.ready["hot/standard"] for s in made.steps]
     assert counts[0] > 0
     assert len(set(counts)) == 1
-    assert obtained(made, ("gold",)) == {"gold": 0.0}
+    assert obtained_shares(made, ("gold",)) == {"gold": 0.0}
     assert all(n == 0 for s in made.steps for n in s.moved.values())
 
 
 def test_a_demand_that_was_foreseen_is_served_and_one_that_was_not_violates() -> None:
     fleet, fine = walked(100.0, 100.0)
-    assert obtained(fine, ("gold",)) == {"gold": 0.0}
+    assert obtained_shares(fine, ("gold",)) == {"gold": 0.0}
     fleet, short = walked(100.0, 300.0)
-    share = obtained(short, ("gold",))["gold"]
+    share = obtained_shares(short, ("gold",))["gold"]
     assert 0.3 < share < 0.7
     found = measured(short, foresight(short, {"gold": 0.01}), fleet)
     assert found.violating_steps == found.longest_violating_run == 4
     assert found.regret < 0  # it spent less than what serving all would have cost
     assert found.theta_U > 0
-    stored = Stored(regret=0.0, classes=({"name": "gold", "obtained": share - 0.01},))  # type: ignore[arg-type]
-    assert "class gold violates" in worse(found, stored)
-    loose = Stored.model_validate({**stored.model_dump(), "tolerance": {"regret": 0, "violating_share": 0.02}})
+    stored = Stored(regret=0.0, classes=({"name": "gold", "obtained_share": share - 0.01},))  # type: ignore[arg-type]
+    assert "class gold: " in worse(found, stored)
+    loose = Stored.model_validate({**stored.model_dump(), "tolerance": {"regret": 0, "obtained_share": 0.02}})
     assert worse(found, loose) == ""
 
 

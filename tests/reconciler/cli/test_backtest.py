@@ -48,7 +48,7 @@ def test_one_pass_writes_allocations_per_ask_forecasts_and_a_summary(history: Pa
     ahead = pd.to_datetime(forecast.timestamp) - pd.to_datetime(forecast.cutoff)
     assert set(ahead) == {pd.Timedelta("2h"), pd.Timedelta("24h")}
     rows = json.loads((tmp_path / "S.json").read_text())["rows"]
-    assert [row["asked"] for row in rows] == [0.01, 0.001]
+    assert [row["promised_share"] for row in rows] == [0.01, 0.001]
     assert rows[0]["cost"] == loose["count"][:96].sum()
     # Each start is billed for the one step that it boots.
     assert rows[0]["cost_with_boots"] == rows[0]["cost"] + loose["count"][:96].diff().clip(lower=0).sum()
@@ -65,7 +65,7 @@ def test_a_fixed_risk_is_a_knob_without_a_promise(history: Path, tmp_path: Path)
     loose, tight = pd.read_csv(tmp_path / "A.risk-0.5.csv"), pd.read_csv(tmp_path / "A.risk-1%.csv")
     assert tight["count"].sum() > loose["count"].sum()
     rows = json.loads((tmp_path / "S.json").read_text())["rows"]
-    assert [(row["setting"], row["asked"]) for row in rows] == [("risk-0.5", None), ("risk-1%", None)]
+    assert [(row["setting"], row["promised_share"]) for row in rows] == [("risk-0.5", None), ("risk-1%", None)]
 
 
 @pytest.mark.parametrize(

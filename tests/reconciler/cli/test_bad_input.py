@@ -154,12 +154,12 @@ def test_a_minimum_that_a_silent_host_leaves_no_room_for_is_as_much_as_there_is_
     plan = decide(snapshot).plan
     assert of(plan, "hot") == 2
     assert of(plan, "warm") + of(plan, "cold") > 2
-    assert all(c.violation_probability <= 0.2 for c in plan.classes)
+    assert all(c.shortfall_probability <= 0.2 for c in plan.classes)
     assert not any("no room" in r or "found no plan" in r for r in plan.reasons)
 
 
 def test_a_class_that_nobody_asks_anything_of_is_no_obstacle() -> None:
-    kinds = [option(Tier.WARM), option(Tier.COLD, zone="spot", spot=True, loss=0.05, lost_share=0.5)]
+    kinds = [option(Tier.WARM), option(Tier.COLD, zone="spot", spot=True, interruption=0.05, interrupted_share=0.5)]
     rates = {"gold": 200.0, "rest": 0.0}
     paths = lognormal_paths([200.0, 0.0], paths=400)
     answer = size(problem(rates, kinds, paths=paths))

@@ -20,6 +20,7 @@ from reconciler.loop import Mode, make_plan, reconcile_once
 from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan.render import read_config
 from reconciler.record.entries import Applied, Decided, Failed, Previewed
+from reconciler.trust import feedback
 from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, Model, write_history
 
 FLEET = """
@@ -34,13 +35,13 @@ guards: {cooldown_down: 0s, churn_share: 0.2, churn_window: 1h}
 tiers:
   hot:
     hypervisors:
-      - {name: hv-a, uri: "qemu+ssh://ops:hunter2@hv-a/system", cores: 12, memory_mib: 16384}
+      - {name: hv-a, uri: "qemu+ssh://hv-a/system", cores: 12, memory_mib: 16384}
       - {name: hv-b, uri: "qemu+ssh://hv-b/system", cores: 12, memory_mib: 16384}
     flavours: [{name: small, vcpu: 1, memory_mib: 1024}]
-    boot: {kernel: /boot/k, initrd: /boot/i, cmdline: [{token: hunter2}]}
+    boot: {kernel: /boot/k, initrd: /boot/i, cmdline: [{console: ttyS0}]}
     spare_hosts: 0
     unreachable: skip
-config: {aws:region: us-east-1, "vendor:token": hunter2}
+config: {aws:region: us-east-1, "vendor:account": "4711"}
 """
 
 
@@ -101,6 +102,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 @pytest.fixture
 def project(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
     (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
     (tmp_path / "fleet.yaml").write_text(FLEET, encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -64,8 +64,11 @@ def _table(y: np.ndarray, times: np.ndarray) -> Table:
     return table(y, times, step=HOUR, lead=1, unit=10.0, start=START)
 
 
-def _counts(y: np.ndarray, chosen: Table, asks: tuple[float, ...] = (0.01,)) -> list[np.ndarray]:
-    return [a.counts for a in allocate(y, chosen, asks=asks, step=HOUR, lead=1, unit=10.0, start=START)]
+def _counts(y: np.ndarray, chosen: Table, promised_shares: tuple[float, ...] = (0.01,)) -> list[np.ndarray]:
+    return [
+        a.counts
+        for a in allocate(y, chosen, promised_shares=promised_shares, step=HOUR, lead=1, unit=10.0, start=START)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +94,13 @@ def test_no_allocation_up_to_two_steps_after_the_cutoff_moves(untouched: Table, 
     assert np.array_equal(a[:upto], b[:upto])
 
 
-@pytest.mark.parametrize("ask", [0.2, 0.5])
-def test_a_promise_that_lets_much_go_unserved_is_used(untouched: Table, ask: float) -> None:
+@pytest.mark.parametrize("promised_share", [0.2, 0.5])
+def test_a_promise_that_lets_much_go_unserved_is_used(untouched: Table, promised_share: float) -> None:
     y, _ = _hourly()
-    (counts,) = _counts(y, untouched, (ask,))
+    (counts,) = _counts(y, untouched, (promised_share,))
     demand = y[START:]
     share = np.maximum(demand - 10.0 * counts[: len(demand)], 0).sum() / demand.sum()
-    assert 0.7 * ask < share <= ask
+    assert 0.7 * promised_share < share <= promised_share
     assert counts[: len(demand)].sum() < 1.1 * clairvoyant_cost(demand, 10.0, share)
 
 

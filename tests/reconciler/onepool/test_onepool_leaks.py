@@ -21,7 +21,7 @@ def _trace(name: str) -> Trace:
 
 
 def _counts(name: str, newest: int | None, how: str = "") -> np.ndarray:
-    """Counts (asks, rows) from the first decided row on, from a history that is corrupted after `newest`."""
+    """Counts (promised_shares, rows) from the first decided row on, from a history that is corrupted after `newest`."""
     trace, (length, start, lead) = _trace(name), CASES[name]
     values, times = trace.values[:length].copy(), trace.index.tz_localize(None).to_numpy()[:length]
     unit = float(np.quantile(values[:start], 0.95)) / 20
@@ -33,7 +33,7 @@ def _counts(name: str, newest: int | None, how: str = "") -> np.ndarray:
         values, times = values[: newest + 1], times[: newest + 1]
     step = trace.step.to_pytimedelta()
     chosen = table(values, times, step=step, lead=lead, unit=unit, start=start)
-    made = allocate(values, chosen, asks=ASKS, step=step, lead=lead, unit=unit, start=start)
+    made = allocate(values, chosen, promised_shares=ASKS, step=step, lead=lead, unit=unit, start=start)
     return np.array([one.counts for one in made])
 
 

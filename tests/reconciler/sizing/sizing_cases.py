@@ -72,7 +72,7 @@ def problem(
         services=dict.fromkeys(names, service),
         latency_ms=dict.fromkeys(names, latency_ms),
         percentile=dict.fromkeys(names, 0.95),
-        violating_share=dict.fromkeys(names, share),
+        promised_share=dict.fromkeys(names, share),
         tiers={n: (tiers or {}).get(n, ALL) for n in names},
         round_trip_ms=TRIPS,
     )

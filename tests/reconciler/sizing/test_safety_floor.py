@@ -25,7 +25,7 @@ def test_the_floor_replaces_the_quantiles_by_the_measured_load() -> None:
 
 
 def test_what_might_be_lost_counts_for_the_floor_because_it_is_there_now() -> None:
-    risky = option(Tier.COLD, zone="a", loss=0.5)
+    risky = option(Tier.COLD, zone="a", interruption=0.5)
     asked = problem({"gold": 60.0}, [risky], load_now={"gold": 60.0})
     assert floor(asked, {risky.name: 4}).holds
     busy = problem({"gold": 60.0}, [risky], load_now={"gold": 160.0})

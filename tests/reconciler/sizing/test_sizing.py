@@ -40,7 +40,7 @@ def test_small_fleets_cost_what_full_enumeration_finds(rate: float, seed: int) -
             option(HOT, maximum=2),
             option(WARM, "big", vcpu=4, usd_per_hour=0.19),
             option(WARM, "small"),
-            option(COLD, "spot", zone="a", loss=0.002, lost_share=0.5),
+            option(COLD, "spot", zone="a", interruption=0.002, interrupted_share=0.5),
         ],
         tiers={"gold": (HOT, WARM), "bronze": (COLD, WARM)},
         paths=lognormal_paths([rate, rate / 2], seed=seed),
@@ -164,7 +164,7 @@ def test_memory_and_network_bound_as_vcpu_does() -> None:
 
 def test_spot_that_may_lose_a_zone_is_spread_or_backed() -> None:
     def asked(*zones: str) -> SizingProblem:
-        spots = [option(COLD, z, zone=z, loss=0.05, lost_share=1.0) for z in zones]
+        spots = [option(COLD, z, zone=z, interruption=0.05, interrupted_share=1.0) for z in zones]
         return problem({"bronze": 100.0}, [option(WARM), *spots], share=0.02)
 
     one, three = size(asked("a")), size(asked("a", "b", "c"))
@@ -219,8 +219,8 @@ def test_the_wanted_tail_follows_price_and_promise() -> None:
 
 
 def test_options_state_their_own_supply() -> None:
-    kind: Option = option(COLD, zone="a", loss=0.1, lost_share=0.5)
-    assert kind.supply(3, window=2).loss == pytest.approx(0.19)
+    kind: Option = option(COLD, zone="a", interruption=0.1, interrupted_share=0.5)
+    assert kind.supply(3, window=2).interruption == pytest.approx(0.19)
 
 
 @settings(max_examples=15, deadline=None)

@@ -54,7 +54,7 @@ def full_program(asked: SizingProblem, first: Mapping[str, int], *, whole: bool)
             row({ready[i, h]: 1, count[i, h - leads[i]]: -1}, -np.inf, 0)
     for p, h in itertools.product(range(paths), range(horizon)):
         row({short[p, h]: 1, **{ready[i, h]: usable[i] for i in range(n)}}, need[p, h], np.inf)
-    share = next(iter(asked.demand.classes.values())).violating_share
+    share = next(iter(asked.demand.classes.values())).promised_share
     counted = short[:, soonest:].ravel()
     row(dict.fromkeys(counted.tolist(), 1.0), -np.inf, share * float(need[:, soonest:].sum()))
     least, most, cost, integral = np.zeros(width), np.full(width, np.inf), np.zeros(width), np.zeros(width)

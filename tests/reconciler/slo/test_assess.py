@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.slo.assess import Supply, assess, slots_per_instance
-from reconciler.slo.interruptions import loss_states
+from reconciler.slo.interruptions import interruption_states
 from reconciler.slo.latency import ServiceTime, latency_percentile, safe_load
 from reconciler.slo.scenarios import aligned_scenarios, demand_scenarios
 from stacks.contract import ClassDemand, Demand, Tier
@@ -21,7 +21,8 @@ def klass(rates: tuple[float, ...], tiers: tuple[str, ...] = ("hot", "warm", "co
     values: dict[str, object] = {
         "latency_ms": 250,
         "percentile": 0.95,
-        "violating_share": 0.01,
+        "promised_share": 0.01,
+        "allowed_share": 0.01,
         "tiers": tiers,
         "levels": LEVELS,
         "requests_per_second": rates,
@@ -49,16 +50,16 @@ def test_a_single_pool_carries_its_safe_load_and_has_its_latency() -> None:
     service = ServiceTime(mean_s=0.05)
     assert found.safe_rps == pytest.approx(float(safe_load(8, service, 250, 0.95, 5)))
     assert found.latency_ms == pytest.approx(latency_percentile(8, 100.0, service, 0.95, 5), rel=1e-4)
-    assert found.violating_share == found.risk == 0.0
+    assert found.expected_share == found.shortfall_probability == 0.0
     assert found.holds
 
 
-def test_demand_over_the_safe_load_is_the_violating_share() -> None:
+def test_demand_over_the_safe_load_is_the_expected_share() -> None:
     fleet = [supply(Tier.WARM, 2)]
     found = assess(demand(gold=klass(FLAT)), fleet).of("gold")
     carried = float(safe_load(4, ServiceTime(mean_s=0.05), 250, 0.95, 5))
-    assert found.violating_share == pytest.approx(1 - carried / 100)
-    assert found.risk == pytest.approx(1.0)
+    assert found.expected_share == pytest.approx(1 - carried / 100)
+    assert found.shortfall_probability == pytest.approx(1.0)
     assert not found.holds
 
 
@@ -83,8 +84,8 @@ def test_the_class_named_first_is_served_first() -> None:
 
 def test_a_lost_zone_counts_by_its_probability() -> None:
     def share(loss: float) -> float:
-        fleet = [supply(Tier.COLD, 5, zone="a", loss=loss, lost_share=1.0)]
-        return assess(demand(gold=klass(FLAT)), fleet).of("gold").violating_share
+        fleet = [supply(Tier.COLD, 5, zone="a", interruption=loss, interrupted_share=1.0)]
+        return assess(demand(gold=klass(FLAT)), fleet).of("gold").expected_share
 
     assert share(0.0) == 0.0
     assert share(0.03) == pytest.approx(0.03)
@@ -92,13 +93,13 @@ def test_a_lost_zone_counts_by_its_probability() -> None:
 
 def test_without_any_instances_everything_violates() -> None:
     found = assess(demand(gold=klass(FLAT)), []).of("gold")
-    assert found.violating_share == pytest.approx(1.0)
+    assert found.expected_share == pytest.approx(1.0)
     assert found.latency_ms == float("inf")
 
 
 def test_no_demand_needs_nothing() -> None:
     found = assess(demand(gold=klass((0.0, 0.0, 0.0, 0.0))), []).of("gold")
-    assert found.violating_share == found.latency_ms == found.risk == 0.0
+    assert found.expected_share == found.latency_ms == found.shortfall_probability == 0.0
     assert found.holds
 
 
@@ -135,7 +136,7 @@ def test_scenarios_of_classes_with_different_levels_are_aligned_by_rank() -> Non
 
 
 def test_zone_shocks_take_all_groups_of_the_zone_together() -> None:
-    found = loss_states([("a", 0.1, 0.5), ("a", 0.05, 1.0), ("b", 0.2, 1.0), ("", 0.0, 1.0)])
+    found = interruption_states([("a", 0.1, 0.5), ("a", 0.05, 1.0), ("b", 0.2, 1.0), ("", 0.0, 1.0)])
     assert found.probability == pytest.approx([0.7, 0.1, 0.2])
     assert found.left[1] == pytest.approx([0.5, 0.0, 1.0, 1.0])
     assert found.left[2] == pytest.approx([1.0, 1.0, 0.0, 1.0])
@@ -153,6 +154,6 @@ def test_more_instances_never_serve_less(rates: list[float], counts: tuple[int, 
     more = [supply(t, n + (i == extra)) for i, (t, n) in enumerate(zip(Tier, counts, strict=True))]
     first, second = assess(asked, before, latency=False), assess(asked, more, latency=False)
     # A whole slot more to the first class may cost the second one its split: never the first.
-    assert second.of("gold").violating_share <= first.of("gold").violating_share + 1e-9
-    total = [sum(c.violating_share for c in a.classes) for a in (first, second)]
+    assert second.of("gold").expected_share <= first.of("gold").expected_share + 1e-9
+    total = [sum(c.expected_share for c in a.classes) for a in (first, second)]
     assert total[1] <= total[0] + 0.05

@@ -140,9 +140,9 @@ def test_a_service_without_a_queue_is_refused(bad: dict[str, float]) -> None:
 @pytest.mark.parametrize("scv", [0.25, 1.0, 4.0])
 def test_the_safe_load_is_within_ten_percent_of_a_simulation(servers: int, scv: float) -> None:
     pytest.importorskip("simpy")
-    from benchmarks.sizing.latency import Case, verdict
+    from benchmarks.sizing.latency import LatencyCase, verdict
 
-    case = Case(servers=servers, scv=scv, percentile=0.95, stretch=2.0 if servers < 20 else 1.2)
+    case = LatencyCase(servers=servers, scv=scv, percentile=0.95, stretch=2.0 if servers < 20 else 1.2)
     found = verdict(case, requests=40_000 if servers < 20 else 60_000, seed=3)
     assert found["within_10_percent"], found
 
@@ -155,9 +155,9 @@ def test_arrivals_that_are_not_poisson_are_within_ten_percent_too(
     servers: int, scv: float, arrival_scv: float, stretch: float
 ) -> None:
     pytest.importorskip("simpy")
-    from benchmarks.sizing.latency import Case, verdict
+    from benchmarks.sizing.latency import LatencyCase, verdict
 
-    case = Case(servers=servers, scv=scv, percentile=0.95, stretch=stretch, arrival_scv=arrival_scv)
+    case = LatencyCase(servers=servers, scv=scv, percentile=0.95, stretch=stretch, arrival_scv=arrival_scv)
     found = verdict(case, requests=60_000)
     assert found["within_10_percent"], found
 

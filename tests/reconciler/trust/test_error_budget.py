@@ -13,9 +13,9 @@ from reconciler.trust.error_budget import (
     MOST_RISK,
     MOST_SHARE,
     RISKS,
-    Record,
+    ErrorBudget,
     after_step,
-    allowance,
+    allowed_shares,
     from_json,
     to_json,
 )
@@ -39,54 +39,60 @@ def share_at(paths: np.ndarray, risk: float) -> float:
 
 def test_a_quiet_step_with_a_far_tail_may_miss_more_than_the_promise_and_a_busy_one_less() -> None:
     night, noon = spread([0.2], [1.5]), spread([20.0], [0.2])
-    quiet = allowance(Record(), np.hstack([night, noon]), window=1, ask=0.02, steps_per_day=DAY)
-    busy = allowance(Record(), np.hstack([noon, night]), window=1, ask=0.02, steps_per_day=DAY)
+    quiet = allowed_shares(ErrorBudget(), np.hstack([night, noon]), window=1, promised_share=0.02, steps_per_day=DAY)
+    busy = allowed_shares(ErrorBudget(), np.hstack([noon, night]), window=1, promised_share=0.02, steps_per_day=DAY)
     assert quiet.window > 0.02 > busy.window * 0.999
     assert quiet.risk == busy.risk
 
 
-@pytest.mark.parametrize("ask", [0.001, 0.01, 0.05])
-def test_without_a_record_the_horizon_as_a_whole_keeps_the_promise_with_one_risk(ask: float) -> None:
+@pytest.mark.parametrize("promised_share", [0.001, 0.01, 0.05])
+def test_without_a_record_the_horizon_as_a_whole_keeps_the_promise_with_one_risk(promised_share: float) -> None:
     paths = spread([0.2, 1.0, 20.0, 25.0], [1.2, 0.6, 0.3, 0.2])
-    found = allowance(Record(), paths, window=1, ask=ask, steps_per_day=DAY)
+    found = allowed_shares(ErrorBudget(), paths, window=1, promised_share=promised_share, steps_per_day=DAY)
     assert found.horizon == pytest.approx(share_at(paths, found.risk))
-    assert found.horizon <= ask * (1 - PromisePace().caution)
+    assert found.horizon <= promised_share * (1 - PromisePace().caution)
     looser = RISKS[np.searchsorted(RISKS, found.risk) + 1 :]
-    assert not len(looser) or share_at(paths, float(looser[0])) > ask * (1 - PromisePace().caution)
+    assert not len(looser) or share_at(paths, float(looser[0])) > promised_share * (1 - PromisePace().caution)
 
 
-@given(ask=st.floats(0.0005, 0.3), deviation=st.floats(0.01, 3), night=st.floats(0, 10))
+@given(promised_share=st.floats(0.0005, 0.3), deviation=st.floats(0.01, 3), night=st.floats(0, 10))
 @settings(max_examples=20, deadline=None)
-def test_no_plan_passes_the_bounds_on_share_and_risk(ask: float, deviation: float, night: float) -> None:
+def test_no_plan_passes_the_bounds_on_share_and_risk(promised_share: float, deviation: float, night: float) -> None:
     paths = spread([night, 10.0], [deviation, 0.1], 200)
-    found = allowance(Record(), paths, window=1, ask=ask, steps_per_day=DAY)
-    assert 0 < found.window <= MOST_SHARE * ask * (1 + 1e-9)
+    found = allowed_shares(ErrorBudget(), paths, window=1, promised_share=promised_share, steps_per_day=DAY)
+    assert 0 < found.window <= MOST_SHARE * promised_share * (1 + 1e-9)
     assert found.risk <= MOST_RISK
 
 
 def test_no_demand_at_all_keeps_the_promise_as_it_is() -> None:
-    found = allowance(Record(), np.zeros((5, 3)), window=1, ask=0.01, steps_per_day=DAY)
+    found = allowed_shares(ErrorBudget(), np.zeros((5, 3)), window=1, promised_share=0.01, steps_per_day=DAY)
     assert found.window == found.horizon == 0.01
 
 
-def walked(ask: float, days: int, seed: int, *, surge: float = 1.0) -> tuple[float, Record]:
-    """Obtained share and last record of plans made step by step, on demand that is forecast rightly (times a surge)."""
+def walked(promised_share: float, days: int, seed: int, *, surge: float = 1.0) -> tuple[float, ErrorBudget]:
+    """Obtained share and last budget of plans made step by step, on demand that is forecast rightly (times a surge)."""
     rng = np.random.default_rng(seed)
-    record, asked, unserved = Record(), 0.0, 0.0
+    budget, asked, unserved = ErrorBudget(), 0.0, 0.0
     sample = np.exp(0.3 * rng.standard_normal(300))
     for k in range(days * DAY):
         mean = 10 + 8 * np.sin(2 * np.pi * (k + np.arange(6)) / DAY)
         paths = mean * rng.permuted(np.repeat(sample[:, None], 6, axis=1), axis=0)
-        found = allowance(record, paths, window=1, ask=ask, steps_per_day=DAY)
+        found = allowed_shares(budget, paths, window=1, promised_share=promised_share, steps_per_day=DAY)
         carried = float(np.quantile(paths[:, 0], 1 - found.risk))
         demand = surge * mean[0] * float(np.exp(0.3 * rng.standard_normal()))
         missed = max(demand - carried, 0.0)
         asked, unserved = asked + demand, unserved + missed
         quantiles = np.quantile(paths[:, 0], LEVELS).tolist()
-        record = after_step(
-            record, demand=demand, levels=LEVELS, forecast=quantiles, missed=missed, ask=ask, steps_per_day=DAY
+        budget = after_step(
+            budget,
+            demand=demand,
+            levels=LEVELS,
+            forecast=quantiles,
+            missed=missed,
+            promised_share=promised_share,
+            steps_per_day=DAY,
         )
-    return unserved / asked, record
+    return unserved / asked, budget
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -98,34 +104,45 @@ def test_the_share_is_kept_over_weeks_and_not_bought_twice(seed: int) -> None:
 def test_debt_tightens_the_plans_and_credit_loosens_them() -> None:
     paths = spread([10.0], [0.3])
     step = {"demand": 10.0, "levels": LEVELS, "forecast": np.quantile(paths, LEVELS).tolist(), "steps_per_day": DAY}
-    debt = credit = Record()
+    debt = credit = ErrorBudget()
     for _ in range(3 * DAY):
-        debt = after_step(debt, missed=2.0, ask=0.01, **step)
-        credit = after_step(credit, missed=0.0, ask=0.01, **step)
-    risks = [allowance(r, paths, window=1, ask=0.01, steps_per_day=DAY).risk for r in (debt, Record(), credit)]
+        debt = after_step(debt, missed=2.0, promised_share=0.01, **step)
+        credit = after_step(credit, missed=0.0, promised_share=0.01, **step)
+    risks = [
+        allowed_shares(r, paths, window=1, promised_share=0.01, steps_per_day=DAY).risk
+        for r in (debt, ErrorBudget(), credit)
+    ]
     assert risks[0] < risks[1] < risks[2]
 
 
 def test_forecasts_that_are_too_low_are_met_with_less_risk() -> None:
     paths = spread([10.0], [0.3])
     right, low = walked(0.02, 7, 1)[1], walked(0.02, 7, 1, surge=1.3)[1]
-    a, b = (allowance(r, paths, window=1, ask=0.02, steps_per_day=DAY) for r in (right, low))
+    a, b = (allowed_shares(r, paths, window=1, promised_share=0.02, steps_per_day=DAY) for r in (right, low))
     assert b.risk < a.risk
 
 
 def test_one_catastrophe_counts_up_to_a_bound_only() -> None:
     calm = after_step(
-        Record(), demand=10.0, levels=LEVELS, forecast=[10.0] * 8, missed=0.0, ask=0.01, steps_per_day=DAY
+        ErrorBudget(),
+        demand=10.0,
+        levels=LEVELS,
+        forecast=[10.0] * 8,
+        missed=0.0,
+        promised_share=0.01,
+        steps_per_day=DAY,
     )
-    hit = after_step(calm, demand=1000.0, levels=LEVELS, forecast=[10.0] * 8, missed=990.0, ask=0.01, steps_per_day=DAY)
-    assert hit.used == pytest.approx(PromisePace().one_event * 0.1 * DAY * hit.volume / hit.weight)
-    assert max(hit.missed) <= hit.used * (1 + 1e-9)
+    hit = after_step(
+        calm, demand=1000.0, levels=LEVELS, forecast=[10.0] * 8, missed=990.0, promised_share=0.01, steps_per_day=DAY
+    )
+    assert hit.spent == pytest.approx(PromisePace().one_event * 0.1 * DAY * hit.volume / hit.weight)
+    assert max(hit.missed) <= hit.spent * (1 + 1e-9)
 
 
-def test_a_record_survives_its_file() -> None:
-    _, record = walked(0.02, 2, 1)
-    again = from_json(json.loads(json.dumps(to_json(record))))
-    assert again.weight == record.weight
-    assert np.allclose(again.missed, record.missed, rtol=1e-5)
+def test_an_error_budget_survives_its_file() -> None:
+    _, budget = walked(0.02, 2, 1)
+    again = from_json(json.loads(json.dumps(to_json(budget))))
+    assert again.weight == budget.weight
+    assert np.allclose(again.missed, budget.missed, rtol=1e-5)
     with pytest.raises(ValueError, match="other risks"):
-        from_json({**to_json(record), "missed": [0.0]})
+        from_json({**to_json(budget), "missed": [0.0]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.demand.grouping import group
+from reconciler.trust.error_budget import ErrorBudget
 from reconciler.trust.feedback import judge, usable_alone
 from tests.reconciler.trust.feedback_cases import FLEET, WEEK, follow, forecast, history, run
 
@@ -43,6 +45,26 @@ def test_a_replay_uses_only_what_was_known_and_leaves_the_memory_alone() -> None
     now = history(4 * WEEK + 48)
     assert judge(FLEET, now, group(now, FLEET), forecast(now), memory, as_of=now.end, replay=True).demoted
     assert not usable_alone(FLEET, memory, as_of=past.end)
+
+
+def test_a_memory_of_version_3_keeps_its_error_budgets(tmp_path: Path) -> None:
+    memory = follow(4 * WEEK, 4 * WEEK + 3, 1.0)[-1].memory
+    assert memory is not None
+    budget = ErrorBudget(weight=2.0, volume=9.0, total=0.09, spent=0.5)
+    path = tmp_path / "memory.json"
+    write_memory(path, replace(memory, error_budgets={"gold": budget}))
+    old = json.loads(path.read_text())
+    old["version"], kept = 3, old.pop("error_budgets")["gold"]
+    old["records"] = {"gold": {**kept, "used": kept.pop("spent"), "asked": kept.pop("total")}}
+    path.write_text(json.dumps(old))
+    found, notes = read_memory(path)
+    assert found is not None
+    assert notes == ()
+    assert found.error_budgets == {"gold": budget}
+    path.write_text(json.dumps({**old, "version": 2}))
+    nothing, notes = read_memory(path)
+    assert nothing is None
+    assert "another version" in notes[0]
 
 
 def test_tests_of_another_step_or_overlap_start_anew() -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.errors import InputError
-from reconciler.record.answers import changes_of, since, story, unfinished
 from reconciler.record.entries import (
     Applied,
     Decided,
@@ -19,6 +18,7 @@ from reconciler.record.entries import (
     Started,
     TierEntry,
 )
+from reconciler.report.answers import changes_of, since, story, unfinished
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 VM = "urn:pulumi:dev::p::libvirt:index/domain:Domain::hot-hv-b-002"

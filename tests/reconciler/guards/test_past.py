@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.guards.order import PastChange
+from reconciler.guards.past import past_changes
 from reconciler.record.entries import Applied, Entry, Failed, TierEntry, parse
-from reconciler.record.past import past_changes
 from stacks.contract import Tier
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

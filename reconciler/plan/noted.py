@@ -17,10 +17,12 @@ from reconciler.record.entries import (
     Failed,
     GuardEntry,
     KeptInputs,
+    NotApplied,
     OptionEntry,
     PolicyEntry,
     Previewed,
     ResourceEntry,
+    Started,
     TierEntry,
 )
 from stacks.contract import Slot, Tier
@@ -62,11 +64,12 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
         ),
         classes={
             line.name: ClassEntry(
-                promised_share=decision.problem.demand.classes[line.name].violating_share,
-                allowed_share=decision.problem.demand.classes[line.name].allowed_share,
+                promised_share=line.promised_share,
+                allowed_share=line.allowed_share,
+                expected_share=line.expected_share,
                 latency_target_ms=line.latency_target_ms,
                 latency_ms=line.latency_ms,
-                chance_of_excess=line.violation_probability,
+                shortfall_probability=line.shortfall_probability,
             )
             for line in plan.classes
         },
@@ -91,6 +94,16 @@ def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> 
         ),
         resources=touched(found.changed),
     )
+
+
+def not_applied(plan: PlanFile, why: Iterable[str], *, at: datetime) -> NotApplied:
+    """The entry of a plan that was not applied on its own."""
+    return NotApplied(at=at, event="held", plan=plan.id, why=tuple(why))
+
+
+def started(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Started:
+    """The entry of an update that begins."""
+    return Started(at=at, event="up", plan=plan.id, steps=len(touched(steps)))
 
 
 def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:
