@@ -1,9 +1,10 @@
 """Which series are modelled: nodes one by one, sparse nodes through their label, big pairs on top.
 
-The rule: a node whose mean demand is large enough is modelled alone; the others of a label share one series, from which
-each takes its part. The biggest pairs get a model of their own and are then reconciled to their node, and so is the whole
-of each label with several series: sizes are chosen on sums, and small biases of many parts add up while their noise does
-not (docs/forecaster.md).
+- A node whose mean demand is large enough is modelled alone. The others of a label share one series, from which each takes
+  its part.
+- The biggest pairs get a model of their own, which is then reconciled to their node.
+- The whole of each label with several series is modelled too, and they are reconciled to it: sizes are chosen on sums, and
+  small biases of many parts add up while their noise does not (docs/forecaster.md).
 """
 
 from __future__ import annotations

@@ -55,9 +55,9 @@ class RunningScore:
         if self.seen < rules.seen:
             return ""
         if self.inside < rules.coverage:
-            return f"its 90 % interval held only {self.inside:.0%} of the last steps"
+            return f"its 90 % interval contained only {self.inside:.0%} of the latest values"
         if not 1 - rules.bias <= self.level <= rules.bias:
-            return f"demand drifted: it came in at the {self.level:.2f} quantile on average"
+            return f"demand drifted: on average it was at the {self.level:.2f} quantile of the forecast"
         return ""
 
 

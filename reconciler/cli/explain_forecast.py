@@ -27,9 +27,9 @@ from reconciler.report.text import shown
 @click.argument("name", required=False)
 @options.as_json
 def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bool) -> int:
-    """Say for every series, or for NAME (an application, a user, a class or a series), which models are mixed and why,
-    what the calendar does, how its intervals did lately, what a request costs and where that was learned, and what the
-    data lacked."""
+    """Explain every forecast series, or NAME (an application, a user, a class or a series): its models and why they were
+    chosen, the effect of the calendar, the coverage of its intervals, what a request costs and where that was learned, and
+    what was found in the data."""
     project = options.open_project(stack, fleet)
     state = load_state(project.models)
     plbm = PLBM.resumed(state, node_of=nodes_of(project.read_fleet(), state.history.pairs))
@@ -123,17 +123,20 @@ def _table(row: dict[str, Any]) -> Table:
     table = Table(title=shown(row["series"] + holds), title_justify="left", show_header=False)
     mix = ", ".join(f"{name} {weight:.0%}" for name, weight in row["weights"].items() if weight >= 0.01)
     table.add_row("model", row["model"])
-    table.add_row("why", shown(row["reason"]))
+    table.add_row("reason", shown(row["reason"]))
     table.add_row("mix", mix or "none")
     chosen = ", ".join(f"{name} ({part})" for part, name in row["settings"].items()) or "default"
     table.add_row("settings", f"{chosen}, fitted on the history up to {row['fitted_until']}")
     if row["score"]:
         score = row["score"]
         table.add_row(
-            "since then", f"90 % interval held {score['inside_90']:.0%}, mean level {score['mean_level']:.2f}"
+            "since the fit",
+            f"the 90 % interval contained {score['inside_90']:.0%} of the values; demand was at the "
+            f"{score['mean_level']:.2f} quantile on average",
         )
     for name, effect in row["effects"].items():
-        table.add_row(shown(f"effect of {name}"), f"× {effect['factor']} from {effect['occasions']} occasions")
+        learned = f"× {effect['factor']}, learned from {effect['occasions']} occurrences"
+        table.add_row(shown(f"effect of {name}"), learned)
     for name, cost in row["costs"].items():
         said = f"{cost['vcpu_seconds']:.4g} vCPU-s, {cost['memory_mib']:.4g} MiB, from {cost['from']}"
         table.add_row(shown(f"cost of {name}"), said)

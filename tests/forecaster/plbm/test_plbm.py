@@ -121,8 +121,8 @@ def test_without_any_row_the_declared_default_is_the_answer_and_wide() -> None:
     one = plbm.predict("u", "a", START)
     assert one.requests[MIDDLE] == pytest.approx(40.0)
     assert one.requests[HIGH] > 100 * one.requests[LOW]
-    assert one.reason.endswith("wide intervals from the prior of default")
-    with pytest.raises(ForecastError, match="names no application yet"):
+    assert one.reason.endswith("not in the history: the default prior is used, with wide intervals")
+    with pytest.raises(ForecastError, match="has no application yet"):
         plbm.forecast()
 
 
@@ -294,7 +294,7 @@ def test_big_users_are_modelled_themselves_and_reconciled() -> None:
     settings = PlbmSettings(horizon=6, paths=200, big_pairs=1)
     plbm = PLBM(settings).train(fleet_history())
     assert [plbm.state.history.pairs[k] for k in plbm.structure.big] == [("u", "a")]
-    assert plbm.predict("u", "a", START + 242 * HOUR).reason.startswith("modelled itself and reconciled to a")
+    assert plbm.predict("u", "a", START + 242 * HOUR).reason.startswith("has a model of its own, reconciled to a")
     users = plbm.forecast(level="user")
     np.testing.assert_allclose(users.paths.sum(axis=1), plbm.forecast(level="total").paths[:, 0], rtol=1e-9)
 
