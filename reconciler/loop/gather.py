@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.adapters import ledger
+from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
@@ -26,6 +27,7 @@ from reconciler.plan.snapshot import Snapshot
 from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
 
 
+@os_errors_as_unavailable()
 def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0) -> Snapshot:
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
@@ -33,7 +35,9 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     silent = unreachable(fleet.tiers.own_hosts)
     if silent and fleet.tiers.hot.unreachable == "refuse":
         said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
-        raise Unavailable(f"Hypervisors do not answer ({said}). Mend them, or set tiers.hot.unreachable to skip.")
+        raise Unavailable(
+            f"Hypervisors do not answer ({said}).", remedy="Repair them, or set tiers.hot.unreachable to skip."
+        )
     engine = project.engine()
     engine.ensure_stack()
     prices = project.read_catalogue(fleet, now=now)

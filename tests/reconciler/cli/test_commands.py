@@ -142,7 +142,7 @@ def test_an_explanation_names_models_calendar_and_costs(project: Path, capsys: p
         (("forecast", "--user", "ann"), 64, "belong together"),
         (("forecast", "--level", "pair"), 64, "give --out FILE.csv"),
         (("forecast", "--level", "galaxy"), 64, "galaxy"),
-        (("score", "--days", "400"), 1, "fewer than 400 days"),
+        (("score", "--days", "400"), 1, "too few to score 400 days"),
         (("train", "--cluster", "tcp://127.0.0.1:9"), 1, "does not answer"),
     ],
 )
