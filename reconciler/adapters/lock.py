@@ -138,9 +138,9 @@ def _client(query: str) -> Any:
     endpoint = given.get("endpoint")
     if endpoint and "://" not in endpoint:
         endpoint = ("http://" if given.get("disableSSL") == "true" else "https://") + endpoint
-    style = "path" if given.get("s3ForcePathStyle") == "true" else "auto"
+    style: Any = {"addressing_style": "path" if given.get("s3ForcePathStyle") == "true" else "auto"}
     return boto3.client(
-        "s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3={"addressing_style": style})
+        "s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3=style)
     )
 
 

@@ -106,8 +106,9 @@ class Project:
         named = os.environ.get("PULUMI_BACKEND_URL", "")
         settings = read_yaml(self.root / "Pulumi.yaml", "a Pulumi project file")
         declared = settings.get("backend") if isinstance(settings, dict) else None
-        if named or (isinstance(declared, dict) and declared.get("url")):
-            return named or str(declared["url"])
+        url = named or str(declared.get("url", "") if isinstance(declared, dict) else "")
+        if url:
+            return url
         home = Path(os.environ.get("PULUMI_HOME", "") or Path.home() / ".pulumi")
         with contextlib.suppress(OSError, ValueError, AttributeError):
             return str(json.loads((home / "credentials.json").read_text(encoding="utf-8")).get("current", ""))
