@@ -243,9 +243,10 @@ class PLBM:
         return self._joint
 
     def forecast(self, *, level: str = "node", horizon: int | None = None) -> DemandForecast:
-        """Joint forecast of one level: "node" (applications, or what `node_of` says), "application", "user", "label"
-        (tier or class) or "total". All levels are sums of the same paths. Raises `ForecastError` without any history
-        or for too far a horizon.
+        """Joint forecast of one level: "series" (what is modelled), "node" (applications, or what `node_of` says),
+        "application", "user", "label" (tier or class) or "total". All levels are sums of the same paths.
+
+        Raises `ForecastError` without any history or for too far a horizon.
         """
         state = self.state
         if not self.structure.nodes:
@@ -255,9 +256,12 @@ class PLBM:
         return at_level(self.joint_forecast(horizon), state.history, level, self.costs())
 
     def costs(self) -> dict[str, RequestCost]:
-        """What a request of each node costs, where declared or learned; declared ones win."""
+        """What a request of each node and series costs, where declared or learned; declared ones win."""
         state = self.state
-        names = {application for _, application in state.history.pairs} | set(self.structure.nodes)
+        names = {application for _, application in state.history.pairs} | {
+            *self.structure.nodes,
+            *self.structure.series,
+        }
         learned = state.workload.costs(sorted(names)) if state.workload is not None else {}
         return {**learned, **state.declared}
 

@@ -139,9 +139,7 @@ def _client(query: str) -> Any:
     if endpoint and "://" not in endpoint:
         endpoint = ("http://" if given.get("disableSSL") == "true" else "https://") + endpoint
     style: Any = {"addressing_style": "path" if given.get("s3ForcePathStyle") == "true" else "auto"}
-    return boto3.client(
-        "s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3=style)
-    )
+    return boto3.client("s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3=style))
 
 
 class _Bucket:

@@ -53,6 +53,8 @@ def command(
         click.echo(json.dumps(told.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
         return 0
     _print(tables(told))
+    if told.forecast_note:
+        click.echo(told.forecast_note)
     click.echo(f"{told.status}; cost within {100 * told.gap:.2g} % of the proven bound")
     return 0
 

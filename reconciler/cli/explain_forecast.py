@@ -15,8 +15,7 @@ from forecaster.hierarchy.modelled import names_of
 from forecaster.plbm import PLBM
 from reconciler.adapters.model_store import load_state
 from reconciler.cli import options
-from reconciler.demand.forecaster_settings import nodes_of
-from reconciler.demand.grouping import REST
+from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
 from reconciler.report.forecast import iso
 from reconciler.report.text import shown
@@ -51,8 +50,8 @@ def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bo
 def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
     """What is modelled under a name → the nodes it stands for; without a name, of everything.
 
-    A name may be any that a forecast shows: of a series, a node, an application, a user, a class or "total"; and "rest
-    of CLASS", which is what a plan calls the applications of a class that are too small to be forecast alone.
+    A name may be any that a forecast shows: of a series ("rest of CLASS" too), a node, an application, a user, a class or
+    "total".
     """
     structure, pairs = plbm.structure, plbm.state.history.pairs
     nodes = structure.nodes
@@ -62,8 +61,6 @@ def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
     holds = dict(zip(names_of(plbm.state.history, structure), (*series, *big, *wholes), strict=True))
     if name is None or name == "total":
         return holds
-    if name.startswith(REST) and f"others of {name.removeprefix(REST)}" in holds:
-        name = f"others of {name.removeprefix(REST)}"
     if name in holds:
         return {known: inside for known, inside in holds.items() if name == known or name in inside}
     named = {nodes[int(code)] for pair, code in zip(pairs, structure.codes, strict=True) if name in pair}

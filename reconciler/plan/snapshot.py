@@ -38,6 +38,7 @@ class Snapshot:
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
         error_budgets: by class; they decide the share that this plan may miss.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
+        forecast_note: which model made the forecast, in a sentence.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
         clock: what cooldowns and approvals count from; None: `now`.
@@ -64,6 +65,7 @@ class Snapshot:
     error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
+    forecast_note: str = ""
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

@@ -89,7 +89,7 @@ class Engine:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     made = Model()
-    monkeypatch.setattr(outlook, "forecast_grouping", made)
+    monkeypatch.setattr(outlook, "forecast_of", made)
     return made
 
 
