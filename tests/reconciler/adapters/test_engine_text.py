@@ -16,7 +16,7 @@ def test_messages_and_refusals_are_kept_without_secrets(tmp_path: Path, monkeypa
     text = "qemu+tcp://ops:CANARY@hv-1/system answers \x1b[31m; the token is CANARY-of-environment"
     events = [
         EngineEvent(1, 0, diagnostic_event=DiagnosticEvent(text, "never", "warning")),
-        EngineEvent(2, 0, policy_event=PolicyEvent("urn", text, "never", "p", "pack", "1", "1", "mandatory")),
+        EngineEvent(2, 0, policy_event=PolicyEvent(text, "never", "p", "pack", "1", "1", "mandatory", "urn")),
     ]
 
     def preview(*, on_event: Any, **_: Any) -> None:
