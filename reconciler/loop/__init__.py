@@ -19,6 +19,7 @@ from reconciler.adapters.files import os_errors_as_unavailable, read_text, write
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
+from reconciler.adapters.runs import write_run
 from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.errors import EngineError, InputError, Unavailable
@@ -27,6 +28,7 @@ from reconciler.plan import noted
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
+from reconciler.plan.kept_inputs import inputs_of
 from reconciler.plan.render import read_config, render
 from reconciler.report.summary import Summary
 
@@ -76,8 +78,9 @@ def make_plan(
 
 
 def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
-    """Put a decision into the ledger, with its grounds."""
-    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=None))
+    """Keep a decision's inputs, and put it into the ledger with its grounds."""
+    inputs = write_run(project.runs, inputs_of(decision, seed=seed), now=decision.snapshot.now)
+    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=inputs))
 
 
 def remember(project: Project, decision: Decision) -> None:
