@@ -66,7 +66,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     Raises:
         StaleApproval: the plan is not what would run now.
         PolicyRefused: a mandatory policy refuses it now.
-        EngineError, Unavailable: the engine failed; what was done stays, the next run finishes it.
+        EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
     text = stack_text(project, plan)
     engine = project.engine()

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 #: Variables that choose a stack, a fleet, a pack, an account, a hypervisor or a look of the terminal: the caller's own.
 FOREIGN = (
     "PULUMI_", "TIERCAST_", "AWS_", "LIBVIRT_", "TF_LIBVIRT_", "VIRSH_", "MOTO_", "KERAS_", "COLUMNS", "LINES", "NO_COLOR",
-    "FORCE_COLOR", "CLICOLOR", "TTY_", "PYTEST_ADDOPTS", "PYTHONWARNINGS",
+    "FORCE_COLOR", "CLICOLOR", "TTY_", "PYTEST_ADDOPTS", "PYTHONWARNINGS", "PYTHONPATH",
 )  # fmt: skip
 #: What every test needs: no request leaves the machine, be it to a proxy, to an account's files or to its metadata.
 OURS = {
@@ -37,6 +38,8 @@ def isolated(given: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {name: value for name, value in given.items() if not name.startswith(FOREIGN)}
     home = Path(given.get("HOME") or Path.home())
+    if str(ROOT) in given.get("PYTHONPATH", "").split(os.pathsep):
+        kept["PYTHONPATH"] = str(ROOT)  # how a checkout is run with the virtualenv of another one
     folders = [str(Path(sys.prefix) / "bin"), *SYSTEM, *(str(home / one) for one in OF_USER)]
     return {**kept, **OURS, "PATH": os.pathsep.join(folders)}
 

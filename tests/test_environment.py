@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Tests that find a project and its fleet, read prices with an account's settings, ask programs on PATH, and print tables.
 SENSITIVE = (
     "tests/reconciler/adapters/test_prices.py",
-    "tests/reconciler/explain/test_recommending.py",
+    "tests/reconciler/plan/test_recommend.py",
     "tests/policies/test_trial.py",
     "tests/lab/test_doctor.py",
 )
@@ -40,6 +40,7 @@ def polluted(folder: Path) -> dict[str, str]:
         "COLUMNS": "20",
         "FORCE_COLOR": "1",
         "HTTP_PROXY": "http://127.0.0.1:1",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")])),
     }
     return {**os.environ, **nowhere, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
@@ -56,6 +57,7 @@ def test_what_chooses_for_the_caller_is_removed_and_where_caches_are_is_kept(tmp
     given = polluted(tmp_path) | {"HOME": "/home/someone", "XDG_CACHE_HOME": "/cache"}
     found = isolated(given)
     assert not [n for n in found if n.startswith(("PULUMI_", "TIERCAST_", "LIBVIRT_", "AWS_PROFILE", "AWS_ENDPOINT"))]
+    assert str(tmp_path) not in found.get("PYTHONPATH", "")
     assert (found["HOME"], found["XDG_CACHE_HOME"]) == ("/home/someone", "/cache")
     folders = found["PATH"].split(os.pathsep)
     assert folders[0] == str(Path(sys.prefix) / "bin")

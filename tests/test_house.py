@@ -149,3 +149,21 @@ def test_a_room_lists_its_modules(room: Path) -> None:
     there = {file.stem for file in room.glob("*.py") if file.stem != "__init__"}
     there |= {file.parent.name for file in room.glob("*/__init__.py")}
     assert sorted(listed) == sorted(there)
+
+
+@pytest.mark.parametrize("package", ["reconciler", "policies"])
+def test_modules_and_functions_stay_short(package: str) -> None:
+    """At most 300 lines a module, 60 lines a function, 8 parameters (more belong into a frozen dataclass)."""
+    too_long = []
+    for name, file in modules(package):
+        text = file.read_text(encoding="utf-8")
+        if (lines := text.count("\n")) > 300:
+            too_long.append(f"{name}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            given = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            lines, parameters = (node.end_lineno or 0) - node.lineno + 1, len([a for a in given if a != "self"])
+            if lines > 60 or parameters > 8:
+                too_long.append(f"{name}.{node.name}: {lines} lines, {parameters} parameters")
+    assert too_long == []

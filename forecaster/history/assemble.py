@@ -115,7 +115,9 @@ def history_from_frame(
             frame["timestamp"], utc=True, format="ISO8601" if frame["timestamp"].dtype == object else None
         )
     except (ValueError, TypeError) as problem:
-        raise HistoryError(f"a timestamp of the history can't be read ({problem}); write ISO 8601.") from None
+        raise HistoryError(
+            f"a timestamp of the history can't be read ({problem}); write times in ISO 8601, such as 2026-01-05T13:00Z."
+        ) from None
     micros = moment.to_numpy(dtype="datetime64[us]").astype(np.int64)
     names = pd.MultiIndex.from_arrays([frame["user_id"].astype(str), frame["application_id"].astype(str)])
     codes, unique = names.factorize(sort=True)
@@ -181,12 +183,15 @@ def _event_history(
         keep = micros < int((until - EPOCH) / timedelta(microseconds=1))
         late = int((~keep).sum())
         findings.append(
-            Finding(kind="future", count=late, where="events", treatment="rows after the run's time, left out.")
+            Finding(kind="future", count=late, where="events", treatment="events at or after the run's time, left out.")
         )
     again = keep & retries(frame, micros)
     findings.append(
         Finding(
-            kind="retry", count=int(again.sum()), where="events", treatment="attempts of one request, counted once."
+            kind="retry",
+            count=int(again.sum()),
+            where="events",
+            treatment="repeated attempts of one request, counted once.",
         )
     )
     keep &= ~again
@@ -228,8 +233,8 @@ def extended(older: History, newer: History, *, add: bool = False) -> History:
     """
     if older.step != newer.step:
         raise HistoryError(
-            f"the kept history has steps of {older.step}, the new rows of {newer.step}; "
-            f"aggregate the new rows to {older.step}."
+            f"the kept history has steps of {older.step}, the new rows have steps of {newer.step}; "
+            f"aggregate the new rows to steps of {older.step}."
         )
     if not newer.length:
         return older
@@ -289,7 +294,7 @@ def _replaced(requests: Floats, first: Ints, cell: Ints) -> Finding:
     """The finding about values that newer ones replaced: rows at other places than the `first` of their `cell`."""
     newer = requests[first][cell]
     count = int((np.isfinite(requests) & np.isfinite(newer) & (requests != newer)).sum())
-    treatment = "values for one step in two sources or readings; that of the later one holds."
+    treatment = "two sources or readings gave different values for a step; the later one is used."
     return Finding(kind="conflict", count=count, where="overlap of sources", treatment=treatment)
 
 

@@ -15,4 +15,5 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `memory`: what a run leaves for the next, as a file
 - `model_store`: versions of kept models, checked by digest
 - `project`: where the project's files are
+- `runs`: the inputs of past decisions
 """

@@ -72,6 +72,11 @@ class Project:
         return self.work / "ledger.jsonl"
 
     @property
+    def runs(self) -> Path:
+        """Folder of the inputs of past decisions."""
+        return self.work / "runs"
+
+    @property
     def memory_file(self) -> Path:
         """The last run's forecasts and how earlier ones did: what demotion is decided from."""
         return self.work / "memory.json"

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS, DemandForecast
+from forecaster.hierarchy.structure import rest_of
 from forecaster.history.history import History
 from forecaster.series.paths import paths_from_ranks
-from reconciler.demand.grouping import REST, Grouping
+from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.trust import demotion
 from reconciler.trust import reasons as because
@@ -165,10 +166,12 @@ def scored(
     The rest of a class is scored only where the same applications were forecast apart: else it is another series.
     """
     out = {}
+    class_of = dict(zip(grouping.names, grouping.qos, strict=True))
     for name, row in rows.items():
+        qos = class_of[name]
         trust = memory.trust.get(name, Trust())
         made = memory.groups.get(name, {})
-        if name.startswith(REST) and not _same_apart(memory.qos, grouping, name.removeprefix(REST)):
+        if name == rest_of(qos) and not _same_apart(memory.qos, grouping, qos):
             made = {}
         first = int((memory.cutoff - history.start) // history.step) + 1
         steps = min(history.length - first, len(made.get(Rung.MODEL, ())))

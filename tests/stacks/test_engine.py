@@ -81,6 +81,7 @@ class Project:
     def pulumi(self, *arguments: str, policies: bool = True) -> tuple[int, str]:
         """Exit code and output of the plain CLI."""
         environment = {**os.environ, **env.environment(self.lab)}
+        environment.pop("PYTHONPATH", None)  # the copy's program is what runs, also where that names the original
         environment |= {"PULUMI_OPTION_POLICY_PACK_CONFIG": "pack.json"} if policies else {}
         if not policies:
             environment = {k: v for k, v in environment.items() if not k.startswith("PULUMI_OPTION_POLICY")}

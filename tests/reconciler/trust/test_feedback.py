@@ -143,7 +143,8 @@ def two(length: int, memory: RunMemory | None, *, keep: int = 2) -> Judged:
         reasons=("",) * 2,
         calibrated=(True,) * 2,
     )
-    grouping = group(known, FLEET, keep=keep)
+    series = FLEET.history.model_copy(update={"series": keep})
+    grouping = group(known, FLEET.model_copy(update={"history": series}))
     kept = None if memory is None else from_json(json.loads(json.dumps(to_json(memory))))
     return judge(FLEET, known, grouping, both, kept, as_of=known.end, replay=False)
 
