@@ -110,6 +110,15 @@ class PlbmState:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
+
+    rows: int
+    scored: int
+    refitted: Mapping[str, str]
+
+
 def due_of(state: PlbmState, names: Iterable[str]) -> dict[str, str]:
     """Which of the series `names` are to be fitted anew, and why: new, failed by their score, or due by schedule."""
     rules, now = state.settings.refit, state.history.end
