@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -28,7 +28,8 @@ from forecaster.hierarchy.modelled import Modelled, modelled, names_of, net_of, 
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
 from forecaster.hierarchy.settings import NodeOf, PlbmSettings, by_application
 from forecaster.hierarchy.structure import Structure, node_shares, pair_shares, series_values, structure_of
-from forecaster.history.assemble import extended, history_from_frame
+from forecaster.history.assemble import history_from_frame
+from forecaster.history.extend import extended
 from forecaster.history.history import Floats, History, aligned
 from forecaster.history.measured import read_measurements
 from forecaster.history.outages import with_outages
@@ -37,19 +38,10 @@ from forecaster.parallel import Runner, in_order
 from forecaster.plbm.answers import answer, steps_ahead, too_far
 from forecaster.plbm.prediction import Asked, Prediction, Recommendation, recommendations
 from forecaster.plbm.scoring import scored
-from forecaster.plbm.state import Fitted, PlbmState, due_of
+from forecaster.plbm.state import Fitted, PlbmState, Update, due_of
 from forecaster.tuner import Tuner
 from forecaster.workload.costs import learn_workload
 from forecaster.workload.utilisation import Units, without_measurement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
-
-    rows: int
-    scored: int
-    refitted: Mapping[str, str]
 
 
 class PLBM:

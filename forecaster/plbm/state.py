@@ -27,6 +27,15 @@ LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Update:
+    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
+
+    rows: int
+    scored: int
+    refitted: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunningScore:
     """How a series' forecasts did since its last fit: exponentially weighted over about two days of hourly steps.
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from forecaster.errors import ForecastError, ModelStoreError
 from forecaster.parallel import Runner, processes
-from forecaster.plbm.plbm import PLBM, Update
+from forecaster.plbm.plbm import PLBM
+from forecaster.plbm.state import Update
 from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.history.read import read_measurements
 from reconciler.adapters.history.rules import history_rules

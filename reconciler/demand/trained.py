@@ -15,8 +15,7 @@ from forecaster.demand import DemandForecast
 from forecaster.history.history import History
 from forecaster.history.late_rows import news
 from forecaster.plbm import PLBM
-from forecaster.plbm.plbm import Update
-from forecaster.plbm.state import PlbmState
+from forecaster.plbm.state import PlbmState, Update
 from forecaster.workload.utilisation import without_measurement
 from reconciler.demand.forecaster_settings import declared_costs, settings_of, units_of
 from reconciler.demand.grouping import Grouping, group, grouped_as, nodes_of
