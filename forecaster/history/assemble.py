@@ -1,11 +1,11 @@
-"""Building histories: from loose cells, from a tidy frame.
+"""Building histories: from cells, and from an older history and newer rows.
 
 The rule: whatever comes in, in whatever order, one cell per pair and step comes out; a newer value replaces an older.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,13 +13,9 @@ import numpy as np
 import pandas as pd
 
 from forecaster.errors import HistoryError
-from forecaster.history.cleaning import clean_series
-from forecaster.history.history import Bools, History, Ints, Pair, aligned
-from forecaster.history.measured import MEASURED, numbers, read_measurements, unreadable
-from forecaster.history.outages import with_outages
+from forecaster.history.history import Bools, Floats, History, Ints, Pair, aligned
 from forecaster.history.quality import Finding, Quality
-from forecaster.history.retries import are_events, retries
-from forecaster.history.rows import Cells, SeriesRows
+from forecaster.history.rows import Cells
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -85,142 +81,78 @@ def empty_history(step: timedelta, start: datetime) -> History:
     return cells_history(cells, start=aligned(start, step), pairs=())
 
 
-def history_from_frame(
-    frame: pd.DataFrame,
-    *,
-    step: timedelta | None = None,
-    until: datetime | None = None,
-    absent: str = "auto",
-    counters: bool = False,
-) -> History:
-    """A history from tidy rows in memory: series (with `requests`) or events (without).
+def extended(older: History, newer: History, *, add: bool = False) -> History:
+    """Both histories in one; steps must be equal. Where both have a cell, the newer one's value holds.
 
-    `frame` has `timestamp`, `user_id`, `application_id` and, for series, `requests` (count per step) with optional
-    `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`. Naive timestamps are UTC. Attempts of
-    one event are counted once: of one `request_id`, or, without ids, equal to one that was `rejected` in the 30 s before.
-    `absent` is "missing", "zero" or "auto" (series: missing, events: zero). Rows at
-    or after `until` are left out. Raises `HistoryError` for columns that are missing, times that can't be read, two
-    steps mixed.
+    `add`: both are parts of one event log, so that the counts of such a cell are added.
     """
-    lacking = {"timestamp", "user_id", "application_id"} - set(frame.columns)
-    if lacking:
+    if older.step != newer.step:
         raise HistoryError(
-            f"the history has no column {', '.join(sorted(lacking))} (it has {', '.join(map(str, frame.columns))}); "
-            "rename the columns that hold them."
+            f"the kept history has steps of {older.step}, the new rows have steps of {newer.step}; "
+            f"aggregate the new rows to steps of {older.step}."
         )
-    if frame.empty:
-        return empty_history(step or timedelta(hours=1), until or EPOCH)
-    try:
-        moment = pd.to_datetime(
-            frame["timestamp"], utc=True, format="ISO8601" if frame["timestamp"].dtype == object else None
-        )
-    except (ValueError, TypeError) as problem:
-        raise HistoryError(
-            f"a timestamp of the history can't be read ({problem}); write times in ISO 8601, such as 2026-01-05T13:00Z."
-        ) from None
-    micros = moment.to_numpy(dtype="datetime64[us]").astype(np.int64)
-    names = pd.MultiIndex.from_arrays([frame["user_id"].astype(str), frame["application_id"].astype(str)])
-    codes, unique = names.factorize(sort=True)
-    pairs: tuple[Pair, ...] = tuple((str(user), str(application)) for user, application in unique)
-    if are_events(frame):
-        return with_outages(_event_history(frame, codes, micros, pairs, step=step or timedelta(hours=1), until=until))
-    column, findings = {}, []
-    for name in ("requests", "rejected", "shed", "cpu", "memory", "network_in", "network_out"):
-        if name in frame.columns:
-            column[name], odd = numbers(frame[name])
-            findings.append(unreadable(odd, "series", name))
-    rows = SeriesRows(
-        pairs=pairs,
-        pair=codes.astype(np.int64),
-        micros=micros,
-        requests=column.pop("requests"),
-        rejected=column.pop("rejected", None),
-        shed=column.pop("shed") > 0 if "shed" in column else None,
-        utilisation=column,
-    )
-    return series_history(
-        rows,
-        step=step,
-        until=until,
-        absent_is_zero=absent == "zero",
-        counters=counters,
-        quality=Quality().with_findings(findings),
-    )
-
-
-def series_history(
-    rows: SeriesRows,
-    *,
-    step: timedelta | None,
-    until: datetime | None,
-    now: datetime | None = None,
-    absent_is_zero: bool = False,
-    counters: bool = False,
-    mean: bool = False,
-    quality: Quality | None = None,
-) -> History:
-    """A history from rows of the series format, cleaned as `clean_series` says."""
-    cleaned = clean_series(
-        rows, step=step, until=until, now=now, absent_is_zero=absent_is_zero, counters=counters, mean=mean
-    )
-    base = quality or Quality()
-    base = replace(base, rows=max(base.rows, len(rows.micros)))
-    return cells_history(
-        cleaned.cells,
-        start=EPOCH + cleaned.first * cleaned.cells.step,
-        pairs=rows.pairs,
-        zero_absent=np.full(len(rows.pairs), absent_is_zero),
-        quality=base.with_findings(cleaned.findings),
-    )
-
-
-def _event_history(
-    frame: pd.DataFrame, codes: Ints, micros: Ints, pairs: tuple[Pair, ...], *, step: timedelta, until: datetime | None
-) -> History:
-    keep = np.ones(len(frame), dtype=bool)
-    findings = []
-    if until is not None:
-        keep = micros < int((until - EPOCH) / timedelta(microseconds=1))
-        late = int((~keep).sum())
-        findings.append(
-            Finding(kind="future", count=late, where="events", treatment="events at or after the run's time, left out.")
-        )
-    again = keep & retries(frame, micros)
-    findings.append(
-        Finding(
-            kind="retry",
-            count=int(again.sum()),
-            where="events",
-            treatment="repeated attempts of one request, counted once.",
-        )
-    )
-    keep &= ~again
-    size = int(step / timedelta(microseconds=1))
-    bins = micros[keep] // size
-    if not len(bins):
-        return empty_history(step, until or EPOCH)
-    first = int(bins.min())
-    last = int(until.timestamp() * 1e6) // size - 1 if until is not None else int(bins.max())
-    inside = bins <= last
-    length = max(0, last - first + 1)
-    key, counts = np.unique(codes[keep][inside] * max(length, 1) + (bins[inside] - first), return_counts=True)
-    events, odd = read_measurements(frame[[c for c in SAMPLED if c in frame.columns]], "events")
+    if not newer.length:
+        return older
+    if not older.length:
+        return newer
+    start, end = min(older.start, newer.start), max(older.end, newer.end)
+    length = (end - start) // older.step
+    pairs = tuple(sorted({*older.pairs, *newer.pairs}))
+    place = {pair: k for k, pair in enumerate(pairs)}
+    parts = [_loose(history, place, (history.start - start) // older.step) for history in (newer, older)]
+    pair, position, requests, censored = (np.concatenate([part[k] for part in parts]) for k in range(4))
+    _, first, cell = np.unique(pair * length + position, return_index=True, return_inverse=True)
+    values = np.bincount(cell, weights=requests, minlength=len(first)).astype(np.float64) if add else requests[first]
+    zero_absent = np.zeros(len(pairs), dtype=bool)
+    unrecorded = np.ones(length, dtype=bool)
+    for history in (older, newer):
+        zero_absent[[place[p] for p in history.pairs]] |= history.zero_absent
+        offset = (history.start - start) // older.step
+        unrecorded[offset : offset + history.length] &= history.unrecorded
     cells = Cells(
-        step=step,
+        step=older.step,
         length=length,
-        pair=key // max(length, 1),
-        position=key % max(length, 1),
-        requests=counts.astype(np.float64),
+        pair=pair[first],
+        position=position[first],
+        requests=values,
+        censored=censored[first].astype(bool),
+        utilisation=_both_utilisations(older, newer, first),
     )
     return cells_history(
         cells,
-        start=EPOCH + first * step,
+        start=start,
         pairs=pairs,
-        zero_absent=np.ones(len(pairs), dtype=bool),
-        measurements=events[keep].reset_index(drop=True) if len(events.columns) > 2 else pd.DataFrame(),
-        quality=Quality(rows=len(frame)).with_findings([*findings, *odd]),
+        zero_absent=zero_absent,
+        unrecorded=unrecorded,
+        measurements=pd.concat([older.measurements, newer.measurements], ignore_index=True)
+        if len(older.measurements) and len(newer.measurements)
+        else (newer.measurements if len(newer.measurements) else older.measurements),
+        quality=replace(
+            older.quality.with_findings(
+                [*newer.quality.findings, *([] if add else [_replaced(requests, first, cell)])]
+            ),
+            rows=older.quality.rows + newer.quality.rows,
+        ),
     )
 
 
-#: Columns of the sample of events that the workload model learns from.
-SAMPLED = ("user_id", "application_id", "program", "parameters", *MEASURED)
+def _both_utilisations(older: History, newer: History, first: Ints) -> dict[str, Floats]:
+    """Utilisation by name at the places `first` of the newer and then the older history's cells, NaN where not measured."""
+    out = {}
+    for name in sorted({*older.utilisation, *newer.utilisation}):
+        both = [history.utilisation.get(name, np.full(len(history.requests), np.nan)) for history in (newer, older)]
+        out[name] = np.concatenate(both)[first]
+    return out
+
+
+def _replaced(requests: Floats, first: Ints, cell: Ints) -> Finding:
+    """The finding about values that newer ones replaced: rows at other places than the `first` of their `cell`."""
+    newer = requests[first][cell]
+    count = int((np.isfinite(requests) & np.isfinite(newer) & (requests != newer)).sum())
+    treatment = "two sources or readings gave different values for a step; the later one is used."
+    return Finding(kind="conflict", count=count, where="overlap of sources", treatment=treatment)
+
+
+def _loose(history: History, place: Mapping[Pair, int], shift: int) -> tuple[Ints, Ints, Floats, Bools]:
+    codes = np.array([place[pair] for pair in history.pairs], dtype=np.int64)
+    return np.repeat(codes, np.diff(history.offsets)), history.position + shift, history.requests, history.censored

@@ -28,8 +28,8 @@ from forecaster.hierarchy.modelled import Modelled, modelled, names_of, net_of, 
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
 from forecaster.hierarchy.settings import NodeOf, PlbmSettings, by_application
 from forecaster.hierarchy.structure import Structure, node_shares, pair_shares, series_values, structure_of
-from forecaster.history.assemble import history_from_frame
-from forecaster.history.extend import extended
+from forecaster.history.assemble import extended
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import Floats, History, aligned
 from forecaster.history.measured import read_measurements
 from forecaster.history.outages import with_outages

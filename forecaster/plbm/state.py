@@ -27,15 +27,6 @@ LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Update:
-    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
-
-    rows: int
-    scored: int
-    refitted: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunningScore:
     """How a series' forecasts did since its last fit: exponentially weighted over about two days of hourly steps.
 
@@ -117,6 +108,15 @@ class PlbmState:
     net: Net = field(default_factory=Net)
     tail: TailShape = DECLARED
     origin: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
+
+    rows: int
+    scored: int
+    refitted: Mapping[str, str]
 
 
 def due_of(state: PlbmState, names: Iterable[str]) -> dict[str, str]:

@@ -65,7 +65,8 @@ def command(it: ReconcileOptions) -> int:
         if number:
             time.sleep(pause.total_seconds())
         try:
-            code = _run(project, it, envelope)
+            with options.locked(project, "reconcile"):
+                code = _run(project, it, envelope)
         except TiercastError as error:
             if not error.retryable or number == it.runs - 1:
                 raise

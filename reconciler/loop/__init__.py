@@ -20,7 +20,7 @@ from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
 from reconciler.adapters.runs import write_run
-from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.apply import apply_plan, preview_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.errors import EngineError, InputError, Unavailable
 from reconciler.loop.gather import take_snapshot
@@ -151,7 +151,8 @@ def _carry_out(
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return RunResult(plan=plan, summary=summary, held=tuple(held))
-    apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
+    # What was previewed is what is applied: the bound plan is not read again.
+    apply_plan(project, summary.plan, now=now, progress=progress)
     return RunResult(plan=plan, summary=summary, applied=True)
 
 

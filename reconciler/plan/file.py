@@ -91,6 +91,9 @@ class PlanFile(PlanPart):
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
     demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    edited: bool = Field(
+        False, description="Figures of a stack file that was edited by hand; such a plan is only shown."
+    )
     replay: bool = Field(False, description="Made with --as-of: it is for an earlier time.")
     blocked: dict[str, str] = Field(default_factory=dict, description="Tier → why nothing in it is scaled down.")
     forecast_note: str = Field(
@@ -108,15 +111,15 @@ class PlanFile(PlanPart):
         return (*self.reasons, *filter(None, [self.forecast_note]))
 
     def identified(self) -> PlanFile:
-        """The same plan with its id: twelve hex digits of the digest of everything but id, binding and forecast note."""
+        """The same plan with its id: 128 bits of the digest, as hex digits, of everything but id, binding and forecast note."""
         body = self.model_dump(mode="json", exclude={"id", "binding", "forecast_note"})
         if not self.prices:
             del body["prices"]  # a plan of before prices were kept is still what its id says
-        for late in ("blocked", "replay"):  # the same for plans of before these were kept
+        for late in ("blocked", "edited", "replay"):  # the same for plans of before these were kept
             if not body[late]:
                 del body[late]
         body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
-        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:12]})
+        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:32]})
 
 
 def parse_plan(raw: Any, location: str) -> PlanFile:

@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 
 from forecaster.errors import HistoryError
-from forecaster.history.extend import extended
+from forecaster.history.assemble import extended
 from forecaster.history.history import History
 from forecaster.history.measured import MEASURED
 from forecaster.history.outages import with_outages

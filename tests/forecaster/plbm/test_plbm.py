@@ -13,7 +13,7 @@ from forecaster.calendar.clock import CalendarEvent, DemandCalendar
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
 from forecaster.hierarchy.settings import PlbmSettings, RefitRules
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from forecaster.workload.utilisation import Units

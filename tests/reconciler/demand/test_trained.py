@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from forecaster.plbm.serialise import from_files, to_files

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.plbm import PLBM
 from reconciler.cli import main
 from reconciler.demand.forecaster_settings import declared_costs, settings_of
