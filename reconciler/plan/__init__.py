@@ -16,4 +16,5 @@ The rule: pure; a snapshot in, a plan file and the text of a stack file out.
 - `carried`: what the fleet of a plan carries, kept for the next run
 - `render`: our keys in the text of a stack file
 - `kept_secrets`: encrypted values in a stack file outlive a plan
+- `edited`: what a person changed in the stack file after the plan, and what it costs and risks
 """
