@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-#: DESIGN.md's grid: 0.01, 0.05 to 0.95 by 0.05, 0.99, 0.999.
+#: Levels of every quantile forecast: 0.01, 0.05 to 0.95 by 0.05, 0.99, 0.999.
 LEVELS: tuple[float, ...] = (0.01, *(round(0.05 * k, 2) for k in range(1, 20)), 0.99, 0.999)
 
 

@@ -1,7 +1,7 @@
 """Running many independent tasks: one after another, on local processes, or on whatever `Runner` is passed in.
 
-The rule: results come back in the order of the tasks and are the same whoever ran them. A worker that dies costs time,
-not results: what it held is run again, in the end in this process.
+The rule: results come back in the order of the tasks, and are the same wherever they ran. A worker that dies costs time,
+not results: its tasks are run again, in the end in this process.
 """
 
 from __future__ import annotations

@@ -1,11 +1,4 @@
-"""Errors of the lab; all of them are for a person to mend.
-
-reconciler.errors.UserError
-└── LabError             one sentence: what is wrong and what to do
-    ├── PortBusy         a port of the lab is taken by another program (port)
-    ├── PartMissing      a program or package is missing (part)
-    └── DaemonFailed     a daemon did not come up within its time (daemon, log)
-"""
+"""Errors of the lab, which a person can correct. `reconciler.errors` draws them in the tree of all errors."""
 
 from __future__ import annotations
 
@@ -15,7 +8,7 @@ from reconciler.errors import UserError
 
 
 class LabError(UserError):
-    """Something about the lab that the user can mend; the message says how."""
+    """Something about the lab that the user can correct; the message says how."""
 
 
 class PortBusy(LabError):
@@ -24,8 +17,8 @@ class PortBusy(LabError):
     def __init__(self, port: int, purpose: str) -> None:
         self.port = port
         super().__init__(
-            f"Port {port} on 127.0.0.1 ({purpose}) is in use by another program: end that program, or choose another "
-            "block of ports with `tiercast lab up --base-port PORT`."
+            f"Port {port} on 127.0.0.1 ({purpose}) is in use by another program.",
+            remedy="End that program, or choose another block of ports with `tiercast lab up --base-port PORT`.",
         )
 
 
@@ -34,7 +27,7 @@ class PartMissing(LabError):
 
     def __init__(self, part: str, remedy: str) -> None:
         self.part = part
-        super().__init__(f"{part} is missing: {remedy}")
+        super().__init__(f"{part} is missing.", remedy=remedy[:1].upper() + remedy[1:])
 
 
 class DaemonFailed(LabError):
@@ -43,4 +36,4 @@ class DaemonFailed(LabError):
     def __init__(self, daemon: str, problem: str, log: Path) -> None:
         self.daemon = daemon
         self.log = log
-        super().__init__(f"{daemon} {problem}; its log is {log}.")
+        super().__init__(f"{daemon} {problem}.", remedy=f"Its log {log} says why.")

@@ -35,6 +35,6 @@ def judge(rule: Rule[Any], facts: Facts, settings: Mapping[str, Any]) -> list[Vi
         found.extend(rule.decide(facts, read_settings(rule.name, rule.settings, settings)))
     except Undecidable as error:
         found.append(Violation(message=str(error), urn=error.urn))
-    except (Misconfigured, UserError) as error:
+    except UserError as error:
         found.append(Violation(message=str(error)))
     return found

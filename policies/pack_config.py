@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.errors import UserError
+
 LEVELS = ("advisory", "mandatory", "remediate", "disabled")
 
 
-class PackConfigError(ValueError):
+class PackConfigError(UserError):
     """The pack's configuration is not usable; the message names the key."""
+
+    remedy = "Correct the policy pack's configuration."
 
 
 @dataclass(frozen=True, kw_only=True)

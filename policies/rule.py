@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from policies.estate import Estate, survey
 from policies.resources import Resource
+from reconciler.errors import UserError
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from stacks.contract import StackConfig
 
@@ -53,8 +54,10 @@ class Violation:
     urn: str = ""
 
 
-class Misconfigured(Exception):
+class Misconfigured(UserError):
     """The policy's own settings can't be used; reported as a violation, for a guard that can't judge must refuse."""
+
+    remedy = "Correct the policy pack's configuration."
 
 
 T = TypeVar("T")

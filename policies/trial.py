@@ -15,7 +15,7 @@ from policies.pack_config import PackConfig
 from policies.pricing import most
 from policies.rehearsal import rehearse
 from policies.resources import Undecidable
-from policies.rule import Facts, Misconfigured, Rule, Violation
+from policies.rule import Facts, Rule, Violation
 from reconciler.errors import UserError
 from stacks.contract import MISSING, ContractError, StackConfig, parse
 
@@ -98,7 +98,7 @@ def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | N
     try:
         bill = read_settings(cost.RULE.name, cost.CostCeiling, settings)
         return most(facts.estate, facts.catalogue(bill), bill.commitments).usd_per_hour
-    except (Undecidable, Misconfigured, UserError):
+    except (Undecidable, UserError):
         return None
 
 

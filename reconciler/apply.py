@@ -14,10 +14,11 @@ from reconciler.adapters.engine import config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
-from reconciler.errors import InputError, PolicyRefused
+from reconciler.errors import InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan import noted
+from reconciler.plan.edited import as_edited, edits
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
 from reconciler.report.html import html
@@ -34,16 +35,22 @@ def read_plan(path: Path) -> PlanFile:
 def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool, now: datetime) -> Summary:
     """Ask the engine what the stack file would change, keep the reports, and bind the plan to what was seen.
 
+    A stack file that was edited after the plan is shown with figures of its own, and is not bound: it can't be approved.
+
     Raises:
         EngineError, Unavailable: as the engine's preview; nothing was written then.
     """
     text = stack_text(project, plan)
+    config = read_config(text, str(project.stack_file))
+    changed = edits(plan, config)
+    if changed:
+        fleet = project.read_fleet()
+        plan = as_edited(plan, config, changed, fleet, project.read_catalogue(fleet, now=now).catalogue)
     engine = project.engine()
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
-    summary = Summary(plan=plan, preview=found)
-    if not found.refusals:
-        bound = approval.bind(
+    if not (found.refusals or changed):
+        plan = approval.bind(
             plan,
             config_digest=config_digest(text),
             policy_digest=engine.policy_digest(),
@@ -51,7 +58,8 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
             state=engine.state(),
             at=now,
         )
-        write_json(path, bound.model_dump(mode="json"))
+        write_json(path, plan.model_dump(mode="json"))
+    summary = Summary(plan=plan, preview=found)
     write_text(project.work / "preview.txt", plain(terminal(summary)))
     write_text(project.work / "preview.md", markdown(summary, project=project.name, artefact="preview.html"))
     write_text(project.work / "preview.html", html(summary, project=project.name))
@@ -64,11 +72,16 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
     """Preview again, refuse on any difference from what was approved, then apply.
 
     Raises:
-        StaleApproval: the plan is not what would run now.
+        StaleApproval: the plan is not what would run now, or the stack file was edited.
         PolicyRefused: a mandatory policy refuses it now.
-        EngineError, Unavailable: the engine failed; what was done stays, the next run finishes it.
+        EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
     text = stack_text(project, plan)
+    if changed := edits(plan, read_config(text, str(project.stack_file))):
+        names = "; ".join(edit.describe() for edit in changed[:3])
+        raise StaleApproval(
+            f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."
+        )
     engine = project.engine()
     left_alone = exclusions(plan.skipped, plan.config, engine.state())
     found = engine.preview(exclude=left_alone)
@@ -82,7 +95,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         preview=found,
         state=engine.state(),
         newest=read_plan(newest) if newest.exists() else None,
-        now=max((now, *(entry.at for entry in ledger.read(project.ledger_file).entries))),
+        now=max((now, *(entry.at for entry in ledger.read(project.ledger_file, since=now).entries))),
     )
     if not found.changed:
         return found

@@ -1,31 +1,70 @@
-"""Errors of the reconciler, split by the reaction they call for.
+"""Every error of tiercast, in one tree.
 
-    TiercastError
-    ├── UserError            the user can mend it: one sentence, exit 1, no traceback
-    │   ├── InputError       a file, line or key is wrong (location, expected, remedy)
-    │   └── UsageError       the command line is wrong: exit 64
-    ├── PolicyRefused        a mandatory policy said no: exit 3 (violations)
-    ├── StaleApproval        what was approved is not what would run now: exit 1
-    └── Unavailable          the world did not answer; `retryable` tells the loop to try again
-        └── SourceSilent     the source of demand cannot be reached
+    error                          exit  retry  module                 meaning
+    TiercastError                     1  no     forecaster.errors      any error raised on purpose
+    ├── UserError                     1  no     reconciler.errors      a person can correct it
+    │   ├── InputError                1  no     reconciler.errors      a file, line or key is wrong
+    │   ├── UsageError               64  no     reconciler.errors      the command line is wrong
+    │   ├── UnknownType               1  no     reconciler.errors      the catalogue does not list an instance type
+    │   ├── PriceMissing              1  no     reconciler.errors      the catalogue lacks a price or a rate
+    │   ├── ContradictoryBounds       1  no     reconciler.errors      a minimum is above its maximum
+    │   ├── ContradictoryGuards       1  no     reconciler.errors      guards that cannot hold together
+    │   ├── PackConfigError           1  no     policies.pack_config   the policy pack's configuration is wrong
+    │   ├── Misconfigured             1  no     policies.rule          a policy's own settings are wrong
+    │   └── LabError                  1  no     lab.errors             something about the lab
+    │       ├── PortBusy              1  no     lab.errors             another program uses a port of the lab
+    │       ├── PartMissing           1  no     lab.errors             a program or package is missing
+    │       └── DaemonFailed          1  no     lab.errors             a daemon of the lab did not start in time
+    ├── ForecastError                 1  no     forecaster.errors      the forecaster cannot do what was requested
+    │   ├── HistoryError              1  no     forecaster.errors      the history cannot be used
+    │   └── ModelStoreError           1  no     forecaster.errors      a saved model is missing, damaged or too old
+    ├── PolicyRefused                 3  no     reconciler.errors      a mandatory policy refused the plan
+    ├── StaleApproval                 1  no     reconciler.errors      the approved plan is not what would run now
+    ├── GateFailed                    1  no     reconciler.errors      a backtest is worse than the stored one
+    ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
+    ├── Interrupted                 130  no     reconciler.errors      a person interrupted the command
+    └── Unavailable                   1  yes    reconciler.errors      a system did not answer
+        └── SourceSilent              1  yes    reconciler.errors      the history's files cannot be reached
 
-Only the loop retries and only the CLI maps errors to exit codes.
+Only the loop of `tiercast reconcile --every` retries, and only the command line maps errors to exit codes.
+
+These never reach the command line; their own package catches them:
+
+    ContractError              stacks.contract        the program reports it and ends the update
+    Undecidable                policies.resources     the policy refuses the plan
+    NoPythonError              lab.host.python        the language host reports it to the engine
+    PluginError                lab.plugins.errors     the plugin reports it to the engine
+    UnreachableError           lab.plugins.errors     as PluginError
+    PartialFailureError        lab.plugins.errors     as PluginError
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from forecaster.errors import TiercastError
 
-class TiercastError(Exception):
-    """Root of all errors raised on purpose. `retryable` is read by the loop, `exit_code` by the CLI."""
-
-    retryable = False
-    exit_code = 1
+__all__ = [
+    "ContradictoryBounds",
+    "ContradictoryGuards",
+    "EngineError",
+    "GateFailed",
+    "InputError",
+    "Interrupted",
+    "PolicyRefused",
+    "PriceMissing",
+    "SourceSilent",
+    "StaleApproval",
+    "TiercastError",
+    "Unavailable",
+    "UnknownType",
+    "UsageError",
+    "UserError",
+]
 
 
 class UserError(TiercastError):
-    """Something a person can mend; the message is a full sentence that says how."""
+    """Something a person can correct; the message is a full sentence that says how."""
 
 
 class InputError(UserError):
@@ -35,38 +74,106 @@ class InputError(UserError):
     what to do about it.
     """
 
-    def __init__(self, location: str, problem: str, remedy: str = "") -> None:
+    def __init__(self, location: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{location}: {problem}", remedy=remedy)
         self.location = location
         self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{location}: {problem}" + (f" {remedy}" if remedy else ""))
 
 
 class UsageError(UserError):
-    """The command line is wrong; sysexits' EX_USAGE, so that 2 keeps meaning "changes"."""
+    """The command line is wrong. Exit code 64 is EX_USAGE of sysexits, because 2 means "changes"."""
 
     exit_code = 64
+    remedy = "See the command's --help."
+
+
+class UnknownType(UserError):
+    """An instance type that the catalogue does not list; `known` holds the names that it does."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        close = [k for k in known if k.split(".")[0] == name.split(".")[0]] or list(known)
+        super().__init__(
+            f"instance type '{name}' is not in the price catalogue (it has {', '.join(close[:8])}"
+            f"{', …' if len(close) > 8 else ''}).",
+            remedy="Add it to the catalogue file or correct the name.",
+        )
+        self.name = name
+
+
+class PriceMissing(UserError):
+    """A price, or an interruption rate, that is needed and not known; never replaced by zero."""
+
+    def __init__(self, name: str, market: str, source: str) -> None:
+        rate = "rate" in market
+        key = f"types.{name}.interruption_per_month" if rate else f"types.{name}.usd_per_hour.{market}"
+        what = "interruption rate" if rate else f"{market.replace('_', ' ')} price"
+        super().__init__(
+            f"the catalogue ({source}) has no {what} for '{name}'.",
+            remedy=f"Add {key} to the catalogue file{'' if rate else ', or use another type or market'}.",
+        )
+        self.name, self.market = name, market
+
+
+class ContradictoryBounds(UserError):
+    """A minimum above its maximum."""
+
+    def __init__(self, what: str, low: int, high: int) -> None:
+        super().__init__(
+            f"{what}: the minimum of {low} is above the maximum of {high}.", remedy="Lower the one or raise the other."
+        )
+
+
+class ContradictoryGuards(UserError):
+    """Guards that cannot hold together."""
 
 
 class PolicyRefused(TiercastError):
     """A mandatory policy refused the plan; `violations` holds one message per violation."""
 
     exit_code = 3
+    remedy = "Change the fleet file so that the plan keeps the policy, or change the policy with its owner."
 
     def __init__(self, violations: Sequence[str]) -> None:
-        self.violations = tuple(violations)
         super().__init__("refused by policy: " + "; ".join(violations))
+        self.violations = tuple(violations)
 
 
 class StaleApproval(TiercastError):
     """The approved plan no longer describes what would run."""
 
+    remedy = "Run `tiercast plan` and `tiercast preview`, and approve the new plan."
+
+
+class GateFailed(TiercastError):
+    """A backtest's regret or a class's violations are worse than the stored ones by more than the tolerance."""
+
+    remedy = "Find the change that made the plans worse; store the new result only if the change is intended."
+
+
+class EngineError(TiercastError):
+    """The engine stopped with an error of the program, a provider or the state; the message holds its diagnostics.
+
+    Not retryable: an update may have stopped half-way, and a person should see why before the next one.
+    """
+
+    remedy = "Correct what the engine reports, then run the command again; what was already applied stays."
+
+
+class Interrupted(TiercastError):
+    """A person interrupted the command or answered no. Exit code 130 is the shell's for SIGINT."""
+
+    exit_code = 130
+    remedy = "Run the command again."
+
 
 class Unavailable(TiercastError):
-    """A source, engine or cloud did not answer; trying again may help."""
+    """A source, engine or cloud did not answer; the same call may succeed later."""
 
     retryable = True
+    remedy = "Check that the system named answers, then run the command again."
 
 
 class SourceSilent(Unavailable):
     """The history cannot be reached: a lost mount, a removed file, a disk that fails. Not a mistake in its rows."""
+
+    remedy = "Check the paths under `history` in fleet.yaml and that their disk or mount answers."

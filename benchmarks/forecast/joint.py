@@ -1,14 +1,15 @@
-"""How honest joint paths are: coverage of the largest of the next steps and of sums over applications.
+"""How well joint paths are calibrated: coverage of the largest of the next steps and of sums over applications.
 
     python -m benchmarks.forecast.joint [--data FOLDER] [--half tune|judge] [--only routes] [--json OUT]
 
-Walks the second part of each series origin by origin with `pipeline.prequential`, whose rows read nothing newer than
-their cutoff, and draws the paths as `forecaster.hierarchy.joint` does, from errors that were known at the origin (walked in
-strides where a forecast walks fine series so) and scaled to the forecast of the whole. Sizing reads two things off
-the paths: the largest step while instances boot (here of the next 2, 3 and 6), and the sum over applications. Each is
-printed with the coverage of its central 50, 80 and 90 % intervals, and beside it what the same marginals give when
-steps and applications are drawn independently. Counts are judged at a random point of their own step of the
-distribution function, so that a sparse series is not covered by its granularity alone.
+- The second part of each series is walked origin by origin with `knots.prequential`, whose rows read nothing newer than
+  their cutoff. Paths are drawn as `forecaster.hierarchy.joint` does, from errors that were known at the origin, and scaled to
+  the forecast of the whole.
+- Sizing reads two things from the paths: the largest step while instances boot (here of the next 2, 3 and 6), and the sum
+  over applications. Each is printed with the coverage of its central 50, 80 and 90 % intervals, beside that of paths whose
+  steps and applications are drawn independently from the same marginals.
+- Counts are judged at a random point of their own step of the distribution function, so that a sparse series is not covered
+  by its granularity alone.
 """
 
 from __future__ import annotations

@@ -4,9 +4,14 @@
     python -m benchmarks.forecast.lstm --data FOLDER [--json OUT]     the tables: net alone, mix without it, mix with it
     python -m benchmarks.forecast.lstm --data FOLDER --speed          seconds to train on and forecast 1,000 hourly series
 
-Classes: the judged series whole; the same with four days of history; pairs of the flight panel that no net has learned
-from (busy, sparse), where a net trained on the other half of the pairs stands beside the shipped one. All numbers are
-weighted quantile loss over that of the seasonal naive with quantiles of its training residuals, geometric means.
+Classes:
+
+- the judged series whole, and with four days of history;
+- pairs of the flight panel that no net has learned from (busy, sparse), where a net trained on the other half of the pairs is
+  compared with the shipped one.
+
+All numbers are weighted quantile losses over that of the seasonal naive with quantiles of its training residuals, geometric
+means.
 """
 
 from __future__ import annotations

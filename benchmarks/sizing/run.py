@@ -1,12 +1,15 @@
-"""One pool on real traces: our walk beside the autoscalers that people use, and three tiers, in one run.
+"""One pool on real traces: our walk beside widely used autoscalers, and three tiers, in one run.
 
     python -m benchmarks.sizing [--data DIR] [--only NAME …] [--quick] [--json OUT] [--lead N] [--instances N]
 
-Each peer has its one knob chosen in hindsight on the test; we have none to choose where a share is promised in advance. Cost
-ratio = cost / the cheapest peer's of that trace. `ablation` tells what forecast, pacing and program each contribute: peers
-turned by our pacing, their distributions given to our program, our own with the promise as the knob. Library models are
-fitted once and their forecasts kept in the cache folder of `benchmarks.forecast.run`. Without `--data` the series come from PyPI
-packages (extra `lab`). With `--history` any tidy file gives them. What the figures mean: docs/backtest.md.
+- Each peer's one knob is chosen in hindsight on the test. Ours has none to choose where a share is promised in advance.
+- Cost ratio = cost / the cheapest peer's of that trace.
+- `ablation` separates what forecast, pacing and program contribute: peers with our pacing, their distributions in our
+  program, and our own with the promise as a knob.
+- Library models are fitted once; the cache folder of `benchmarks.forecast.run` keeps their forecasts.
+- Without `--data` the series come from PyPI packages (extra `lab`), with `--history` from any tidy file.
+
+docs/backtest.md says what the figures mean.
 """
 
 from __future__ import annotations

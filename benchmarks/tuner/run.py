@@ -2,12 +2,15 @@
 
     python -m benchmarks.tuner --data FOLDER --cache FOLDER [--seeds 5] [--json OUT] [--write-policy]
 
-All contenders replay the same backtests (`tuner_backtests`), segment by segment: a choice earns its reward and nothing
-else is seen. The first table is of series of the tune half, each served by an agent and a rule that never saw its
-source; the second of the unseen half. Printed is the log of the loss at the sizing quantiles (computing included)
-against the default: below zero is better. Intervals resample whole sources. A class is switched on only if in both
-tables, on average over the seeds, the agent beats the rule and random search, its interval against the default lies
-below zero, and there are three sources; a rule is used only if its intervals do; else the class keeps the default.
+- All contenders replay the same backtests (`benchmarks.tuner.backtests`), segment by segment: a choice earns its reward, and
+  nothing else is seen.
+- The first table is of series of the tune half, each served by an agent and a rule that never saw its source; the second of
+  the unseen half.
+- Printed is the log of the loss at the sizing quantiles (computing included) against the default: below zero is better.
+  Intervals resample whole sources.
+- A class is switched on if in both tables, on average over the seeds, the agent beats the rule and random search, its interval
+  against the default lies below zero, and there are three sources. A rule is used if its intervals do; else the class keeps
+  the default.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is known about time: the local clock, holidays, events, and stretches of history to leave out.
+"""What is known about time: the local clock, holidays, events, and periods of history to leave out.
 
-The rule: people live by the local clock, so series are laid on it before they are modelled and taken off it afterwards;
-daily and weekly patterns then survive the change to daylight-saving time. Holidays and events are columns for the
-models (`features`) and windows whose effect is a factor, declared or learned (`forecaster.calendar.effects`).
+The rule: people live by the local clock. A series is put on it before it is modelled, and taken off it afterwards, so that
+daily and weekly patterns survive the change to daylight-saving time. Holidays and events are columns for the models
+(`features`) and windows whose effect is a factor, declared or learned (`forecaster.calendar.effects`).
 """
 
 from __future__ import annotations
@@ -55,14 +55,16 @@ class DemandCalendar:
             holiday_names(self.country, [2024])
         for event in self.events:
             if event.end <= event.start:
-                raise ForecastError(f"the event {event.name!r} ends at {event.end}, not after its start {event.start}.")
+                raise ForecastError(
+                    f"the event {event.name!r} ends at {event.end}, which is not after its start {event.start}."
+                )
             if event.effect is not None and not 0 < event.effect < math.inf:
                 raise ForecastError(
-                    f"the event {event.name!r} has the effect {event.effect}; it must be a finite factor over 0."
+                    f"the event {event.name!r} has the effect {event.effect}; it must be a finite factor above 0."
                 )
         for start, end in self.excluded:
             if end <= start:
-                raise ForecastError(f"an excluded stretch ends at {end}, not after its start {start}.")
+                raise ForecastError(f"an excluded period ends at {end}, which is not after its start {start}.")
 
 
 @dataclass(frozen=True, kw_only=True)

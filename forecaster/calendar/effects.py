@@ -1,9 +1,12 @@
-"""The effect of holidays and events on demand, as a factor with an uncertainty: declared, or learned from the past.
+"""The effect of holidays and events on demand: a factor with an uncertainty, declared or learned from the past.
 
-The rule: history is divided by the factors of its windows before it is modelled, and the forecast multiplied by
-those of its own. A learned factor is the geometric mean of what came over what the same time of neighbouring weeks
-had, shrunk towards 1 by half an occurrence; a holiday that was never seen borrows from the others, an event without
-a past has factor 1 and wider intervals.
+The rule: history is divided by the factors of its windows before it is modelled, and the forecast is multiplied by those of
+its own.
+
+- A learned factor is the geometric mean of demand over that at the same time of neighbouring weeks, shrunk towards 1 by half
+  an occurrence.
+- A holiday that never occurred in the history borrows from the others.
+- An event without a past has factor 1 and wider intervals.
 """
 
 from __future__ import annotations

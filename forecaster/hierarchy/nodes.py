@@ -225,7 +225,8 @@ def _calendar_words(ahead: Sequence[tuple[str, Effect]]) -> str:
     if not ahead:
         return ""
     said = [
-        f"{name} × {effect.factor:.2f} ({effect.source}" + (f" from {effect.occasions})" if effect.occasions else ")")
+        f"{name} × {effect.factor:.2f} ({effect.source}"
+        + (f" from {effect.occasions} occurrences)" if effect.occasions else ")")
         for name, effect in ahead[:3]
     ]
     more = f" and {len(ahead) - 3} more" if len(ahead) > 3 else ""

@@ -1,10 +1,12 @@
 """The shape of far tails, pooled over the series of a panel.
 
-A few dozen exceedances of one series say little about a shape, those of many series together do. Each series' errors are
-normalised as its intervals are (forecaster.series.conformal); what exceeds its own 0.95 quantile is divided by its mean, so that
-the shape remains and the scale does not. Probability-weighted moments of all of them give one shape. It is near ahead
-that it is read, and tails are lighter far ahead; so it is kept within bounds, and near the declared one while few
-exceedances speak (docs/models.md has what that gains).
+A few dozen values beyond a threshold say little about the shape of one series' tail; those of many series together do.
+
+- Each series' errors are normalised as its intervals are (`forecaster.series.conformal`). What exceeds their 0.95 quantile is
+  divided by its mean, so that the shape remains and the scale does not.
+- Probability-weighted moments of all of them give one shape.
+- It is read near ahead, and tails are lighter far ahead. So it is kept within bounds, and near the default while few values
+  were seen (docs/models.md has what that gains).
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """From the demand of a group to that of its users, so that the parts always sum to the whole.
 
-The rule: groups (applications, or whatever is sized) are modelled; of their pairs the few big ones too, and the many
-sparse ones take their share of the group's paths. Shares differ by hour of the day, forget over weeks, and vary: counts
-are Dirichlet-multinomial given the group's count, so one sparse pair is as uncertain as it was (concentration by
-moments, Mosimann 1962). Every path of the parts sums to the path of the group, hence all levels are coherent;
-marginals of sums are read off summed paths, never added up.
+- Groups (applications, or whatever is sized) are modelled, and so are their few big pairs. The many sparse pairs take their
+  share of the group's paths.
+- Shares differ by hour of the day and forget over weeks. They vary: counts are Dirichlet-multinomial given the group's count,
+  so one sparse pair is as uncertain as it was (concentration by moments, Mosimann 1962).
+- Every path of the parts sums to the path of the group, so all levels are coherent. Marginals of sums are read from summed
+  paths, never added up.
 """
 
 from __future__ import annotations

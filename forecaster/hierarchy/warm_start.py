@@ -1,9 +1,9 @@
-"""Warm-starting the global net on the panel that a forecaster knows.
+"""Warm-starting the global net on the series that a forecaster knows.
 
-The rule: the pretrained net speaks for everybody; where keras is there and the panel is large and long enough to teach it
-anything, it is trained on from there, in stages that speak only about what came after them (forecaster.models.lstm), and
-again when the newest stage has become old. A panel below the bounds keeps the pretrained weights, so a few short series
-can't be made worse.
+- The pretrained net is used for everyone.
+- Where keras is installed and the series are many and long enough, it is trained further, in stages that are used only for
+  what came after them (`forecaster.models.lstm`), and again when the newest stage has become old.
+- Fewer or shorter series keep the pretrained weights, so they can't make it worse.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Net:
     """The net in use: None for the pretrained one; `said` which and why; `until` end of what its newest stage has seen."""
 
     net: QuantileLstm | None = None
-    said: str = "pretrained"
+    said: str = "the shipped model is used"
     until: datetime | None = None
 
 
@@ -65,13 +65,18 @@ def warmed(
     """The net after a look at the panel: series (n,) in requests with NaN where unknown, from `start` (UTC) on."""
     long = [row for row in panel if _teaches(row, step, rules)]
     if len(long) < rules.series:
-        few = f"pretrained: {len(long)} series have {rules.history.days} days of requests, {rules.series} are needed"
+        days = rules.history.days
+        few = f"{rules.series} series of {days} days are needed, {len(long)} have them: the shipped model is used"
         return known if known.net is not None else Net(said=few)
     end = start + len(panel[0]) * step
     if known.until is not None and end - known.until < rules.every:
         return known
     if any(find_spec(module) is None for module in NEEDED):
-        return known if known.net is not None else Net(said="pretrained: keras, the extra `lstm`, is not installed")
+        return (
+            known
+            if known.net is not None
+            else Net(said="keras (the extra `lstm`) is not installed: the shipped model is used")
+        )
     index = pd.date_range(start, periods=len(panel[0]), freq=step)
     clock = local_clock(index, step, timezone)
     laid = clock.laid_on(np.stack(long))

@@ -1,9 +1,13 @@
-"""From rows of a series source to one value per pair and step, with a finding for everything that was mended.
+"""From rows of a series source to one value per pair and step, with a finding for everything that was changed.
 
-The rule, in this order: rows after the run's time are left out; negative counts (more than 5 % of them is an error) and
-utilisation are missing; of rows with the same time the last holds; counters become differences; times that jitter are
-moved to the source's own grid (`forecaster.history.grid`); sources finer than the step are added up where at least 90 % of it was
-reported.
+In this order:
+
+- rows after the run's time are left out;
+- negative counts and utilisation are missing; more than 5 % of negative counts is an error;
+- of rows with the same time the last one is used;
+- counters become differences;
+- times that jitter are moved to the source's own grid (`forecaster.history.grid`);
+- rows finer than the step are added up where at least 90 % of the step was reported.
 """
 
 from __future__ import annotations
@@ -61,10 +65,12 @@ def clean_series(
     if not absent_is_zero:
         refuse_coarser(times, native, size)
         own, coarse = row_steps(times, native)
-    treatment = "rows counted over longer steps than the series' others, each taken for all of its step."
+    treatment = (
+        "rows that count a longer time than the other rows of their series; each is taken as the count of that time."
+    )
     found.append(_finding("coarser-rows", coarse, treatment))
     micros, moved = on_own_grid(times, native, size)
-    found.append(_finding("jitter", moved, "times off the source's own grid, moved to its nearest point."))
+    found.append(_finding("jitter", moved, "times off the source's own grid, moved to the nearest point of the grid."))
     rows = replace(rows, micros=micros)
     if now is not None:  # the step that is running now is not over
         over = rows.micros // size < int((now - EPOCH) / MICROSECOND) // size
@@ -111,7 +117,7 @@ def _without_negatives(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
             f"{bad} of {len(negative)} counts are negative or over {MOST:g}, the first for {rows.name(int(rows.pair[k]))} "
             f"at {_iso(int(rows.micros[k]))} ({rows.requests[k]:g}); `requests` must be counts per step, at least 0."
         )
-    found.append(_finding("negative", bad, f"counts that are negative or over {MOST:g}, taken as missing."))
+    found.append(_finding("negative", bad, f"counts that are negative or over {MOST:g}, treated as missing."))
     return _measured(replace(rows, requests=np.where(negative, np.nan, rows.requests)) if bad else rows, found)
 
 
@@ -131,7 +137,7 @@ def _last_of_same_time(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
     differ = same & (rows.requests[1:] != rows.requests[:-1])
     where = f"first for {rows.name(int(rows.pair[:-1][same][0]))} at {_iso(int(rows.micros[:-1][same][0]))}"
     found.append(_finding("duplicate", (same & ~differ).sum(), "repeated rows, counted once.", where))
-    kept = "rows of the same time with different values; the last in the source holds."
+    kept = "rows with the same time and different values; the last one in the source is used."
     found.append(_finding("conflict", differ.sum(), kept, where))
     return rows.take(np.concatenate((~same, [True])))
 
@@ -139,14 +145,14 @@ def _last_of_same_time(rows: SeriesRows, found: list[Finding]) -> SeriesRows:
 def _differences(rows: SeriesRows, step: timedelta | None, absent_is_zero: bool, found: list[Finding]) -> SeriesRows:
     """Increases since the reading before, each in the step of its reading.
 
-    Where readings are lacking an increase is told only of all the time since the last one: within one step it is dealt out
-    to them, over more steps nobody knows when it came, so it is missing.
+    Where readings are missing, an increase covers all the time since the last one. Within one step it is divided among the
+    missing readings; over several steps it is unknown when it happened, so it is missing.
     """
     known = rows.take(np.isfinite(rows.requests))
     begins = np.concatenate(([True], np.diff(known.pair) != 0)) if len(known.pair) else np.zeros(0, dtype=bool)
     gain = np.diff(known.requests, prepend=np.nan)
     reset = ~begins & (gain < 0)
-    treatment = "the counter went down: it restarted, and its value is the increase since then."
+    treatment = "the counter went down, so it was restarted; its value is the increase since then."
     found.append(_finding("counter-reset", reset.sum(), treatment))
     gain = np.where(reset, known.requests, gain)
     native = own_steps(_times(known))
@@ -157,7 +163,7 @@ def _differences(rows: SeriesRows, step: timedelta | None, absent_is_zero: bool,
     astride = (known.micros - (readings - 1) * own) // size != known.micros // size
     if not absent_is_zero:
         found.append(
-            _finding("counter-gap", (astride & ~begins).sum(), "increases over several steps, taken as missing.")
+            _finding("counter-gap", (astride & ~begins).sum(), "increases over several steps, treated as missing.")
         )
         gain = np.where(astride, np.nan, gain)
     share = np.where(astride, 1, readings)
@@ -188,7 +194,7 @@ def _binned(
         rows, cell = rows.take(ended[cell]), cell[ended[cell]]
         renumbered = np.cumsum(ended) - 1
         cell, pair, position, value, short = renumbered[cell], pair[ended], position[ended], value[ended], short[ended]
-    treatment = f"steps of which less than {COMPLETE_SHARE:.0%} was reported, taken as missing."
+    treatment = f"steps of which less than {COMPLETE_SHARE:.0%} was reported, treated as missing."
     found.append(_finding("incomplete-step", short.sum(), treatment))
     value, censored = _offered(rows, cell, value, found)
     _describe(rows.pairs, pair, position, value, zero, found)
@@ -232,7 +238,7 @@ def _offered(rows: SeriesRows, cell: Ints, value: Floats, found: list[Finding]) 
     if rows.shed is not None:
         counted = np.zeros(len(rows.shed), dtype=bool) if rows.rejected is None else np.isfinite(rows.rejected)
         censored = np.bincount(cell, weights=rows.shed & ~counted, minlength=count) > 0
-        treatment = "load was shed and not counted: the value is a lower bound, not the demand."
+        treatment = "load was shed without being counted; the value is a lower bound of the demand."
         found.append(_finding("censored", censored.sum(), treatment))
     return value, censored
 
@@ -252,7 +258,7 @@ def _describe(
     silent = np.setdiff1d(np.arange(len(pairs)), pair[finite])
     if len(silent):
         user, application = pairs[int(silent[0])]
-        treatment = "series without any value; their forecast is the prior."
+        treatment = "series without any value; the prior is their forecast."
         found.append(_finding("all-missing", len(silent), treatment, f"user {user}, application {application}"))
     if zero or not finite.any():
         return
@@ -262,7 +268,7 @@ def _describe(
         k = int(np.argmax(gap))
         user, application = pairs[int(known[k])]
         where = f"longest {int(gap[k])} steps, user {user}, application {application}"
-        found.append(_finding("gap", gap.sum(), "steps without a value, left missing (not zero).", where))
+        found.append(_finding("gap", gap.sum(), "steps without a value, treated as missing, not as zero.", where))
 
 
 def _iso(micros: int) -> str:

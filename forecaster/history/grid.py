@@ -1,7 +1,8 @@
 """The time grid of a series source: its own step, jitter around it, and whether it fits the step that is asked for.
 
-The rule: a source's own step is the commonest distance of its rows. A coarser source than the step asked for is an
-error, because inventing the finer pattern would be; rows off their own grid are moved to its nearest point.
+- A source's own step is the most common distance between its rows.
+- A source that is coarser than the wanted step is an error: its finer pattern would have to be invented.
+- Rows off their own grid are moved to its nearest point.
 """
 
 from __future__ import annotations
@@ -58,15 +59,15 @@ def own_steps(times: Times) -> Ints:
 def refuse_coarser(times: Times, native: Ints, size: int) -> None:
     """Raise `HistoryError` where the source, a series in it or a stretch of one is coarser than `size` (µs).
 
-    Regular distances of a day and more are taken for habit, not for a step. So are stretches of longer distances whose
-    counts are not larger in proportion: a quiet series, not one counted over longer steps.
+    Regular distances of a day and more are habit, not a step. So are longer distances whose counts are not larger in
+    proportion: such a series is quiet, it is not counted over longer steps.
     """
     known = native[native > 0]
     source = int(known.min()) if len(known) else 0
     if source > size:
         raise HistoryError(
             f"the source has a row every {span(source)}, but the step is {span(size)}; "
-            f"ask for a step of {span(source)} or longer."
+            f"set a step of {span(source)} or longer."
         )
     inside, gaps = times.same_pair, np.diff(times.micros)
     for pair in np.flatnonzero((native > size) & (native < DAY)):
@@ -122,7 +123,7 @@ def row_steps(times: Times, native: Ints) -> tuple[Ints, int]:
 def _refuse_mixed(name: str, coarse: int, fine: int, size: int) -> None:
     raise HistoryError(
         f"two steps are mixed: {name} has rows every {span(coarse)} beside rows every {span(fine)}, and the step is "
-        f"{span(size)}; ask for a step of {span(coarse)} or longer, or leave the coarser rows out."
+        f"{span(size)}; set a step of {span(coarse)} or longer, or remove the coarser rows."
     )
 
 

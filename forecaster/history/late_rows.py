@@ -37,7 +37,7 @@ def news(history: History, known: History) -> History | None:
     ).tail(history.length - max(first, 0))
     # The whole source was read again: only what is new in it counts as new.
     rows = max(history.quality.rows - known.quality.rows, 0)
-    treatment = "steps of users for which rows came late or were corrected, after they were read first."
+    treatment = "steps whose rows arrived late or were corrected after they were first read."
     finding = Finding(kind="late", count=int(late.sum()), where="sources read again", treatment=treatment)
     return replace(cells, quality=replace(history.quality, rows=rows, findings=()).with_findings([finding]))
 

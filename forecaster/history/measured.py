@@ -24,13 +24,16 @@ BLANK = ("", "NaN", "nan", "NA")
 def unreadable(count: int, where: str, name: str) -> Finding:
     """The finding on values of the column `name` that are no numbers."""
     return Finding(
-        kind="unreadable-value", count=count, where=f"{where}, {name}", treatment="unreadable, taken as missing."
+        kind="unreadable-value",
+        count=count,
+        where=f"{where}, {name}",
+        treatment="values that are not numbers, treated as missing.",
     )
 
 
 def negative(count: int, where: str, name: str) -> Finding:
     """The finding on values of the column `name` that nothing can have measured."""
-    treatment = "below 0 or infinite, which no measurement is; taken as missing."
+    treatment = "values below 0 or infinite, treated as missing."
     return Finding(kind="negative-value", count=count, where=f"{where}, {name}", treatment=treatment)
 
 

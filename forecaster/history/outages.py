@@ -1,13 +1,14 @@
-"""Telling an outage of an event log from a quiet stretch.
+"""Telling an outage of an event log from a quiet time.
 
-The rule: a log without events says zero, unless so many were expected that silence is not believable. Expected is the
-least of the last four at the same time of the week (or day, or of the last steps), so one quiet week makes another
-believable; a run of silent steps whose expected events add up to 30 or more is an outage. Under Poisson arrivals its
-probability is e⁻³⁰; real arrivals vary more, hence the margin.
+- A log without events means zero, unless so many were expected that silence is not believable.
+- Expected is the least of the last four values at the same time of the week (or of the day, or of the last steps), so one
+  quiet week makes another believable.
+- A run of silent steps whose expected events add up to 30 or more is an outage. Under Poisson arrivals its probability is
+  e⁻³⁰; real arrivals vary more, hence the margin.
 
-Expectations look backwards only; that a silence is an outage is known once it has lasted long enough, and then holds for
-all of it: a run sees what is known at its time. A replay that reads everything once and cuts later must not know earlier
-than a run would have; for it a step is an outage from the one on in which it became known (`as_it_came`).
+Expectations look backwards only. That a silence is an outage is known once it has lasted long enough, and then holds for
+all of it. A replay reads everything once and cuts later, and must not know earlier than a run would have: for it a step is
+an outage from the one on in which it became known (`as_it_came`).
 """
 
 from __future__ import annotations
@@ -79,6 +80,6 @@ def with_outages(history: History, *, as_it_came: bool = False) -> History:
         kind="outage",
         count=int(down.sum()),
         where=f"first at {first:%Y-%m-%dT%H:%M:%SZ}",
-        treatment="the log was silent where events were certain to come; taken as missing, not as zero.",
+        treatment="the log was silent although events were certain to occur, treated as missing, not as zero.",
     )
     return replace(history, unrecorded=history.unrecorded | down, quality=history.quality.with_findings([finding]))

@@ -1,6 +1,6 @@
 """What was wrong with the data and what was done about it, as data, as text and as JSON.
 
-The rule: nothing is mended in silence. Whoever repairs, leaves out or reinterprets a row adds a `Finding` here.
+The rule: nothing is changed silently. Code that fixes, leaves out or reinterprets a row adds a `Finding`.
 """
 
 from __future__ import annotations

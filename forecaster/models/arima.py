@@ -1,10 +1,13 @@
 """Dynamic harmonic regression with ARMA errors, the order chosen by AICc.
 
 z_t = intercept + Fourier terms of day and week + known covariates + ARMA(p, q) errors (Hyndman and Athanasopoulos 2021,
-ch. 10 and 12.1). Two stages: least squares for the regression, then statsmodels' Hannan-Rissanen for the errors' ARMA
-coefficients; that is consistent, takes milliseconds instead of the minutes of a joint likelihood, and survives spikes
-because the errors are cut at six median deviations before the fit. Refits are spaced out; between them the coefficients
-stay and only the newest values move.
+ch. 10 and 12.1), in two stages:
+
+- Least squares for the regression.
+- Hannan-Rissanen (statsmodels) for the ARMA coefficients of the errors. It is consistent and takes milliseconds instead of the
+  minutes of a joint likelihood. The errors are cut at six median deviations before, so that it survives spikes.
+
+Refits are spaced out; between them the coefficients stay and only the newest values move.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a model is: one method that says, for every step of a series, what it would have forecast h steps before.
 
 From those prequential forecasts everything else follows without asking the model again: its residuals calibrate its
-intervals (`conformal`), its past losses weigh it in the mix (`aggregation`), its last rows are the forecast. A new model
-is one file with a class like the ones here, and one line in `forecaster.models.MODELS`.
+intervals (`series.conformal`), its past losses weigh it in the mix (`series.mixing`), its last rows are the forecast. A new
+model is one file with a class like the ones here, and one line in `forecaster.models.MODELS`.
 """
 
 from __future__ import annotations

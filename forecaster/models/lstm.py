@@ -1,9 +1,11 @@
-"""The global quantile LSTM: one net for all series, pretrained, warm-started by every update, honest about its past.
+"""The global quantile LSTM: one net for all series, pretrained, warm-started by every update.
 
-A row of a forecast must not come from weights that have seen it, else the mix would trust the net for what it learned
-by heart. So the weights form a line of stages: each says from which moment on it may speak, and a forecast with cutoff
-c uses the newest stage that began at or before c. `pretrained()` is stage zero: weights that were fitted once by
-`benchmarks.forecast.lstm --pretrain` on the tune split and are a constant for every series.
+A row of a forecast must not come from weights that have seen it, or the mix would trust the net for what it has memorised.
+So the weights form a line of stages:
+
+- Each stage says from which moment on it may be used. A forecast with cutoff c uses the newest stage that began at or before c.
+- `pretrained()` is stage zero: weights that `benchmarks.forecast.lstm --pretrain` fitted once on the tune split, the same for
+  every series.
 """
 
 from __future__ import annotations

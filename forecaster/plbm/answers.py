@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from forecaster.demand import LEVELS
 from forecaster.errors import ForecastError
 from forecaster.hierarchy.joint import Joint, path_quantiles
 from forecaster.history.history import History
-from forecaster.plbm.prediction import Prediction
+from forecaster.plbm.prediction import Asked, Prediction
 from forecaster.plbm.state import PlbmState
 from forecaster.series.prior import unknown_user
 
@@ -34,9 +33,7 @@ def steps_ahead(history: History, timestamp: datetime) -> int:
     if steps < 1:
         raise ForecastError(f"{said} lies in the history, which ends at {end}; ask for a later time.")
     if too_far(steps, history.step):
-        raise ForecastError(
-            f"{said} is more than eight weeks after the history's end ({end}); bring the history up to date."
-        )
+        raise ForecastError(f"{said} is more than eight weeks after the history's end ({end}); update the history.")
     return steps
 
 
@@ -45,28 +42,28 @@ def too_far(steps: int, step: timedelta) -> bool:
     return steps * step > FARTHEST
 
 
-def answer(made: Joint, state: PlbmState, node: int, steps: int, base: dict[str, Any]) -> Prediction:
-    """The prediction for `base`'s user and application in a node of the history, `steps` ahead."""
+def answer(made: Joint, state: PlbmState, node: int, steps: int, asked: Asked) -> Prediction:
+    """The prediction of what is asked, for a pair in a node of the history, `steps` ahead."""
     structure, pairs = made.structure, state.history.pairs
     holder = made.series[int(structure.holder[node])]
     members = structure.pairs(node)
-    wanted = (base["user_id"], base["application_id"])
+    wanted = (asked.user_id, asked.application_id)
     place = next((int(k) for k in members if pairs[int(k)] == wanted), None)
     if place is None:
         peers = made.pair_paths(node, members[:PEERS].tolist())
         rows = unknown_user(peers, LEVELS, np.random.default_rng(state.settings.seed))
         why = (
-            f"user {wanted[0]} is not in the history of {wanted[1]}: like one of {len(members)} users that are, "
+            f"user {wanted[0]} is not in the history of {wanted[1]}: a typical one of its {len(members)} users, "
             "with wide intervals"
         )
-        return Prediction.of_quantiles(rows[steps - 1], "prior", why, False, **base)
+        return Prediction.of_quantiles(asked, rows[steps - 1], "prior", why, False)
     if len(members) == 1 and len(structure.members(int(structure.holder[node]))) == 1:
         row = holder.quantiles[steps - 1]
-        return Prediction.of_quantiles(row, holder.model, holder.reason, holder.calibrated, **base)
+        return Prediction.of_quantiles(asked, row, holder.model, holder.reason, holder.calibrated)
     quantiles = path_quantiles(made.pair_paths(node, [place])[0])[steps - 1]
     own = made.big.get(place)
     if own is not None:
-        why = f"modelled itself and reconciled to {structure.nodes[node]}: {own.reason}"
-        return Prediction.of_quantiles(quantiles, own.model, why, own.calibrated, **base)
+        why = f"has a model of its own, reconciled to {structure.nodes[node]}: {own.reason}"
+        return Prediction.of_quantiles(asked, quantiles, own.model, why, own.calibrated)
     why = f"its share of {holder.name}: {holder.reason}"
-    return Prediction.of_quantiles(quantiles, holder.model, why, holder.calibrated, **base)
+    return Prediction.of_quantiles(asked, quantiles, holder.model, why, holder.calibrated)

@@ -5,17 +5,17 @@
     plbm.predict(user_id, application_id, timestamp)
     plbm.forecast()                                 # a DemandForecast of all applications
     plbm.get_recommendations(size)                  # what `size` makes of it, with intervals
-    plbm.update(new_rows)                           # no refit, except where schedule, drift or score ask for one
+    plbm.update(new_rows)                           # refits only what schedule, drift or score ask for
 
-The rule: `train` fits everything, `update` extends the history, scores the last forecasts and refits only what failed.
-Between refits a series asks the experts that carried its mix. Nobody is refused: whom the history does not know gets the
-prior of the group, with wide intervals.
+- `train` fits everything. `update` extends the history, scores the last forecasts and refits only what failed.
+- Between refits a series asks the experts that carried its mix.
+- A user or application that is not in the history gets the prior of its group, with wide intervals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -28,28 +28,20 @@ from forecaster.hierarchy.modelled import Modelled, modelled, names_of, net_of, 
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
 from forecaster.hierarchy.settings import NodeOf, PlbmSettings, by_application
 from forecaster.hierarchy.structure import Structure, node_shares, pair_shares, series_values, structure_of
-from forecaster.history.assemble import extended, history_from_frame
+from forecaster.history.assemble import extended
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import Floats, History, aligned
 from forecaster.history.measured import read_measurements
 from forecaster.history.outages import with_outages
 from forecaster.history.retries import are_events
 from forecaster.parallel import Runner, in_order
 from forecaster.plbm.answers import answer, steps_ahead, too_far
-from forecaster.plbm.prediction import Prediction, Recommendation, recommendations
+from forecaster.plbm.prediction import Asked, Prediction, Recommendation, recommendations
 from forecaster.plbm.scoring import scored
-from forecaster.plbm.state import Fitted, PlbmState, due_of
+from forecaster.plbm.state import Fitted, PlbmState, Update, due_of
 from forecaster.tuner import Tuner
 from forecaster.workload.costs import learn_workload
 from forecaster.workload.utilisation import Units, without_measurement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
-
-    rows: int
-    scored: int
-    refitted: Mapping[str, str]
 
 
 class PLBM:
@@ -77,7 +69,7 @@ class PLBM:
     def state(self) -> PlbmState:
         """Everything that was learned. Raises `ForecastError` before `train`."""
         if self._state is None:
-            raise ForecastError("the forecaster knows no history yet; call train (or run `tiercast train`) first.")
+            raise ForecastError("the forecaster has no history yet; run `tiercast train`, or call train().")
         return self._state
 
     @classmethod
@@ -212,7 +204,9 @@ class PLBM:
         state = self.state
         steps = horizon or state.settings.horizon
         if steps > state.settings.horizon and too_far(steps, state.history.step):
-            raise ForecastError(f"a horizon of {steps} steps of {state.history.step} is more than eight weeks.")
+            raise ForecastError(
+                f"a horizon of {steps} steps of {state.history.step} is more than eight weeks; ask for fewer steps."
+            )
         if self._joint is not None and self._joint.paths.shape[2] >= steps:
             return self._joint
         names = self._names()
@@ -241,19 +235,25 @@ class PLBM:
         return self._joint
 
     def forecast(self, *, level: str = "node", horizon: int | None = None) -> DemandForecast:
-        """Joint forecast of one level: "node" (applications, or what `node_of` says), "application", "user", "label"
-        (tier or class) or "total". All levels are sums of the same paths. Raises `ForecastError` without any history
-        or for too far a horizon.
+        """Joint forecast of one level: "series" (what is modelled), "node" (applications, or what `node_of` says),
+        "application", "user", "label" (tier or class) or "total". All levels are sums of the same paths.
+
+        Raises `ForecastError` without any history or for too far a horizon.
         """
         state = self.state
         if not self.structure.nodes:
-            raise ForecastError("the history names no application yet; predict() still answers with the default prior.")
+            raise ForecastError(
+                "the history has no application yet; add requests to it, or call predict(), which uses the default prior."
+            )
         return at_level(self.joint_forecast(horizon), state.history, level, self.costs())
 
     def costs(self) -> dict[str, RequestCost]:
-        """What a request of each node costs, where declared or learned; declared ones win."""
+        """What a request of each node and series costs, where declared or learned; declared ones win."""
         state = self.state
-        names = {application for _, application in state.history.pairs} | set(self.structure.nodes)
+        names = {application for _, application in state.history.pairs} | {
+            *self.structure.nodes,
+            *self.structure.series,
+        }
         learned = state.workload.costs(sorted(names)) if state.workload is not None else {}
         return {**learned, **state.declared}
 
@@ -265,19 +265,19 @@ class PLBM:
         state, structure = self.state, self.structure
         steps = steps_ahead(state.history, timestamp)
         start = state.history.end + (steps - 1) * state.history.step
-        base = {
-            "user_id": user_id,
-            "application_id": application_id,
-            "timestamp": start if state.history.length else aligned(timestamp, state.history.step),
-            "step": state.history.step,
-            "cost": self._cost(application_id),
-        }
+        asked = Asked(
+            user_id=user_id,
+            application_id=application_id,
+            timestamp=start if state.history.length else aligned(timestamp, state.history.step),
+            step=state.history.step,
+            cost=self._cost(application_id),
+        )
         node, label = self._node_of(user_id, application_id)
         if node not in structure.nodes:
             why = f"application {application_id} is not in the history"
-            return Prediction.of_prior(prior_of(state.history, structure, state.settings, label), why, **base)
+            return Prediction.of_prior(asked, prior_of(state.history, structure, state.settings, label), why)
         made = self.joint_forecast(max(steps, state.settings.horizon))
-        return answer(made, state, structure.nodes.index(node), steps, base)
+        return answer(made, state, structure.nodes.index(node), steps, asked)
 
     def _cost(self, application: str) -> RequestCost | None:
         state = self.state

@@ -15,6 +15,20 @@ from forecaster.series.prior import Prior
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a prediction is for: a user on an application in the step of length `step` that starts at `timestamp` (UTC).
+
+    `cost` is what a request costs; None where nothing was declared or learned.
+    """
+
+    user_id: str
+    application_id: str
+    timestamp: datetime
+    step: timedelta
+    cost: RequestCost | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """Demand of one user on one application in one step.
 
@@ -37,15 +51,26 @@ class Prediction:
     calibrated: bool
 
     @classmethod
-    def of_quantiles(cls, requests: Floats, model: str, reason: str, calibrated: bool, **base: Any) -> Prediction:
+    def of_quantiles(cls, asked: Asked, requests: Floats, model: str, reason: str, calibrated: bool) -> Prediction:
         """A prediction from a forecast's quantiles."""
-        return cls(requests=requests, model=model, reason=reason, calibrated=calibrated, **base)
+        return cls(
+            user_id=asked.user_id,
+            application_id=asked.application_id,
+            timestamp=asked.timestamp,
+            step=asked.step,
+            cost=asked.cost,
+            requests=requests,
+            model=model,
+            reason=reason,
+            calibrated=calibrated,
+        )
 
     @classmethod
-    def of_prior(cls, prior: Prior, why: str, **base: Any) -> Prediction:
+    def of_prior(cls, asked: Asked, prior: Prior, why: str) -> Prediction:
         """A prediction where nothing but a prior is known."""
-        reason = f"{why}; wide intervals from the prior of {prior.source}"
-        return cls(requests=prior.quantiles, model="prior", reason=reason, calibrated=False, **base)
+        named = f"the prior of {prior.source}" if prior.source.startswith("group") else f"the {prior.source} prior"
+        reason = f"{why}: {named} is used, with wide intervals"
+        return cls.of_quantiles(asked, prior.quantiles, "prior", reason, False)
 
     @property
     def vcpu(self) -> Floats | None:

@@ -30,7 +30,7 @@ from forecaster.series.tail import TailShape
 from forecaster.workload.costs import Workload
 
 #: Version of the files' meaning.
-FORMAT = 4
+FORMAT = 5
 STATE, HISTORY, FRESH = "state.json", "history.npz", "forecasts.npz"
 #: Kept only where the net was trained on the panel.
 NET = "net.npz"
@@ -61,6 +61,7 @@ class _Head:
     net_said: str
     net_until: datetime | None
     tail: TailShape
+    origin: Mapping[str, str]
 
 
 def to_files(state: PlbmState) -> dict[str, bytes]:
@@ -87,6 +88,7 @@ def to_files(state: PlbmState) -> dict[str, bytes]:
         net_said=state.net.said,
         net_until=state.net.until,
         tail=state.tail,
+        origin=state.origin,
     )
     cells: dict[str, NDArray[Any]] = {
         "offsets": history.offsets,
@@ -115,12 +117,12 @@ def from_files(files: Mapping[str, bytes]) -> PlbmState:
         raise ModelStoreError(f"the kept model's {STATE} is cut short or damaged; {REMEDY}.") from None
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
-        raise ModelStoreError(f"the kept model is of format {found}, this version reads {FORMAT}; {REMEDY}.")
+        raise ModelStoreError(f"the kept model has format {found}, but this version reads format {FORMAT}; {REMEDY}.")
     try:
         head: _Head = from_plain(_Head, document)
         cells, numbers = _arrays(files[HISTORY]), _arrays(files[FRESH])
         if (head.net_until is not None) != (NET in files):
-            raise ValueError(f"{NET} is missing or too much")
+            raise ValueError(f"{NET} is missing, or there should be none")
         net = parse(files[NET], source=NET) if NET in files else None
         return _state(head, cells, numbers, Net(net=net, said=head.net_said, until=head.net_until))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as problem:
@@ -144,7 +146,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
         quality=top.quality,
     )
     if len(history.offsets) != len(history.pairs) + 1 or len(history.position) != len(history.requests):
-        raise ValueError("its history does not fit together")
+        raise ValueError("the parts of its history differ in length")
     fresh = {
         one.name: NodeForecast(**_shared(one), quantiles=numbers[f"quantiles-{k}"], errors=numbers[f"errors-{k}"])
         for k, one in enumerate(head.fresh)
@@ -158,6 +160,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
         declared=head.declared,
         net=net,
         tail=head.tail,
+        origin=head.origin,
     )
 
 

@@ -55,9 +55,9 @@ class RunningScore:
         if self.seen < rules.seen:
             return ""
         if self.inside < rules.coverage:
-            return f"its 90 % interval held only {self.inside:.0%} of the last steps"
+            return f"its 90 % interval contained only {self.inside:.0%} of the latest values"
         if not 1 - rules.bias <= self.level <= rules.bias:
-            return f"demand drifted: it came in at the {self.level:.2f} quantile on average"
+            return f"demand drifted: on average it was at the {self.level:.2f} quantile of the forecast"
         return ""
 
 
@@ -90,8 +90,14 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class PlbmState:
-    """All of a trained PLBM. `fresh` holds forecasts from the history's last step, by series, where already made;
-    `net` is the global net where it was trained on the panel, `tail` the shape that far tails are shrunk to."""
+    """All of a trained PLBM.
+
+    Attributes:
+        fresh: forecasts from the history's last step, by series, where already made.
+        net: the global net where it was trained on the panel.
+        tail: the shape that far tails are shrunk to.
+        origin: what the caller says that it was trained for; no forecast depends on it.
+    """
 
     settings: PlbmSettings
     history: History
@@ -101,6 +107,16 @@ class PlbmState:
     declared: Mapping[str, RequestCost] = field(default_factory=dict)
     net: Net = field(default_factory=Net)
     tail: TailShape = DECLARED
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
+
+    rows: int
+    scored: int
+    refitted: Mapping[str, str]
 
 
 def due_of(state: PlbmState, names: Iterable[str]) -> dict[str, str]:

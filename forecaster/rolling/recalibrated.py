@@ -1,10 +1,13 @@
 """How often the tail of a distribution came true so far, and weights that expect as much of it.
 
-The rule: the demand's place in the distribution of its own row (the probability integral transform; Dawid 1984) tells,
-h rows late, which share of the past lay in the upper tenth and how far up. The tenth gets that share, and within it a
-survival probability S becomes S^(1/θ), as log S of a calibrated forecast is exponential and θ is the mean that was found.
-Both are drawn to what was forecast, for a short past knows little of its tail. Pooling many experts makes tails too heavy
-for calm demand; counts lose where the weights change with every event, so only what a promise expects is corrected.
+- The demand's place in the distribution of its own row (the probability integral transform; Dawid 1984) tells, h rows late,
+  which share of the past lay in the upper tenth, and how far up.
+- The tenth gets that share. Within it a survival probability S becomes S^(1/θ): log S of a calibrated forecast is exponential,
+  and θ is the mean that was found.
+- Both are shrunk to what was forecast, because a short past knows little of its tail.
+
+Pooling many experts makes tails too heavy for calm demand. Counts lose where the weights change with every event, so only
+the expected shortage is corrected.
 """
 
 from __future__ import annotations

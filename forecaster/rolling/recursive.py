@@ -1,9 +1,11 @@
 """Regressions that learn at every step: recursive least squares with forgetting, dressed with their own past errors.
 
-The rule: row t of every result reads targets of rows ≤ t - h only. Lags, seasonal lags, running means and the daily
-curve in a transformed scale (log: errors in proportion; linear: spikes of fixed height; square root between) predict the
-level; a second regression predicts the log of the error's size; the distribution of the standardised errors is empirical
-with a generalised Pareto tail (`forecaster.series.tail`).
+The rule: row t of every result reads targets of rows ≤ t - h only.
+
+- Lags, seasonal lags, running means and the daily curve predict the level in a transformed scale. Log suits errors in
+  proportion, linear suits spikes of fixed height, square root lies between.
+- A second regression predicts the log of the error's size.
+- The standardised errors have their empirical distribution, with a generalised Pareto tail (`forecaster.series.tail`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a forecast says about itself: which models, how its interval did lately, where its far tail is from."""
+"""The sentence that explains a forecast: which models made it, how its interval did lately, where its far tail is from."""
 
 from __future__ import annotations
 
@@ -42,18 +42,21 @@ def reason(
     """One sentence for people. `residuals`: past forecasts that the intervals rest on, at the horizon with the fewest."""
     known = int(stretch.observed.sum())
     if not weights:
-        return f"only {known} known steps: no model could be checked, wide default intervals"
-    season = "weekly and daily" if stretch.week else "daily" if stretch.day else "no"
+        return f"only {known} known steps: no model could be checked, so the wide default intervals are used"
+    season = "a weekly and a daily season" if stretch.week else "a daily season" if stretch.day else "no season"
     shares = ", ".join(f"{name} {weights[name]:.0%}" for name in _largest(weights))
-    said = "not enough checked steps" if coverage is None else f"90 % interval held {coverage:.0%} of the last steps"
-    return f"{known} known steps, {season} season; mix of {shares}; {said}; tail {tail_words(residuals, tail)}"
+    checked = "too few forecasts could be checked"
+    if coverage is not None:
+        checked = f"the 90 % interval contained {coverage:.0%} of the latest values"
+    return f"{known} known steps with {season}; models: {shares}; {checked}; far tail: {tail_words(residuals, tail)}"
 
 
 def tail_words(residuals: int, tail: TailShape) -> str:
-    """Up to which level the far tail is read off `residuals`, and what it is beyond: the rule of `conformal`."""
+    """Up to which level past errors give the far tail, and what gives it beyond; by the rule of `conformal`."""
     if residuals >= 999:
-        return "empirical to 0.999"
-    return f"empirical to {'0.95' if residuals < 99 else '0.99'}, generalised Pareto beyond, {tail.words(residuals)}"
+        return "from past errors up to the 0.999 quantile"
+    upto = "0.95" if residuals < 99 else "0.99"
+    return f"from past errors up to the {upto} quantile, a generalised Pareto distribution beyond ({tail.words(residuals)})"
 
 
 def _largest(weights: Mapping[str, float]) -> list[str]:

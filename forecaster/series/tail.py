@@ -1,10 +1,11 @@
 """The far tail: a generalised Pareto distribution beyond a high quantile, for levels that too few residuals support.
 
-An empirical quantile at level q is honest from n ≥ 1/(1 - q) - 1 residuals on (Vovk et al. 2005; Lei et al. 2018); for
-q = 0.999 that is 999. Below that the exceedances over the 0.95 quantile are given a generalised Pareto tail whose shape
-is shrunk towards that of all series of the panel (forecaster.hierarchy.pooled_tail), because a shape cannot be estimated from a few
-dozen points; without a panel, towards a declared one.
-Probability-weighted moments: Hosking and Wallis (1987).
+- An empirical quantile at level q is reliable from n ≥ 1/(1 - q) - 1 residuals on (Vovk et al. 2005; Lei et al. 2018); for
+  q = 0.999 that is 999.
+- With fewer, the exceedances over the 0.95 quantile get a generalised Pareto tail (probability-weighted moments; Hosking and
+  Wallis 1987).
+- Its shape is shrunk towards that of all series of the panel (`forecaster.hierarchy.pooled_tail`), because a few dozen points
+  can't estimate a shape; without a panel, towards a default.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class TailShape:
     def words(self, residuals: int) -> str:
         """Which shape a tail of `residuals` has: its own share and where the rest is from."""
         own = own_weight((1 - THRESHOLD) * residuals)
-        rest = f"pooled over {self.series} series" if self.series else "declared"
-        return f"its shape {own:.0%} own, {1 - own:.0%} {rest} ({self.shape:.2f})"
+        rest = f"pooled over {self.series} series" if self.series else "the default"
+        return f"shape: {own:.0%} from this series, {1 - own:.0%} {rest}, {self.shape:.2f}"
 
 
 DECLARED = TailShape()

@@ -1,12 +1,11 @@
 """The tuning agent: a contextual bandit that learned offline on backtests and goes on learning from each reward.
 
-Why a bandit and not a longer horizon: the pipeline's forecasts are recomputed from the history under whatever settings
-are in force, so a choice changes nothing about the states that come later (the value of an action is its next reward,
-fitted Q iteration stops after its first sweep). For each action a linear model of its advantage over the default is
-fitted by ridge regression on a backtest of *all* actions, with its posterior; where nothing is known the advantage is
-zero, which is the default. Online, each series keeps its own deviation from that model, shrunk by how little was seen
-(a random effect), and chooses by Thompson sampling among the actions whose expected loss stays within SAFE_LOSS of the
-default.
+- A bandit, not a longer horizon: forecasts are recomputed from the history under whatever settings are in force, so a choice
+  does not change later states. The value of an action is its next reward.
+- Offline, a linear model of each action's advantage over the default is fitted by ridge regression on a backtest of *all*
+  actions, with its posterior. Where nothing is known the advantage is zero, which is the default.
+- Online, each series keeps its own deviation from that model, shrunk by how little was seen (a random effect). It chooses by
+  Thompson sampling among the actions whose expected loss stays within SAFE_LOSS of the default.
 """
 
 from __future__ import annotations

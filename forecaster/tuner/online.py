@@ -1,10 +1,12 @@
 """Refining the tuning agent in operation: what a choice has earned since it was made, and the next choice.
 
-The rule: at every refit the pipeline's past forecasts are made again under the default and under the settings in force;
-on the rows that came since the last refit both earn a reward (the same rows, hence the same luck), the series' memory
-takes them in, and the agent chooses anew, exploring within its safe bound. Only a class that the policy gives to the
-agent does any of this: a class with a rule or the default costs nothing and learns nothing. Everything is kept with the
-series and drawn from seeds, so a saved forecaster goes on as if it had never stopped.
+- At every refit the past forecasts are made again under the default and under the settings in force. On the rows since the
+  last refit both earn a reward: the same rows, hence the same luck. The series' memory takes them in.
+- The agent then chooses again, exploring within its safe bound.
+- Only a class that the policy gives to the agent does this. A class with a rule or the default costs nothing and learns
+  nothing.
+
+Everything is kept with the series and drawn from seeds, so a saved forecaster goes on as if it had never stopped.
 """
 
 from __future__ import annotations

@@ -1,9 +1,14 @@
 """What a request costs in vCPU-seconds, memory and network, learned from events that were measured.
 
-The rule: the most specific knowledge wins and is named: the application's own measured events ("measured"), its
-programs with their parameters ("program"), the application ("application"), everything ("pool"). Parameters that
-are JSON objects give a program's cost a slope where that predicts better than its mean (non-negative least squares,
-checked on events left out); others are ignored and counted.
+The most specific knowledge is used, and its source is named:
+
+- "measured": the application's own measured events;
+- "program": its programs with their parameters;
+- "application": the application as a whole;
+- "pool": everything.
+
+Parameters that are JSON objects give a program's cost a slope where that predicts better than its mean (non-negative least
+squares, checked on events left out). Others are ignored and counted.
 """
 
 from __future__ import annotations
@@ -74,7 +79,7 @@ class Workload:
 
     def findings(self) -> tuple[Finding, ...]:
         """What the data-quality summary says about the events that were learned from."""
-        treatment = "parameters that are no JSON object, ignored; the cost of such a request is its program's mean."
+        treatment = "parameters that are not JSON objects, ignored; such a request costs its program's mean."
         return (Finding(kind="parameters", count=self.unreadable, where="measured events", treatment=treatment),)
 
     def cost(self, application: str, program: str = "", parameters: str | None = None) -> RequestCost | None:

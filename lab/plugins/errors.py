@@ -1,8 +1,8 @@
 """What a plugin can fail with.
 
-PluginError                 the operation failed; the message is what the user reads
-├── PartialFailureError       the resource exists, but its creation or update didn't finish: the engine keeps its
-state └── UnreachableError          the service behind the plugin does not answer
+PluginError                   the operation failed; the message is what the user reads
+├── PartialFailureError       the resource exists, but its creation or update did not finish; the engine keeps its state
+└── UnreachableError          the service behind the plugin does not answer
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ from typing import Any
 
 
 class PluginError(Exception):
-    """The operation failed. ``code`` is the service's own error code where it has one, ``retryable`` if a repeat
-    may pass."""
+    """The operation failed. ``code`` is the service's own error code where it has one."""
 
-    def __init__(self, message: str, *, code: str = "", retryable: bool = False) -> None:
+    def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.retryable = retryable
 
 
 class UnreachableError(PluginError):
     """The cloud endpoint or the hypervisor does not answer."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, code="Unreachable", retryable=True)
+        super().__init__(message, code="Unreachable")
 
 
 class PartialFailureError(PluginError):

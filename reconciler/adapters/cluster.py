@@ -1,7 +1,7 @@
 """A Dask cluster as a runner of the forecaster's tasks.
 
-The rule: tasks are pure, so a task whose worker dies is run again elsewhere by the scheduler; only a scheduler that
-does not answer is an error.
+The rule: a task that raises is not run again. A task whose worker dies is: the scheduler gives it to other workers, up
+to its `allowed-failures`, which is safe because tasks are pure. A scheduler that does not answer is an error.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from reconciler.errors import Unavailable, UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
-#: Workers that a task may outlive before it is blamed for their deaths.
-RETRIES = 5
 
 
 @contextmanager
@@ -30,25 +28,27 @@ def dask_runner(address: str, *, timeout: float = 5.0) -> Iterator[Runner]:
     try:
         from distributed import Client, KilledWorker
     except ImportError:
-        raise UserError("--cluster needs Dask; install it with `pip install 'tiercast[cluster]'`.") from None
+        raise UserError("--cluster needs Dask.", remedy="Install it with `pip install 'tiercast[cluster]'`.") from None
     try:
         client = Client(address, timeout=timeout, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as problem:
-        raise Unavailable(f"the Dask scheduler at {address} does not answer ({problem}); check --cluster.") from None
+        raise Unavailable(
+            f"the Dask scheduler at {address} does not answer ({problem}).", remedy="Check --cluster and the scheduler."
+        ) from None
 
     def run(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        futures = [client.submit(function, item, pure=False, retries=RETRIES) for item in items]
+        futures = [client.submit(function, item, pure=False) for item in items]
         try:
             return list(client.gather(futures))
         except KilledWorker as problem:
             raise UserError(
-                f"a task lost every worker that tried it ({problem}); give the workers more memory."
+                f"a task lost every worker that tried it ({problem}).", remedy="Give the workers more memory."
             ) from None
 
     try:
         if not client.scheduler_info()["workers"]:
             raise Unavailable(
-                f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`."
+                f"the Dask scheduler at {address} has no workers.", remedy=f"Start some with `dask worker {address}`."
             )
         yield run
     finally:

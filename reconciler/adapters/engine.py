@@ -17,16 +17,12 @@ import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 from reconciler.adapters.known_secrets import known_secrets
-from reconciler.errors import TiercastError, Unavailable, UserError
+from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
 from reconciler.observe.preview import QUIET, PolicyViolation, Preview, PreviewStep, StateResource
 from reconciler.observe.redaction import printable, redacted
 
 #: Called with each step that is done.
 Progress = Callable[[PreviewStep], None]
-
-
-class EngineError(TiercastError):
-    """The engine stopped with an error of the program, a provider or the state; the message holds its diagnostics."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +61,7 @@ class Engine:
         """Apply, with the policy pack; call only after `preview` was accepted. Returns what was done.
 
         Raises:
-            EngineError, Unavailable: as `preview`; what was already done stays done, the next run finishes it.
+            EngineError, Unavailable: as `preview`; what was already done stays done, and a later run starts from it.
         """
         up = partial(self._select().up, show_secrets=False)
         return self._judged(up, refresh=refresh, exclude=exclude, progress=progress)
@@ -124,7 +120,8 @@ class Engine:
             return automation.select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
         except automation.StackNotFoundError:
             raise UserError(
-                f"There is no stack '{self.stack}' in this backend: `pulumi stack init {self.stack}`."
+                f"There is no stack '{self.stack}' in this backend.",
+                remedy=f"Create it with `pulumi stack init {self.stack}`.",
             ) from None
         except automation.CommandError as error:
             raise self._translated(error, []) from None
@@ -136,12 +133,15 @@ class Engine:
         try:
             return automation.LocalWorkspaceOptions(env_vars=environment)
         except automation.InvalidVersionError as error:
-            raise UserError(f"The pulumi CLI is not usable: {error}. See `tiercast doctor`.") from None
+            raise UserError(f"The pulumi CLI is not usable: {error}.", remedy="See `tiercast doctor`.") from None
 
     def _translated(self, error: automation.CommandError, events: Sequence[EngineEvent]) -> TiercastError:
         """A short error without the CLI's whole output, which may hold secrets."""
         if isinstance(error, automation.ConcurrentUpdateError):
-            return Unavailable("Another update holds this stack's lock; it is tried again, or see `pulumi cancel`.")
+            return Unavailable(
+                "Another update holds this stack's lock.",
+                remedy="Wait until that update ends. If it was killed, release the lock with `pulumi cancel`.",
+            )
         said = [
             e.diagnostic_event.message.strip()
             for e in events

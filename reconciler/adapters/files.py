@@ -7,13 +7,40 @@ import errno
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from reconciler.errors import InputError
+from reconciler.errors import InputError, Unavailable
+
+#: Error numbers of a disk or mount that does not answer. A file or path that is wrong has others.
+SILENT = frozenset(
+    {
+        errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO, errno.ENOLINK,
+        errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNREFUSED,
+        errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN,
+    }
+)  # fmt: skip
+STORAGE = "Check that the disk or mount answers, then run the command again."
+
+
+@contextlib.contextmanager
+def os_errors_as_unavailable() -> Iterator[None]:
+    """Raise `Unavailable` for an OSError that no adapter named, such as that of `Path.exists` on a lost mount."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"{error.filename or 'the system'}: {error.strerror or error}.", remedy=STORAGE) from error
+
+
+def unusable(path: Path, error: OSError, problem: str, remedy: str) -> InputError | Unavailable:
+    """The error for a file that cannot be read or written: `Unavailable` where its disk or mount does not answer."""
+    if error.errno in SILENT:
+        return Unavailable(f"{path}: {problem}", remedy=STORAGE)
+    return InputError(str(path), problem, remedy)
 
 
 def read_text(path: Path, what: str) -> str:
@@ -21,15 +48,19 @@ def read_text(path: Path, what: str) -> str:
 
     Raises:
         InputError: it is not there, not readable, or not UTF-8; `what` names its role in the message.
+        Unavailable: its disk or mount does not answer.
     """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(str(path), f"no such file; expected {what}.", "Check the path.") from None
     except UnicodeDecodeError as error:
-        raise InputError(str(path), f"not UTF-8 text (byte {error.start}); expected {what}.") from None
+        raise InputError(
+            str(path), f"not UTF-8 text (byte {error.start}); expected {what}.", "Save it as UTF-8."
+        ) from None
     except OSError as error:
-        raise InputError(str(path), f"cannot be read: {error.strerror}; expected {what}.") from None
+        problem = f"cannot be read: {error.strerror}; expected {what}."
+        raise unusable(path, error, problem, "Correct the path or its permissions.") from None
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -51,7 +82,9 @@ def read_json(path: Path, what: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}", f"not valid JSON: {error.msg}; expected {what}.") from None
+        raise InputError(
+            f"{path}, line {error.lineno}", f"not valid JSON: {error.msg}; expected {what}.", "Fix that line."
+        ) from None
 
 
 def write_text(path: Path, text: str, *, through_link: bool = False) -> bool:
@@ -75,6 +108,7 @@ def write_bytes(path: Path, data: bytes, *, mode: int | None = None, through_lin
 
     Raises:
         InputError: the folder is missing or not writable, the disk is full, or `path` is a link that is refused.
+        Unavailable: the disk or mount does not answer.
     """
     if through_link:
         path = Path(os.path.realpath(path))
@@ -99,11 +133,8 @@ def write_bytes(path: Path, data: bytes, *, mode: int | None = None, through_lin
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise InputError(
-            str(path),
-            f"cannot be written: {error.strerror}; the old file is intact.",
-            "Free the disk or fix the permissions.",
-        ) from None
+        problem = f"cannot be written: {error.strerror}; the old file is intact."
+        raise unusable(path, error, problem, "Free the disk or fix the permissions.") from None
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -139,7 +170,7 @@ def sync_folder(path: Path) -> None:
     """Flush a folder's entries to disk, so that a new name in it survives a power failure.
 
     Raises:
-        InputError: the disk failed. A file system that cannot flush folders is no error.
+        InputError, Unavailable: the disk failed. A file system that cannot flush folders is no error.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -149,8 +180,7 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise InputError(
-                str(path), f"its new entries cannot be flushed to disk: {error.strerror}.", "Check the disk."
-            ) from None
+            problem = f"its new entries cannot be flushed to disk: {error.strerror}."
+            raise unusable(path, error, problem, "Check the disk.") from None
     finally:
         os.close(handle)

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.adapters.files import make_folder, refuse_link, sync_folder, write_bytes
-from reconciler.errors import InputError
+from reconciler.adapters.files import make_folder, refuse_link, sync_folder, unusable, write_bytes
 from reconciler.record.entries import Entry, Repaired, parse
 
 #: Bytes that `ledger.jsonl` may reach before it is rotated, and rotated files that are kept.
@@ -44,6 +43,7 @@ def append(path: Path, entry: Entry) -> None:
 
     Raises:
         InputError: the file cannot be written or is a symbolic link; no part of the entry is left in it.
+        Unavailable: its disk or mount does not answer.
     """
     line = _line(entry)
     refuse_link(path)
@@ -57,9 +57,8 @@ def append(path: Path, entry: Entry) -> None:
                 _rotate(path)
             _write(path, line)
     except OSError as error:
-        raise InputError(
-            str(path), f"the ledger cannot be written: {error.strerror}.", "Free the disk or move it."
-        ) from None
+        problem = f"the ledger cannot be written: {error.strerror}."
+        raise unusable(path, error, problem, "Free the disk or correct the permissions.") from None
 
 
 def read(path: Path, *, since: datetime | None = None) -> Ledger:

@@ -19,8 +19,7 @@ from pathlib import Path
 from forecaster.errors import ModelStoreError
 from forecaster.plbm.serialise import FORMAT, REMEDY, from_files, to_files
 from forecaster.plbm.state import PlbmState
-from reconciler.adapters.files import make_folder, sync_folder, write_text
-from reconciler.errors import InputError
+from reconciler.adapters.files import make_folder, sync_folder, unusable, write_text
 
 POINTER, MANIFEST = "current", "manifest.json"
 #: Versions kept besides the current one.
@@ -47,9 +46,8 @@ def save_state(folder: Path, state: PlbmState) -> str:
         sync_folder(target)
         sync_folder(folder)
     except OSError as problem:
-        raise InputError(
-            str(folder), f"the model can't be kept: {problem.strerror}; the old one is intact.", "Free the disk."
-        ) from None
+        said = f"the model can't be kept: {problem.strerror}; the old one is intact."
+        raise unusable(folder, problem, said, "Free the disk or correct the permissions.") from None
     write_text(folder / POINTER, name + "\n")
     _remove_others(folder, name)
     return name

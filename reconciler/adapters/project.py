@@ -6,14 +6,18 @@ time; only the ledger is history, and without the memory the tests of the foreca
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
 from reconciler.adapters.files import read_yaml
+from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
 from reconciler.adapters.prices.source import priced
@@ -72,6 +76,11 @@ class Project:
         return self.work / "ledger.jsonl"
 
     @property
+    def runs(self) -> Path:
+        """Folder of the inputs of past decisions."""
+        return self.work / "runs"
+
+    @property
     def memory_file(self) -> Path:
         """The last run's forecasts and how earlier ones did: what demotion is decided from."""
         return self.work / "memory.json"
@@ -96,6 +105,23 @@ class Project:
         """The fleet with what its account has committed to, where it leaves that to AWS."""
         ask = account(fleet, project=self.name, stack=self._stack_name)
         return with_held(fleet, catalogue, ask=ask, kept=self.work / "commitments.json", now=now)
+
+    def backend(self) -> str:
+        """URL of the backend that holds this stack's state: as Pulumi finds it, "" where nobody is logged in."""
+        named = os.environ.get("PULUMI_BACKEND_URL", "")
+        settings = read_yaml(self.root / "Pulumi.yaml", "a Pulumi project file")
+        declared = settings.get("backend") if isinstance(settings, dict) else None
+        url = named or str(declared.get("url", "") if isinstance(declared, dict) else "")
+        if url:
+            return url
+        home = Path(os.environ.get("PULUMI_HOME", "") or Path.home() / ".pulumi")
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            return str(json.loads((home / "credentials.json").read_text(encoding="utf-8")).get("current", ""))
+        return ""
+
+    def locked(self, command: str, *, now: datetime) -> AbstractContextManager[str]:
+        """The stack's lock for a command (see `reconciler.adapters.lock`)."""
+        return stack_lock(self.backend(), self.work, project=self.name, stack=self.stack, command=command, now=now)
 
     def _pack(self) -> Path:
         """Folder of the policy pack; errors as `engine`."""

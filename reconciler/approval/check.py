@@ -10,6 +10,8 @@ from reconciler.errors import StaleApproval
 from reconciler.observe.preview import Preview, StateResource
 from reconciler.plan.file import PlanFile
 
+AGAIN = "Preview and approve again."
+
 
 def bind(
     plan: PlanFile,
@@ -43,18 +45,19 @@ def check(
     Raises:
         StaleApproval: not previewed, expired, different, or unsafe; the message says which and what to do.
     """
-    again = "Preview and approve again."
     if plan.binding is None:
-        raise StaleApproval(f"Plan {plan.id} was never previewed, so it can't be approved: run `tiercast preview`.")
+        raise StaleApproval(
+            f"Plan {plan.id} was never previewed, so it can't be approved.", remedy="Run `tiercast preview`."
+        )
     if now > plan.valid_until:
         raise StaleApproval(
-            f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}. {again}"
+            f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}.", remedy=AGAIN
         )
     present = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state, at=now)
     if found := differences(plan.binding, present):
-        raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}. {again}")
+        raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}.", remedy=AGAIN)
     if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest)):
-        raise StaleApproval(f"Plan {plan.id} is unsafe by the newest forecast: {'; '.join(short)}. {again}")
+        raise StaleApproval(f"Plan {plan.id} is unsafe by the newest forecast: {'; '.join(short)}.", remedy=AGAIN)
 
 
 def _short(plan: PlanFile, newest: PlanFile) -> list[str]:

@@ -7,11 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from reconciler.backtest.measures import SUMMARY_VERSION, Measures
-from reconciler.errors import InputError, TiercastError
-
-
-class GateFailed(TiercastError):
-    """Regret or a class's obtained share got worse."""
+from reconciler.errors import InputError
 
 
 class Tolerance(BaseModel):

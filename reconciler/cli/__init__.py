@@ -1,7 +1,6 @@
 """The command line: thin. A command is one file with a click command and one line in `COMMANDS`.
 
-Only this package maps errors to exit codes: 0 nothing to do, 1 error, 2 changes, 3 refused by policy, 64 wrong usage,
-130 interrupted.
+Only this package maps errors to exit codes; docs/errors.md lists them.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ import sys
 
 import click
 
-from forecaster.errors import ForecastError
+from reconciler.cli import failures
 from reconciler.errors import TiercastError
-from reconciler.observe.redaction import printable
 
 #: name → (module:attribute, summary); the module is imported only when the command is called, so that help stays quick.
 COMMANDS = {
@@ -32,6 +30,7 @@ COMMANDS = {
     "explain": ("reconciler.cli.explain:command", "Say why the sizes are what they are, or were in a past plan."),
     "history": ("reconciler.cli.history:command", "List what was decided and done, and why a resource changed."),
     "status": ("reconciler.cli.status:command", "Show what runs against what was wanted."),
+    "replay": ("reconciler.cli.replay:command", "Decide a past plan again from its kept inputs and compare."),
     "backtest": ("reconciler.cli.backtest:command", "Replay history: cost and violations against baselines."),
     "policy": ("reconciler.cli.policy:policy", "Run the policy pack against a stack file without a cloud."),
     "lab": ("reconciler.cli.lab:lab", "The embedded lab: engine, cloud and hypervisors on this machine."),
@@ -65,22 +64,18 @@ def root() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with the documented code; a user's mistake is one sentence, never a traceback."""
+    """Run the command line and exit with the documented code.
+
+    A user's mistake is one sentence on standard error, never a traceback; with `--json` it is also one JSON document on
+    standard output.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = root.main(args=arguments, prog_name="tiercast", standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(64)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(130)
-    except TiercastError as error:
-        click.echo(printable(f"error: {error}"), err=True)
-        sys.exit(error.exit_code)
-    except ForecastError as error:
-        click.echo(printable(f"error: {error}"), err=True)
-        sys.exit(1)
+        code = root.main(args=given, prog_name="tiercast", standalone_mode=False)
+    except (TiercastError, click.ClickException, click.Abort, KeyboardInterrupt) as error:
+        sys.exit(failures.report(error, as_json=failures.wants_json(root, given)))
+    except Exception as defect:
+        if failures.wants_json(root, given):
+            click.echo(failures.document(failures.as_error(defect)))
+        raise
     sys.exit(code if isinstance(code, int) else 0)

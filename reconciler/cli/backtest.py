@@ -18,11 +18,11 @@ from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.prices.source import declared
 from reconciler.adapters.sources.known import named
 from reconciler.backtest.fleet import FACTORS, FleetBacktest, Walked, lines, not_asked, summary, walker, with_history
-from reconciler.backtest.gate import GateFailed, Tolerance, parse_stored, worse
+from reconciler.backtest.gate import Tolerance, parse_stored, worse
 from reconciler.backtest.measures import SUMMARY_VERSION
 from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.cli import options
-from reconciler.errors import InputError, UsageError
+from reconciler.errors import GateFailed, InputError, UsageError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.onepool.frames import PoolBacktest, pool_forecasts, walk_pool
 from reconciler.report.frontier import Point, frontier_html

@@ -15,8 +15,7 @@ from forecaster.hierarchy.modelled import names_of
 from forecaster.plbm import PLBM
 from reconciler.adapters.model_store import load_state
 from reconciler.cli import options
-from reconciler.demand.forecaster_settings import nodes_of
-from reconciler.demand.grouping import REST
+from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
 from reconciler.report.forecast import iso
 from reconciler.report.text import shown
@@ -27,9 +26,9 @@ from reconciler.report.text import shown
 @click.argument("name", required=False)
 @options.as_json
 def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bool) -> int:
-    """Say for every series, or for NAME (an application, a user, a class or a series), which models are mixed and why,
-    what the calendar does, how its intervals did lately, what a request costs and where that was learned, and what the
-    data lacked."""
+    """Explain every forecast series, or NAME (an application, a user, a class or a series): its models and why they were
+    chosen, the effect of the calendar, the coverage of its intervals, what a request costs and where that was learned, and
+    what was found in the data."""
     project = options.open_project(stack, fleet)
     state = load_state(project.models)
     plbm = PLBM.resumed(state, node_of=nodes_of(project.read_fleet(), state.history.pairs))
@@ -51,8 +50,8 @@ def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bo
 def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
     """What is modelled under a name → the nodes it stands for; without a name, of everything.
 
-    A name may be any that a forecast shows: of a series, a node, an application, a user, a class or "total"; and "rest
-    of CLASS", which is what a plan calls the applications of a class that are too small to be forecast alone.
+    A name may be any that a forecast shows: of a series ("rest of CLASS" too), a node, an application, a user, a class or
+    "total".
     """
     structure, pairs = plbm.structure, plbm.state.history.pairs
     nodes = structure.nodes
@@ -62,8 +61,6 @@ def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
     holds = dict(zip(names_of(plbm.state.history, structure), (*series, *big, *wholes), strict=True))
     if name is None or name == "total":
         return holds
-    if name.startswith(REST) and f"others of {name.removeprefix(REST)}" in holds:
-        name = f"others of {name.removeprefix(REST)}"
     if name in holds:
         return {known: inside for known, inside in holds.items() if name == known or name in inside}
     named = {nodes[int(code)] for pair, code in zip(pairs, structure.codes, strict=True) if name in pair}
@@ -123,17 +120,20 @@ def _table(row: dict[str, Any]) -> Table:
     table = Table(title=shown(row["series"] + holds), title_justify="left", show_header=False)
     mix = ", ".join(f"{name} {weight:.0%}" for name, weight in row["weights"].items() if weight >= 0.01)
     table.add_row("model", row["model"])
-    table.add_row("why", shown(row["reason"]))
+    table.add_row("reason", shown(row["reason"]))
     table.add_row("mix", mix or "none")
     chosen = ", ".join(f"{name} ({part})" for part, name in row["settings"].items()) or "default"
     table.add_row("settings", f"{chosen}, fitted on the history up to {row['fitted_until']}")
     if row["score"]:
         score = row["score"]
         table.add_row(
-            "since then", f"90 % interval held {score['inside_90']:.0%}, mean level {score['mean_level']:.2f}"
+            "since the fit",
+            f"the 90 % interval contained {score['inside_90']:.0%} of the values; demand was at the "
+            f"{score['mean_level']:.2f} quantile on average",
         )
     for name, effect in row["effects"].items():
-        table.add_row(shown(f"effect of {name}"), f"× {effect['factor']} from {effect['occasions']} occasions")
+        learned = f"× {effect['factor']}, learned from {effect['occasions']} occurrences"
+        table.add_row(shown(f"effect of {name}"), learned)
     for name, cost in row["costs"].items():
         said = f"{cost['vcpu_seconds']:.4g} vCPU-s, {cost['memory_mib']:.4g} MiB, from {cost['from']}"
         table.add_row(shown(f"cost of {name}"), said)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -87,6 +88,15 @@ def bundled(kind: type[T]) -> Callable[[Callable[[T], R]], Callable[..., R]]:
 def open_project(stack: str | None, fleet: Path | None) -> Project:
     """The project around the working directory."""
     return find_project(Path.cwd(), stack=stack, fleet=fleet)
+
+
+@contextmanager
+def locked(project: Project, command: str) -> Iterator[None]:
+    """Hold the stack's lock; says where it was left by a run that died."""
+    with project.locked(command, now=now()) as recovered:
+        if recovered:
+            say(f"note: {recovered}", err=True)
+        yield
 
 
 def say(text: str, *, err: bool = False) -> None:

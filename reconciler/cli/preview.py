@@ -35,7 +35,7 @@ def command(
     path = plan_path or project.plan_file
     plan = read_plan(path)
     progress = Console(stderr=True)
-    with progress.status("asking the engine …"):
+    with options.locked(project, "preview"), progress.status("asking the engine …"):
         summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now())
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2, sort_keys=True, ensure_ascii=False))

@@ -14,7 +14,7 @@ from rich.console import Console
 from reconciler.adapters.files import read_yaml
 from reconciler.adapters.project import Project
 from reconciler.approval.envelope import Envelope, parse_envelope
-from reconciler.cli import options
+from reconciler.cli import failures, options
 from reconciler.errors import TiercastError, UsageError
 from reconciler.fleet.types import read_duration
 from reconciler.loop import Mode, RunResult, reconcile_once
@@ -50,7 +50,8 @@ def command(it: ReconcileOptions) -> int:
     """Plan from what is observed, preview with the policies, and apply as far as the mode allows.
 
     Exit code of the last run: 0 nothing to do or applied, 2 changes that wait for a person, 3 refused by policy, 1 error.
-    A run that fails because something did not answer is repeated with the next one.
+    With --every and --runs, a run that fails because a system did not answer does not end the command: the next run
+    tries again. Any other error ends it, and so does an error of the last run.
     """
     project = options.open_project(it.stack, it.fleet)
     bounds = it.bounds
@@ -64,11 +65,14 @@ def command(it: ReconcileOptions) -> int:
         if number:
             time.sleep(pause.total_seconds())
         try:
-            code = _run(project, it, envelope)
+            with options.locked(project, "reconcile"):
+                code = _run(project, it, envelope)
         except TiercastError as error:
             if not error.retryable or number == it.runs - 1:
                 raise
-            options.say(f"run {number + 1}: {error}; tried again", err=True)
+            options.say(f"run {number + 1} of {it.runs} failed: {error} The next run starts in {pause}.", err=True)
+            if it.as_json:
+                click.echo(failures.document(error))
     return code
 
 

@@ -22,7 +22,8 @@ from forecaster.series.forecast import SeriesInput
 from forecaster.series.knots import Pipeline
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
-from reconciler.demand.forecaster_settings import nodes_of, settings_of
+from reconciler.demand.forecaster_settings import settings_of
+from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
 from reconciler.report.text import shown
 
@@ -58,7 +59,9 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         first = history.length - round(timedelta(days=days) / history.step)
         if first < 2:
             raise InputError(
-                "history", f"it has {history.length} steps, fewer than {days} days and some to learn from."
+                "history",
+                f"it has {history.length} steps, too few to score {days} days and learn from the steps before them.",
+                "Give a smaller --days or a longer history.",
             )
         settings = settings_of(said)
         structure = structure_of(history, nodes_of(said, history.pairs), settings)

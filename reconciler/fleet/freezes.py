@@ -49,11 +49,13 @@ class Weekly:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):
             raise UserError(
-                f"the freeze '{self.why}' names the time zone '{self.timezone}', which is not known; use an IANA name "
-                "such as Europe/Berlin or UTC."
+                f"the freeze '{self.why}' names the time zone '{self.timezone}', which is not known.",
+                remedy="Use an IANA name such as Europe/Berlin or UTC.",
             ) from None
         if not (0 <= self.start_day <= 6 and 0 <= self.end_day <= 6):
-            raise UserError(f"the freeze '{self.why}' has a day outside 0 (Monday) to 6 (Sunday).")
+            raise UserError(
+                f"the freeze '{self.why}' has a day outside 0 (Monday) to 6 (Sunday).", remedy="Correct its `weekly`."
+            )
 
     def covers(self, now: datetime) -> bool:
         """Whether `now` (aware) lies within by the zone's wall clock."""

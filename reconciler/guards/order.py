@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from reconciler.errors import UserError
+from reconciler.errors import ContradictoryGuards
 from reconciler.fleet.freezes import FreezeWindow
 from reconciler.guards import reasons as because
 from reconciler.guards.reasons import Reason
@@ -63,19 +63,18 @@ class GuardRules:
         for tier, (low, high) in self.bounds.items():
             if low > high:
                 raise ContradictoryGuards(
-                    f"tier {tier.value}: the minimum of {low} is above the maximum of {high}; lower the one or raise "
-                    "the other."
+                    f"tier {tier.value}: the minimum of {low} is above the maximum of {high}.",
+                    remedy="Lower the one or raise the other.",
                 )
         if self.step_limit is not None and self.step_limit < 1:
             raise ContradictoryGuards(
-                f"a step limit of {self.step_limit} lets nothing ever change; use a freeze, or a limit of at least 1."
+                f"a step limit of {self.step_limit} lets nothing ever change.",
+                remedy="Use a freeze, or a limit of at least 1.",
             )
         if self.churn_share is not None and not 0 <= self.churn_share <= 1:
-            raise ContradictoryGuards(f"churn share is {self.churn_share}; expected a share from 0 to 1.")
-
-
-class ContradictoryGuards(UserError):
-    """Guards that cannot hold together."""
+            raise ContradictoryGuards(
+                f"the churn share is {self.churn_share}; expected a share from 0 to 1.", remedy="Correct it."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

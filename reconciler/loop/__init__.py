@@ -15,17 +15,20 @@ from enum import StrEnum
 from typing import Literal
 
 from reconciler.adapters import ledger
-from reconciler.adapters.files import read_text, write_json, write_text
+from reconciler.adapters.files import os_errors_as_unavailable, read_text, write_json, write_text
+from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
-from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.adapters.runs import write_run
+from reconciler.apply import apply_plan, preview_plan
 from reconciler.approval.envelope import Envelope, outside
-from reconciler.errors import InputError
+from reconciler.errors import EngineError, InputError, Unavailable
 from reconciler.loop.gather import take_snapshot
 from reconciler.plan import noted
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
+from reconciler.plan.kept_inputs import inputs_of
 from reconciler.plan.render import read_config, render
 from reconciler.report.summary import Summary
 
@@ -49,6 +52,7 @@ class RunResult:
     held: tuple[str, ...] = ()
 
 
+@os_errors_as_unavailable()
 def make_plan(
     project: Project, *, as_of: datetime | None, now: datetime, seed: int = 0, force_replay: bool = False
 ) -> PlanFile:
@@ -63,7 +67,8 @@ def make_plan(
 
     Raises:
         InputError, HistoryError: the fleet file, the history or the stack file are not usable.
-        Unavailable: a hypervisor does not answer and the fleet says to stop then.
+        SourceSilent: the history cannot be reached, and no earlier forecast may take its place.
+        Unavailable: a hypervisor does not answer and the fleet says to stop then, or a disk or mount does not answer.
     """
     decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
     write_plan(project, decision.plan, force_replay=force_replay)
@@ -73,8 +78,9 @@ def make_plan(
 
 
 def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
-    """Put a decision into the ledger, with its grounds."""
-    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=None))
+    """Keep a decision's inputs, and put it into the ledger with its grounds."""
+    inputs = write_run(project.runs, inputs_of(decision, seed=seed), now=decision.snapshot.now)
+    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=inputs))
 
 
 def remember(project: Project, decision: Decision) -> None:
@@ -85,6 +91,7 @@ def remember(project: Project, decision: Decision) -> None:
         write_memory(project.memory_file, with_carried(memory, decision.problem, planned))
 
 
+@os_errors_as_unavailable()
 def reconcile_once(
     project: Project,
     *,
@@ -105,7 +112,8 @@ def reconcile_once(
         progress: called with one line per resource that changes.
 
     Raises:
-        As `make_plan`, `preview_plan` and `apply_plan`.
+        As `make_plan`, `preview_plan` and `apply_plan`; where the engine failed and a hypervisor no longer answers,
+        Unavailable.
     """
     decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
     plan = decision.plan
@@ -115,6 +123,26 @@ def reconcile_once(
         return RunResult(plan=plan)
     write_plan(project, plan)
     note_decision(project, decision, event="plan", seed=seed)
+    try:
+        return _carry_out(project, decision, mode=mode, envelope=envelope, now=now, progress=progress)
+    except EngineError as error:
+        skipped = decision.snapshot.unreachable.keys()
+        if lost := unreachable(decision.snapshot.fleet.tiers.own_hosts).keys() - skipped:
+            raise Unavailable(f"{error} Hypervisors no longer answer: {', '.join(sorted(lost))}.") from error
+        raise
+
+
+def _carry_out(
+    project: Project,
+    decision: Decision,
+    *,
+    mode: Mode,
+    envelope: Envelope | None,
+    now: datetime,
+    progress: Callable[[str], None],
+) -> RunResult:
+    """Preview a written plan and apply it as far as the mode allows."""
+    plan = decision.plan
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
         return RunResult(plan=plan, summary=summary)
@@ -123,7 +151,8 @@ def reconcile_once(
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return RunResult(plan=plan, summary=summary, held=tuple(held))
-    apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
+    # What was previewed is what is applied: the bound plan is not read again.
+    apply_plan(project, summary.plan, now=now, progress=progress)
     return RunResult(plan=plan, summary=summary, applied=True)
 
 

@@ -76,7 +76,7 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
         usd_per_hour=(plan.usd_per_hour_before, plan.usd_per_hour_after),
         slots_added=tuple(sorted(after - before)),
         slots_removed=tuple(sorted(before - after)),
-        notes=plan.reasons,
+        notes=plan.notes,
         inputs=inputs,
     )
 

@@ -165,7 +165,7 @@ def _verify(before: str, after: str, own: frozenset[str], location: str) -> None
     except InputError as error:
         raise InputError(
             location,
-            f"another key refers (by a YAML alias) to an anchor inside one of our keys ({error.problem})",
+            f"another key refers (by a YAML alias) to an anchor inside one of our keys ({error.problem}).",
             "Move the anchor out of the `tiercast:` keys.",
         ) from None
     old = _load(before, location) or {}

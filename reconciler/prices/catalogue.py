@@ -18,7 +18,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.alias_generators import to_snake
 
-from reconciler.errors import InputError, UserError
+from reconciler.errors import InputError, PriceMissing, UnknownType
 from stacks.contract_base import ContractModel, Positive
 
 
@@ -117,32 +117,6 @@ class Catalogue(ContractModel):
         raise PriceMissing(name, "interruption rate", self.source)
 
 
-class UnknownType(UserError):
-    """An instance type that the catalogue does not list."""
-
-    def __init__(self, name: str, known: list[str]) -> None:
-        self.name = name
-        close = [k for k in known if k.split(".")[0] == name.split(".")[0]] or known
-        super().__init__(
-            f"instance type '{name}' is not in the price catalogue (it has {', '.join(close[:8])}"
-            f"{', …' if len(close) > 8 else ''}): add it to the catalogue file or correct the name."
-        )
-
-
-class PriceMissing(UserError):
-    """A price that is needed and not known; never replaced by zero."""
-
-    def __init__(self, name: str, market: str, source: str) -> None:
-        self.name, self.market = name, market
-        super().__init__(
-            f"the catalogue ({source}) has no {market.replace('_', ' ')} price for '{name}': add "
-            f"types.{name}.usd_per_hour.{market} to the catalogue file, or use another type or market."
-            if "rate" not in market
-            else f"the catalogue ({source}) has no interruption rate for '{name}': add "
-            f"types.{name}.interruption_per_month to the catalogue file."
-        )
-
-
 def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
     """Validate a catalogue read from a file; keys may be snake_case or camelCase.
 
@@ -167,9 +141,10 @@ def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
         key = ".".join(parts)
         found = first.get("input")
         shown = "" if isinstance(found, Mapping) or first["type"] == "missing" else f", found {found!r}"
-        more = f" ({error.error_count() - 1} more faults follow)" if error.error_count() > 1 else ""
-        hint = " A price that is not known is left out, never 0." if "usd_per_hour" in key else ""
-        raise InputError(f"{location}: {key}", f"{first['msg']}{shown}.{hint}{more}") from None
+        more = f" ({error.error_count() - 1} more faults follow.)" if error.error_count() > 1 else ""
+        unpriced = "Correct it, or leave out a price that is not known; never write 0."
+        remedy = unpriced if "usd_per_hour" in key else "Correct the catalogue at this key."
+        raise InputError(f"{location}: {key}", f"{first['msg']}{shown}.{more}", remedy) from None
 
 
 def load_catalogue(text: str, location: str) -> Catalogue:
@@ -183,9 +158,11 @@ def load_catalogue(text: str, location: str) -> Catalogue:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{location}{line}", "this is not valid YAML.", "Correct the line named.") from None
+        raise InputError(f"{location}{line}", "this is not valid YAML.", "Fix that line.") from None
     if not isinstance(raw, Mapping):
-        raise InputError(location, f"expected a mapping with `types`, found {type(raw).__name__}.")
+        raise InputError(
+            location, f"expected a mapping with `types`, found {type(raw).__name__}.", "Name a catalogue file."
+        )
     kept = raw.get("catalogue") if raw.keys() == {"catalogue", "fetched_at"} else None
     return parse_catalogue(kept if isinstance(kept, Mapping) else raw, location)
 

@@ -22,7 +22,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 #: Version that this code writes. A newer one is read as far as its fields are known.
 VERSION = 2
 
-Paths = Literal["exact", "float32", "left out"]
+#: How the paths of a run are kept.
+Precision = Literal["exact", "float32", "left out"]
 
 
 class Part(BaseModel):
@@ -103,7 +104,7 @@ class KeptInputs(Part):
 
     file: str
     bytes: int
-    paths: Paths
+    paths: Precision
 
 
 class Entry(Part):

@@ -66,7 +66,8 @@ def changes_of(entries: Sequence[Entry], name: str, *, location: str) -> list[Le
         if name in (resource.name, resource.urn)
     ]
     if not found:
-        raise InputError(location, *_unknown_resource(entries, name))
+        problem, remedy = _unknown_resource(entries, name)
+        raise InputError(location, problem, remedy)
     return found
 
 

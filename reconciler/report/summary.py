@@ -53,8 +53,9 @@ class Summary:
         plan = self.plan
         before, after = sum(t.before for t in plan.tiers), sum(t.after for t in plan.tiers)
         ops = ", ".join(f"{n} to {word}" for word, n in self.counts.items()) or "nothing to change"
+        edited = "edited by hand, " if plan.edited else ""
         return (
-            f"{self.verdict}: {before} → {after} instances, "
+            f"{edited}{self.verdict}: {before} → {after} instances, "
             f"{usd(plan.usd_per_hour_before)} → {usd(plan.usd_per_hour_after)} per hour, {ops}"
         )
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.errors import UserError
+from reconciler.errors import ContradictoryBounds
 from reconciler.sizing.boot_time import BootTime
 from reconciler.sizing.option_cost import Mixed, Waiting
 from reconciler.sizing.safety_floor import floor_demand
@@ -220,12 +220,3 @@ class SizingProblem:
         """Least count of an option: its minimum, and what runs where it must not shrink."""
         held = self.first_run or option.name in self.keep_observed or option.tier.value in self.keep_observed
         return max(option.minimum, min(option.observed, option.maximum) if held else 0)
-
-
-class ContradictoryBounds(UserError):
-    """A minimum above its maximum."""
-
-    def __init__(self, what: str, low: int, high: int) -> None:
-        super().__init__(
-            f"{what}: the minimum of {low} is above the maximum of {high}; lower the one or raise the other."
-        )

@@ -141,4 +141,4 @@ def _refused(doing: str, service: str, operation: str, error: botocore.exception
         f"https response error StatusCode: {status}, RequestID: {request}, "
         f"api error {code}: {error.response['Error'].get('Message', '')}"
     )
-    return PluginError(message, code=code, retryable=code in THROTTLING)
+    return PluginError(message, code=code)

@@ -31,6 +31,8 @@ _RANGES = (0.05, 0.10, 0.15, 0.20, 0.30)
 
 _SECONDS_PER_HOUR = 3600
 
+ADVISOR_REMEDY = "Download AWS's spot advisor data again, or leave prices.advisor out of fleet.yaml."
+
 
 def fetch_catalogue(
     ec2: Any,
@@ -216,9 +218,13 @@ def advisor_rates(text: str, region: str, location: str) -> dict[str, dict[str, 
     try:
         listed = json.loads(text)["spot_advisor"]
     except (json.JSONDecodeError, KeyError, TypeError):
-        raise InputError(location, "expected AWS's spot advisor data (JSON with the key `spot_advisor`).") from None
+        raise InputError(
+            location, "expected AWS's spot advisor data (JSON with the key `spot_advisor`).", ADVISOR_REMEDY
+        ) from None
     if region not in listed:
-        raise InputError(location, f"has no region {region} (it has {', '.join(sorted(listed)[:5])}, …).")
+        raise InputError(
+            location, f"has no region {region} (it has {', '.join(sorted(listed)[:5])}, …).", ADVISOR_REMEDY
+        )
     return {
         name: {"*": _RANGES[min(int(entry["r"]), len(_RANGES) - 1)]}
         for name, entry in listed[region].get("Linux", {}).items()
@@ -228,13 +234,15 @@ def advisor_rates(text: str, region: str, location: str) -> dict[str, dict[str, 
 def client(service: Literal["ec2", "pricing"], region: str) -> Any:
     """A client that gives up in seconds; boto3 is loaded here alone, because most plans do without it.
 
+    It sends each request once: where AWS does not answer, the kept prices serve, and the loop retries.
+
     Raises:
         BotoCoreError: region, endpoint or credentials are wrong.
     """
     import boto3
     from botocore.config import Config
 
-    patience = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 2})
+    patience = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1})
     return boto3.client(service, region_name=region, config=patience)
 
 

@@ -73,7 +73,7 @@ def account(fleet: Fleet, *, project: str, stack: str) -> Asked:
         try:
             ec2 = client("ec2", region)
         except BotoCoreError as error:
-            raise Unavailable(f"AWS cannot be asked what is committed: {error}") from error
+            raise Unavailable(f"AWS commitments cannot be read: {error}") from error
         return commitments(ec2), reservations(ec2, own={"project": project, "stack": stack})
 
     return ask

@@ -91,6 +91,6 @@ def _fetched(fleet: Fleet, region: str, types: tuple[str, ...], *, base: Path, n
             advisor=rates,
         )
     except BotoCoreError as error:
-        raise Unavailable(f"AWS prices cannot be asked: {error}") from error
+        raise Unavailable(f"AWS prices cannot be read: {error}") from error
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise Unavailable(f"AWS answered about prices in a form that is not known ({error!r})") from error
+        raise Unavailable(f"AWS returned prices in an unknown form ({error!r}).") from error

@@ -98,7 +98,7 @@ def test_features_mark_holidays_their_neighbours_and_events_to_learn() -> None:
                     ),
                 )
             ),
-            "must be a finite factor over 0",
+            "must be a finite factor above 0",
         ),
         (
             lambda: DemandCalendar(
@@ -111,7 +111,7 @@ def test_features_mark_holidays_their_neighbours_and_events_to_learn() -> None:
                     ),
                 )
             ),
-            "must be a finite factor over 0",
+            "must be a finite factor above 0",
         ),
     ],
 )

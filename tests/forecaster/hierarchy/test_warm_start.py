@@ -36,14 +36,14 @@ def test_a_small_or_short_panel_keeps_the_pretrained_net_and_says_why() -> None:
     for values in (panel(2, 24 * 30), panel(9, 24 * 5), np.zeros((9, 24 * 30))):
         net = looked_at(values)
         assert net.net is None
-        assert net.said.endswith("series have 7 days of requests, 3 are needed")
+        assert net.said.startswith("3 series of 7 days are needed, ")
 
 
 def test_without_keras_the_pretrained_net_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecaster.hierarchy.warm_start, "NEEDED", ("no_such_module",))
     net = looked_at(panel(5, 24 * 20))
     assert net.net is None
-    assert "the extra `lstm`, is not installed" in net.said
+    assert "(the extra `lstm`) is not installed" in net.said
 
 
 def test_a_trained_stage_speaks_only_about_what_came_after_it() -> None:

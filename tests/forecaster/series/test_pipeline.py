@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from forecaster.demand import LEVELS
-from forecaster.models import MODELS
+from forecaster.models import MODELS, Expert
 from forecaster.models.arima import HarmonicArima
-from forecaster.models.base import stretch_of
+from forecaster.models.base import Stretch, stretch_of
+from forecaster.models.features import shifted as lagged
 from forecaster.models.features import without_spikes
 from forecaster.rolling.walk import walk
 from forecaster.series.conformal import order_statistics
@@ -40,6 +41,10 @@ def seasonal(n: int, seed: int = 0, level: float = 200.0) -> Floats:
 
 def hourly(y: Floats, covariates: Floats | None = None) -> SeriesInput:
     return SeriesInput(values=y, times=hours(len(y)), step=HOUR, covariates=covariates)
+
+
+def some(*names: str) -> tuple[Expert, ...]:
+    return tuple(expert for expert in MODELS if expert.name in names)
 
 
 def forecast(y: Floats, horizon: int = 6, **more: object) -> tuple[Floats, Floats]:
@@ -168,7 +173,9 @@ def test_no_past_row_of_a_five_minute_series_walked_in_strides_knows_later_value
         one = stretch_of(values, start=0, step=300, seasons=(288, 2016), trained=9 * 288)
         one = replace(one, horizons=(1, 3, 288))
         assert one.stride(h) > 1
-        return prequential(one, h, replace(ONE_ORIGIN, experts=(MODELS[0], MODELS[2], MODELS[7]))).quantiles
+        return prequential(
+            one, h, replace(ONE_ORIGIN, experts=some("naive-week·lin", "naive-none·sqrt", "direct·sqrt"))
+        ).quantiles
 
     spoiled = np.where(np.arange(n) < cut, y, 7 * y)
     clean, other = strided(y), strided(spoiled)
@@ -189,7 +196,7 @@ def test_only_rows_that_were_asked_count_in_the_coverage_that_is_reported() -> N
         horizon=2,
         n_paths=10,
         rng=rng,
-        pipeline=replace(ONE_ORIGIN, experts=(MODELS[1], MODELS[7])),
+        pipeline=replace(ONE_ORIGIN, experts=some("naive-day·lin", "direct·sqrt")),
     )
     assert made.history[0].stride == 2
     assert made.calibrated
@@ -212,6 +219,24 @@ def test_every_model_speaks_about_every_later_step_of_a_seasonal_series(expert: 
     ahead = expert.model.ahead(one, 2)  # type: ignore[attr-defined]
     assert ahead.shape == (len(y) + 2,)
     assert np.isfinite(ahead[-2:]).all()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Last:
+    """A model as someone adds one: a name, and a forecast of every step from those h steps before."""
+
+    name: str = "last"
+
+    def ahead(self, stretch: Stretch, h: int) -> Floats:
+        return lagged(stretch.values, h, len(stretch) + h)
+
+
+def test_a_new_model_is_one_class_and_one_entry_in_the_list() -> None:
+    rng = np.random.default_rng(0)
+    walked = 100 + np.cumsum(rng.normal(0, 1, 24 * 20))
+    pipeline = replace(ONE_ORIGIN, experts=(*some("mean-day·sqrt"), Expert(model=Last())))
+    made = forecast_series(hourly(walked), horizon=2, rng=rng, pipeline=pipeline)
+    assert made.model == "last·lin", "on a random walk the last value beats the mean of the days before"
 
 
 def test_arima_with_fourier_terms_beats_the_mean_on_a_seasonal_series() -> None:

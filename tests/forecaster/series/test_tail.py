@@ -102,12 +102,14 @@ def test_the_fewer_residuals_the_more_a_tail_follows_the_panel() -> None:
 
 def test_the_reason_says_whose_shape_a_tail_has() -> None:
     pooled = TailShape(shape=0.24, series=30, exceedances=900)
-    assert tail_words(2000, pooled) == "empirical to 0.999"
+    assert tail_words(2000, pooled) == "from past errors up to the 0.999 quantile"
     assert tail_words(500, pooled) == (
-        "empirical to 0.99, generalised Pareto beyond, its shape 33% own, 67% pooled over 30 series (0.24)"
+        "from past errors up to the 0.99 quantile, a generalised Pareto distribution beyond "
+        "(shape: 33% from this series, 67% pooled over 30 series, 0.24)"
     )
     assert tail_words(60, DECLARED) == (
-        f"empirical to 0.95, generalised Pareto beyond, its shape 6% own, 94% declared ({PRIOR_SHAPE:.2f})"
+        "from past errors up to the 0.95 quantile, a generalised Pareto distribution beyond "
+        f"(shape: 6% from this series, 94% the default, {PRIOR_SHAPE:.2f})"
     )
 
 
@@ -127,10 +129,10 @@ def test_a_model_pools_the_tail_of_its_series_keeps_it_and_renews_it_on_schedule
     assert plbm.state.tail.shape != first.shape
 
 
-def test_a_single_series_says_that_its_tail_is_declared() -> None:
+def test_a_single_series_says_that_its_tail_has_the_default_shape() -> None:
     plbm = PLBM(SETTINGS).train(rows(panel(1, degrees=3.0, hours=700)))
     assert plbm.state.tail.shape == PRIOR_SHAPE
-    assert "declared (0.10)" in plbm.forecast().reasons[0]
+    assert "the default, 0.10" in plbm.forecast().reasons[0]
 
 
 def test_the_shape_moves_the_far_quantiles_of_a_forecast_and_no_others() -> None:

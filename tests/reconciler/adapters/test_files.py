@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.files import read_json, read_yaml, write_json, write_text
-from reconciler.errors import InputError
+from reconciler.errors import InputError, Unavailable
 
 
 def test_writing_the_same_bytes_touches_nothing(tmp_path: Path) -> None:
@@ -156,5 +156,5 @@ def test_a_folder_that_cannot_be_flushed_is_an_error_only_where_the_disk_failed(
     monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
     assert write_text(tmp_path / "f", "a")
     monkeypatch.setattr(os, "fsync", failing(errno.EIO))
-    with pytest.raises(InputError, match="cannot be flushed to disk: Input/output error"):
+    with pytest.raises(Unavailable, match="cannot be flushed to disk: Input/output error"):
         write_text(tmp_path / "f", "b")

@@ -20,8 +20,8 @@ from reconciler.adapters.prices.aws import (
     spot_prices,
 )
 from reconciler.adapters.prices.cache import cached_catalogue
-from reconciler.errors import InputError, Unavailable
-from reconciler.prices.catalogue import Catalogue, PriceMissing, builtin, load_catalogue
+from reconciler.errors import InputError, PriceMissing, Unavailable
+from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

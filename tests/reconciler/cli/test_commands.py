@@ -62,7 +62,7 @@ def test_train_keeps_a_model_and_forecast_uses_it(project: Path, capsys: pytest.
     assert trained["trained_until"] == "2024-01-11T00:00:00Z"
     assert {row["name"] for row in trained["series"]} >= {"mail", "shop"}
     assert trained["quality"]["rows"] == 720
-    assert trained["lstm"].startswith("pretrained: 0 series have 14 days"), "ten days teach a net nothing"
+    assert trained["lstm"].startswith("20 series of 14 days are needed, 0 have them"), "ten days teach a net nothing"
     assert (project / ".tiercast" / "dev" / "models" / "current").read_text().strip() == trained["version"]
     forecast = document(capsys, "forecast")
     assert [row["name"] for row in forecast["rows"]] == ["mail", "shop"]
@@ -142,7 +142,7 @@ def test_an_explanation_names_models_calendar_and_costs(project: Path, capsys: p
         (("forecast", "--user", "ann"), 64, "belong together"),
         (("forecast", "--level", "pair"), 64, "give --out FILE.csv"),
         (("forecast", "--level", "galaxy"), 64, "galaxy"),
-        (("score", "--days", "400"), 1, "fewer than 400 days"),
+        (("score", "--days", "400"), 1, "too few to score 400 days"),
         (("train", "--cluster", "tcp://127.0.0.1:9"), 1, "does not answer"),
     ],
 )

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.errors import UserError
+from reconciler.errors import ContradictoryGuards, UserError
 from reconciler.fleet.freezes import Once, Weekly
-from reconciler.guards.order import ContradictoryGuards, GuardRules, Item, PastChange, guard
+from reconciler.guards.order import GuardRules, Item, PastChange, guard
 from stacks.contract import Tier
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

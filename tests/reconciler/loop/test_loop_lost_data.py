@@ -74,7 +74,7 @@ def proven(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """30 warm instances for gold and 30 cold ones for bronze, far more than the load needs; run before."""
-    monkeypatch.setattr(outlook, "forecast_grouping", Model())
+    monkeypatch.setattr(outlook, "forecast_of", Model())
     (tmp_path / "fleet.yaml").write_text(FLEET.replace("KIND", "series"), encoding="utf-8")
     groups = [
         StateResource(

@@ -10,11 +10,11 @@ import pytest
 
 from reconciler.adapters.prices import source as price_source
 from reconciler.adapters.prices.source import priced, priced_types
-from reconciler.errors import InputError, Unavailable
+from reconciler.errors import InputError, PriceMissing, Unavailable
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.plan.notes import commitment_notes
 from reconciler.prices.age import stale_notes
-from reconciler.prices.catalogue import Catalogue, PriceMissing, builtin, parse_catalogue
+from reconciler.prices.catalogue import Catalogue, builtin, parse_catalogue
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

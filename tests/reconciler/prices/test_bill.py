@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import pytest
 
+from reconciler.errors import PriceMissing
 from reconciler.prices.bill import hourly
 from reconciler.prices.billed_fleet import BilledFleet, Prepared, Running, fleet_of, mixed, pool_count
-from reconciler.prices.catalogue import Catalogue, PriceMissing, parse_catalogue
+from reconciler.prices.catalogue import Catalogue, parse_catalogue
 from stacks.contract import ColdGroup, Commitment, ReadyPool, Reservation, Size, StackConfig, Tier
 
 GIB_HOUR = 0.073 / 730

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import InputError
+from reconciler.errors import InputError, PriceMissing, UnknownType
 from reconciler.prices.age import days_old
-from reconciler.prices.catalogue import PriceMissing, UnknownType, builtin, load_catalogue, parse_catalogue
+from reconciler.prices.catalogue import builtin, load_catalogue, parse_catalogue
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_the_report_reads_as_its_golden_file(shape: str) -> None:
         "json": lambda: json.dumps(found.to_json(), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
     }[shape]()
     path = GOLDEN / f"preview.{shape}"
-    if os.environ.get("TIERCAST_WRITE_GOLDEN"):
+    if os.environ.get("WRITE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")

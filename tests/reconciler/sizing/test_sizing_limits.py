@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reconciler.errors import ContradictoryBounds
 from reconciler.sizing import size
-from reconciler.sizing.problem import ContradictoryBounds
 from reconciler.sizing.repair import floor
 from reconciler.slo.latency import ServiceTime
 from tests.reconciler.sizing.sizing_cases import ALL, count_of, option, problem
