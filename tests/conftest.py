@@ -22,7 +22,7 @@ settings.load_profile("repeatable")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """How `make test` spreads the tests over processes; see `spread`."""
-    from spread import Scheduling
+    """How `make test` spreads the tests over processes; see `workers`."""
+    from workers import Scheduling
 
     return Scheduling(config, log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spread import ROOT, group_of
+from workers import ROOT, group_of
 
 
 def test_all_tests_of_daemons_share_one_process() -> None:
