@@ -12,6 +12,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `kept_forecaster`: the forecaster between runs
 - `known_secrets`: the secrets of this process's environment
 - `ledger`: the append-only record of decisions
+- `lock`: one lock per stack, from plan to apply
 - `memory`: what a run leaves for the next, as a file
 - `model_store`: versions of kept models, checked by digest
 - `project`: where the project's files are

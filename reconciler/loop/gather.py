@@ -25,7 +25,8 @@ from reconciler.guards.past import past_changes
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
-from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
+from reconciler.trust.feedback import Judged, judge
+from reconciler.trust.without_history import usable_alone, without_history
 
 
 @os_errors_as_unavailable()

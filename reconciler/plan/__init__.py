@@ -10,6 +10,7 @@ The rule: pure; a snapshot in, a plan file and the text of a stack file out.
 - `noted`: the ledger's entries of a decision, a preview and an update
 - `compose`: counts → the stack configuration
 - `file`: the plan file
+- `edited`: the money and risk of a stack file that was edited by hand
 - `notes`: what a plan says beside its sizes
 - `kept_inputs`: the inputs of a decision, kept, and the decision made again from them
 - `recommend`: the sizing as a function of a forecast
