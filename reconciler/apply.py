@@ -95,7 +95,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         preview=found,
         state=engine.state(),
         newest=read_plan(newest) if newest.exists() else None,
-        now=max((now, *(entry.at for entry in ledger.read(project.ledger_file).entries))),
+        now=max((now, *(entry.at for entry in ledger.read(project.ledger_file, since=now).entries))),
     )
     if not found.changed:
         return found

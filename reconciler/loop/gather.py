@@ -26,7 +26,7 @@ from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
 from reconciler.trust.feedback import Judged, judge
-from reconciler.trust.without_history import usable_alone, without_history
+from reconciler.trust.source_silent import usable_alone, without_history
 
 
 @os_errors_as_unavailable()

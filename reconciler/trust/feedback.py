@@ -90,7 +90,7 @@ def judge(
         as_of: the plan's time. replay: it is not the present, so that what was learned later must not be used.
     """
     rules, notes = rules_of(fleet, len(grouping.names)), []
-    same = memory is not None and memory.rules == rules_key(rules)
+    same = memory is not None and memory.rules == tests_key(rules)
     later = replay and memory is not None and memory.cutoff + history.step > as_of
     if later:
         notes.append(because.replay_knows_later_steps())
@@ -106,7 +106,7 @@ def judge(
     verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in own}
     rungs = [verdicts[name].rung for name in grouping.names]
     fresh = history.cutoff if used is None else max(history.cutoff, used.cutoff)
-    kept = RunMemory(rules=rules_key(rules), cutoff=fresh, trust=trust, error_budgets=error_budgets)
+    kept = RunMemory(rules=tests_key(rules), cutoff=fresh, trust=trust, error_budgets=error_budgets)
     if used is not None and used.cutoff > history.cutoff:
         kept = replace(used, trust=trust, error_budgets=error_budgets)
     else:
@@ -182,8 +182,8 @@ def scored(
     return out
 
 
-def rules_key(rules: DemotionRules) -> tuple[float, int]:
-    """What scores depend on: scores made under another step or overlap are not continued."""
+def tests_key(rules: DemotionRules) -> tuple[float, int]:
+    """The step and overlap that the tests run with, as a memory keeps them."""
     return rules.steps_per_day, rules.lag
 
 
@@ -237,7 +237,7 @@ def _scores(made: Made, ahead: int, value: float) -> dict[Rung, StepScore]:
 
 
 def standing_of(trust: Mapping[str, Trust], verdicts: Mapping[str, RungDecision]) -> tuple[Standing, ...]:
-    """How each group\'s forecast stands, for people."""
+    """How every group stands, for people."""
     return tuple(
         Standing(
             group=name,

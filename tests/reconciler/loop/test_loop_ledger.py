@@ -247,7 +247,7 @@ def test_a_past_plan_is_decided_again_from_its_inputs_alone(
     project.memory_file.unlink()
     monkeypatch.setattr(Project, "engine", lambda self: pytest.fail("a replay asks no engine"))
     monkeypatch.setattr(Project, "read_catalogue", lambda self, fleet, now: pytest.fail("a replay reads no prices"))
-    monkeypatch.setattr(outlook, "forecast_grouping", lambda *_, **__: pytest.fail("a replay forecasts nothing"))
+    monkeypatch.setattr(outlook, "forecast_of", lambda *_, **__: pytest.fail("a replay forecasts nothing"))
     assert tiercast("replay", created).output == f"plan {created}: same bytes\n"
     assert tiercast("replay", deleted[:6]).output == f"plan {deleted}: same bytes\n"
 

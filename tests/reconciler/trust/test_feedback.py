@@ -15,7 +15,7 @@ from reconciler.trust.demotion import Rung
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
 from reconciler.trust.feedback import Judged, judge
 from reconciler.trust.memory import RunMemory, from_json, to_json
-from reconciler.trust.without_history import usable_alone, without_history
+from reconciler.trust.source_silent import usable_alone, without_history
 from tests.reconciler.trust.feedback_cases import FLEET, HOUR, WEEK, demand, follow, forecast, history, run
 
 

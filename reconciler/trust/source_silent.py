@@ -1,4 +1,4 @@
-"""A plan from the memory alone, where the source of demand does not answer. Pure."""
+"""What to plan from when the source of demand does not answer: what the last run left. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.fleet.file import Fleet
 from reconciler.trust import demotion
 from reconciler.trust import reasons as because
 from reconciler.trust.demotion import Rung, Trust
-from reconciler.trust.feedback import Judged, rules_key, rules_of, standing_of
+from reconciler.trust.feedback import Judged, rules_of, standing_of, tests_key
 from reconciler.trust.memory import KEPT_LEVELS, KEPT_STEPS, RunMemory
 
 
@@ -21,7 +21,7 @@ def usable_alone(fleet: Fleet, memory: RunMemory, *, as_of: datetime | None) -> 
     """Whether a plan can be made from the memory: of the same steps, with every class's demand, and not from the future."""
     known = as_of is None or memory.cutoff + fleet.step <= as_of
     there = {name for name, made in memory.made.items() if Rung.REACTIVE in made and memory.mixes.get(name)}
-    return known and memory.rules == rules_key(rules_of(fleet)) and bool(there) and there <= set(fleet.qos)
+    return known and memory.rules == tests_key(rules_of(fleet)) and bool(there) and there <= set(fleet.qos)
 
 
 def without_history(fleet: Fleet, memory: RunMemory, *, why: str, paths: int = 200) -> tuple[Judged, Grouping]:
