@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -27,7 +27,8 @@ def command(
 ) -> int:
     """List what was decided, previewed and done, oldest first; reads nothing but the ledger."""
     project = options.open_project(stack, fleet)
-    found = ledger.read(project.ledger_file)
+    # A day more, so that the plan of an update that follows `start` is found.
+    found = ledger.read(project.ledger_file, since=None if start is None else start - timedelta(days=1))
     for note in found.notes:
         options.say(note, err=True)
     if resource is not None:
