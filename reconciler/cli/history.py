@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -27,8 +27,8 @@ def command(
 ) -> int:
     """List what was decided, previewed and done, oldest first; reads nothing but the ledger."""
     project = options.open_project(stack, fleet)
-    # A day more, so that the plan of an update that follows `start` is found.
-    found = ledger.read(project.ledger_file, since=None if start is None else start - timedelta(days=1))
+    # The plan behind a resource's change may be older than `start`.
+    found = ledger.read(project.ledger_file, since=start if resource is None else None)
     for note in found.notes:
         options.say(note, err=True)
     if resource is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -41,10 +42,18 @@ class Since(Instant):
     name = "TIME|DURATION"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        with contextlib.suppress(ValueError):
+            ago = read_duration(value)
+            try:
+                return now() - ago
+            except OverflowError:
+                self.fail(f"{value} is longer ago than the year 1.", param, ctx)
         try:
-            return now() - read_duration(value)
-        except ValueError:
             return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no duration such as 2d or 12h, and no ISO 8601 time.", param, ctx)
 
 
 stack = click.option("--stack", help="Stack to work on; default: PULUMI_STACK.")

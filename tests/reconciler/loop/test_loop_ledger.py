@@ -276,3 +276,13 @@ def test_a_replay_names_the_values_that_differ(
     assert told.return_value == 1
     assert "classes[0].requests_per_second.0.99" in told.output
     assert "values differ" in told.output
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [("9999999d", "longer ago than the year 1"), ("yesterday", "no duration such as 2d or 12h, and no ISO 8601 time")],
+)
+def test_a_since_that_is_no_time_is_one_sentence(project: Project, since: str, words: str) -> None:
+    told = CliRunner().invoke(root, ["history", "--since", since])
+    assert told.exit_code == 2
+    assert words in " ".join(told.output.split())
