@@ -141,5 +141,5 @@ def test_logical_resources_and_quiet_operations_are_no_change() -> None:
 
 
 def test_a_clock_before_the_plan_is_refused() -> None:
-    with pytest.raises(StaleApproval, match="may not be applied before 2026-11-24T12:00.*Set the clock"):
+    with pytest.raises(StaleApproval, match=r"may not be applied before 2026-11-24T12:00.*Set the clock"):
         present(approved(), now=NOW - timedelta(hours=2))
