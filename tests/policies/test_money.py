@@ -51,7 +51,7 @@ class TestMonthCost:
         (early,) = violations(
             month.RULE, settings={"maxUsdPerMonth": 1, "spend": {**self.spend, "asOf": "2027-11-01T00:00:00Z"}}
         )
-        assert "2027-11-01T00:00:00+00:00, which is still to come" in early
+        assert "2027-11-01T00:00:00+00:00, which is in the future" in early
         (none,) = violations(month.RULE, settings={"maxUsdPerMonth": 1})
         assert "needs spend or spendFile" in none
 
@@ -82,7 +82,7 @@ class TestTagCost:
 
     def test_untagged_resources_have_a_limit_too(self, violations):
         (message,) = violations(tag_cost.RULE, settings={"maxUsdPerHour": {"team": {"": 0}}})
-        assert "what has no tag 'team' can cost 0.78 USD/hour" in message
+        assert "Resources without the tag 'team' can cost 0.78 USD/hour" in message
 
     def test_is_not_judged_without_limits(self, violations):
         assert violations(tag_cost.RULE) == []
@@ -95,13 +95,13 @@ class TestCostJump:
     def test_a_large_jump_is_refused(self, violations):
         settings = {"approvedUsdPerHour": 0.1, "maxIncreaseUsdPerHour": 0.2}
         (message,) = violations(jump.RULE, settings=settings)
-        assert "can cost 0.78 USD/hour, 0.10 were approved last and a step may go to 0.30" in message
+        assert "can cost 0.78 USD/hour, the last approved cost is 0.10 and a plan may raise it to 0.30" in message
 
     def test_reads_what_was_approved_from_a_verdict_that_was_kept(self, violations):
         settings = {"approvedFile": "{stack}.json", "maxIncreaseUsdPerHour": 0.2}
         assert violations(jump.RULE, settings=settings, files={"test.json": '{"usdPerHourAtMost": 0.7}'}) == []
         (message,) = violations(jump.RULE, settings=settings, files={"test.json": '{"usdPerHourAtMost": 0.1}'})
-        assert "0.10 were approved last" in message
+        assert "the last approved cost is 0.10" in message
         for broken in ("{}", "[]", "{", '{"usdPerHourAtMost": null}'):
             (message,) = violations(jump.RULE, settings=settings, files={"test.json": broken})
             assert "must hold" in message

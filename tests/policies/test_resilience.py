@@ -24,7 +24,7 @@ class TestViolationRisk:
 
     def test_a_stack_short_half_of_the_time_does_not(self, violations):
         found = violations(risk.RULE, _rates(300, 900))
-        assert "Demand of class 'gold' exceeds what is served in time with probability" in found[0]
+        assert "The chance that demand of class 'gold' exceeds its capacity is" in found[0]
         assert "the policy pack permits 25.0%" in found[0]
 
     def test_a_class_may_have_its_own_limit(self, violations):
@@ -95,7 +95,7 @@ class TestStepLimit:
 
     def test_bounds_moves_both_ways(self, violations):
         found = violations(steps.RULE, settings={"current": {"hot": 0, "cold": 9}, "maxStep": {"hot": 1, "cold": 5}})
-        assert found[0].startswith("The cold tier goes from 9 to 3 instances; a plan may move it by at most 5")
+        assert found[0].startswith("The cold tier goes from 9 to 3 instances; one plan may change it by at most 5")
         assert found[1].startswith("The cold tier shrinks from 9 to 3 instances, by more than 50%")
         assert found[2].startswith("The hot tier goes from 0 to 2 instances")
 
