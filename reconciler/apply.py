@@ -10,10 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters import ledger
-from reconciler.adapters.engine import config_digest
+from reconciler.adapters.engine import Engine, config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
+from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
+from reconciler.approval.binding import Grounds
 from reconciler.errors import InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
@@ -52,8 +54,7 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     if not (found.refusals or changed):
         plan = approval.bind(
             plan,
-            config_digest=config_digest(text),
-            policy_digest=engine.policy_digest(),
+            grounds=_grounds(project, plan, engine, text, refresh=refresh),
             preview=found,
             state=engine.state(),
             at=now,
@@ -84,14 +85,14 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         )
     engine = project.engine()
     left_alone = exclusions(plan.skipped, plan.config, engine.state())
-    found = engine.preview(exclude=left_alone)
+    refresh = plan.binding is not None and plan.binding.refresh
+    found = engine.preview(refresh=refresh, exclude=left_alone)
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
     approval.check(
         plan,
-        config_digest=config_digest(text),
-        policy_digest=engine.policy_digest(),
+        grounds=_grounds(project, plan, engine, text, refresh=refresh),
         preview=found,
         state=engine.state(),
         newest=read_plan(newest) if newest.exists() else None,
@@ -107,7 +108,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
 
     try:
-        done = engine.up(exclude=left_alone, progress=seen)
+        done = engine.up(refresh=refresh, exclude=left_alone, progress=seen)
         if done.refusals:
             raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
     except BaseException as error:
@@ -115,6 +116,16 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         raise
     ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
     return done
+
+
+def _grounds(project: Project, plan: PlanFile, engine: Engine, text: str, *, refresh: bool) -> Grounds:
+    return Grounds(
+        config=config_digest(text),
+        policies=engine.policy_digest(),
+        program=program_digest(project),
+        place=place_of(project, plan.config),
+        refresh=refresh,
+    )
 
 
 def stack_text(project: Project, plan: PlanFile) -> str:

@@ -7,6 +7,7 @@ secrets, so nothing else of them is kept; an engine's error text is reduced to i
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -203,7 +204,14 @@ def _preview(events: Sequence[EngineEvent], shown: Callable[[str], str], *, fail
 
 
 def _step(meta: StepEventMetadata) -> PreviewStep:
-    return PreviewStep(urn=meta.urn, op=str(meta.op.value), type=meta.type, keys=tuple(sorted(meta.diffs or ())))
+    inputs = [side.inputs if side is not None else None for side in (meta.old, meta.new)]
+    return PreviewStep(
+        urn=meta.urn,
+        op=str(meta.op.value),
+        type=meta.type,
+        keys=tuple(sorted(meta.diffs or ())),
+        values=hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest(),
+    )
 
 
 def _figures(message: str) -> str:

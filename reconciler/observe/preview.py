@@ -18,12 +18,13 @@ _LOGICAL = ("pulumi:", "tiercast:")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class PreviewStep:
-    """One operation of the engine on one resource; `keys` are the inputs that differ."""
+    """One operation of the engine on one resource; `keys` are the inputs that differ, `values` a digest of all, old and new."""
 
     urn: str
     op: str
     type: str
     keys: tuple[str, ...] = ()
+    values: str = ""
 
     @property
     def name(self) -> str:

@@ -68,7 +68,14 @@ class Binding(PlanPart):
     policies: str
     steps: tuple[tuple[str, str, tuple[str, ...]], ...] = Field(description="Operation, URN, inputs that differ.")
     state: dict[str, str]
+    program: str = Field("", description="Digest of Pulumi.yaml and the program's files.")
+    place: dict[str, str] = Field(
+        default_factory=dict, description="Stack, backend, account, region, and versions of engine and plugins."
+    )
+    refresh: bool = Field(False, description="The preview read the providers, and the update does.")
+    values: dict[str, str] = Field(default_factory=dict, description="Step → digest of its old and new inputs.")
     previewed_at: AwareDatetime
+    not_before: AwareDatetime | None = Field(None, description="Before this time the plan may not be applied.")
 
 
 class PlanFile(PlanPart):

@@ -98,8 +98,10 @@ def write_plan(folder: Path, lab: Lab, sections: dict[str, Any]) -> PlanFile:
             "latency_target_ms": 400,
             "percentile": 0.95,
             "latency_ms": 100,
-            **{name: 0.01 for name, of in ClassLine.model_fields.items() if of.is_required() and "share" in name},
-            "violation_probability": 0.001,
+            "promised_share": 0.01,
+            "allowed_share": 0.01,
+            "expected_share": 0.01,
+            "shortfall_probability": 0.001,
             "requests_per_second": {"0.5": 10.0},
         }
     )
