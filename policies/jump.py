@@ -65,6 +65,11 @@ def _approved(facts: Facts, settings: CostJump) -> float | None:
     return kept.usd_per_hour_at_most
 
 
+def _lacks(settings: CostJump) -> str:
+    known = settings.approved_file or settings.approved_usd_per_hour is not None
+    return "" if known else "set approvedFile or approvedUsdPerHour"
+
+
 RULE = Rule(
     name="cost-jump",
     description="A plan does not cost much more than the last approved one.",
@@ -72,4 +77,5 @@ RULE = Rule(
     remedy="Grow in steps, or review the increase and approve the new cost.",
     settings=CostJump,
     decide=decide,
+    lacks=_lacks,
 )

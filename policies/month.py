@@ -42,7 +42,7 @@ class MonthCost(BillSettings):
 def decide(facts: Facts, settings: MonthCost) -> Iterator[Violation]:
     """A violation if the spend so far and the plan's cost exceed the limit."""
     if settings.max_usd_per_month is None:
-        return
+        return  # see `lacks`
     spend = _spend(facts, settings)
     now = facts.now
     age = (now - spend.as_of).total_seconds() / 3600
@@ -96,4 +96,5 @@ RULE = Rule(
     remedy="Lower the hourly budget in fleet.yaml and plan again, or raise the monthly limit.",
     settings=MonthCost,
     decide=decide,
+    lacks=lambda settings: "" if settings.max_usd_per_month is not None else "set maxUsdPerMonth",
 )

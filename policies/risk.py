@@ -49,8 +49,8 @@ def decide(facts: Facts, settings: ViolationRisk) -> Iterator[Violation]:
             yield Violation(
                 message=(
                     f"With spot interruptions, {lot.expected_share:.2%} of the requests of class '{lot.name}' are expected "
-                    f"to be late; {lot.allowed_share:.2%} are allowed in this window (promise {lot.promised_share:.2%}) and "
-                    f"{share:.2%} tolerated by the policy pack. Raise on_demand_base or lower spot_share in fleet.yaml and plan again."
+                    f"to be late; {lot.allowed_share:.2%} are allowed in this window (promise {lot.promised_share:.2%}). The "
+                    f"policy pack tolerates {share:.2%}. Raise on_demand_base or lower spot_share in fleet.yaml and plan again."
                 )
             )
 

@@ -135,7 +135,11 @@ Decide = Callable[[Facts, S], Iterable[Violation]]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(Generic[S]):
-    """One policy over a whole stack. `remedy` describes the general fix of a violation."""
+    """One policy over a whole stack.
+
+    remedy: the general fix of a violation.
+    lacks: returns the names of missing settings that the policy needs to judge, as text; "" if it can judge.
+    """
 
     name: str
     description: str
@@ -144,6 +148,7 @@ class Rule(Generic[S]):
     settings: type[S]
     decide: Decide[S]
     level: Level = "mandatory"
+    lacks: Callable[[S], str] = lambda settings: ""  # noqa: ARG005 (most policies judge by their defaults)
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of each setting by key, without references, as a policy pack declares it."""

@@ -77,4 +77,5 @@ RULE = Rule(
     remedy="Set guards.step_limit in fleet.yaml, which makes a large change in steps.",
     settings=StepLimit,
     decide=decide,
+    lacks=lambda settings: "" if settings.current or settings.current_file else "set currentFile or current",
 )

@@ -60,12 +60,12 @@ class TestDiversification:
 
     def test_one_type_does_not(self, violations):
         (message,) = violations(diversification.RULE, self._cold("m5.large"))
-        assert "cold-burst may run 3 spot instances over 1 instance types of at least 2" in message
+        assert "cold-burst may run 3 spot instances over 1 instance types (at least 2 required)" in message
 
     def test_families_and_places_can_be_asked_for(self, violations):
         settings = {"minFamilies": 2, "minPlaces": 2}
         (message,) = violations(diversification.RULE, self._cold("m5.large", "m5.xlarge"), settings=settings)
-        assert "1 instance families of at least 2, 1 subnets or zones of at least 2" in message
+        assert "1 instance families (at least 2 required), 1 subnets or zones (at least 2 required)" in message
 
     def test_a_group_with_next_to_no_spot_is_left_alone(self, violations):
         assert violations(diversification.RULE, self._cold("m5.large"), settings={"fromInstances": 4}) == []
