@@ -138,7 +138,7 @@ class Rule(Generic[S]):
     """One policy over a whole stack.
 
     remedy: the general fix of a violation.
-    lacks: returns the names of missing settings that the policy needs to judge, as text; "" if it can judge.
+    lacks: returns the setting to add, such as "set maxUsdPerMonth", if the policy can't judge without it; else "".
     """
 
     name: str

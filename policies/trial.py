@@ -24,7 +24,7 @@ from stacks.contract import MISSING, ContractError, StackConfig, parse
 class TrialResult:
     """The verdict of one policy.
 
-    lacking: names of missing settings that the policy needs to judge; "" if it judged.
+    lacking: the setting to add, such as "set maxUsdPerMonth", if the policy could not judge without it; else "".
     """
 
     name: str
@@ -108,7 +108,7 @@ def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> li
 def _lacking(rule: Rule[Any], settings: Mapping[str, Any]) -> str:
     try:
         return rule.lacks(read_settings(rule.name, rule.settings, settings))
-    except UserError:  # settings that can't be used are a violation already
+    except UserError:  # settings that are not valid are already a violation
         return ""
 
 

@@ -123,7 +123,7 @@ def test_prices_come_from_a_pinned_file_and_a_lowered_one_is_refused(violations)
     (refused,) = violations(RULE, settings=settings, files={"prices.json": _dear_file(0.001)})
     assert "prices were changed" in refused
     (unpinned,) = violations(RULE, settings={"catalogueFile": "prices.json"}, files={"prices.json": text})
-    assert "needs catalogueDigest" in unpinned
+    assert "has no catalogueDigest" in unpinned
 
 
 def test_a_type_without_a_price_is_never_free(violations):

@@ -36,7 +36,7 @@ class TestFreshForecast:
     def test_refuses_a_plan_whose_newest_data_was_old_when_it_was_made(self, violations):
         plan = {**raw()["plan"], "cutoff": "2026-11-21T00:00:00Z"}
         (message,) = violations(freshness.RULE, raw(plan=plan), now=UNTIL)
-        assert "72.0 hours before it was made; at most 48 are allowed" in message
+        assert "72.0 hours before the plan was made; at most 48 are allowed" in message
         assert violations(freshness.RULE, raw(plan=plan), now=UNTIL, settings={"maxDataAgeHours": 72}) == []
 
     def test_refuses_a_replay_unless_the_pack_allows_replays(self, violations):
@@ -49,7 +49,7 @@ class TestFreshForecast:
         plan = {**raw()["plan"], "validUntil": "2027-11-24T00:00:00Z"}
         found = violations(freshness.RULE, raw(plan=plan), now=UNTIL + timedelta(days=30))
         assert any("made 722.0 hours ago" in m for m in found)
-        assert any("valid for 8760.0 hours" in m for m in found)
+        assert any("a validity of 8760.0 hours" in m for m in found)
 
 
 class TestSpotShare:

@@ -53,7 +53,7 @@ class TestMonthCost:
         )
         assert "2027-11-01T00:00:00+00:00, which is in the future" in early
         (none,) = violations(month.RULE, settings={"maxUsdPerMonth": 1})
-        assert "needs spend or spendFile" in none
+        assert "Set spend or spendFile" in none
 
     def test_knows_the_months(self):
         assert month.month(datetime(2026, 12, 31, 23, tzinfo=UTC)) == (
@@ -68,7 +68,7 @@ class TestTagCost:
         values["warm"]["groups"][0]["tags"] = {"team": "search"}
         limits = {"maxUsdPerHour": {"team": {"search": 0.3, "*": 5}}}
         (message,) = violations(tag_cost.RULE, values, settings=limits)
-        assert message.startswith("team=search can cost 0.39 USD/hour, the limit is 0.30")
+        assert message.startswith("Resources with team=search can cost 0.39 USD/hour, the limit is 0.30")
 
     def test_limits_teams_and_applications_at_once(self, violations):
         values = raw()
@@ -76,8 +76,8 @@ class TestTagCost:
         values["cold"]["groups"][0]["tags"] = {"team": "search", "application": "mail"}
         limits = {"maxUsdPerHour": {"team": {"search": 0.5}, "application": {"shop": 1, "*": 0.3}}}
         assert [m.split(",")[0] for m in violations(tag_cost.RULE, values, settings=limits)] == [
-            "application=mail can cost 0.39 USD/hour",
-            "team=search can cost 0.78 USD/hour",
+            "Resources with application=mail can cost 0.39 USD/hour",
+            "Resources with team=search can cost 0.78 USD/hour",
         ]
 
     def test_untagged_resources_have_a_limit_too(self, violations):

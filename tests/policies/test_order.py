@@ -24,7 +24,7 @@ class TestAllowedRegions:
         found = violations(regions.RULE, settings={"regions": ["eu-west-1"]})
         assert any(m.startswith("warm-web is in us-east-1; the allowed regions are eu-west-1") for m in found)
         zone = violations(regions.RULE, region="eu-west-1", settings={"regions": ["eu-west-1"]})
-        assert sorted(m.split(",")[0] for m in zone) == [
+        assert sorted(m.split(";")[0] for m in zone) == [
             "cold-burst is in us-east-1",
             "warm-m5-large-us-east-1a is in us-east-1",
         ]
@@ -84,7 +84,7 @@ class TestOneOwner:
             ("cold-burst", {"maxSize": 5}, "its ownership is exact, but its counts differ (min 3, desired 3, max 5)"),
             ("warm-web", {"desiredCapacity": 3}, "its ownership is floor, but the program sets its desired count to 3"),
             ("warm-web", {"warmPool": {"minSize": 1}}, "ready pool has no bound"),
-            ("warm-web", {"launchTemplate": {"id": "x", "version": "$Latest"}}, "launch template as $Latest"),
+            ("warm-web", {"launchTemplate": {"id": "x", "version": "$Latest"}}, "launch template has no fixed version"),
         ],
     )
     def test_a_second_one_is_refused(self, violations, name, inputs, words):
@@ -106,7 +106,7 @@ class TestOneOwner:
             return [*resources, mover]
 
         (message,) = violations(ownership.RULE, change=change)
-        assert "mine would move it too" in message
+        assert "mine would also change its size" in message
 
     def test_an_external_group_whose_size_is_set_is_refused(self, violations):
         values = raw()

@@ -55,7 +55,10 @@ REFUSALS = {
     "spare-hosts": ("of the requests of class 'gold' are expected to be late", "Set tiers.hot.spare_hosts to 1"),
     "step-limit": ("The cold tier shrinks from 90 to 3 instances", "shrink in steps"),
     "spot-share": ("may be spot, at most 1% are allowed", "Raise on_demand_base or lower spot_share"),
-    "diversification": ("3 spot instances over 1 instance types (at least 2 required)", "Add instance_types or subnets"),
+    "diversification": (
+        "3 spot instances over 1 instance types (at least 2 required)",
+        "Add instance_types or subnets",
+    ),
     "allowed-instance-types": ("may start 'm5.large', which is not an allowed type", "Remove it from instance_types"),
     "allowed-regions": ("is in us-east-1; the allowed regions are eu-west-1", "Set aws:region and the zones"),
     "no-plain-secrets": ("tiercast:tags.note holds an assigned password", "pulumi config set --secret"),
