@@ -1,4 +1,4 @@
-"""What is asked of the sizing: pure data, already checked, in the units of the formulas."""
+"""The sizing problem: pure data, already checked, in the units of the formulas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stacks.contract import Demand, Tier
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One kind of instance that can be had in one tier (and zone); the program decides its count.
+    """One kind of instance that is available in one tier (and zone). The program decides its count.
 
     Attributes:
         name: unique key, such as `warm/m5.large` or `cold/burst@us-east-1a`.
@@ -120,7 +120,7 @@ class SizingProblem:
         demand: the plan's demand section: promises, tiers and quantiles per class in order of priority. The sizes keep
             every promise against exactly this, as `assess` judges it.
         paths: (paths, classes, horizon) requests/s, joint samples; step 0 is the first step of the plan.
-        options: what can be had.
+        options: the available kinds of instances.
         window: steps for which the counts of this plan hold.
         hosts, spare_hosts: own hosts, and how many may be lost with every promise still kept (N+1 = 1).
         tier_bounds: least and most instances per tier.
@@ -173,7 +173,7 @@ class SizingProblem:
             if not (math.isfinite(option.usd_per_hour) and option.usd_per_hour >= 0):
                 raise ValueError(f"option {option.name}: usd_per_hour is {option.usd_per_hour}")
             if option.usd_per_hour == 0 and option.tier is not Tier.HOT and not self._hosted(option.tier):
-                raise ValueError(f"option {option.name} costs nothing; only what is owned may")
+                raise ValueError(f"option {option.name} costs nothing; only owned instances may")
         for tier, (low, high) in self.tier_bounds.items():
             if low > high:
                 raise ContradictoryBounds(f"tier {tier.value}", low, high)
