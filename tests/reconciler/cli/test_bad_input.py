@@ -69,7 +69,7 @@ def test_prices_in_another_currency_are_refused() -> None:
 
 
 def test_an_unknown_type_is_named_with_types_that_are_known() -> None:
-    with pytest.raises(UserError, match=r"'m5\.mega' is not in the price catalogue \(it has .*m5\.large"):
+    with pytest.raises(UserError, match=r"'m5\.mega' is not in the price catalogue \(which lists .*m5\.large"):
         decide(refits(make_snapshot(20.0, running=2), tiers__warm__instance_types=("m5.mega",)))
 
 
