@@ -59,12 +59,16 @@ class PolicyViolation:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What an update would do: steps in the engine's order, policy violations, and other warnings and errors."""
+    """What an update would do: steps in the engine's order, policy violations, and other warnings and errors.
+
+    judged: whether a policy pack ran.
+    """
 
     steps: tuple[PreviewStep, ...]
     violations: tuple[PolicyViolation, ...]
     messages: tuple[str, ...] = ()
     failed: bool = False
+    judged: bool = True
 
     @property
     def changed(self) -> tuple[PreviewStep, ...]:

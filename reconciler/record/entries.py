@@ -143,11 +143,12 @@ class Decided(Entry):
 
 
 class Previewed(Entry):
-    """What the engine would change, and the violations of policies."""
+    """What the engine would change, and the violations of policies. `no_policies`: no policy pack ran."""
 
     events = ("preview",)
 
     verdict: str = ""
+    no_policies: bool = False
     violations: tuple[PolicyEntry, ...] = ()
     resources: tuple[ResourceEntry, ...] = ()
 
@@ -161,11 +162,12 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began. `steps` is the number of resources that it will change."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran."""
 
     events = ("up",)
 
     steps: int = 0
+    no_policies: bool = False
 
 
 class Applied(Entry):
