@@ -50,7 +50,7 @@ def of(plan: PlanFile, tier: str) -> int:
 @pytest.mark.parametrize(
     ("markets", "words"),
     [
-        ({"spot": 0.03}, "no on demand price for 'm5.large': add types.m5.large.usd_per_hour.on_demand"),
+        ({"spot": 0.03}, "no on demand price for 'm5.large'. Add types.m5.large.usd_per_hour.on_demand"),
         ({"on_demand": 0.0}, "types.m5.large.usd_per_hour.on_demand"),
         ({"on_demand": -1.0}, "types.m5.large.usd_per_hour.on_demand"),
         ({"on_demand": float("nan")}, "types.m5.large.usd_per_hour.on_demand"),
