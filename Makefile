@@ -15,7 +15,7 @@ lab: setup ## Start the lab and leave it running.
 	@.venv/bin/tiercast lab up
 
 test: setup ## All tests, with the real engine and the lab.
-	@.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	@.venv/bin/python -m pytest -n auto --maxprocesses 4
 
 check: setup ## Lint, format, types, layers.
 	@.venv/bin/ruff check .

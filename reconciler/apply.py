@@ -10,14 +10,17 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters import ledger
-from reconciler.adapters.engine import config_digest
+from reconciler.adapters.engine import Engine, config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
+from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
-from reconciler.errors import InputError, PolicyRefused
+from reconciler.approval.binding import Grounds
+from reconciler.errors import InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan import noted
+from reconciler.plan.edited import as_edited, edits
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
 from reconciler.report.html import html
@@ -31,27 +34,38 @@ def read_plan(path: Path) -> PlanFile:
     return parse_plan(read_json(path, "a plan file (`tiercast plan` writes one)"), str(path))
 
 
-def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool, now: datetime) -> Summary:
+def preview_plan(
+    project: Project, plan: PlanFile, *, path: Path, refresh: bool, now: datetime, no_policies: bool = False
+) -> Summary:
     """Ask the engine what the stack file would change, keep the reports, and bind the plan to what was seen.
 
+    A stack file that was edited after the plan is shown with figures of its own, and is not bound: it can't be approved.
+
+    `no_policies` previews without the policy pack, which ledger and reports then state.
+
     Raises:
+        InputError: the policy pack or its configuration is missing.
         EngineError, Unavailable: as the engine's preview; nothing was written then.
     """
     text = stack_text(project, plan)
-    engine = project.engine()
+    config = read_config(text, str(project.stack_file))
+    changed = edits(plan, config)
+    if changed:
+        fleet = project.read_fleet()
+        plan = as_edited(plan, config, changed, fleet, project.read_catalogue(fleet, now=now).catalogue)
+    engine = project.judging_engine(no_policies=no_policies)
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
-    summary = Summary(plan=plan, preview=found)
-    if not found.refusals:
-        bound = approval.bind(
+    if not (found.refusals or changed):
+        plan = approval.bind(
             plan,
-            config_digest=config_digest(text),
-            policy_digest=engine.policy_digest(),
+            grounds=_grounds(project, plan, engine, text, refresh=refresh),
             preview=found,
             state=engine.state(),
             at=now,
         )
-        write_json(path, bound.model_dump(mode="json"))
+        write_json(path, plan.model_dump(mode="json"))
+    summary = Summary(plan=plan, preview=found)
     write_text(project.work / "preview.txt", plain(terminal(summary)))
     write_text(project.work / "preview.md", markdown(summary, project=project.name, artefact="preview.html"))
     write_text(project.work / "preview.html", html(summary, project=project.name))
@@ -60,33 +74,46 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     return summary
 
 
-def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None]) -> Preview:
-    """Preview again, refuse on any difference from what was approved, then apply.
+def apply_plan(
+    project: Project,
+    plan: PlanFile,
+    *,
+    now: datetime,
+    progress: Callable[[str], None],
+    no_policies: bool = False,
+) -> Preview:
+    """Preview again, refuse on any difference from what was approved, then apply; `no_policies` as `preview_plan`.
 
     Raises:
-        StaleApproval: the plan is not what would run now.
+        InputError: the policy pack or its configuration is missing.
+        StaleApproval: the plan is not what would run now, or the stack file was edited.
         PolicyRefused: a mandatory policy refuses it now.
         EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
     text = stack_text(project, plan)
-    engine = project.engine()
+    if changed := edits(plan, read_config(text, str(project.stack_file))):
+        names = "; ".join(edit.describe() for edit in changed[:3])
+        raise StaleApproval(
+            f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."
+        )
+    engine = project.judging_engine(no_policies=no_policies)
     left_alone = exclusions(plan.skipped, plan.config, engine.state())
-    found = engine.preview(exclude=left_alone)
+    refresh = plan.binding is not None and plan.binding.refresh
+    found = engine.preview(refresh=refresh, exclude=left_alone)
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
     approval.check(
         plan,
-        config_digest=config_digest(text),
-        policy_digest=engine.policy_digest(),
+        grounds=_grounds(project, plan, engine, text, refresh=refresh),
         preview=found,
         state=engine.state(),
         newest=read_plan(newest) if newest.exists() else None,
-        now=max((now, *(entry.at for entry in ledger.read(project.ledger_file).entries))),
+        now=max((now, *(entry.at for entry in ledger.read(project.ledger_file, since=now).entries))),
     )
     if not found.changed:
         return found
-    ledger.append(project.ledger_file, noted.started(plan, found.changed, at=now))
+    ledger.append(project.ledger_file, noted.started(plan, found, at=now))
     steps: list[PreviewStep] = []
 
     def seen(step: PreviewStep) -> None:
@@ -94,7 +121,7 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
 
     try:
-        done = engine.up(exclude=left_alone, progress=seen)
+        done = engine.up(refresh=refresh, exclude=left_alone, progress=seen)
         if done.refusals:
             raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
     except BaseException as error:
@@ -102,6 +129,16 @@ def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Cal
         raise
     ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
     return done
+
+
+def _grounds(project: Project, plan: PlanFile, engine: Engine, text: str, *, refresh: bool) -> Grounds:
+    return Grounds(
+        config=config_digest(text),
+        policies=engine.policy_digest(),
+        program=program_digest(project),
+        place=place_of(project, plan.config),
+        refresh=refresh,
+    )
 
 
 def stack_text(project: Project, plan: PlanFile) -> str:

@@ -18,8 +18,6 @@ PACKAGES = ("forecaster", "reconciler", "stacks", "policies", "lab", "benchmarks
 ARROWS = {"reconciler": 95, "forecaster": 35}
 #: Most modules beside the rooms, lines of a module, lines of a function, and parameters of one without `self` and `cls`.
 LOOSE, MODULE, FUNCTION, PARAMETERS = 4, 300, 60, 8
-#: Functions that have too many parameters today. The list may only shrink.
-TOO_MANY = {"reconciler.demand.section.demand_section", "reconciler.trust.pacing.paced"}
 
 
 @cache
@@ -117,7 +115,7 @@ def test_modules_and_functions_are_short(package: str) -> None:
 
 def test_functions_have_few_parameters() -> None:
     found = {name for package in PACKAGES for name, node in functions(package) if len(parameters(node)) > PARAMETERS}
-    assert found == TOO_MANY
+    assert found == set()
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

@@ -22,7 +22,7 @@ from benchmarks.sizing.peers.scalers import aws_predictive, crane, predictive_hp
 from benchmarks.sizing.peers.simple import seasonal_margin, seasonal_quantile, static_peak, target_tracking
 from reconciler.onepool.count import counts_at
 from reconciler.onepool.walk import Table, table
-from reconciler.trust.pacing import PromisePace, paced
+from reconciler.trust.pacing import PacedRows, PromisePace, paced
 
 #: A pace chooses among so many times fewer settings than a knob in hindsight does.
 THINNED = 4
@@ -119,10 +119,7 @@ def by_table(
         counts,
         expected,
         promised_share=promised_share,
-        start=cut - first,
-        warm=0,
-        h=case.h,
-        day=case.trace.day,
+        rows=PacedRows(start=cut - first, warm=0, h=case.h, day=case.trace.day),
         pace=pace,
     )
     return np.asarray(counts[np.arange(cut - first, len(demand)), column])

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.prices.catalogue import Catalogue, builtin
-from reconciler.sizing import Option, OwnHost, Sizing, SizingProblem, class_service, demand_section, size
+from reconciler.sizing import ClassTerms, Option, OwnHost, Sizing, SizingProblem, class_service, demand_section, size
 from reconciler.slo.latency import ServiceTime
 from stacks.contract import Tier
 
@@ -104,16 +104,22 @@ def problem(seed: int, start: int, observed: dict[str, int], time_limit_s: float
         grouped.append(paths[:, mine].sum(axis=1))
         mixed[name] = class_service([services[i] for i in mine], [float(paths[:, i].mean()) for i in mine])
     totals = np.stack(grouped, axis=1)
+    latency_ms = {"platinum": 600, "gold": 700, "silver": 900, "bronze": 1500, "batch": 5000}
+    promised = {"platinum": 0.001, "gold": 0.005, "silver": 0.01, "bronze": 0.02, "batch": 0.05}
     section = demand_section(
+        {
+            name: ClassTerms(
+                service=mixed[name],
+                latency_ms=latency_ms[name],
+                percentile=0.95,
+                promised_share=promised[name],
+                tiers=TIERS[name],
+            )
+            for name in CLASSES
+        },
+        totals,
         step_seconds=300,
-        names=CLASSES,
-        paths=totals,
         window=2,
-        services=mixed,
-        latency_ms={"platinum": 600, "gold": 700, "silver": 900, "bronze": 1500, "batch": 5000},
-        percentile=dict.fromkeys(CLASSES, 0.95),
-        promised_share={"platinum": 0.001, "gold": 0.005, "silver": 0.01, "bronze": 0.02, "batch": 0.05},
-        tiers=TIERS,
         round_trip_ms={Tier.HOT: 1, Tier.WARM: 10, Tier.COLD: 20},
     )
     hosts = tuple(OwnHost(name=f"hv{n}", tier=Tier.HOT, cores=32, memory_mib=131072) for n in range(3))

@@ -1,4 +1,4 @@
-"""A joint forecast read at one level of the hierarchy: node, application, user, label or total.
+"""A joint forecast read at one level of the hierarchy: series, node, application, user, label or total.
 
 The rule: every level is a sum of the same paths. Where a row is one modelled series its calibrated quantiles are kept;
 a sum takes them from its paths.
@@ -16,12 +16,14 @@ from forecaster.errors import ForecastError
 from forecaster.hierarchy.joint import Joint, path_quantiles
 from forecaster.history.history import Floats, History, Ints
 
-NAMES = ("node", "application", "user", "label", "total")
+NAMES = ("series", "node", "application", "user", "label", "total")
 
 
 def at_level(joint: Joint, history: History, level: str, costs: Mapping[str, RequestCost]) -> DemandForecast:
     """The forecast of all rows of a level. Raises `ForecastError` for a level that is not one of `NAMES`."""
     structure = joint.structure
+    if level == "series":
+        return _of_series(joint, history, costs)
     if level == "node" or (level == "application" and structure.nodes == history.applications):
         return _of_nodes(joint, history, costs)
     if level == "total":
@@ -45,6 +47,19 @@ def _summed_nodes(joint: Joint, key: Ints, count: int) -> Floats:
     for node, label in enumerate(key):
         out[:, label] += nodes[:, node]
     return out
+
+
+def _of_series(joint: Joint, history: History, costs: Mapping[str, RequestCost]) -> DemandForecast:
+    made = joint.series
+    rows = _LevelRows(
+        names=joint.structure.series,
+        quantiles=np.stack([one.quantiles for one in made]),
+        paths=np.array(joint.paths, order="C"),
+        models=tuple(one.model for one in made),
+        reasons=tuple(one.reason for one in made),
+        calibrated=tuple(one.calibrated for one in made),
+    )
+    return _forecast(joint, history, rows, costs)
 
 
 def _of_nodes(joint: Joint, history: History, costs: Mapping[str, RequestCost]) -> DemandForecast:

@@ -42,10 +42,10 @@ class PlbmSettings:
         seed: of all random numbers.
         calendar: local clock, holidays, events, excluded stretches.
         keep: how much history is kept.
-        alone: requests per step, on average since the first (and over a day at least), from which a node is modelled by
-            itself; sparser ones share their label's series. Up to 64 (and `most`) nodes are all modelled by themselves,
-            beyond `most` only the largest.
-        most: series that are modelled at most.
+        most: nodes that are modelled by themselves at most: those with the largest mean demand. The others of a label
+            share one series.
+        alone: where more than 64 nodes would be modelled by themselves, the requests per step, on average since the first
+            (and over a day at least), that a node needs for it.
         big_pairs: pairs of user and application that are modelled by themselves at most.
         default_level: requests per step expected of a series when nothing at all is known.
         refit: when a series is fitted anew.

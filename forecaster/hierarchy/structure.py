@@ -1,6 +1,6 @@
 """Which series are modelled: nodes one by one, sparse nodes through their label, big pairs on top.
 
-- A node whose mean demand is large enough is modelled alone. The others of a label share one series, from which each takes
+- The nodes with the largest mean demand are modelled alone. The others of a label share one series, from which each takes
   its part.
 - The biggest pairs get a model of their own, which is then reconciled to their node.
 - The whole of each label with several series is modelled too, and they are reconciled to it: sizes are chosen on sums, and
@@ -21,11 +21,11 @@ from forecaster.hierarchy.settings import NodeOf, PlbmSettings
 from forecaster.hierarchy.shares import Shares, estimate_shares
 from forecaster.history.assemble import cells_history
 from forecaster.history.censoring import uncensored
-from forecaster.history.history import Floats, History, Ints
+from forecaster.history.history import Bools, Floats, History, Ints
 from forecaster.history.rows import Cells
 from forecaster.models.features import seasons_of
 
-#: Up to this many nodes, all are modelled alone.
+#: Up to this many series, sparse nodes are modelled alone too.
 FEW = 64
 
 
@@ -37,7 +37,7 @@ class Structure:
         nodes: names, sorted.
         labels: (N) each node's label.
         codes: (P,) node of each pair of the history.
-        series: names of the modelled series: nodes that are alone, then "others of LABEL".
+        series: names of the modelled series, sorted: nodes that are alone, and "rest of LABEL" for the others of a label.
         holder: (N,) series that each node is in.
         big: pairs (indices) that are modelled as well.
         wholes: labels with several series, whose sum is modelled as well.
@@ -75,15 +75,12 @@ def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> S
     nodes = tuple(sorted(label_of))
     place = {name: k for k, name in enumerate(nodes)}
     codes = np.array([place[name] for name, _ in named], dtype=np.int64)
-    volume = _mean_since_begun(history, codes, len(nodes))
-    alone = volume >= settings.alone if len(nodes) > min(FEW, settings.most) else np.ones(len(nodes), dtype=bool)
-    if alone.sum() > settings.most:
-        alone &= volume >= np.sort(volume)[-settings.most]
+    alone = _alone(history, codes, nodes, settings)
     labels = tuple(label_of[name] for name in nodes)
-    shared = sorted({labels[k] for k in np.flatnonzero(~alone)})
-    series = (*(nodes[k] for k in np.flatnonzero(alone)), *(f"others of {label}" for label in shared))
+    held = [nodes[k] if alone[k] else rest_of(labels[k]) for k in range(len(nodes))]
+    series = tuple(sorted(set(held)))
     rank = {name: k for k, name in enumerate(series)}
-    holder = [rank[nodes[k]] if alone[k] else rank[f"others of {labels[k]}"] for k in range(len(nodes))]
+    holder = [rank[name] for name in held]
     several = Counter(label for label, _ in {(labels[k], series) for k, series in enumerate(holder)})
     return Structure(
         nodes=nodes,
@@ -94,6 +91,23 @@ def structure_of(history: History, node_of: NodeOf, settings: PlbmSettings) -> S
         big=_big_pairs(history, codes, _mean_by(history, codes, len(nodes)), settings),
         wholes=tuple(sorted(label for label, count in several.items() if count > 1)),
     )
+
+
+def rest_of(label: str) -> str:
+    """Name of the series that nodes of a label share when they are not modelled alone."""
+    return f"rest of {label}"
+
+
+def _alone(history: History, codes: Ints, nodes: Sequence[str], settings: PlbmSettings) -> Bools:
+    """(N,) which nodes are modelled alone: the largest by mean demand, at most `settings.most`, ties by name; where that
+    is more than `FEW`, only those that are not sparse."""
+    means = _mean_by(history, np.arange(len(codes), dtype=np.int64), len(codes))
+    volume = np.bincount(codes, weights=means, minlength=len(nodes))
+    alone = np.zeros(len(nodes), dtype=bool)
+    alone[np.argsort(-volume, kind="stable")[: settings.most]] = True
+    if alone.sum() > FEW:
+        alone &= _mean_since_begun(history, codes, len(nodes)) >= settings.alone
+    return alone
 
 
 def _mean_by(history: History, codes: Ints, count: int) -> Floats:

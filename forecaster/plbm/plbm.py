@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -28,7 +28,8 @@ from forecaster.hierarchy.modelled import Modelled, modelled, names_of, net_of, 
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
 from forecaster.hierarchy.settings import NodeOf, PlbmSettings, by_application
 from forecaster.hierarchy.structure import Structure, node_shares, pair_shares, series_values, structure_of
-from forecaster.history.assemble import extended, history_from_frame
+from forecaster.history.assemble import extended
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import Floats, History, aligned
 from forecaster.history.measured import read_measurements
 from forecaster.history.outages import with_outages
@@ -37,19 +38,10 @@ from forecaster.parallel import Runner, in_order
 from forecaster.plbm.answers import answer, steps_ahead, too_far
 from forecaster.plbm.prediction import Asked, Prediction, Recommendation, recommendations
 from forecaster.plbm.scoring import scored
-from forecaster.plbm.state import Fitted, PlbmState, due_of
+from forecaster.plbm.state import Fitted, PlbmState, Update, due_of
 from forecaster.tuner import Tuner
 from forecaster.workload.costs import learn_workload
 from forecaster.workload.utilisation import Units, without_measurement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
-
-    rows: int
-    scored: int
-    refitted: Mapping[str, str]
 
 
 class PLBM:
@@ -243,9 +235,10 @@ class PLBM:
         return self._joint
 
     def forecast(self, *, level: str = "node", horizon: int | None = None) -> DemandForecast:
-        """Joint forecast of one level: "node" (applications, or what `node_of` says), "application", "user", "label"
-        (tier or class) or "total". All levels are sums of the same paths. Raises `ForecastError` without any history
-        or for too far a horizon.
+        """Joint forecast of one level: "series" (what is modelled), "node" (applications, or what `node_of` says),
+        "application", "user", "label" (tier or class) or "total". All levels are sums of the same paths.
+
+        Raises `ForecastError` without any history or for too far a horizon.
         """
         state = self.state
         if not self.structure.nodes:
@@ -255,9 +248,12 @@ class PLBM:
         return at_level(self.joint_forecast(horizon), state.history, level, self.costs())
 
     def costs(self) -> dict[str, RequestCost]:
-        """What a request of each node costs, where declared or learned; declared ones win."""
+        """What a request of each node and series costs, where declared or learned; declared ones win."""
         state = self.state
-        names = {application for _, application in state.history.pairs} | set(self.structure.nodes)
+        names = {application for _, application in state.history.pairs} | {
+            *self.structure.nodes,
+            *self.structure.series,
+        }
         learned = state.workload.costs(sorted(names)) if state.workload is not None else {}
         return {**learned, **state.declared}
 

@@ -30,7 +30,7 @@ from forecaster.series.tail import TailShape
 from forecaster.workload.costs import Workload
 
 #: Version of the files' meaning.
-FORMAT = 4
+FORMAT = 5
 STATE, HISTORY, FRESH = "state.json", "history.npz", "forecasts.npz"
 #: Kept only where the net was trained on the panel.
 NET = "net.npz"
@@ -61,6 +61,7 @@ class _Head:
     net_said: str
     net_until: datetime | None
     tail: TailShape
+    origin: Mapping[str, str]
 
 
 def to_files(state: PlbmState) -> dict[str, bytes]:
@@ -87,6 +88,7 @@ def to_files(state: PlbmState) -> dict[str, bytes]:
         net_said=state.net.said,
         net_until=state.net.until,
         tail=state.tail,
+        origin=state.origin,
     )
     cells: dict[str, NDArray[Any]] = {
         "offsets": history.offsets,
@@ -158,6 +160,7 @@ def _state(head: _Head, cells: Mapping[str, NDArray[Any]], numbers: Mapping[str,
         declared=head.declared,
         net=net,
         tail=head.tail,
+        origin=head.origin,
     )
 
 

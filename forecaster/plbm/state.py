@@ -90,8 +90,14 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class PlbmState:
-    """All of a trained PLBM. `fresh` holds forecasts from the history's last step, by series, where already made;
-    `net` is the global net where it was trained on the panel, `tail` the shape that far tails are shrunk to."""
+    """All of a trained PLBM.
+
+    Attributes:
+        fresh: forecasts from the history's last step, by series, where already made.
+        net: the global net where it was trained on the panel.
+        tail: the shape that far tails are shrunk to.
+        origin: what the caller says that it was trained for; no forecast depends on it.
+    """
 
     settings: PlbmSettings
     history: History
@@ -101,6 +107,16 @@ class PlbmState:
     declared: Mapping[str, RequestCost] = field(default_factory=dict)
     net: Net = field(default_factory=Net)
     tail: TailShape = DECLARED
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What an update did: `rows` taken in, `scored` steps compared with forecasts, `refitted` series and why."""
+
+    rows: int
+    scored: int
+    refitted: Mapping[str, str]
 
 
 def due_of(state: PlbmState, names: Iterable[str]) -> dict[str, str]:

@@ -8,11 +8,15 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `cluster`: a Dask cluster as a runner of the forecaster's tasks
 - `engine`: the Pulumi engine: preview, up, destroy, state
 - `files`: reading with a clear error, writing all or nothing
+- `identity`: what an approval is bound to: the program, and where and with what it runs
 - `hypervisors`: whether hypervisors answer
 - `kept_forecaster`: the forecaster between runs
 - `known_secrets`: the secrets of this process's environment
 - `ledger`: the append-only record of decisions
+- `lock`: one lock per stack, from plan to apply
 - `memory`: what a run leaves for the next, as a file
 - `model_store`: versions of kept models, checked by digest
+- `pack_digest`: the digest of a policy pack
 - `project`: where the project's files are
+- `runs`: the inputs of past decisions
 """

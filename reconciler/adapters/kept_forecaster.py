@@ -1,28 +1,31 @@
 """The forecaster between runs: trained on the fleet's history, kept, and brought up to date by the next run.
 
-The rule: a run that finds newer history than the kept model knows updates it; one that replays an earlier time must not
-use a model that has seen the future, and says so.
+The rule: `forecast` updates the kept model with newer history and keeps it again; `plan` extends a copy (`demand.trained`).
+A run that replays an earlier time never uses a model that knows later data, and says so.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from forecaster.errors import ForecastError
-from forecaster.history.late_rows import news
+from forecaster.errors import ForecastError, ModelStoreError
 from forecaster.parallel import Runner, processes
-from forecaster.plbm.plbm import PLBM, Update
+from forecaster.plbm.plbm import PLBM
+from forecaster.plbm.state import Update
 from reconciler.adapters.cluster import dask_runner
 from reconciler.adapters.history.read import read_measurements
 from reconciler.adapters.history.rules import history_rules
 from reconciler.adapters.history.source import read_demand
-from reconciler.adapters.model_store import current_version, load_state, save_state
+from reconciler.adapters.model_store import POINTER, current_version, load_state, save_state
 from reconciler.adapters.sources.known import source_of
-from reconciler.demand.forecaster_settings import declared_costs, nodes_of, settings_of, units_of
+from reconciler.demand.forecaster_settings import declared_costs, settings_of, units_of
+from reconciler.demand.grouping import nodes_of
+from reconciler.demand.trained import TRAIN, UNTRAINED, Trained, extend, origin_of
 from reconciler.fleet.file import Fleet
 
 
@@ -60,10 +63,12 @@ def train(
     Raises HistoryError, InputError or ForecastError for what can't be read or kept.
     """
     history = read_demand(fleet, base=base, as_of=as_of, now=now)
-    events = read_measurements(source_of(fleet, base), until=as_of or now, rules=history_rules(fleet))
+    source = source_of(fleet, base)
+    events = read_measurements(source, until=as_of or now, rules=history_rules(fleet))
     plbm = PLBM(settings_of(fleet, seed=seed), node_of=nodes_of(fleet, history.pairs), run=run)
     plbm.train(history, measurements=events, declared=declared_costs(fleet, history.pairs), units=units_of(fleet))
-    return Kept(plbm=plbm, version=save_state(models, plbm.state))
+    state = replace(plbm.state, origin=origin_of(fleet, source.fingerprint()))
+    return Kept(plbm=plbm, version=save_state(models, state))
 
 
 def resume(
@@ -88,10 +93,20 @@ def resume(
         )
     pairs = {*history.pairs, *known.pairs}
     plbm = PLBM.resumed(state, node_of=nodes_of(fleet, sorted(pairs)), run=run)
-    newer = news(history, known)
-    if newer is None:
+    done = extend(plbm, history)
+    if done is None:
         return Kept(plbm=plbm, version=current_version(models))
-    plbm.forecast()
-    done = plbm.update(newer)
     plbm.forecast()  # kept too, so that the next run can score it
     return Kept(plbm=plbm, version=save_state(models, plbm.state), update=done)
+
+
+def trained_model(fleet: Fleet, *, base: Path, models: Path) -> Trained:
+    """The kept model for a plan to use; one that cannot be read is none, and the plan says so."""
+    if not (models / POINTER).exists():
+        return UNTRAINED
+    try:
+        state = load_state(models)
+    except ModelStoreError as problem:
+        said = str(problem).replace(f"{models}{os.sep}", "model ").rstrip(".")
+        return Trained(missing=said if TRAIN in said else f"{said}; {TRAIN}")
+    return Trained(state=state, source=source_of(fleet, base).fingerprint())

@@ -6,14 +6,18 @@ time; only the ledger is history, and without the memory the tests of the foreca
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
 from reconciler.adapters.files import read_yaml
+from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
 from reconciler.adapters.prices.source import priced
@@ -72,6 +76,11 @@ class Project:
         return self.work / "ledger.jsonl"
 
     @property
+    def runs(self) -> Path:
+        """Folder of the inputs of past decisions."""
+        return self.work / "runs"
+
+    @property
     def memory_file(self) -> Path:
         """The last run's forecasts and how earlier ones did: what demotion is decided from."""
         return self.work / "memory.json"
@@ -97,6 +106,23 @@ class Project:
         ask = account(fleet, project=self.name, stack=self._stack_name)
         return with_held(fleet, catalogue, ask=ask, kept=self.work / "commitments.json", now=now)
 
+    def backend(self) -> str:
+        """URL of the backend that holds this stack's state: as Pulumi finds it, "" where nobody is logged in."""
+        named = os.environ.get("PULUMI_BACKEND_URL", "")
+        settings = read_yaml(self.root / "Pulumi.yaml", "a Pulumi project file")
+        declared = settings.get("backend") if isinstance(settings, dict) else None
+        url = named or str(declared.get("url", "") if isinstance(declared, dict) else "")
+        if url:
+            return url
+        home = Path(os.environ.get("PULUMI_HOME", "") or Path.home() / ".pulumi")
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            return str(json.loads((home / "credentials.json").read_text(encoding="utf-8")).get("current", ""))
+        return ""
+
+    def locked(self, command: str, *, now: datetime) -> AbstractContextManager[str]:
+        """The stack's lock for a command (see `reconciler.adapters.lock`)."""
+        return stack_lock(self.backend(), self.work, project=self.name, stack=self.stack, command=command, now=now)
+
     def _pack(self) -> Path:
         """Folder of the policy pack; errors as `engine`."""
         names = [name for name in os.environ.get(POLICY_PACK, "").split(",") if name]
@@ -120,14 +146,15 @@ class Project:
 
         The pack is the folder that PULUMI_OPTION_POLICY_PACK names (CI names the one of the base branch), else the
         project's own `policies/`. Its configuration is the file that PULUMI_OPTION_POLICY_PACK_CONFIG names, else
-        `config.<stack>.json` in the pack, else the pack's defaults.
+        `config.<stack>.json` in the pack, else `config.json` there. Where one is missing the engine has none of it: it reads
+        state, and `judging_engine` refuses.
 
         Raises:
             InputError: a variable names what is not there (the pack's defaults may be more lenient), or several packs.
         """
         pack = self._pack()
         given = os.environ.get(POLICY_CONFIG, "")
-        config = Path(given).absolute() if given else pack / f"config.{self._stack_name}.json"
+        config = Path(given).absolute() if given else pack_config(pack, self._stack_name)
         if given and not config.exists():
             raise InputError(
                 str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Fix the path, or unset it."
@@ -135,10 +162,40 @@ class Project:
         return Engine(
             root=self.root,
             stack=self.stack,
+            project=self.name,
             environment={},
             policy_pack=pack if (pack / PACK_FILE).exists() else None,
             policy_config=config if config.exists() else None,
         )
+
+    def judging_engine(self, *, no_policies: bool) -> Engine:
+        """The engine for a preview or an update: with the policy pack and its configuration, or deliberately without.
+
+        Raises:
+            InputError: as `engine`; also where pack or configuration is missing and `no_policies` is not set.
+        """
+        engine = self.engine()
+        if no_policies:
+            return replace(engine, policy_pack=None, policy_config=None)
+        if engine.policy_pack is None:
+            raise InputError(
+                str(self.root / "policies"),
+                f"there is no policy pack: expected {PACK_FILE} in this folder.",
+                f"Restore it, name a pack with {POLICY_PACK}, or give --no-policies.",
+            )
+        if engine.policy_config is None:
+            raise InputError(
+                str(pack_config(engine.policy_pack, self._stack_name)),
+                "the policy pack has no configuration for this stack.",
+                f"Write it (docs/policies.md shows one), name a file with {POLICY_CONFIG}, or give --no-policies.",
+            )
+        return engine
+
+
+def pack_config(pack: Path, stack: str) -> Path:
+    """Where a pack keeps its configuration for a stack: `config.<stack>.json`, or `config.json` where only that is there."""
+    own, common = pack / f"config.{stack}.json", pack / "config.json"
+    return common if common.exists() and not own.exists() else own
 
 
 def find_project(start: Path, *, stack: str | None, fleet: Path | None) -> Project:

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from reconciler.approval.binding import binding, differences
+from reconciler.approval.binding import Grounds, binding, differences
 from reconciler.errors import StaleApproval
 from reconciler.observe.preview import Preview, StateResource
 from reconciler.plan.file import PlanFile
 
 AGAIN = "Preview and approve again."
 
+#: Clocks of the machine that previewed and of the one that applies may differ by so much.
+_SKEW = timedelta(minutes=2)
+
 
 def bind(
     plan: PlanFile,
     *,
-    config_digest: str,
-    policy_digest: str,
+    grounds: Grounds,
     preview: Preview,
     state: Iterable[StateResource],
     at: datetime,
 ) -> PlanFile:
     """The plan with what its approval will be bound to, as previewed at `at`."""
-    bound = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state, at=at)
+    bound = binding(grounds, preview=preview, state=state, at=at, not_before=plan.created_at)
     return plan.model_copy(update={"binding": bound})
 
 
 def check(
     plan: PlanFile,
     *,
-    config_digest: str,
-    policy_digest: str,
+    grounds: Grounds,
     preview: Preview,
     state: Sequence[StateResource],
     newest: PlanFile | None,
@@ -53,7 +54,12 @@ def check(
         raise StaleApproval(
             f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}.", remedy=AGAIN
         )
-    present = binding(config_digest=config_digest, policy_digest=policy_digest, preview=preview, state=state, at=now)
+    if plan.binding.not_before is not None and now < plan.binding.not_before - _SKEW:
+        raise StaleApproval(
+            f"Plan {plan.id} may not be applied before {plan.binding.not_before.isoformat()}; it is {now.isoformat()}. Set the "
+            "clock of this machine."
+        )
+    present = binding(grounds, preview=preview, state=state, at=now, not_before=plan.created_at)
     if found := differences(plan.binding, present):
         raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}.", remedy=AGAIN)
     if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest)):

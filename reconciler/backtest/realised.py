@@ -34,7 +34,7 @@ class Realised:
 
 def realised(history: History, fleet: Fleet, start: datetime, steps: int) -> Realised:
     """The demand of `steps` steps from `start` on, by class in the fleet's order."""
-    grouping = group(history, fleet, keep=fleet.history.series)
+    grouping = group(history, fleet)
     rows = history.grouped(grouping.codes, len(grouping.names)) / history.step.total_seconds()
     qos = np.array(grouping.qos)
     by_class = np.stack([rows[qos == name].sum(axis=0) for name in fleet.qos], axis=1)

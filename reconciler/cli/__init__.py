@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": ("reconciler.cli.explain:command", "Say why the sizes are what they are, or were in a past plan."),
     "history": ("reconciler.cli.history:command", "List what was decided and done, and why a resource changed."),
     "status": ("reconciler.cli.status:command", "Show what runs against what was wanted."),
+    "replay": ("reconciler.cli.replay:command", "Decide a past plan again from its kept inputs and compare."),
     "backtest": ("reconciler.cli.backtest:command", "Replay history: cost and violations against baselines."),
     "policy": ("reconciler.cli.policy:policy", "Run the policy pack against a stack file without a cloud."),
     "lab": ("reconciler.cli.lab:lab", "The embedded lab: engine, cloud and hypervisors on this machine."),

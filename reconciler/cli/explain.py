@@ -35,8 +35,8 @@ from stacks.contract import parse
 def command(
     plan: str | None, stack: str | None, fleet: Path | None, as_of: datetime | None, seed: int, as_json: bool
 ) -> int:
-    """Say per tier which constraint binds, what one instance more or less would do, the risk of violating each QoS
-    class, which forecast is trusted, and what changed since the last plan. Writes nothing.
+    """Say per tier which constraint binds, what one instance more or less would do, the share of late requests of
+    each QoS class, which forecast is trusted, and what changed since the last plan. Writes nothing.
 
     With the ID of a past plan (its first digits are enough) the answer comes from the ledger alone: what was observed,
     wanted and planned, what bound, which guard changed what, what the policies said, and what was done."""
@@ -53,6 +53,8 @@ def command(
         click.echo(json.dumps(told.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
         return 0
     _print(tables(told))
+    if told.forecast_note:
+        click.echo(told.forecast_note)
     click.echo(f"{told.status}; cost within {100 * told.gap:.2g} % of the proven bound")
     return 0
 

@@ -27,7 +27,8 @@ def command(
 ) -> int:
     """List what was decided, previewed and done, oldest first; reads nothing but the ledger."""
     project = options.open_project(stack, fleet)
-    found = ledger.read(project.ledger_file)
+    # The plan behind a resource's change may be older than `start`.
+    found = ledger.read(project.ledger_file, since=start if resource is None else None)
     for note in found.notes:
         options.say(note, err=True)
     if resource is not None:

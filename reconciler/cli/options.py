@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -40,10 +42,18 @@ class Since(Instant):
     name = "TIME|DURATION"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        with contextlib.suppress(ValueError):
+            ago = read_duration(value)
+            try:
+                return now() - ago
+            except OverflowError:
+                self.fail(f"{value} is longer ago than the year 1.", param, ctx)
         try:
-            return now() - read_duration(value)
-        except ValueError:
             return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no duration such as 2d or 12h, and no ISO 8601 time.", param, ctx)
 
 
 stack = click.option("--stack", help="Stack to work on; default: PULUMI_STACK.")
@@ -54,6 +64,10 @@ fleet = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 as_of = click.option("--as-of", type=Instant(), help="Use only history before this time (replay); default: all of it.")
+
+no_policies = click.option(
+    "--no-policies", is_flag=True, help="Run without the policy pack; ledger and reports state that no policies ran."
+)
 
 jobs = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Local processes that fit.")
 cluster = click.option(
@@ -87,6 +101,15 @@ def bundled(kind: type[T]) -> Callable[[Callable[[T], R]], Callable[..., R]]:
 def open_project(stack: str | None, fleet: Path | None) -> Project:
     """The project around the working directory."""
     return find_project(Path.cwd(), stack=stack, fleet=fleet)
+
+
+@contextmanager
+def locked(project: Project, command: str) -> Iterator[None]:
+    """Hold the stack's lock; says where it was left by a run that died."""
+    with project.locked(command, now=now()) as recovered:
+        if recovered:
+            say(f"note: {recovered}", err=True)
+        yield
 
 
 def say(text: str, *, err: bool = False) -> None:

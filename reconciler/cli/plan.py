@@ -63,7 +63,7 @@ def command(
             _, heading, rows = whatif_table(outcomes)
             Console().print(table(heading, rows))
         return 0
-    with progress.status("reading history, forecasting, sizing …"):
+    with options.locked(project, "plan"), progress.status("reading history, forecasting, sizing …"):
         plan = make_plan(project, as_of=as_of, now=options.now(), seed=seed, force_replay=force_replay)
     if as_json:
         body = Summary(plan=plan, preview=Preview(steps=(), violations=())).to_json()["plan"]

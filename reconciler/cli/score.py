@@ -22,7 +22,8 @@ from forecaster.series.forecast import SeriesInput
 from forecaster.series.knots import Pipeline
 from reconciler.adapters.history.source import read_walk
 from reconciler.cli import options
-from reconciler.demand.forecaster_settings import nodes_of, settings_of
+from reconciler.demand.forecaster_settings import settings_of
+from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
 from reconciler.report.text import shown
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from forecaster.demand import DemandForecast, RequestCost
 from forecaster.history.history import History
 from reconciler.demand.grouping import Grouping
-from reconciler.demand.section import class_service, demand_section
+from reconciler.demand.section import ClassTerms, class_service, demand_section
 from reconciler.fleet.file import Application, Fleet
 from reconciler.slo.latency import ServiceTime
 from stacks.contract import Demand, Tier
@@ -64,17 +64,22 @@ def section(
 
     `allowed_share`: class → share that this plan may miss; None: the promised share.
     """
+    terms = {
+        name: ClassTerms(
+            service=by_class[name],
+            latency_ms=promise.latency.total_seconds() * 1000,
+            percentile=promise.percentile,
+            promised_share=promise.violating_share,
+            allowed_share=allowed_share[name] if allowed_share else None,
+            tiers=promise.tiers,
+        )
+        for name, promise in fleet.qos.items()
+    }
     return demand_section(
+        terms,
+        paths,
         step_seconds=round(fleet.step.total_seconds()),
-        names=list(fleet.qos),
-        paths=paths,
         window=steps,
-        services=by_class,
-        latency_ms={name: promise.latency.total_seconds() * 1000 for name, promise in fleet.qos.items()},
-        percentile={name: promise.percentile for name, promise in fleet.qos.items()},
-        promised_share={name: promise.violating_share for name, promise in fleet.qos.items()},
-        allowed_share=allowed_share,
-        tiers={name: promise.tiers for name, promise in fleet.qos.items()},
         round_trip_ms={tier: fleet.tiers.of(tier).round_trip.total_seconds() * 1000 for tier in Tier},
     )
 

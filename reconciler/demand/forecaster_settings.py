@@ -1,23 +1,18 @@
-"""From the fleet file to the forecaster's settings: horizon, calendar, what is forecast together, declared costs.
+"""From the fleet file to the forecaster's settings: horizon, calendar, number of series, declared costs.
 
 Pure: the forecaster knows nothing of fleets, and this is where one meets the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 
 from forecaster.calendar.clock import CalendarEvent, DemandCalendar
-from forecaster.demand import DemandForecast, RequestCost
-from forecaster.hierarchy.settings import NodeOf, PlbmSettings
-from forecaster.history.history import History, Pair
-from forecaster.plbm import PLBM
+from forecaster.demand import RequestCost
+from forecaster.hierarchy.settings import PlbmSettings
+from forecaster.history.history import Pair
 from forecaster.workload.utilisation import Units
 from reconciler.fleet.file import Fleet
-
-#: Label of requests that no rule of the fleet file fits.
-UNRULED = "no rule"
 
 
 def calendar_of(fleet: Fleet) -> DemandCalendar:
@@ -41,31 +36,8 @@ def settings_of(fleet: Fleet, *, seed: int = 0) -> PlbmSettings:
         seed=seed,
         calendar=calendar_of(fleet),
         keep=fleet.history.window,
-        most=max(fleet.history.series, 1),
+        most=fleet.history.series,
     )
-
-
-def nodes_of(fleet: Fleet, pairs: Iterable[Pair]) -> NodeOf:
-    """What is forecast together: an application, or `application@class` where its users are of several classes.
-
-    The label of a node is its QoS class. `pairs` are those of the history; a pair that came later, or is asked for, goes
-    to its application's node of its own class.
-    """
-    classes: dict[str, set[str]] = {}
-    for user, application in pairs:
-        classes.setdefault(application, set()).add(_qos(fleet, user, application))
-
-    def node_of(user: str, application: str) -> tuple[str, str]:
-        qos = _qos(fleet, user, application)
-        several = len(classes.get(application, {qos}) | {qos}) > 1
-        return (f"{application}@{qos}" if several else application), qos
-
-    return node_of
-
-
-def _qos(fleet: Fleet, user: str, application: str) -> str:
-    rule = fleet.rule(user, application)
-    return rule.qos if rule is not None else UNRULED
 
 
 def declared_costs(fleet: Fleet, pairs: Iterable[Pair]) -> dict[str, RequestCost]:
@@ -87,18 +59,3 @@ def declared_costs(fleet: Fleet, pairs: Iterable[Pair]) -> dict[str, RequestCost
 def units_of(fleet: Fleet) -> Units:
     """What one unit of the history's utilisation is."""
     return Units(vcpus=fleet.history.vcpus_per_cpu, memory_mib=fleet.history.mib_per_memory)
-
-
-def forecast_grouping(
-    history: History, names: Sequence[str], labels: Sequence[str], codes: Sequence[int], fleet: Fleet, *, seed: int = 0
-) -> DemandForecast:
-    """Joint forecast of given groups of pairs, with the fleet's calendar, the pretrained net and the tuner.
-
-    `codes` (pairs,) is each pair's group, `names` and `labels` the groups' names and classes. The rows come in the order
-    of the names, sorted.
-    """
-    of_pair = {pair: (names[code], labels[code]) for pair, code in zip(history.pairs, codes, strict=True)}
-    # Made anew by every plan: the pretrained net will do, training would take longer than all the rest.
-    settings = replace(settings_of(fleet, seed=seed), big_pairs=0, most=max(len(names), 1), warm=None)
-    plbm = PLBM(settings, node_of=lambda user, application: of_pair[user, application])
-    return plbm.train(history, declared=declared_costs(fleet, history.pairs), units=units_of(fleet)).forecast()

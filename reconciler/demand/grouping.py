@@ -1,25 +1,30 @@
-"""Which requests belong to which QoS class, and which series are forecast one by one.
+"""Which requests are forecast together, and which QoS class they belong to: decided here, once, for every command.
 
-Each user × application pair gets its class by the fleet's first rule that fits. Pairs of one application and class make
-a group; the busiest groups are forecast each, the long tail of a class together, so that thousands of sparse pairs cost
-as much as one series and every class's groups still sum to the class.
+- A node is an application, or `application@class` where its users are of several classes. The fleet's first rule that
+  fits a user × application pair gives its class.
+- The nodes with the largest mean demand, at most `history.series`, are forecast one by one; the others of a class together
+  as `rest of <class>` (`forecaster.hierarchy.structure`). Thousands of sparse pairs cost as much as one series, and the
+  groups of a class still sum to the class.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.history.history import History
+from forecaster.hierarchy.settings import NodeOf
+from forecaster.hierarchy.structure import Structure, structure_of
+from forecaster.history.history import History, Pair
+from reconciler.demand.forecaster_settings import settings_of
 from reconciler.errors import InputError
 from reconciler.fleet.file import Application, Fleet
 
-#: Before a class's name: the group of its applications that are not forecast one by one.
-REST = "rest of "
+#: Label of requests that no rule of the fleet file fits.
+UNRULED = "no rule"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +45,66 @@ class Grouping:
     rules: tuple[Mapping[Application, float], ...]
 
 
-def group(history: History, fleet: Fleet, *, keep: int = 30) -> Grouping:
-    """Group the pairs of a history by the fleet's rules; at most `keep` groups besides one rest per class.
+def nodes_of(fleet: Fleet, pairs: Iterable[Pair]) -> NodeOf:
+    """(user, application) → (node, QoS class).
+
+    `pairs` are those of the history; a pair that came later, or that is predicted, goes to its application's node of its
+    own class.
+    """
+    known = {pair: _qos(fleet, *pair) for pair in pairs}
+    classes: dict[str, set[str]] = {}
+    for (_, application), qos in known.items():
+        classes.setdefault(application, set()).add(qos)
+
+    def node_of(user: str, application: str) -> tuple[str, str]:
+        qos = known.get((user, application)) or _qos(fleet, user, application)
+        several = len(classes.get(application, {qos}) | {qos}) > 1
+        return (f"{application}@{qos}" if several else application), qos
+
+    return node_of
+
+
+def _qos(fleet: Fleet, user: str, application: str) -> str:
+    rule = fleet.rule(user, application)
+    return rule.qos if rule is not None else UNRULED
+
+
+def group(history: History, fleet: Fleet) -> Grouping:
+    """The groups of a history: what is forecast one by one, and the rest of each class.
 
     Raises:
         InputError: no rule fits a pair; the message names it and how to add one.
     """
-    means = _means(history)
-    rule_of: list[Application] = []
-    for user, application in history.pairs:
+    node_of = nodes_of(fleet, history.pairs)
+    return grouped_as(structure_of(history, node_of, settings_of(fleet)), node_of, history, fleet)
+
+
+def grouped_as(structure: Structure, node_of: NodeOf, history: History, fleet: Fleet) -> Grouping:
+    """The groups of `history` by the series of a structure, which may hold more pairs; errors as `group`.
+
+    `node_of` is the one that the structure was made with.
+    """
+    series_of = dict(zip(structure.nodes, structure.holder.tolist(), strict=True))
+    codes = [series_of[node_of(user, application)[0]] for user, application in history.pairs]
+    labels = tuple(structure.label_of(k) for k in range(len(structure.series)))
+    return _grouping(history, fleet, structure.series, labels, codes)
+
+
+def nodes_apart(history: History, fleet: Fleet) -> Grouping:
+    """The same with each node apart, also those that share a forecast; errors as `group`."""
+    node_of = nodes_of(fleet, history.pairs)
+    named = [node_of(user, application) for user, application in history.pairs]
+    label_of = dict(named)
+    names = tuple(sorted(label_of))
+    place = {name: k for k, name in enumerate(names)}
+    return _grouping(history, fleet, names, tuple(label_of[n] for n in names), [place[name] for name, _ in named])
+
+
+def _grouping(
+    history: History, fleet: Fleet, names: tuple[str, ...], labels: tuple[str, ...], codes: Sequence[int]
+) -> Grouping:
+    weights: list[dict[Application, float]] = [defaultdict(float) for _ in names]
+    for (user, application), code, mean in zip(history.pairs, codes, _means(history), strict=True):
         rule = fleet.rule(user, application)
         if rule is None:
             raise InputError(
@@ -56,28 +112,11 @@ def group(history: History, fleet: Fleet, *, keep: int = 30) -> Grouping:
                 f"no rule fits user '{user}' and application '{application}'.",
                 'Add one, or end the list with `{match: "*", qos: …}`.',
             )
-        rule_of.append(rule)
-    classes: dict[str, set[str]] = defaultdict(set)
-    for (_, application), rule in zip(history.pairs, rule_of, strict=True):
-        classes[application].add(rule.qos)
-    labels = [
-        (application if len(classes[application]) == 1 else f"{application}@{rule.qos}", rule.qos)
-        for (_, application), rule in zip(history.pairs, rule_of, strict=True)
-    ]
-    volume: dict[tuple[str, str], float] = defaultdict(float)
-    for label, mean in zip(labels, means, strict=True):
-        volume[label] += mean
-    busiest = set(sorted(volume, key=lambda label: (-volume[label], label))[:keep])
-    final = [label if label in busiest else (f"{REST}{label[1]}", label[1]) for label in labels]
-    order = sorted(set(final))
-    place = {label: index for index, label in enumerate(order)}
-    weights: list[dict[Application, float]] = [defaultdict(float) for _ in order]
-    for label, rule, mean in zip(final, rule_of, means, strict=True):
-        weights[place[label]][rule] += max(float(mean), 1e-9)
+        weights[code][rule] += max(float(mean), 1e-9)
     return Grouping(
-        names=tuple(name for name, _ in order),
-        qos=tuple(qos for _, qos in order),
-        codes=np.array([place[label] for label in final], dtype=np.int64),
+        names=names,
+        qos=labels,
+        codes=np.array(codes, dtype=np.int64),
         rules=tuple(dict(w) for w in weights),
     )
 

@@ -92,7 +92,9 @@ def last_heard(history: History, fleet: Fleet) -> tuple[LastHeard, ...]:
     if not units or not history.length:
         return ()
     rows = history.grouped(codes, len(units))
-    last = _last_recorded(history, codes, rows, [qos for qos, _ in units])
+    # The outage rule counts events: demand of an event log is events times what each stands for.
+    events = rows / fleet.history.requests_per_event
+    last = _last_recorded(history, codes, events, [qos for qos, _ in units])
     seconds, day = history.step.total_seconds(), max(round(timedelta(days=1) / history.step), 1)
     found = []
     for (qos, application), k in sorted(units.items()):
@@ -129,7 +131,7 @@ def _last_recorded(history: History, codes: NDArray[np.int64], rows: Floats, qos
     of_class: dict[str, Floats] = {}
     for k in logged:
         of_class[qos[k]] = of_class.get(qos[k], np.zeros(n)) + np.nan_to_num(rows[k])
-    silent = {name: _silent_since(row, history) for name, row in of_class.items()}
+    silent = {name: _silent_since(np.where(history.unrecorded, np.nan, row), history) for name, row in of_class.items()}
     for k in logged:
         began = min(silent[qos[k]], _silent_since(rows[k], history))
         last[k] = max(last[k], min(whole, began - 1))

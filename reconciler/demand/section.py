@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,45 +43,54 @@ def class_service(services: Sequence[ServiceTime], rates: Sequence[float]) -> Se
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClassTerms:
+    """What is promised to a QoS class, and what its requests take.
+
+    latency_ms at the percentile, missed by at most promised_share of the requests; allowed_share: what this plan may miss,
+    None: the promised share. tiers: those that may serve it.
+    """
+
+    service: ServiceTime
+    latency_ms: float
+    percentile: float
+    promised_share: float
+    tiers: Sequence[Tier]
+    allowed_share: float | None = None
+
+
 def demand_section(
+    classes: Mapping[str, ClassTerms],
+    paths: NDArray[np.float64],
     *,
     step_seconds: int,
-    names: Sequence[str],
-    paths: NDArray[np.float64],
     window: int,
-    services: Mapping[str, ServiceTime],
-    latency_ms: Mapping[str, float],
-    percentile: Mapping[str, float],
-    promised_share: Mapping[str, float],
-    allowed_share: Mapping[str, float] | None = None,
-    tiers: Mapping[str, Sequence[Tier]],
     round_trip_ms: Mapping[Tier, float],
     levels: Sequence[float] = LEVELS,
 ) -> Demand:
-    """Build the section for `names` in order of priority.
+    """Build the section for `classes`, in order of priority.
 
     Args:
         paths: (paths, classes, horizon) requests/s.
         window: steps for which the plan is valid; the quantiles are of the largest demand among them.
-        services, latency_ms, percentile, promised_share, tiers: per class. round_trip_ms: per tier.
-        allowed_share: per class the share that this plan may miss; None: the promised share.
+        round_trip_ms: per tier.
 
     Returns:
         The contract's demand section. Numbers are rounded to 6 significant digits, so that equal demand gives equal
         bytes; quantiles never cross.
     """
     peaks = paths[:, :, :window].max(axis=2)
-    classes = {}
-    for index, name in enumerate(names):
+    built = {}
+    for index, (name, terms) in enumerate(classes.items()):
         rates = np.maximum.accumulate([_rounded(q) for q in np.quantile(peaks[:, index], levels, method="hazen")])
-        service = services[name]
-        classes[name] = ClassDemand(
+        service = terms.service
+        built[name] = ClassDemand(
             priority=index,
-            latency_ms=latency_ms[name],
-            percentile=percentile[name],
-            promised_share=promised_share[name],
-            allowed_share=_rounded(allowed_share[name]) if allowed_share else promised_share[name],
-            tiers=tuple(tiers[name]),
+            latency_ms=terms.latency_ms,
+            percentile=terms.percentile,
+            promised_share=terms.promised_share,
+            allowed_share=terms.promised_share if terms.allowed_share is None else _rounded(terms.allowed_share),
+            tiers=tuple(terms.tiers),
             levels=tuple(levels),
             requests_per_second=tuple(float(r) for r in rates),
             service=ContractService(
@@ -92,9 +102,9 @@ def demand_section(
                 network_bytes=_rounded(service.network_bytes),
                 peak_factor=max(_rounded(service.peak_factor), 1.0),
             ),
-            round_trip_ms={tier: round_trip_ms[tier] for tier in tiers[name] if tier in round_trip_ms},
+            round_trip_ms={tier: round_trip_ms[tier] for tier in terms.tiers if tier in round_trip_ms},
         )
-    return Demand(step_seconds=step_seconds, classes=classes)
+    return Demand(step_seconds=step_seconds, classes=built)
 
 
 def _rounded(value: float) -> float:

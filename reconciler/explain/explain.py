@@ -96,6 +96,7 @@ class Explanation:
     standing: tuple[Standing, ...] = ()
     floor: tuple[FloorExplained, ...] = ()
     guards: tuple[str, ...] = ()
+    forecast_note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values. JSON has no infinity: an endless latency is null; a rung is its name."""
@@ -159,6 +160,7 @@ def explain_plan(
         standing=snapshot.standing,
         floor=binding_floor(problem, counts, snapshot.load_now, snapshot.latency_now_ms),
         guards=held.notes,
+        forecast_note=snapshot.forecast_note,
     )
 
 

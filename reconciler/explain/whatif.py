@@ -31,6 +31,8 @@ class WhatIfResult:
     usd_difference: float
     worst_class: str
     expected_share: float
+    allowed_share: float
+    promised_share: float
     problems: tuple[str, ...]
     guards: tuple[str, ...] = ()
 
@@ -192,6 +194,8 @@ def _outcome(name: str, held: GuardedSizing, base_usd: float) -> WhatIfResult:
         usd_difference=sizing.usd_after - base_usd,
         worst_class=worst.name if worst else "",
         expected_share=worst.expected_share if worst else 0.0,
+        allowed_share=worst.allowed_share if worst else 0.0,
+        promised_share=worst.promised_share if worst else 0.0,
         problems=sizing.problems,
         guards=held.notes,
     )
@@ -205,10 +209,17 @@ def table(outcomes: Sequence[WhatIfResult]) -> tuple[str, tuple[str, ...], list[
             *(str(count) for _, count in o.counts),
             f"{o.usd_per_hour:.3f}",
             f"{o.usd_difference:+.3f}",
-            f"{o.worst_class} {100 * o.expected_share:.3g} %",
+            f"{o.worst_class} {100 * o.expected_share:.3g} / {100 * o.allowed_share:.3g} / {100 * o.promised_share:.3g} %",
             " ".join((*o.problems, *o.guards)) or "all promises hold",
         )
         for o in outcomes
     ]
-    heading = ("scenario", *(t.value for t in Tier), "USD/h", "difference", "worst class", "remarks")
+    heading = (
+        "scenario",
+        *(t.value for t in Tier),
+        "USD/h",
+        "difference",
+        "worst class, late: expected / allowed / promise",
+        "remarks",
+    )
     return "What if", heading, rows

@@ -1,30 +1,45 @@
-"""Changes that were applied, from the ledger's entries: what cooldowns and the churn window count. Pure."""
+"""Changes that were made, from the ledger's entries: what cooldowns and the churn window count. Pure.
+
+An update that started and left no end in the ledger was cut short by a crash. Nobody knows how far it came, so it counts as if
+all of it had been done; so does an update that failed after it had changed something.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from reconciler.guards.order import PastChange
-from reconciler.record.entries import Applied, Decided, Entry, Failed, TierEntry
+from reconciler.record.entries import Applied, Decided, Entry, Failed, Started, TierEntry
 from stacks.contract import Tier
+
+Sizes = Mapping[str, TierEntry]
 
 
 def past_changes(entries: Iterable[Entry]) -> tuple[PastChange, ...]:
-    """One change per tier of each `applied` entry: by its own sizes, in older ledgers by those of the plan it names."""
-    planned: dict[str, Mapping[str, TierEntry]] = {}
-    found = []
+    """One change per tier of each update: by its own sizes, else by those of the plan that it names."""
+    planned: dict[str, Sizes] = {}
+    begun: dict[str, Started] = {}
+    found: list[tuple[Entry, Sizes]] = []
     for entry in entries:
         if isinstance(entry, Decided) and entry.event == "plan":
             planned[entry.plan] = entry.tiers
-        elif isinstance(entry, Applied) and not isinstance(entry, Failed):
-            for tier, line in (entry.tiers or planned.get(entry.plan, {})).items():
-                if line.before != line.after:
-                    found.append(
-                        PastChange(
-                            at=entry.at,
-                            tier=Tier(tier),
-                            added=max(line.after - line.before, 0),
-                            removed=max(line.before - line.after, 0),
-                        )
-                    )
-    return tuple(found)
+        elif isinstance(entry, Started):
+            if entry.plan in begun:
+                found.append((begun[entry.plan], planned.get(entry.plan, {})))
+            begun[entry.plan] = entry
+        elif isinstance(entry, Applied):
+            begun.pop(entry.plan, None)
+            if not isinstance(entry, Failed) or entry.resources or entry.steps:
+                found.append((entry, entry.tiers or planned.get(entry.plan, {})))
+    found += [(entry, planned.get(entry.plan, {})) for entry in begun.values()]
+    return tuple(
+        PastChange(
+            at=entry.at,
+            tier=Tier(tier),
+            added=max(line.after - line.before, 0),
+            removed=max(line.before - line.after, 0),
+        )
+        for entry, sizes in sorted(found, key=lambda pair: pair[0].at)
+        for tier, line in sizes.items()
+        if line.before != line.after
+    )

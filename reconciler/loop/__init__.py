@@ -19,7 +19,8 @@ from reconciler.adapters.files import os_errors_as_unavailable, read_text, write
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
-from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.adapters.runs import write_run
+from reconciler.apply import apply_plan, preview_plan
 from reconciler.approval.envelope import Envelope, outside
 from reconciler.errors import EngineError, InputError, Unavailable
 from reconciler.loop.gather import take_snapshot
@@ -27,6 +28,7 @@ from reconciler.plan import noted
 from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
 from reconciler.plan.file import OWN_KEYS, PlanFile
+from reconciler.plan.kept_inputs import inputs_of
 from reconciler.plan.render import read_config, render
 from reconciler.report.summary import Summary
 
@@ -76,8 +78,9 @@ def make_plan(
 
 
 def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
-    """Put a decision into the ledger, with its grounds."""
-    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=None))
+    """Keep a decision's inputs, and put it into the ledger with its grounds."""
+    inputs = write_run(project.runs, inputs_of(decision, seed=seed), now=decision.snapshot.now)
+    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=inputs))
 
 
 def remember(project: Project, decision: Decision) -> None:
@@ -97,6 +100,7 @@ def reconcile_once(
     as_of: datetime | None,
     now: datetime,
     seed: int = 0,
+    no_policies: bool = False,
     progress: Callable[[str], None],
 ) -> RunResult:
     """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
@@ -106,6 +110,7 @@ def reconcile_once(
             apply-within-bounds: apply what lies in the envelope; apply: apply what no policy refuses.
         envelope: what was approved beforehand.
         as_of, now, seed: as `make_plan`.
+        no_policies: run without the policy pack, which ledger and reports then state.
         progress: called with one line per resource that changes.
 
     Raises:
@@ -118,10 +123,13 @@ def reconcile_once(
     if mode is Mode.SHADOW:
         note_decision(project, decision, event="shadow", seed=seed)
         return RunResult(plan=plan)
+    project.judging_engine(no_policies=no_policies)  # without a policy pack nothing is written
     write_plan(project, plan)
     note_decision(project, decision, event="plan", seed=seed)
     try:
-        return _carry_out(project, decision, mode=mode, envelope=envelope, now=now, progress=progress)
+        return _carry_out(
+            project, decision, mode=mode, envelope=envelope, now=now, no_policies=no_policies, progress=progress
+        )
     except EngineError as error:
         skipped = decision.snapshot.unreachable.keys()
         if lost := unreachable(decision.snapshot.fleet.tiers.own_hosts).keys() - skipped:
@@ -136,11 +144,12 @@ def _carry_out(
     mode: Mode,
     envelope: Envelope | None,
     now: datetime,
+    no_policies: bool,
     progress: Callable[[str], None],
 ) -> RunResult:
     """Preview a written plan and apply it as far as the mode allows."""
     plan = decision.plan
-    summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
+    summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
         return RunResult(plan=plan, summary=summary)
     clock = decision.snapshot.clock
@@ -148,7 +157,8 @@ def _carry_out(
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return RunResult(plan=plan, summary=summary, held=tuple(held))
-    apply_plan(project, read_plan(project.plan_file), now=now, progress=progress)
+    # What was previewed is what is applied: the bound plan is not read again.
+    apply_plan(project, summary.plan, now=now, progress=progress, no_policies=no_policies)
     return RunResult(plan=plan, summary=summary, applied=True)
 
 

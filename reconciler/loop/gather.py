@@ -11,6 +11,7 @@ from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
+from reconciler.adapters.kept_forecaster import trained_model
 from reconciler.adapters.memory import read_memory
 from reconciler.adapters.project import Project
 from reconciler.demand.grouping import Grouping
@@ -24,7 +25,8 @@ from reconciler.guards.past import past_changes
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
-from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
+from reconciler.trust.feedback import Judged, judge
+from reconciler.trust.source_silent import usable_alone, without_history
 
 
 @os_errors_as_unavailable()
@@ -80,6 +82,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         error_budgets=known.judged.error_budgets,
         standing=known.judged.standing,
         memory=known.judged.memory,
+        forecast_note=known.forecast_note,
     )
 
 
@@ -88,7 +91,7 @@ class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
     as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
-    that serves it shrinks.
+    that serves it shrinks. forecast_note: which model made the forecast.
     """
 
     judged: Judged
@@ -99,6 +102,7 @@ class Known:
     notes: tuple[str, ...]
     unfit: bool
     blocking: Mapping[str, str] = field(default_factory=dict)
+    forecast_note: str = ""
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -122,7 +126,14 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             unfit=True,
         )
     time = as_of or now
-    seen = outlook(fleet, history, at=time, seed=seed, before=memory.heard if memory is not None else ())
+    seen = outlook(
+        fleet,
+        history,
+        at=time,
+        seed=seed,
+        before=memory.heard if memory is not None else (),
+        trained=trained_model(fleet, base=base, models=project.models),
+    )
     judged = judge(fleet, history, seen.grouping, seen.forecast, memory, as_of=time, replay=as_of is not None)
     if judged.memory is not None:
         judged = replace(judged, memory=replace(judged.memory, heard=seen.lost.heard))
@@ -136,4 +147,5 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
         notes=(*said, *seen.notes),
         unfit=seen.demoted,
         blocking={**(dict.fromkeys(fleet.qos, judged.unproven) if judged.unproven else {}), **seen.blocking},
+        forecast_note=seen.forecast_note,
     )

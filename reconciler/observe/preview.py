@@ -18,12 +18,13 @@ _LOGICAL = ("pulumi:", "tiercast:")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class PreviewStep:
-    """One operation of the engine on one resource; `keys` are the inputs that differ."""
+    """One operation of the engine on one resource; `keys` are the inputs that differ, `values` a digest of all, old and new."""
 
     urn: str
     op: str
     type: str
     keys: tuple[str, ...] = ()
+    values: str = ""
 
     @property
     def name(self) -> str:
@@ -53,12 +54,16 @@ class PolicyViolation:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What would happen: steps in the engine's order, violations, and other messages of warning or error."""
+    """What would happen: steps in the engine's order, violations, and other messages of warning or error.
+
+    judged: whether a policy pack ran.
+    """
 
     steps: tuple[PreviewStep, ...]
     violations: tuple[PolicyViolation, ...]
     messages: tuple[str, ...] = ()
     failed: bool = False
+    judged: bool = True
 
     @property
     def changed(self) -> tuple[PreviewStep, ...]:

@@ -19,7 +19,7 @@ from forecaster.rolling.recursive import GRID
 from forecaster.series.forecast import SeriesInput
 from forecaster.series.knots import Pipeline, prequential
 from reconciler.onepool.count import RISKS, least_counts, unserved_at
-from reconciler.trust.pacing import PromisePace, paced
+from reconciler.trust.pacing import PacedRows, PromisePace, paced
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,10 +86,7 @@ def allocate(
             chosen.counts,
             chosen.expected,
             promised_share=promised_share,
-            start=start,
-            warm=chosen.warm,
-            h=h,
-            day=day,
+            rows=PacedRows(start=start, warm=chosen.warm, h=h, day=day),
             pace=pace,
         )
         out.append(Allocation(promised_share=promised_share, counts=chosen.counts[rows, column].astype(np.int64)))

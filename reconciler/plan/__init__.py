@@ -11,8 +11,10 @@ The rule: pure; a snapshot in, a plan file and the text of a stack file out.
 - `compose`: counts → the stack configuration
 - `file`: the plan file
 - `notes`: what a plan says beside its sizes
+- `kept_inputs`: the inputs of a decision, kept, and the decision made again from them
 - `recommend`: the sizing as a function of a forecast
 - `carried`: what the fleet of a plan carries, kept for the next run
 - `render`: our keys in the text of a stack file
 - `kept_secrets`: encrypted values in a stack file outlive a plan
+- `edited`: what a person changed in the stack file after the plan, and what it costs and risks
 """

@@ -51,7 +51,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         tiers=tuple(
             _tier_line(tier, snapshot, sizing, before, after) for tier in Tier if tier in snapshot.fleet.declared
         ),
-        classes=tuple(_class_line(found, problem.demand) for found in sizing.assessment.classes),
+        classes=tuple(class_line(found, problem.demand) for found in sizing.assessment.classes),
         usd_per_hour_before=before.usd_per_hour,
         usd_per_hour_after=after.usd_per_hour,
         reasons=(
@@ -66,6 +66,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         demoted=snapshot.demoted,
         replay=snapshot.replay,
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
+        forecast_note=snapshot.forecast_note,
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, snapshot.fleet.config),
     ).identified()
@@ -107,7 +108,7 @@ def _tier_line(tier: Tier, snapshot: Snapshot, sizing: Sizing, before: Bill, aft
     )
 
 
-def _class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
+def class_line(found: ClassAssessment, demand: Demand) -> ClassLine:
     wanted = demand.classes[found.name]
     rates = dict(zip(wanted.levels, wanted.requests_per_second, strict=True))
     return ClassLine(

@@ -68,7 +68,14 @@ class Binding(PlanPart):
     policies: str
     steps: tuple[tuple[str, str, tuple[str, ...]], ...] = Field(description="Operation, URN, inputs that differ.")
     state: dict[str, str]
+    program: str = Field("", description="Digest of Pulumi.yaml and the program's files.")
+    place: dict[str, str] = Field(
+        default_factory=dict, description="Stack, backend, account, region, and versions of engine and plugins."
+    )
+    refresh: bool = Field(False, description="The preview read the providers, and the update does.")
+    values: dict[str, str] = Field(default_factory=dict, description="Step → digest of its old and new inputs.")
     previewed_at: AwareDatetime
+    not_before: AwareDatetime | None = Field(None, description="Before this time the plan may not be applied.")
 
 
 class PlanFile(PlanPart):
@@ -91,24 +98,35 @@ class PlanFile(PlanPart):
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
     demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    edited: bool = Field(
+        False, description="Figures of a stack file that was edited by hand; such a plan is only shown."
+    )
     replay: bool = Field(False, description="Made with --as-of: it is for an earlier time.")
     blocked: dict[str, str] = Field(default_factory=dict, description="Tier → why nothing in it is scaled down.")
+    forecast_note: str = Field(
+        "", description="Which model made the forecast: the trained one, or one made anew, and why."
+    )
     prices: dict[str, float] = Field(
         default_factory=dict, description="Option → USD/hour of one instance that it was sized with."
     )
     config: dict[str, Any] = Field(description="Full key → value as rendered into the stack file.")
     binding: Binding | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people are shown besides the tables: the reasons, then which model made the forecast."""
+        return (*self.reasons, *filter(None, [self.forecast_note]))
+
     def identified(self) -> PlanFile:
-        """The same plan with its id: twelve hex digits of the digest of everything but id and binding."""
-        body = self.model_dump(mode="json", exclude={"id", "binding"})
+        """The same plan with its id: 128 bits of the digest, as hex digits, of everything but id, binding and forecast note."""
+        body = self.model_dump(mode="json", exclude={"id", "binding", "forecast_note"})
         if not self.prices:
             del body["prices"]  # a plan of before prices were kept is still what its id says
-        for late in ("blocked", "replay"):  # the same for plans of before these were kept
+        for late in ("blocked", "edited", "replay"):  # the same for plans of before these were kept
             if not body[late]:
                 del body[late]
         body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
-        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:12]})
+        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:32]})
 
 
 def parse_plan(raw: Any, location: str) -> PlanFile:

@@ -10,14 +10,14 @@ from datetime import timedelta
 from reconciler.demand.classes import class_paths, section, services, window
 from reconciler.fleet.file import Fleet
 from reconciler.plan.placement import Placement
-from reconciler.plan.snapshot import Snapshot
+from reconciler.plan.snapshot import DemandAhead, Snapshot
 from reconciler.prices.bill import hourly
 from reconciler.prices.billed_fleet import BilledFleet
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import hosts, options, tier_bounds
 from reconciler.sizing.safety_floor import felt_load
-from reconciler.trust.error_budget import ErrorBudget, allowed_shares
+from reconciler.trust.error_budget import ErrorBudget, allowed_shares, horizon_demand
 from stacks.contract import Tier
 
 #: Least steps that the integer program looks ahead, and the least time that a start is billed for.
@@ -29,7 +29,7 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
     fleet = snapshot.fleet
     steps = window(snapshot.forecast, snapshot.as_of, snapshot.as_of + fleet.validity)
     by_class = services(snapshot.grouping, fleet, snapshot.forecast.costs)
-    paths = class_paths(snapshot.forecast, snapshot.grouping, fleet, steps.start)
+    ahead = ahead_of(snapshot)
     length = steps.stop - steps.start
     tiers = fleet.tiers
     choices = options(fleet, snapshot.catalogue, snapshot.observed, frozenset(snapshot.unreachable))
@@ -38,18 +38,17 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
     allowed = {
         name: allowed_shares(
             snapshot.error_budgets.get(name, ErrorBudget()),
-            paths[:, k],
-            window=length,
+            ahead.horizons[name],
             promised_share=promise.violating_share,
             steps_per_day=timedelta(days=1) / fleet.step,
         )
-        for k, (name, promise) in enumerate(fleet.qos.items())
+        for name, promise in fleet.qos.items()
     }
-    demand = section(fleet, paths, length, by_class, {name: a.window for name, a in allowed.items()})
+    demand = section(fleet, ahead.paths, length, by_class, {name: a.window for name, a in allowed.items()})
     running = [option.supply(option.observed) for option in choices]
     return SizingProblem(
         demand=demand,
-        paths=paths[:, :, : steps_ahead(fleet, choices, length)],
+        paths=ahead.paths[:, :, : steps_ahead(fleet, choices, length)],
         options=choices,
         window=length,
         hosts=homes,
@@ -64,6 +63,18 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         keep_observed=frozenset(tier.value for tier in snapshot.blocked_tiers),
         horizon_share={name: a.horizon for name, a in allowed.items()},
     )
+
+
+def ahead_of(snapshot: Snapshot) -> DemandAhead:
+    """Demand per class from the plan's first step on: of the forecast, where the snapshot does not hold it."""
+    if snapshot.ahead is not None:
+        return snapshot.ahead
+    fleet = snapshot.fleet
+    steps = window(snapshot.forecast, snapshot.as_of, snapshot.as_of + fleet.validity)
+    paths = class_paths(snapshot.forecast, snapshot.grouping, fleet, steps.start)
+    length = steps.stop - steps.start
+    horizons = {name: horizon_demand(paths[:, k], window=length) for k, name in enumerate(fleet.qos)}
+    return DemandAhead(paths=paths, horizons=horizons)
 
 
 def steps_ahead(fleet: Fleet, choices: tuple[Option, ...], window: int) -> int:

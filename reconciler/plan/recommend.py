@@ -14,7 +14,7 @@ from forecaster.demand import DemandForecast
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from reconciler.demand.classes import load_now
-from reconciler.demand.grouping import group
+from reconciler.demand.grouping import nodes_apart
 from reconciler.fleet.file import Fleet
 from reconciler.observe.stack_state import Observed
 from reconciler.plan.problem import problem_of
@@ -29,10 +29,10 @@ Sizer = Callable[[DemandForecast], Mapping[tuple[str, str], int]]
 def sizer(fleet: Fleet, catalogue: Catalogue, history: History, *, now: datetime) -> Sizer:
     """What `PLBM.get_recommendations` asks for: forecast → (tier, instance type) → count.
 
-    The forecast must be one by node of a PLBM whose `node_of` is the fleet's (`forecast_setup.nodes_of`), on `history`;
+    The forecast must be one by node of a PLBM whose `node_of` is the fleet's (`reconciler.demand.grouping.nodes_of`), on `history`;
     `now` dates what is decided. Raises `InputError` where no rule of the fleet fits a pair of the history.
     """
-    grouping = group(history, fleet, keep=len(history.pairs))
+    grouping = nodes_apart(history, fleet)
     felt = load_now(history, grouping, fleet)
 
     def sized(forecast: DemandForecast) -> Mapping[tuple[str, str], int]:

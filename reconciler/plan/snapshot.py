@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from forecaster.demand import DemandForecast
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
@@ -13,10 +16,23 @@ from reconciler.guards.clock import GuardTime
 from reconciler.guards.order import PastChange
 from reconciler.observe.stack_state import Observed
 from reconciler.prices.catalogue import Catalogue
-from reconciler.trust.error_budget import ErrorBudget
+from reconciler.trust.error_budget import ErrorBudget, HorizonDemand
 from reconciler.trust.feedback import Standing
 from reconciler.trust.memory import RunMemory
 from stacks.contract import Tier
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemandAhead:
+    """Demand per QoS class from the plan's first step on.
+
+    Attributes:
+        paths: (paths, classes, steps) requests/s, classes by priority; at least the steps that the sizing looks at.
+        horizons: class → what the error budget reads of the whole horizon.
+    """
+
+    paths: NDArray[np.float64]
+    horizons: Mapping[str, HorizonDemand]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +54,10 @@ class Snapshot:
         latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
         error_budgets: by class; they decide the share that this plan may miss.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
+        forecast_note: which model made the forecast, in a sentence.
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
+        ahead: demand per class as a kept run holds it, in place of the forecast's paths; None: from the forecast.
         clock: what cooldowns and approvals count from; None: `now`.
     """
 
@@ -52,6 +70,7 @@ class Snapshot:
     as_of: datetime
     now: datetime
     stack: str
+    ahead: DemandAhead | None = None
     clock: GuardTime | None = None
     unreachable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -64,6 +83,7 @@ class Snapshot:
     error_budgets: Mapping[str, ErrorBudget] = field(default_factory=dict)
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
+    forecast_note: str = ""
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

@@ -22,7 +22,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 #: Version that this code writes. A newer one is read as far as its fields are known.
 VERSION = 2
 
-Paths = Literal["exact", "float32", "left out"]
+#: How the paths of a run are kept.
+Precision = Literal["exact", "float32", "left out"]
 
 
 class Part(BaseModel):
@@ -103,7 +104,7 @@ class KeptInputs(Part):
 
     file: str
     bytes: int
-    paths: Paths
+    paths: Precision
 
 
 class Entry(Part):
@@ -142,11 +143,12 @@ class Decided(Entry):
 
 
 class Previewed(Entry):
-    """What the engine would change, and what the policies say."""
+    """What the engine would change, and what the policies say; `no_policies`: none ran."""
 
     events = ("preview",)
 
     verdict: str = ""
+    no_policies: bool = False
     violations: tuple[PolicyEntry, ...] = ()
     resources: tuple[ResourceEntry, ...] = ()
 
@@ -160,11 +162,12 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began; `steps`: resources that it is to change."""
+    """An update began; `steps`: resources that it is to change; `no_policies`: no policies ran."""
 
     events = ("up",)
 
     steps: int = 0
+    no_policies: bool = False
 
 
 class Applied(Entry):

@@ -96,7 +96,8 @@ def headline(told: PlanStory) -> str:
     digest = (
         f", forecast {made.forecast[:12]}, catalogue {made.catalogue[:12]}, seed {made.seed}" if made.forecast else ""
     )
-    return f"plan {told.plan}, decided {when(made.at)} UTC{cutoff}{digest}"
+    kept = f"; inputs: {made.inputs.bytes} bytes, paths {made.inputs.paths}" if made.inputs else "; inputs: not kept"
+    return f"plan {told.plan}, decided {when(made.at)} UTC{cutoff}{digest}{kept}"
 
 
 def _decision_tables(made: Decided) -> list[Table]:

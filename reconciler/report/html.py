@@ -33,7 +33,7 @@ code { background: #f2f4f7; padding: .1rem .3rem; } .bar { background: #3f6fd8; 
 <li{% if v.refuses %} class="refused"{% endif %}><code>{{ v.policy }}</code> ({{ v.level }}): {{ v.message }}</li>
 {% endfor %}</ul>{% endif %}
 {% if blocked %}<p class="changes"><b>{{ blocked }}</b></p>
-{% endif %}{% if plan.reasons %}<h2>Notes</h2><ul>{% for r in plan.reasons %}<li>{{ r }}</li>{% endfor %}</ul>{% endif %}
+{% endif %}{% if plan.notes %}<h2>Notes</h2><ul>{% for r in plan.notes %}<li>{{ r }}</li>{% endfor %}</ul>{% endif %}
 <h2>Steps</h2><ul>{% for s in steps %}<li><code>{{ s.op }}</code> {{ s.type }} <b>{{ s.name }}</b>
 {% if s.keys %}({{ s.keys | join(", ") }}){% endif %}</li>{% else %}<li>none</li>{% endfor %}</ul>
 </body></html>

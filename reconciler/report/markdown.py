@@ -34,7 +34,7 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
     for violation in summary.violations:
         word = "**refused by**" if violation.refuses else "warning from"
         parts.append(f"- {word} {code(violation.policy)}: {markdown_text(violation.message)}")
-    parts += [f"- {markdown_text(reason)}" for reason in plan.reasons]
+    parts += [f"- {markdown_text(reason)}" for reason in plan.notes]
     if blocked := blocked_line(plan):
         parts += ["", f"**{markdown_text(blocked)}**"]
     parts += ["", f"Plan {code(plan.id)}, valid until {plan.valid_until.isoformat()}.", ""]

@@ -49,12 +49,21 @@ def _bounds(plan: PlanFile, tier: str) -> tuple[int, int]:
 
 
 def status_json(plan: PlanFile, seen: Observed) -> dict[str, Any]:
-    """Planned and running counts by tier, with the plan's id, cost and expiry."""
+    """Planned and running counts by tier, shares by class, with the plan's id, cost and expiry."""
     return {
         "plan": plan.id,
         "valid_until": plan.valid_until.isoformat(),
         "usd_per_hour": plan.usd_per_hour_after,
         "tiers": {t.tier: {"planned": t.after, "running": seen.total(Tier(t.tier))} for t in plan.tiers},
+        "classes": {
+            c.name: {
+                "promised_share": c.promised_share,
+                "allowed_share": c.allowed_share,
+                "expected_share": c.expected_share,
+                "shortfall_probability": c.shortfall_probability,
+            }
+            for c in plan.classes
+        },
         "drift": drift(plan, seen),
         "notes": notes(plan, seen),
     }

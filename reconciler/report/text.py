@@ -33,7 +33,7 @@ def plan_tables(plan: PlanFile) -> RenderableType:
     return Group(
         table(TIER_HEAD, [tier_cells(t) for t in plan.tiers]),
         table(CLASS_HEAD, [class_cells(c) for c in plan.classes]),
-        *(shown(f"note: {reason}") for reason in plan.reasons),
+        *(shown(f"note: {reason}") for reason in plan.notes),
         shown(
             f"plan {plan.id}, history up to {plan.cutoff:%Y-%m-%d %H:%M} UTC, valid until {plan.valid_until.isoformat()}"
         ),

@@ -21,9 +21,19 @@ The rule: pure; the same problem gets the same answer, byte for byte, and `slo.a
 - `reasons`: the sentence of each size, and of what stands in the way
 """
 
-from reconciler.demand.section import class_service, demand_section
+from reconciler.demand.section import ClassTerms, class_service, demand_section
 from reconciler.sizing.problem import Option, OwnHost, SizingProblem
 from reconciler.sizing.result import Count, Sizing
 from reconciler.sizing.solve import size
 
-__all__ = ["Count", "Option", "OwnHost", "Sizing", "SizingProblem", "class_service", "demand_section", "size"]
+__all__ = [
+    "ClassTerms",
+    "Count",
+    "Option",
+    "OwnHost",
+    "Sizing",
+    "SizingProblem",
+    "class_service",
+    "demand_section",
+    "size",
+]

@@ -15,7 +15,7 @@ def demand_scenarios(demand: ClassDemand, fine: int = 4) -> tuple[Floats, Floats
 
     Between levels the quantile function is linear (`fine` points each), below the first it is flat, above the last its
     tail is exponential with the slope of the last two levels, represented by its mean: the rarest part of the demand is
-    what decides a violating share of 0.1 %.
+    what decides a promised share of 0.1 %.
     """
     levels, rates = np.asarray(demand.levels, float), np.asarray(demand.requests_per_second, float)
     parts = (np.arange(fine) + 0.5) / fine

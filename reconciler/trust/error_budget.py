@@ -103,11 +103,41 @@ def after_step(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class HorizonDemand:
+    """What the error budget reads of a class's sample paths, the plan's first step first.
+
+    Attributes:
+        steps: of the horizon.
+        volume: mean requests/s, summed over the steps.
+        expected: at each of `RISKS` the mean requests/s above the quantile 1 − risk, summed over the steps.
+        peak: mean requests/s of the largest step that the plan is for.
+        peak_expected: at each of `RISKS` the mean requests/s of that step above its quantile 1 − risk.
+    """
+
+    steps: int
+    volume: float
+    expected: tuple[float, ...]
+    peak: float
+    peak_expected: tuple[float, ...]
+
+
+def horizon_demand(paths: Floats, *, window: int) -> HorizonDemand:
+    """The same of paths (paths, horizon) requests/s; `window`: steps that the plan is for."""
+    peaks = paths[:, :window].max(axis=1, keepdims=True)
+    return HorizonDemand(
+        steps=paths.shape[1],
+        volume=float(paths.mean(axis=0).sum()),
+        expected=tuple(_expected(paths).sum(axis=1).tolist()),
+        peak=float(peaks.mean()),
+        peak_expected=tuple(_expected(peaks)[:, 0].tolist()),
+    )
+
+
 def allowed_shares(
     budget: ErrorBudget,
-    paths: Floats,
+    ahead: HorizonDemand,
     *,
-    window: int,
     promised_share: float,
     steps_per_day: float,
     pace: PromisePace | None = None,
@@ -116,18 +146,16 @@ def allowed_shares(
 
     Args:
         budget: of the class; empty on a first run, when only the horizon is looked at.
-        paths: (paths, horizon) requests/s, the plan's first step first. window: steps that the plan is for, sized by
-            the largest of them.
+        ahead: of the class's sample paths.
         promised_share: of the class.
     """
     pace = pace or FLEET
-    volume = float(paths.mean(axis=0).sum())
+    volume = ahead.volume
     if volume <= 0:
         return AllowedShares(risk=MOST_RISK, window=promised_share, horizon=promised_share)
-    expected = _expected(paths).sum(axis=1)
-    here, horizon = volume, expected
+    expected = np.array(ahead.expected)
     # The past stands for no more of the time ahead than was seen of it.
-    rest = max(min(pace.ahead_days * steps_per_day - paths.shape[1], budget.weight), 0.0)
+    rest = max(min(pace.ahead_days * steps_per_day - ahead.steps, budget.weight), 0.0)
     if rest > 0:
         missed, hits, foreseen = (np.array(values) for values in (budget.missed, budget.hits, budget.foreseen))
         expected = expected + rest / budget.weight * expected_rate(missed, hits, foreseen, pace.model_weight)
@@ -135,13 +163,11 @@ def allowed_shares(
     promise = (1 - pace.caution) * (budget.total + promised_share * volume)
     holds = (budget.spent + expected <= promise) & (expected <= pace.most * promised_share * volume)
     place = max(last_holding(holds), last_holding(expected <= pace.least * promised_share * volume))
-    peaks = paths[:, :window].max(axis=1, keepdims=True)
-    mean = float(peaks.mean())
-    share = float(_expected(peaks)[place, 0]) / mean if mean > 0 else promised_share
+    share = ahead.peak_expected[place] / ahead.peak if ahead.peak > 0 else promised_share
     return AllowedShares(
         risk=float(RISKS[place]),
         window=min(max(share, 1e-6), MOST_SHARE * promised_share, 0.99),
-        horizon=min(max(float(horizon[place]) / here, 1e-6), 0.99),
+        horizon=min(max(ahead.expected[place] / ahead.volume, 1e-6), 0.99),
     )
 
 

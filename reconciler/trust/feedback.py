@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.demand import LEVELS, DemandForecast
+from forecaster.demand import DemandForecast
+from forecaster.hierarchy.structure import rest_of
 from forecaster.history.history import History
-from forecaster.series.paths import paths_from_ranks
-from reconciler.demand.grouping import REST, Grouping
+from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.trust import demotion
 from reconciler.trust import reasons as because
@@ -90,7 +90,7 @@ def judge(
         as_of: the plan's time. replay: it is not the present, so that what was learned later must not be used.
     """
     rules, notes = rules_of(fleet, len(grouping.names)), []
-    same = memory is not None and memory.rules == _key(rules)
+    same = memory is not None and memory.rules == tests_key(rules)
     later = replay and memory is not None and memory.cutoff + history.step > as_of
     if later:
         notes.append(because.replay_knows_later_steps())
@@ -106,7 +106,7 @@ def judge(
     verdicts = {name: demotion.decide(trust[name], rules, age=age, has_season=season > 0) for name in own}
     rungs = [verdicts[name].rung for name in grouping.names]
     fresh = history.cutoff if used is None else max(history.cutoff, used.cutoff)
-    kept = RunMemory(rules=_key(rules), cutoff=fresh, trust=trust, error_budgets=error_budgets)
+    kept = RunMemory(rules=tests_key(rules), cutoff=fresh, trust=trust, error_budgets=error_budgets)
     if used is not None and used.cutoff > history.cutoff:
         kept = replace(used, trust=trust, error_budgets=error_budgets)
     else:
@@ -125,7 +125,7 @@ def judge(
         unproven="" if replay or done >= ENOUGH_SCORED else because.too_few_scored(done, ENOUGH_SCORED),
         demoted=any(not verdict.may_shrink for verdict in verdicts.values()),
         notes=(*notes, *_spoken(verdicts)),
-        standing=_standing(trust, verdicts),
+        standing=standing_of(trust, verdicts),
         memory=None if later else kept,
         error_budgets=error_budgets,
     )
@@ -165,10 +165,12 @@ def scored(
     The rest of a class is scored only where the same applications were forecast apart: else it is another series.
     """
     out = {}
+    class_of = dict(zip(grouping.names, grouping.qos, strict=True))
     for name, row in rows.items():
+        qos = class_of[name]
         trust = memory.trust.get(name, Trust())
         made = memory.groups.get(name, {})
-        if name.startswith(REST) and not _same_apart(memory.qos, grouping, name.removeprefix(REST)):
+        if name == rest_of(qos) and not _same_apart(memory.qos, grouping, qos):
             made = {}
         first = int((memory.cutoff - history.start) // history.step) + 1
         steps = min(history.length - first, len(made.get(Rung.MODEL, ())))
@@ -180,55 +182,8 @@ def scored(
     return out
 
 
-def usable_alone(fleet: Fleet, memory: RunMemory, *, as_of: datetime | None) -> bool:
-    """Whether a plan can be made from the memory: of the same steps, with every class's demand, and not from the future."""
-    known = as_of is None or memory.cutoff + fleet.step <= as_of
-    there = {name for name, made in memory.made.items() if Rung.REACTIVE in made and memory.mixes.get(name)}
-    return known and memory.rules == _key(rules_of(fleet)) and bool(there) and there <= set(fleet.qos)
-
-
-def without_history(fleet: Fleet, memory: RunMemory, *, why: str, paths: int = 200) -> tuple[Judged, Grouping]:
-    """What to plan from when the source of demand does not answer: each class at its last known load, nothing shrinks.
-
-    Quantiles are the reactive ones of the last run; classes rise together.
-    """
-    names = tuple(sorted(name for name in fleet.qos if Rung.REACTIVE in memory.made.get(name, {})))
-    ranks = np.repeat(((np.arange(paths) + 0.5) / paths)[:, None], KEPT_STEPS, axis=1)
-    kept = [memory.made[name][Rung.REACTIVE] for name in names]
-    length = min(len(rows) for rows in kept)
-    sampled = [paths_from_ranks(ranks[:, :length], rows[:length], np.array(KEPT_LEVELS)) for rows in kept]
-    samples = np.stack(sampled, axis=1)
-    forecast = DemandForecast(
-        cutoff=memory.cutoff,
-        step=fleet.step,
-        applications=names,
-        levels=LEVELS,
-        quantiles=np.quantile(samples, LEVELS, axis=0).transpose(1, 2, 0),
-        paths=samples,
-        models=(Rung.REACTIVE.label,) * len(names),
-        reasons=(because.source_silent(),) * len(names),
-        calibrated=(True,) * len(names),
-    )
-    rules = fleet.applications
-    grouping = Grouping(
-        names=names,
-        qos=names,
-        codes=np.arange(len(names), dtype=np.int64),
-        rules=tuple({rules[k]: w for k, w in memory.mixes.get(n, {}).items() if k < len(rules)} for n in names),
-    )
-    verdict = demotion.decide(Trust(), rules_of(fleet), age=None)
-    judged = Judged(
-        forecast=forecast,
-        demoted=True,
-        notes=(f"{verdict.reason} ({why})",),
-        standing=_standing(memory.trust, dict.fromkeys(memory.groups, verdict)),
-        memory=None,
-        error_budgets=memory.error_budgets,
-    )
-    return judged, grouping
-
-
-def _key(rules: DemotionRules) -> tuple[float, int]:
+def tests_key(rules: DemotionRules) -> tuple[float, int]:
+    """The step and overlap that the tests run with, as a memory keeps them."""
     return rules.steps_per_day, rules.lag
 
 
@@ -281,7 +236,8 @@ def _scores(made: Made, ahead: int, value: float) -> dict[Rung, StepScore]:
     }
 
 
-def _standing(trust: Mapping[str, Trust], verdicts: Mapping[str, RungDecision]) -> tuple[Standing, ...]:
+def standing_of(trust: Mapping[str, Trust], verdicts: Mapping[str, RungDecision]) -> tuple[Standing, ...]:
+    """How every group stands, for people."""
     return tuple(
         Standing(
             group=name,

@@ -52,25 +52,31 @@ class PromisePace:
         return self.one_event * math.sqrt(promised_share) * day * mean
 
 
+@dataclass(frozen=True, kw_only=True)
+class PacedRows:
+    """The rows that are paced: from `start` on, learning from rows ≥ `warm` that are `h` old; `day`: rows of a day."""
+
+    start: int
+    warm: int
+    h: int
+    day: int
+
+
 def paced(
     demand: Floats,
     counts: Floats,
     expected: Floats,
     *,
+    rows: PacedRows,
     promised_share: float,
-    start: int,
-    warm: int,
-    h: int,
-    day: int,
     pace: PromisePace | None = None,
 ) -> Ints:
-    """The column of `counts` to use at each row from `start` on; returns (rows - start,) column numbers.
+    """The column of `counts` to use at each row from the start on; returns (rows - start,) column numbers.
 
     `demand` (n,) in instances, NaN where unknown; `counts` and `expected` (n, risks): counts at each risk, ascending in
     risk, and the unserved volume that the forecast expects at them (instances). Row t reads demand of rows ≤ t - h.
-    Rows before `warm` are not used.
     """
-    chosen = pace or PromisePace()
+    chosen, start, warm, h, day = pace or PromisePace(), rows.start, rows.warm, rows.h, rows.day
     ahead, soon, back = chosen.ahead_days * day, chosen.debt_days * day, round(chosen.back_days * day)
     forget, promise = 0.5 ** (1 / (chosen.half_days * day)), (1 - chosen.caution) * promised_share
     n, risks = counts.shape

@@ -21,7 +21,7 @@ import pytest
 
 from forecaster.hierarchy.nodes import NodeForecast, Task, node_forecast
 from forecaster.hierarchy.settings import PlbmSettings
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import History
 from forecaster.parallel import Runner, in_order, processes
 from forecaster.plbm import PLBM

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import HistoryError
-from forecaster.history.assemble import empty_history, series_history
+from forecaster.history.assemble import empty_history
+from forecaster.history.frame import series_history
 from forecaster.history.history import History
 from forecaster.history.measured import negative, without_negatives
 from forecaster.history.quality import Finding, Quality

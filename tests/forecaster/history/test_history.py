@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.errors import HistoryError
-from forecaster.history.assemble import cells_history, empty_history, extended, history_from_frame
+from forecaster.history.assemble import cells_history, empty_history, extended
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import History
 from forecaster.history.outages import outages, with_outages
 from forecaster.history.rows import Cells

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecaster.history.assemble import extended, history_from_frame
+from forecaster.history.assemble import extended
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import History
 from forecaster.history.late_rows import news
 from tests.reconciler.cli.command_cases import document, enter_project

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecaster.errors import HistoryError
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.history.quality import Finding, Quality, merged
 
 MINUTES = timedelta(minutes=5)

@@ -13,7 +13,7 @@ from forecaster.calendar.clock import CalendarEvent, DemandCalendar
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
 from forecaster.errors import ForecastError
 from forecaster.hierarchy.settings import PlbmSettings, RefitRules
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from forecaster.workload.utilisation import Units
@@ -67,7 +67,7 @@ def test_all_levels_are_sums_of_the_same_paths(plbm: PLBM) -> None:
     assert users.applications == ("u", "v")
     for level in (nodes, users, labels):
         np.testing.assert_allclose(level.paths.sum(axis=1), total.paths[:, 0], rtol=1e-9)
-    with pytest.raises(ForecastError, match="no level 'planet'; choose one of node"):
+    with pytest.raises(ForecastError, match="no level 'planet'; choose one of series, node"):
         plbm.forecast(level="planet")
 
 
@@ -270,13 +270,16 @@ def test_many_sparse_applications_share_one_series_and_still_sum_up() -> None:
     )
     history: History = history_from_frame(pd.concat([sparse, big]), step=HOUR)
     plbm = PLBM(SETTINGS).train(history)
-    assert plbm.structure.series == ("big", "others of all")
+    assert plbm.structure.series == ("big", "rest of all")
+    series = plbm.forecast(level="series")
+    assert series.applications == ("big", "rest of all")
     forecast = plbm.forecast()
+    np.testing.assert_allclose(forecast.paths.sum(axis=1), series.paths.sum(axis=1), rtol=1e-9)
     assert len(forecast.applications) == 91
     np.testing.assert_allclose(forecast.paths.sum(axis=1), plbm.forecast(level="total").paths[:, 0], rtol=1e-9)
     one = plbm.predict("u", "s007", START + 241 * HOUR)
     assert 0 <= one.requests[MIDDLE] <= 1
-    assert one.reason.startswith("its share of others of all")
+    assert one.reason.startswith("its share of rest of all")
 
 
 def test_a_large_application_that_is_new_among_many_is_not_taken_for_a_sparse_one() -> None:
@@ -284,7 +287,7 @@ def test_a_large_application_that_is_new_among_many_is_not_taken_for_a_sparse_on
     new = series(np.array([40.0, 44.0, 38.0]), application="new", start=START + 69 * HOUR)
     once = series(np.array([3.0]), application="once", start=START + 71 * HOUR)
     plbm = PLBM(PlbmSettings(horizon=2, paths=100, lstm=False)).train(pd.concat([*few, new, once]))
-    assert plbm.structure.series == ("new", "others of all")
+    assert plbm.structure.series == ("new", "rest of all")
     said = plbm.predict("u", "new", START + 73 * HOUR).requests
     assert said[LOW] < 40 < said[HIGH]
     assert said[HIGH] > 80, "three rows say little"

@@ -139,12 +139,12 @@ def test_a_forecast_s_names_are_known_to_the_explanation(project: Path, capsys: 
         return {row["series"] for row in document(capsys, "explain-forecast", name)["series"]}
 
     assert explained("shop") == {"shop", "ann × shop", "bob × shop", "all of gold"}
-    assert explained("tool-1") == explained("eve") == {"others of gold", "all of gold"}
+    assert explained("tool-1") == explained("eve") == {"rest of gold", "all of gold"}
     assert explained("all of gold") == {"all of gold"}
-    assert explained("rest of gold") == explained("others of gold") == {"others of gold"}
+    assert explained("rest of gold") == {"rest of gold"}
     assert explained("bob × shop") == {"bob × shop"}
-    assert explained("gold") == explained("total") >= {"shop", "mail", "others of gold", "all of gold"}
-    for level in ("node", "user", "label", "application", "total"):
+    assert explained("gold") == explained("total") >= {"shop", "mail", "rest of gold", "all of gold"}
+    for level in ("series", "node", "user", "label", "application", "total"):
         for row in document(capsys, "forecast", "--level", level)["rows"]:
             assert explained(row["name"])
     assert run("explain-forecast", "nobody") == 1

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecaster.hierarchy.settings import PlbmSettings
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.history.history import History
 from forecaster.plbm import PLBM
 from reconciler.adapters.history.read import read_history, read_measurements

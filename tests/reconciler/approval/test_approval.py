@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from reconciler.approval.binding import Grounds
 from reconciler.approval.check import bind, check
 from reconciler.errors import InputError, StaleApproval
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep, StateResource
@@ -14,7 +16,9 @@ from reconciler.plan.file import PlanFile, TierLine, parse_plan
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 URN = "urn:pulumi:lab::tiercast::aws:autoscaling/group:Group::warm-a"
-STEP = PreviewStep(urn=URN, op="update", type="aws:autoscaling/group:Group", keys=("maxSize",))
+STEP = PreviewStep(urn=URN, op="update", type="aws:autoscaling/group:Group", keys=("maxSize",), values="8 to 12")
+
+GROUNDS = Grounds(config="c", policies="p", program="s", place={"account": "1"})
 
 
 def plan_of(**changes: Any) -> PlanFile:
@@ -43,13 +47,12 @@ def preview(*steps: PreviewStep) -> Preview:
 
 
 def approved() -> PlanFile:
-    return bind(plan_of(), config_digest="c", policy_digest="p", preview=preview(STEP), state=[group()], at=NOW)
+    return bind(plan_of(), grounds=GROUNDS, preview=preview(STEP), state=[group()], at=NOW)
 
 
 def present(plan: PlanFile, **changes: Any) -> None:
     base: dict[str, Any] = {
-        "config_digest": "c",
-        "policy_digest": "p",
+        "grounds": GROUNDS,
         "preview": preview(STEP),
         "state": [group()],
         "newest": None,
@@ -67,8 +70,8 @@ def test_an_unchanged_present_is_accepted_and_untouched_resources_do_not_count()
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"config_digest": "x"}, "the stack configuration was edited"),
-        ({"policy_digest": "x"}, "the policy pack or its configuration changed"),
+        ({"grounds": replace(GROUNDS, config="x")}, "the stack configuration was edited"),
+        ({"grounds": replace(GROUNDS, policies="x")}, "the policy pack or its configuration changed"),
         (
             {"preview": preview(STEP, PreviewStep(urn=URN + "-b", op="delete", type="t:t:T"))},
             "warm-a-b would now also be deleted",
@@ -80,6 +83,10 @@ def test_an_unchanged_present_is_accepted_and_untouched_resources_do_not_count()
         ),
         ({"state": [group(31)]}, "warm-a itself changed after the approval"),
         ({"now": NOW + timedelta(hours=2)}, "was valid until"),
+        ({"grounds": replace(GROUNDS, program="x")}, "the program (Pulumi.yaml, stacks/) changed after the approval"),
+        ({"grounds": replace(GROUNDS, place={"account": "2"})}, "the account was 1, and is 2"),
+        ({"grounds": replace(GROUNDS, place={})}, "the account was 1, and is unknown"),
+        ({"preview": preview(replace(STEP, values="8 to 20"))}, "warm-a would be updated with other values"),
         (
             {
                 "newest": plan_of(
@@ -131,3 +138,8 @@ def test_logical_resources_and_quiet_operations_are_no_change() -> None:
     found = Preview(steps=steps, violations=(PolicyViolation(policy="p", level="advisory", message="m"),))
     assert found.changed == ()
     assert found.refusals == ()
+
+
+def test_a_clock_before_the_plan_is_refused() -> None:
+    with pytest.raises(StaleApproval, match=r"may not be applied before 2026-11-24T12:00.*Set the clock"):
+        present(approved(), now=NOW - timedelta(hours=2))

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from forecaster.demand import LEVELS, DemandForecast, RequestCost
+from forecaster.hierarchy.structure import structure_of
 from forecaster.history.history import History
 from reconciler.demand.classes import class_paths, section, services, window
-from reconciler.demand.grouping import Grouping, group
+from reconciler.demand.forecaster_settings import settings_of
+from reconciler.demand.grouping import Grouping, group, nodes_apart, nodes_of
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, parse_fleet
 
@@ -34,11 +36,11 @@ def history(pairs: dict[tuple[str, str], float], length: int = 4) -> History:
     )
 
 
-def fleet(rules: list[dict[str, Any]]) -> Fleet:
+def fleet(rules: list[dict[str, Any]], **keys: Any) -> Fleet:
     return parse_fleet(
         {
             "step": "1h",
-            "history": {"paths": ["h.csv"]},
+            "history": {"paths": ["h.csv"], **keys},
             "qos": {"gold": {"latency": "200ms", "tiers": ["cold"]}, "rest": {"latency": "2s"}},
             "applications": rules,
             "tiers": {"cold": {"instance_types": ["m"], "launch": {"image_id": "a", "zones": ["z"]}}},
@@ -63,9 +65,43 @@ def test_an_application_whose_users_are_of_several_classes_is_split() -> None:
 def test_the_long_tail_of_a_class_is_one_group_and_nothing_is_lost() -> None:
     pairs = {("bob", f"app-{n:02d}"): float(n + 1) for n in range(20)}
     past = history(pairs)
-    found = group(past, fleet(ALL), keep=3)
+    found = group(past, fleet(ALL, series=3))
     assert found.names == ("app-17", "app-18", "app-19", "rest of rest")
     assert past.grouped(found.codes, 4).sum() == pytest.approx(sum(pairs.values()) * 4)
+
+
+def test_an_application_of_two_classes_is_two_nodes_and_a_later_user_goes_to_the_node_of_its_class() -> None:
+    pairs = [("vip", "shop"), ("bob", "shop"), ("bob", "blog")]
+    node_of = nodes_of(fleet(ALL), pairs)
+    assert [node_of(*pair) for pair in pairs] == [("shop@gold", "gold"), ("shop@rest", "rest"), ("blog", "rest")]
+    assert node_of("eve", "shop") == ("shop@rest", "rest")
+    assert node_of("eve", "blog") == ("blog", "rest")
+
+
+def test_a_plan_and_a_trained_model_forecast_the_same_groups() -> None:
+    pairs = {("bob", f"app-{n:02d}"): 0.01 * (n + 1) for n in range(40)} | {
+        ("vip", f"app-{n:02d}"): 1 for n in range(20)
+    }
+    some, past = fleet(ALL, series=5), history(pairs)
+    found = group(past, some)
+    structure = structure_of(past, nodes_of(some, past.pairs), settings_of(some))
+    assert structure.series == found.names
+    assert found.codes.tolist() == structure.holder[structure.codes].tolist()
+    assert {"rest of gold", "rest of rest"} <= set(found.names)
+    assert len(found.names) == 7, "five forecast one by one and the rest of two classes"
+    assert group(past, fleet(ALL, series=0)).names == ("rest of gold", "rest of rest")
+
+
+def test_equal_volumes_are_told_apart_by_name() -> None:
+    past = history({("bob", name): 1.0 for name in ("c", "a", "b")})
+    assert group(past, fleet(ALL, series=2)).names == ("a", "b", "rest of rest")
+
+
+def test_each_node_can_be_had_apart_for_sizing_by_node() -> None:
+    past = history({("bob", "a"): 3.0, ("vip", "a"): 2.0, ("bob", "b"): 1.0})
+    found = nodes_apart(past, fleet(ALL, series=1))
+    assert dict(zip(found.names, found.qos, strict=True)) == {"a@gold": "gold", "a@rest": "rest", "b": "rest"}
+    assert [found.names[k] for k in found.codes] == ["a@rest", "b", "a@gold"]
 
 
 def test_a_pair_that_no_rule_fits_is_named() -> None:

@@ -166,10 +166,10 @@ def test_the_commands_show_what_the_guards_leave_as_the_plan_has_it(
     assert warm["after"] == planned.after == 27
     assert warm["reason"] == planned.reason
     assert "step limit" in warm["reason"]
-    assert "[step limit]" in told["guards"][0]
+    assert "[step limit]" in told["guards"][-1]
     rows = json.loads(CliRunner().invoke(plan_command, ["--what-if", "demand=0.5", "--json"]).stdout)
     assert [row["counts"]["warm"] for row in rows] == [27, 27]
-    assert "[step limit]" in rows[1]["guards"][0]
+    assert "[step limit]" in rows[1]["guards"][-1]
     assert "step limit" in CliRunner().invoke(explain_command, []).output
 
 

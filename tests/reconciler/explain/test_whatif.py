@@ -77,3 +77,10 @@ def test_the_table_has_a_row_per_scenario() -> None:
     _, heading, rows = table(what_if(asked(), ["demand=2"]))
     assert [row[0] for row in rows] == ["as planned", "demand=2"]
     assert all(len(row) == len(heading) for row in rows)
+
+
+def test_the_worst_class_is_shown_with_what_it_may_miss() -> None:
+    found = what_if(asked(), ())
+    (one,) = found
+    assert (one.allowed_share, one.promised_share) == (0.01, 0.01)
+    assert f"gold {100 * one.expected_share:.3g} / 1 / 1 %" in table(found)[2][0]

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.guards.order import PastChange
 from reconciler.guards.past import past_changes
-from reconciler.record.entries import Applied, Entry, Failed, TierEntry, parse
+from reconciler.record.entries import Applied, Decided, Entry, Failed, Started, TierEntry, parse
 from stacks.contract import Tier
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -31,8 +31,24 @@ def test_of_ledgers_before_versions_each_applied_plan_counts_by_the_sizes_of_its
     assert past_changes(entries) == (PastChange(at=NOW, tier=Tier.COLD, removed=2),)
 
 
-@pytest.mark.parametrize(("kind", "counted"), [(Applied, True), (Failed, False)])
-def test_an_applied_entry_counts_by_its_own_sizes_and_a_failed_one_does_not(kind: type[Applied], counted: bool) -> None:
-    tiers = {"hot": TierEntry(before=2, after=2), "warm": TierEntry(before=1, after=4)}
-    done = kind(at=NOW, event=kind.events[0], plan="a", tiers=tiers)
-    assert past_changes([done]) == (PastChange(at=NOW, tier=Tier.WARM, added=3),) * counted
+TIERS = {"hot": TierEntry(before=2, after=2), "warm": TierEntry(before=1, after=4)}
+GREW = (PastChange(at=NOW, tier=Tier.WARM, added=3),)
+
+
+def test_an_applied_entry_counts_by_its_own_sizes() -> None:
+    assert past_changes([Applied(at=NOW, event="applied", plan="a", tiers=TIERS)]) == GREW
+
+
+@pytest.mark.parametrize(("steps", "counted"), [(0, False), (1, True)])
+def test_a_failed_update_counts_where_it_changed_something(steps: int, counted: bool) -> None:
+    failed = Failed(at=NOW, event="failed", plan="a", tiers=TIERS, steps=steps)
+    assert past_changes([failed]) == GREW * counted
+
+
+def test_an_update_without_an_end_counts_once_as_if_it_had_been_done() -> None:
+    plan = Decided(at=NOW, event="plan", plan="a", tiers=TIERS)
+    started = Started(at=NOW, event="up", plan="a")
+    assert past_changes([plan, started]) == GREW
+    done = Applied(at=NOW, event="applied", plan="a", tiers=TIERS)
+    assert past_changes([plan, started, done]) == GREW
+    assert past_changes([plan, started, started, done]) == GREW * 2

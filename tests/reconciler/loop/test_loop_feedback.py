@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +19,10 @@ from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.project import Project
 from reconciler.demand import outlook
+from reconciler.demand.grouping import group
+from reconciler.demand.trained import Forecasted, Trained
 from reconciler.errors import InputError, SourceSilent
-from reconciler.fleet.file import parse_fleet
+from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.loop import Mode, make_plan, reconcile_once
 from reconciler.loop.gather import take_snapshot
 from reconciler.observe.preview import StateResource
@@ -70,13 +71,13 @@ class Model:
 
     factor = 1.0
 
-    def __call__(
-        self, history: History, names: Any, labels: Any, codes: Any, fleet: Any, *, seed: int
-    ) -> DemandForecast:
-        row = history.grouped(np.array(codes), len(names))[:, -24:]
+    def __call__(self, fleet: Fleet, history: History, trained: Trained, *, seed: int) -> Forecasted:
+        grouping = group(history, fleet)
+        names = grouping.names
+        row = history.grouped(grouping.codes, len(names))[:, -24:]
         noise = np.random.default_rng(history.length + seed).normal(0, 3000, (100, len(names), 24))
         paths = np.maximum(self.factor * (row[None] + noise), 0.0)
-        return DemandForecast(
+        made = DemandForecast(
             cutoff=history.cutoff,
             step=history.step,
             applications=tuple(names),
@@ -87,12 +88,13 @@ class Model:
             reasons=("",) * len(names),
             calibrated=(True,) * len(names),
         )
+        return Forecasted(forecast=made, grouping=grouping, forecast_note="")
 
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     made = Model()
-    monkeypatch.setattr(outlook, "forecast_grouping", made)
+    monkeypatch.setattr(outlook, "forecast_of", made)
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from reconciler.demand import outlook
 from reconciler.loop import Mode, make_plan, reconcile_once
 from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan.render import read_config
-from reconciler.record.entries import Applied, Decided, Failed, Previewed
+from reconciler.record.entries import Applied, Decided, Failed, Previewed, Started
 from reconciler.trust import feedback
 from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, Model, write_history
 
@@ -56,6 +56,7 @@ class Engine:
     stack_file: Path
     names: set[str] = field(default_factory=set)
     broken: int | None = None
+    judged: bool = True
 
     def ensure_stack(self) -> None: ...
 
@@ -74,7 +75,7 @@ class Engine:
             ("delete", n) for n in sorted(self.names - wanted)
         ]
         steps = [PreviewStep(urn=urn(n), op=op, type="libvirt:index/domain:Domain") for op, n in ops]
-        return Preview(steps=tuple(steps), violations=())
+        return Preview(steps=tuple(steps), violations=(), judged=self.judged)
 
     def up(self, *, progress: Callable[[PreviewStep], None], **_: Any) -> Preview:
         found = self.preview()
@@ -89,7 +90,7 @@ class Engine:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     made = Model()
-    monkeypatch.setattr(outlook, "forecast_grouping", made)
+    monkeypatch.setattr(outlook, "forecast_of", made)
     return made
 
 
@@ -97,6 +98,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Engine(stack_file=tmp_path / "Pulumi.dev.yaml")
     monkeypatch.setattr(Project, "engine", lambda self: made)
+    monkeypatch.setattr(Project, "judging_engine", lambda self, *, no_policies: replace(made, judged=not no_policies))
     return made
 
 
@@ -208,7 +210,10 @@ def test_shadow_and_held_runs_are_in_the_ledger_too(project: Project, engine: En
         reconcile_once(project, mode=mode, envelope=None, as_of=None, now=now, progress=lambda line: None)
     entries = ledger.read(project.ledger_file).entries
     assert [e.event for e in entries] == ["shadow", "plan", "preview", "held"]
-    assert entries[0].model_copy(update={"event": "plan"}) == entries[1] or entries[0].plan != entries[1].plan
+    assert isinstance(entries[0], Decided)
+    assert isinstance(entries[1], Decided)
+    assert entries[0].options == entries[1].options
+    assert entries[0].inputs is not None
 
 
 def test_since_and_limit_choose_the_newest(
@@ -233,3 +238,65 @@ def test_a_torn_ledger_is_said_in_the_plan_and_by_history(project: Project, engi
     made = make_plan(project, as_of=None, now=write_history(project.root, WEEKS + 1))
     assert any("ledger.jsonl: 1 line(s) were cut short" in reason for reason in made.reasons)
     assert "the last line was cut short after 10 bytes" in " ".join(tiercast("history").output.split())
+
+
+def test_a_past_plan_is_decided_again_from_its_inputs_alone(
+    project: Project, engine: Engine, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, created, deleted = removed(project, engine, model)
+    for name in ("fleet.yaml", "h.csv", "Pulumi.dev.yaml"):
+        (project.root / name).unlink()
+    project.memory_file.unlink()
+    monkeypatch.setattr(Project, "engine", lambda self: pytest.fail("a replay asks no engine"))
+    monkeypatch.setattr(Project, "read_catalogue", lambda self, fleet, now: pytest.fail("a replay reads no prices"))
+    monkeypatch.setattr(outlook, "forecast_of", lambda *_, **__: pytest.fail("a replay forecasts nothing"))
+    assert tiercast("replay", created).output == f"plan {created}: same bytes\n"
+    assert tiercast("replay", deleted[:6]).output == f"plan {deleted}: same bytes\n"
+
+
+def test_a_shadow_run_is_replayed_too_and_the_ledger_names_its_file(
+    project: Project, engine: Engine, model: Model
+) -> None:
+    now = write_history(project.root, WEEKS)
+    made = reconcile_once(project, mode=Mode.SHADOW, envelope=None, as_of=None, now=now, progress=lambda line: None)
+    (entry,) = ledger.read(project.ledger_file).entries
+    assert isinstance(entry, Decided)
+    assert entry.inputs is not None
+    file = project.runs / entry.inputs.file
+    assert (file.stat().st_size, entry.inputs.paths) == (entry.inputs.bytes, "exact")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "same bytes" in tiercast("replay", made.plan.id).output
+
+
+def test_a_replay_names_the_values_that_differ(
+    project: Project, engine: Engine, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = write_history(project.root, WEEKS)
+    made = make_plan(project, as_of=None, now=now)
+    monkeypatch.setattr("reconciler.plan.draft.SHOWN", ("0.5", "0.95"))
+    told = CliRunner().invoke(root, ["replay", made.id], standalone_mode=False)
+    assert told.return_value == 1
+    assert "classes[0].requests_per_second.0.99" in told.output
+    assert "values differ" in told.output
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [("9999999d", "longer ago than the year 1"), ("yesterday", "no duration such as 2d or 12h, and no ISO 8601 time")],
+)
+def test_a_since_that_is_no_time_is_one_sentence(project: Project, since: str, words: str) -> None:
+    told = CliRunner().invoke(root, ["history", "--since", since])
+    assert told.exit_code == 2
+    assert words in " ".join(told.output.split())
+
+
+def test_a_run_without_policies_is_stated_in_report_and_ledger(project: Project, model: Model) -> None:
+    now = write_history(project.root, WEEKS)
+    made = make_plan(project, as_of=None, now=now)
+    summary = preview_plan(project, made, path=project.plan_file, refresh=False, now=now, no_policies=True)
+    assert summary.headline().startswith("NO POLICIES RAN, changes")
+    assert "NO POLICIES RAN" in (project.work / "preview.md").read_text()
+    assert summary.to_json()["no_policies"] is True
+    apply_plan(project, summary.plan, now=now, progress=lambda line: None, no_policies=True)
+    noted = ledger.read(project.ledger_file).entries
+    assert [e.no_policies for e in noted if isinstance(e, (Previewed, Started))] == [True, True]

@@ -74,7 +74,7 @@ def proven(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """30 warm instances for gold and 30 cold ones for bronze, far more than the load needs; run before."""
-    monkeypatch.setattr(outlook, "forecast_grouping", Model())
+    monkeypatch.setattr(outlook, "forecast_of", Model())
     (tmp_path / "fleet.yaml").write_text(FLEET.replace("KIND", "series"), encoding="utf-8")
     groups = [
         StateResource(
@@ -225,3 +225,17 @@ def test_a_class_that_never_had_data_is_unknown_in_a_series_and_zero_in_an_event
         "timestamp,user_id,application_id\n" + "\n".join(lines) + "\n", encoding="utf-8"
     )
     assert "warm" not in make_plan(project, as_of=None, now=START + WEEKS * HOUR).blocked
+
+
+def test_a_quiet_route_of_an_event_log_is_no_lost_data_however_much_an_event_stands_for(
+    project: Project, proven: None
+) -> None:
+    text = FLEET.replace("KIND", "events").replace("h.csv]", "h.csv], requests_per_event: 2000")
+    project.fleet_path.write_text(text, encoding="utf-8")
+    lines = [f"{(START + k * HOUR / 30).isoformat()},u,batch" for k in range(30 * WEEKS)]
+    # Every day at noon, but not today.
+    lines += [f"{(START + day * 24 * HOUR + 12 * HOUR).isoformat()},u,shop" for day in range(20)]
+    (project.root / "h.csv").write_text(
+        "timestamp,user_id,application_id\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
+    assert make_plan(project, as_of=None, now=START + WEEKS * HOUR).blocked == {}

@@ -182,9 +182,12 @@ def test_a_first_run_of_a_stack_shrinks_nothing_that_runs() -> None:
 
 
 def test_what_is_too_much_shrinks_and_a_declared_guard_holds_it() -> None:
-    free, notes = warm(make_snapshot(20.0, running=30))
-    assert free < 30
+    free, notes = warm(make_snapshot(20.0, running=30, churn_share=1))
+    assert free < 15
     assert not any("[" in n for n in notes)
+    half, notes = warm(make_snapshot(20.0, running=30))
+    assert half == 15
+    assert any("[churn window]" in n for n in notes)
     held, notes = warm(make_snapshot(20.0, running=30, step_limit=3))
     assert held == 27
     assert any("[step limit]" in n for n in notes)

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from forecaster.history.assemble import history_from_frame
+from forecaster.history.frame import history_from_frame
 from forecaster.plbm import PLBM
 from reconciler.cli import main
-from reconciler.demand.forecaster_settings import declared_costs, nodes_of, settings_of
+from reconciler.demand.forecaster_settings import declared_costs, settings_of
+from reconciler.demand.grouping import nodes_of
 from reconciler.errors import InputError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.plan.recommend import sizer

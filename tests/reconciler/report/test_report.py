@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
+from reconciler.observe.stack_state import Observed
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 from reconciler.report.html import html
 from reconciler.report.markdown import LIMIT, markdown
-from reconciler.report.summary import Summary, percent, usd
+from reconciler.report.status import status_json
+from reconciler.report.summary import Summary, class_cells, percent, usd
 from reconciler.report.text import plain, terminal
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -104,7 +106,7 @@ def test_the_report_reads_as_its_golden_file(shape: str) -> None:
         "json": lambda: json.dumps(found.to_json(), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
     }[shape]()
     path = GOLDEN / f"preview.{shape}"
-    if os.environ.get("TIERCAST_WRITE_GOLDEN"):
+    if os.environ.get("WRITE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
@@ -133,3 +135,16 @@ def test_names_are_escaped_in_html_and_tables() -> None:
     evil = found.plan.model_copy(update={"reasons": ("<script>alert(1)</script>",)})
     assert "<script>" not in html(Summary(plan=evil, preview=found.preview), project="p")
     assert "serves \\| is worth" in markdown(found, project="p", artefact="a")
+
+
+def test_promise_allowance_and_expectation_are_shown_and_kept_under_their_own_names() -> None:
+    plan = summary().plan
+    late, chance = class_cells(plan.classes[0])[3:5]
+    assert late == "0.02 % expected of 0.1 % allowed in this window (promise 1.0 %)"
+    assert chance == "0.04 %"  # of a shortfall: in a column of its own, beside no share of requests
+    assert status_json(plan, Observed())["classes"]["gold"] == {
+        "promised_share": 0.01,
+        "allowed_share": 0.001,
+        "expected_share": 0.0002,
+        "shortfall_probability": 0.0004,
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.sizing import Option, Sizing, SizingProblem, demand_section
+from reconciler.sizing import ClassTerms, Option, Sizing, SizingProblem, demand_section
 from reconciler.slo.latency import ServiceTime
 from stacks.contract import Tier
 
@@ -65,15 +65,19 @@ def problem(
     service = service or ServiceTime(mean_s=0.05)
     samples = lognormal_paths(list(rates.values()), horizon) if paths is None else paths
     section = demand_section(
+        {
+            name: ClassTerms(
+                service=service,
+                latency_ms=latency_ms,
+                percentile=0.95,
+                promised_share=share,
+                tiers=(tiers or {}).get(name, ALL),
+            )
+            for name in names
+        },
+        samples,
         step_seconds=300,
-        names=names,
-        paths=samples,
         window=window,
-        services=dict.fromkeys(names, service),
-        latency_ms=dict.fromkeys(names, latency_ms),
-        percentile=dict.fromkeys(names, 0.95),
-        promised_share=dict.fromkeys(names, share),
-        tiers={n: (tiers or {}).get(n, ALL) for n in names},
         round_trip_ms=TRIPS,
     )
     values: dict[str, Any] = {"hysteresis": 0.0, "switch_seconds": 0.0, **changes}

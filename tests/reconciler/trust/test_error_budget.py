@@ -17,6 +17,7 @@ from reconciler.trust.error_budget import (
     after_step,
     allowed_shares,
     from_json,
+    horizon_demand,
     to_json,
 )
 from reconciler.trust.pacing import PromisePace
@@ -39,8 +40,12 @@ def share_at(paths: np.ndarray, risk: float) -> float:
 
 def test_a_quiet_step_with_a_far_tail_may_miss_more_than_the_promise_and_a_busy_one_less() -> None:
     night, noon = spread([0.2], [1.5]), spread([20.0], [0.2])
-    quiet = allowed_shares(ErrorBudget(), np.hstack([night, noon]), window=1, promised_share=0.02, steps_per_day=DAY)
-    busy = allowed_shares(ErrorBudget(), np.hstack([noon, night]), window=1, promised_share=0.02, steps_per_day=DAY)
+    quiet = allowed_shares(
+        ErrorBudget(), horizon_demand(np.hstack([night, noon]), window=1), promised_share=0.02, steps_per_day=DAY
+    )
+    busy = allowed_shares(
+        ErrorBudget(), horizon_demand(np.hstack([noon, night]), window=1), promised_share=0.02, steps_per_day=DAY
+    )
     assert quiet.window > 0.02 > busy.window * 0.999
     assert quiet.risk == busy.risk
 
@@ -48,7 +53,9 @@ def test_a_quiet_step_with_a_far_tail_may_miss_more_than_the_promise_and_a_busy_
 @pytest.mark.parametrize("promised_share", [0.001, 0.01, 0.05])
 def test_without_a_record_the_horizon_as_a_whole_keeps_the_promise_with_one_risk(promised_share: float) -> None:
     paths = spread([0.2, 1.0, 20.0, 25.0], [1.2, 0.6, 0.3, 0.2])
-    found = allowed_shares(ErrorBudget(), paths, window=1, promised_share=promised_share, steps_per_day=DAY)
+    found = allowed_shares(
+        ErrorBudget(), horizon_demand(paths, window=1), promised_share=promised_share, steps_per_day=DAY
+    )
     assert found.horizon == pytest.approx(share_at(paths, found.risk))
     assert found.horizon <= promised_share * (1 - PromisePace().caution)
     looser = RISKS[np.searchsorted(RISKS, found.risk) + 1 :]
@@ -59,13 +66,17 @@ def test_without_a_record_the_horizon_as_a_whole_keeps_the_promise_with_one_risk
 @settings(max_examples=20, deadline=None)
 def test_no_plan_passes_the_bounds_on_share_and_risk(promised_share: float, deviation: float, night: float) -> None:
     paths = spread([night, 10.0], [deviation, 0.1], 200)
-    found = allowed_shares(ErrorBudget(), paths, window=1, promised_share=promised_share, steps_per_day=DAY)
+    found = allowed_shares(
+        ErrorBudget(), horizon_demand(paths, window=1), promised_share=promised_share, steps_per_day=DAY
+    )
     assert 0 < found.window <= MOST_SHARE * promised_share * (1 + 1e-9)
     assert found.risk <= MOST_RISK
 
 
 def test_no_demand_at_all_keeps_the_promise_as_it_is() -> None:
-    found = allowed_shares(ErrorBudget(), np.zeros((5, 3)), window=1, promised_share=0.01, steps_per_day=DAY)
+    found = allowed_shares(
+        ErrorBudget(), horizon_demand(np.zeros((5, 3)), window=1), promised_share=0.01, steps_per_day=DAY
+    )
     assert found.window == found.horizon == 0.01
 
 
@@ -77,7 +88,9 @@ def walked(promised_share: float, days: int, seed: int, *, surge: float = 1.0) -
     for k in range(days * DAY):
         mean = 10 + 8 * np.sin(2 * np.pi * (k + np.arange(6)) / DAY)
         paths = mean * rng.permuted(np.repeat(sample[:, None], 6, axis=1), axis=0)
-        found = allowed_shares(budget, paths, window=1, promised_share=promised_share, steps_per_day=DAY)
+        found = allowed_shares(
+            budget, horizon_demand(paths, window=1), promised_share=promised_share, steps_per_day=DAY
+        )
         carried = float(np.quantile(paths[:, 0], 1 - found.risk))
         demand = surge * mean[0] * float(np.exp(0.3 * rng.standard_normal()))
         missed = max(demand - carried, 0.0)
@@ -109,7 +122,7 @@ def test_debt_tightens_the_plans_and_credit_loosens_them() -> None:
         debt = after_step(debt, missed=2.0, promised_share=0.01, **step)
         credit = after_step(credit, missed=0.0, promised_share=0.01, **step)
     risks = [
-        allowed_shares(r, paths, window=1, promised_share=0.01, steps_per_day=DAY).risk
+        allowed_shares(r, horizon_demand(paths, window=1), promised_share=0.01, steps_per_day=DAY).risk
         for r in (debt, ErrorBudget(), credit)
     ]
     assert risks[0] < risks[1] < risks[2]
@@ -118,7 +131,9 @@ def test_debt_tightens_the_plans_and_credit_loosens_them() -> None:
 def test_forecasts_that_are_too_low_are_met_with_less_risk() -> None:
     paths = spread([10.0], [0.3])
     right, low = walked(0.02, 7, 1)[1], walked(0.02, 7, 1, surge=1.3)[1]
-    a, b = (allowed_shares(r, paths, window=1, promised_share=0.02, steps_per_day=DAY) for r in (right, low))
+    a, b = (
+        allowed_shares(r, horizon_demand(paths, window=1), promised_share=0.02, steps_per_day=DAY) for r in (right, low)
+    )
     assert b.risk < a.risk
 
 

@@ -13,8 +13,9 @@ from forecaster.demand import LEVELS, DemandForecast
 from reconciler.demand.grouping import group
 from reconciler.trust.demotion import Rung
 from reconciler.trust.fallback import fallback_paths, season_of, with_fallbacks
-from reconciler.trust.feedback import Judged, judge, usable_alone, without_history
+from reconciler.trust.feedback import Judged, judge
 from reconciler.trust.memory import RunMemory, from_json, to_json
+from reconciler.trust.source_silent import usable_alone, without_history
 from tests.reconciler.trust.feedback_cases import FLEET, HOUR, WEEK, demand, follow, forecast, history, run
 
 
@@ -143,7 +144,8 @@ def two(length: int, memory: RunMemory | None, *, keep: int = 2) -> Judged:
         reasons=("",) * 2,
         calibrated=(True,) * 2,
     )
-    grouping = group(known, FLEET, keep=keep)
+    series = FLEET.history.model_copy(update={"series": keep})
+    grouping = group(known, FLEET.model_copy(update={"history": series}))
     kept = None if memory is None else from_json(json.loads(json.dumps(to_json(memory))))
     return judge(FLEET, known, grouping, both, kept, as_of=known.end, replay=False)
 

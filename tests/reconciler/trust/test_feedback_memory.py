@@ -12,7 +12,8 @@ from pathlib import Path
 from reconciler.adapters.memory import read_memory, write_memory
 from reconciler.demand.grouping import group
 from reconciler.trust.error_budget import ErrorBudget
-from reconciler.trust.feedback import judge, usable_alone
+from reconciler.trust.feedback import judge
+from reconciler.trust.source_silent import usable_alone
 from tests.reconciler.trust.feedback_cases import FLEET, WEEK, follow, forecast, history, run
 
 

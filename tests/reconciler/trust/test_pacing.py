@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.onepool.count import RISKS, counts_at
-from reconciler.trust.pacing import PromisePace, paced
+from reconciler.trust.pacing import PacedRows, PromisePace, paced
 
 DAY, TRAIN, H = 24, 24 * 28, 2
+ROWS = PacedRows(start=TRAIN, warm=DAY, h=H, day=DAY)
 
 
 def _world(seed: int, days: int = 28) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -28,7 +29,7 @@ def _world(seed: int, days: int = 28) -> tuple[np.ndarray, np.ndarray, np.ndarra
 @settings(max_examples=8, deadline=None)
 def test_the_share_is_kept_on_exchangeable_demand(seed: int, promised_share: float) -> None:
     demand, counts, expected = _world(seed)
-    column = paced(demand, counts, expected, promised_share=promised_share, start=TRAIN, warm=DAY, h=H, day=DAY)
+    column = paced(demand, counts, expected, promised_share=promised_share, rows=ROWS)
     chosen = counts[np.arange(TRAIN, len(demand)), column]
     share = np.maximum(demand[TRAIN:] - chosen, 0).sum() / demand[TRAIN:].sum()
     assert share <= 1.15 * promised_share
@@ -40,9 +41,7 @@ def test_no_choice_moves_with_demand_younger_than_its_cutoff(cut: int) -> None:
     demand, counts, expected = _world(1)
     later = demand.copy()
     later[cut + 1 :] *= 30
-    first, second = (
-        paced(d, counts, expected, promised_share=0.01, start=TRAIN, warm=DAY, h=H, day=DAY) for d in (demand, later)
-    )
+    first, second = (paced(d, counts, expected, promised_share=0.01, rows=ROWS) for d in (demand, later))
     same = cut + H - TRAIN + 1
     assert np.array_equal(first[:same], second[:same])
     assert not np.array_equal(first, second)
@@ -52,9 +51,7 @@ def test_debt_is_paid_back_with_more_capacity() -> None:
     demand, counts, expected = _world(2)
     hit = demand.copy()
     hit[TRAIN + 50 : TRAIN + 56] *= 4
-    calm, after = (
-        paced(d, counts, expected, promised_share=0.01, start=TRAIN, warm=DAY, h=H, day=DAY) for d in (demand, hit)
-    )
+    calm, after = (paced(d, counts, expected, promised_share=0.01, rows=ROWS) for d in (demand, hit))
     assert after[60:150].mean() < calm[60:150].mean()
 
 
@@ -68,10 +65,7 @@ def test_a_debt_is_paid_back_before_the_next_burst() -> None:
             counts,
             expected,
             promised_share=0.01,
-            start=TRAIN,
-            warm=DAY,
-            h=H,
-            day=DAY,
+            rows=ROWS,
             pace=PromisePace(debt_days=days),
         )
         for days in (PromisePace().debt_days, PromisePace().ahead_days)
@@ -91,7 +85,7 @@ def test_no_week_is_a_spending_spree_neither_the_last_nor_one_after_calm_weeks(s
         return np.asarray(values.reshape(weeks, -1).sum(axis=1))
 
     def chosen(d: np.ndarray) -> np.ndarray:
-        return paced(d, counts, expected, promised_share=promised_share, start=TRAIN, warm=DAY, h=H, day=DAY)
+        return paced(d, counts, expected, promised_share=promised_share, rows=ROWS)
 
     usual = chosen(demand)
     assert (weekly(expected[rows, usual]) <= 1.5 * promised_share * weekly(demand[rows])).all()
@@ -105,7 +99,7 @@ def test_no_week_is_a_spending_spree_neither_the_last_nor_one_after_calm_weeks(s
 def test_unknown_steps_cost_nothing_and_break_nothing() -> None:
     demand, counts, expected = _world(3)
     demand[TRAIN + 10 : TRAIN + 40] = np.nan
-    column = paced(demand, counts, expected, promised_share=0.01, start=TRAIN, warm=DAY, h=H, day=DAY)
+    column = paced(demand, counts, expected, promised_share=0.01, rows=ROWS)
     assert len(column) == len(demand) - TRAIN
     assert ((column >= 0) & (column < len(RISKS))).all()
 
@@ -114,8 +108,6 @@ def test_a_far_tail_that_never_comes_buys_little() -> None:
     demand, counts, expected = _world(4)
     # At every count once in ten thousand steps a thousand instances more are expected.
     heavy = expected + 1e-4 * 1000
-    plain, wary = (
-        paced(demand, counts, e, promised_share=0.01, start=TRAIN, warm=DAY, h=H, day=DAY) for e in (expected, heavy)
-    )
+    plain, wary = (paced(demand, counts, e, promised_share=0.01, rows=ROWS) for e in (expected, heavy))
     rows = np.arange(TRAIN, len(demand))
     assert counts[rows, wary].mean() < 1.05 * counts[rows, plain].mean()

@@ -1,0 +1,135 @@
+"""A stack file that a person edited after the plan: in which values, and what it then costs and risks. Pure.
+
+The figures of a preview are those of the file that would run. An edited file gets figures of its own, by the same bill and
+the same judgement, and can't be approved: what a person wants to hold has ways of its own (`tiercast:override`, pins).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.fleet.file import Fleet
+from reconciler.observe.stack_state import Observed
+from reconciler.plan.draft import class_line
+from reconciler.plan.file import OWN_KEYS, PlanFile
+from reconciler.prices.bill import hourly
+from reconciler.prices.billed_fleet import fleet_of
+from reconciler.prices.catalogue import Catalogue
+from reconciler.sizing.options import COLD_GROUP, options
+from reconciler.slo.assess import assess
+from stacks.contract import ContractError, StackConfig, Tier, parse
+
+#: Edits that are listed at most; the rest are counted.
+_SHOWN = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One value that differs: its key, what the plan rendered and what the file holds; None: not there."""
+
+    key: str
+    planned: Any
+    found: Any
+
+    def describe(self) -> str:
+        """`tiercast:cold.groups[0].size.max: 8 → 20`; long values are only named."""
+        return f"{self.key}: {_short(self.planned)} → {_short(self.found)}"
+
+
+def edits(plan: PlanFile, config: Mapping[str, Any]) -> tuple[Edit, ...]:
+    """In which values of our own keys the stack file's `config` differs from what the plan rendered.
+
+    Encrypted values can't be compared and are left to the digest that an approval is bound to.
+    """
+    ours = {key: value for key, value in config.items() if key in OWN_KEYS or key in plan.config}
+    return tuple(
+        edit for key in sorted({*ours, *plan.config}) for edit in _differing(key, plan.config.get(key), ours.get(key))
+    )
+
+
+def as_edited(
+    plan: PlanFile, config: Mapping[str, Any], changed: tuple[Edit, ...], fleet: Fleet, catalogue: Catalogue
+) -> PlanFile:
+    """The plan with the money and risk of the edited file, and a reason that names each edit.
+
+    Figures that can't be told (a value that the contract refuses, a type without a price) are said to be unknown; the
+    engine and the policies judge the file in any case.
+    """
+    names = [edit.describe() for edit in changed[:_SHOWN]]
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    note = f"edited by hand after the plan: {'; '.join(names)}{more}"
+    try:
+        held = parse({key.removeprefix("tiercast:"): value for key, value in config.items() if key in OWN_KEYS})
+        bill, most = (hourly(fleet_of(held, catalogue, size), catalogue) for size in ("desired", "max"))
+        choices = {o.name: o for o in options(fleet, catalogue, Observed())}
+    except (ContractError, ValueError, LookupError) as error:
+        why = f"{note}. Its cost and risk are not known: {' '.join(str(error).split())}"
+        return plan.model_copy(update={"edited": True, "reasons": (why, *plan.reasons)})
+    counts = counts_of(held)
+    supply = [choices[name].supply(count) for name, count in counts.items() if name in choices]
+    judged = assess(held.demand, supply)
+    return plan.model_copy(
+        update={
+            "edited": True,
+            "tiers": tuple(
+                line.model_copy(
+                    update={
+                        "kinds": {n.partition("/")[2]: c for n, c in counts.items() if n.startswith(f"{line.tier}/")},
+                        "after": sum(c for n, c in counts.items() if n.startswith(f"{line.tier}/")),
+                        "usd_after": bill.of(Tier(line.tier)),
+                        "reason": "edited by hand"
+                        if any(edit.key.startswith(f"tiercast:{line.tier}") for edit in changed)
+                        else line.reason,
+                    }
+                )
+                for line in plan.tiers
+            ),
+            "classes": tuple(class_line(found, held.demand) for found in judged.classes),
+            "usd_per_hour_after": bill.usd_per_hour,
+            "reasons": (f"{note}. At its maxima it costs {most.usd_per_hour:.2f} USD/hour", *plan.reasons),
+        }
+    )
+
+
+def counts_of(config: StackConfig) -> dict[str, int]:
+    """Option → instances that a stack configuration asks for: slots of own hosts, and desired sizes of groups."""
+    counts: dict[str, int] = {}
+    for tier, metal in ((Tier.HOT, config.hot), (Tier.COLD, config.cold.metal)):
+        for slot in metal.slots if metal is not None else ():
+            name = f"{tier.value}/{slot.flavour}"
+            counts[name] = counts.get(name, 0) + 1
+    for group in config.warm.groups:
+        name = f"{Tier.WARM.value}/{group.instance_type}"
+        counts[name] = counts.get(name, 0) + group.size.desired
+    for cold in config.cold.groups:
+        counts[f"{Tier.COLD.value}/{COLD_GROUP}"] = counts.get(f"{Tier.COLD.value}/{COLD_GROUP}", 0) + cold.size.desired
+    return counts
+
+
+def _differing(key: str, planned: Any, found: Any) -> Iterator[Edit]:
+    if isinstance(found, dict) and set(found) == {"secure"}:
+        return
+    if isinstance(planned, dict) and isinstance(found, dict):
+        for name in sorted({*planned, *found}, key=str):
+            yield from _differing(f"{key}.{name}", planned.get(name), found.get(name))
+    elif isinstance(planned, list | tuple) and isinstance(found, list | tuple) and len(planned) == len(found):
+        for place, (one, other) in enumerate(zip(planned, found, strict=True)):
+            yield from _differing(f"{key}[{place}]", one, other)
+    elif _plain(planned) != _plain(found):
+        yield Edit(key=key, planned=planned, found=found)
+
+
+def _plain(value: Any) -> Any:
+    """Times as text and tuples as lists, as a stack file reads back."""
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "absent"
+    text = str(value)
+    return text if isinstance(value, int | float | bool) or len(text) <= 40 else f"another {type(value).__name__}"
