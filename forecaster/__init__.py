@@ -8,5 +8,5 @@ imports only rooms below it (the contract in pyproject.toml). From the top:
 - `rolling`: forecasts from every past step, one after another. `tuner`: chooses a series' settings.
 - `series`: one series to quantiles and paths. `workload`: what a request costs.
 - `models`: the models of the mix. `calendar`: local clock, holidays, events. `history`: demand on a regular grid.
-- `parallel`: runs independent tasks. `demand`: what the forecaster hands over. `errors`: its errors.
+- `parallel`: runs independent tasks. `demand`: the forecast that sizing reads. `errors`: its errors.
 """

@@ -1,7 +1,7 @@
-"""The seam between forecasting and sizing: what the forecaster hands over, and nothing else.
+"""The interface between forecasting and sizing.
 
-A forecast is a set of quantiles per application and step, joint sample paths that keep those marginals, and the words
-that explain it. Sizing reads this; it never asks a model.
+A forecast has quantiles per application and step, joint sample paths with those marginals, and a text that explains it.
+Sizing reads only this and never calls a model.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything before the first line of our own Python: Debian packages and the locked virtualenv. Then `python -m lab.setup`
-# does the rest. Each step runs only where it is needed, says what and why, and can be interrupted and repeated.
+# Installs what the project's Python needs: Debian packages and the locked virtualenv. `python -m lab.setup` does the rest.
+# Each step runs only if it is needed and prints what it does and why. You can interrupt and repeat it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,7 +26,7 @@ missing_packages() {
         case $name in '' | '#'*) continue ;; esac
         installed "$name" || echo "$name"
     done <lab/packages.txt
-    # A Python of one's own brings these itself; Debian's has them in packages.
+    # Debian splits these off its Python into packages; other builds of Python include them.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     "$python" -c 'import pathlib, sysconfig, sys
 sys.exit(not (pathlib.Path(sysconfig.get_paths()["include"]) / "Python.h").exists())' || echo python3-dev
@@ -37,19 +37,19 @@ install_packages() {
     mapfile -t missing < <(missing_packages)
     [ ${#missing[@]} -eq 0 ] && return
     command -v apt-get >/dev/null ||
-        fail "These Debian packages are missing and this machine has no apt-get: ${missing[*]}. Install what they hold."
+        fail "These Debian packages are missing and this machine has no apt-get: ${missing[*]}. Install their programs with your package manager."
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >/dev/null ||
-            fail "These Debian packages are missing: ${missing[*]}. Installing them needs root or sudo: run make as root once."
+            fail "These Debian packages are missing: ${missing[*]}. To install them, run make once as root or install sudo."
         as_root=(sudo)
     fi
-    say "Debian packages: ${missing[*]} (libvirt, QEMU and what they need; reasons in lab/packages.txt)"
-    "${as_root[@]}" apt-get update -q >&2 || fail "apt-get update failed: see the lines above."
+    say "Debian packages: ${missing[*]} (libvirt, QEMU and their dependencies; lab/packages.txt has the reasons)"
+    "${as_root[@]}" apt-get update -q >&2 || fail "apt-get update failed. See the lines above."
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2 ||
-        fail "apt-get could not install ${missing[*]}: see the lines above."
+        fail "apt-get could not install ${missing[*]}. See the lines above."
 }
 
-# uv takes nothing from pip's settings, so what the machine's pip is told (indexes, certificates) is handed on.
+# uv does not read pip's settings, so this passes the machine's indexes and certificates on to uv.
 hand_on_pip_settings() {
     local name value
     while IFS='=' read -r name value; do
@@ -69,18 +69,18 @@ hand_on_pip_settings() {
 make_virtualenv() {
     local stamp=.venv/.tiercast-lock wanted
     if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-        say "Virtualenv .venv: a Python environment of the project's own"
+        say "Virtualenv .venv: the project's Python environment"
         rm -rf .venv
         "$python" -m venv .venv
     fi
     wanted=$(.venv/bin/python -V; sha256sum requirements/lock.txt requirements/uv.txt pyproject.toml)
     [ -x .venv/bin/tiercast ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
-    say "Python packages: exactly those of requirements/lock.txt, checked by their hashes"
+    say "Python packages: the versions of requirements/lock.txt, verified by hash"
     hand_on_pip_settings
     .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --upgrade \
         --target .venv/uv -r requirements/uv.txt >&2
     local uv=.venv/uv/bin/uv
-    # Source packages are built with the setuptools of the lock, so that comes first and nothing unpinned is fetched.
+    # Install the locked setuptools first: source packages are built with it, so no unpinned package is downloaded.
     awk '/^[^ #]/ { wanted = /^setuptools==/ } wanted' requirements/lock.txt >.venv/setuptools.txt
     "$uv" pip install -q --python .venv/bin/python --require-hashes --no-deps -r .venv/setuptools.txt >&2
     "$uv" pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes --no-build-isolation requirements/lock.txt >&2

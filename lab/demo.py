@@ -141,10 +141,10 @@ def _refusals(it: Demonstration) -> None:
         for violation in refusals:
             it.say(f"refused by {violation['policy']}: {violation['message']}")
         if policy not in {violation["policy"] for violation in refusals}:
-            raise LabError(f"the preview was refused, but not by {policy}: see the lines above")
+            raise LabError(f"the preview was refused, but not by {policy}. See the lines above.")
         if sights.fingerprint(it.lab) != before:
-            raise LabError("a refused preview changed something")
-    it.say("\nexit 3 both times; machines and groups are as they were")
+            raise LabError("A refused preview changed resources.")
+    it.say("\nexit 3 both times; machines and groups did not change")
 
 
 def edited(text: str, edit: Callable[[Any], None]) -> str:
@@ -159,11 +159,11 @@ def edited(text: str, edit: Callable[[Any], None]) -> str:
 
 
 def _ending(it: Demonstration, seconds: float) -> None:
-    it.say("\n=== What runs now, what it costs and risks")
+    it.say("\n=== Running now: instances, cost, risk")
     it.tiercast("status")
     it.say("\nArtefacts:")
     for name, what in (
-        (f"Pulumi.{it.lab.stack}.yaml", "the reviewed artefact: sizes and the demand they answer"),
+        (f"Pulumi.{it.lab.stack}.yaml", "the reviewed file: sizes and the demand that they serve"),
         (f".tiercast/{it.lab.stack}/plan.json", "the plan with its reasons, bound to what was previewed"),
         (f".tiercast/{it.lab.stack}/preview.html", "the preview as a page (also .md for pull requests, .json, .txt)"),
         (f".tiercast/{it.lab.stack}/ledger.jsonl", "every decision, only appended"),

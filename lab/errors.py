@@ -8,17 +8,17 @@ from reconciler.errors import UserError
 
 
 class LabError(UserError):
-    """Something about the lab that the user can correct; the message says how."""
+    """A problem of the lab that the user can correct; the message describes the fix."""
 
 
 class PortBusy(LabError):
-    """Another program listens on a port that the lab was given."""
+    """Another program listens on a port of the lab."""
 
     def __init__(self, port: int, purpose: str) -> None:
         self.port = port
         super().__init__(
             f"Port {port} on 127.0.0.1 ({purpose}) is in use by another program.",
-            remedy="End that program, or choose another block of ports with `tiercast lab up --base-port PORT`.",
+            remedy="Stop that program, or choose another block of ports with `tiercast lab up --base-port PORT`.",
         )
 
 
@@ -31,9 +31,9 @@ class PartMissing(LabError):
 
 
 class DaemonFailed(LabError):
-    """A daemon of the lab ended or did not answer in time; `log` is where it says why."""
+    """A daemon of the lab ended or did not answer in time; its `log` has the cause."""
 
     def __init__(self, daemon: str, problem: str, log: Path) -> None:
         self.daemon = daemon
         self.log = log
-        super().__init__(f"{daemon} {problem}.", remedy=f"Its log {log} says why.")
+        super().__init__(f"{daemon} {problem}.", remedy=f"See its log {log} for the cause.")

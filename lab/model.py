@@ -172,4 +172,4 @@ def load(directory: Path) -> Lab | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise LabError(f"{path} is not readable as a lab: run `make clean` and start the lab again.") from None
+        raise LabError(f"{path} does not describe a lab. Run `make clean`, then start the lab again.") from None

@@ -41,7 +41,7 @@ def is_free(port: int) -> bool:
 
 
 def choose_base(directory: Path, wanted: int | None = None) -> int:
-    """First port of the block for a new lab at `directory`; `wanted` is the user's own choice and is not moved.
+    """First port of the block for a new lab at `directory`; `wanted` is the user's choice and is used as given.
 
     Raises:
         PortBusy: where a port of the wanted block is taken.
@@ -50,7 +50,7 @@ def choose_base(directory: Path, wanted: int | None = None) -> int:
     if wanted is not None:
         if not 1024 <= wanted <= 65536 - BLOCK:
             raise LabError(
-                f"--base-port {wanted}: give a port from 1024 to {65536 - BLOCK}; the lab uses {BLOCK} from it."
+                f"--base-port {wanted}: expected a port from 1024 to {65536 - BLOCK}. The lab uses {BLOCK} ports from there."
             )
         for name, (offset, purpose) in PURPOSES.items():
             if name == "cloud" and not is_free(wanted + offset):
@@ -62,7 +62,7 @@ def choose_base(directory: Path, wanted: int | None = None) -> int:
         if all(is_free(port) for port in _probed(base)):
             return base
     raise LabError(
-        f"Every block of ports from {FIRST} to {FIRST + BLOCK * BLOCKS} is in use: name another with "
+        f"Every block of ports from {FIRST} to {FIRST + BLOCK * BLOCKS} is in use. Choose another with "
         "`tiercast lab up --base-port PORT`."
     )
 

@@ -22,7 +22,7 @@ def main() -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted; run it again to go on.", file=sys.stderr)
+        print("Interrupted. Run the command again to continue.", file=sys.stderr)
         return 130
     return 0
 

@@ -48,6 +48,6 @@ def ensure(lab: Lab, say: Say) -> None:
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
         raise LabError(
-            f"The engine could not make the stack '{lab.stack}': {last} If Pulumi.{lab.stack}.yaml comes from an "
+            f"The engine could not create the stack '{lab.stack}': {last} If Pulumi.{lab.stack}.yaml comes from an "
             "earlier lab, remove it (`make clean` does) and run this again."
         )

@@ -102,7 +102,7 @@ def _describe(
 ) -> Lab:
     if known is not None and base_port not in (None, known.base_port):
         raise LabError(
-            f"This lab already uses the ports from {known.base_port}: run `tiercast lab down`, then "
+            f"This lab already uses the ports from {known.base_port} on. Run `tiercast lab down`, then "
             f"`tiercast lab up --base-port {base_port}`."
         )
     base = known.base_port if known is not None else ports.choose_base(directory, base_port)
@@ -157,7 +157,7 @@ def existing(directory: Path | None = None) -> Lab:
     """The lab made in `directory` (default: this checkout's). Raises LabError where there is none."""
     lab = model.load(directory or paths.lab_directory(paths.repository_root()))
     if lab is None:
-        raise LabError("There is no lab yet: run `tiercast lab up`.")
+        raise LabError("No lab is set up. Run `tiercast lab up`.")
     return lab
 
 

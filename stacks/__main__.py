@@ -1,6 +1,6 @@
-"""What `pulumi up` runs: read the configuration, refuse a stale or malformed one, declare the stack.
+"""The program of `pulumi up`: reads the configuration, refuses a stale or invalid one, declares the stack.
 
-The clock is read here and nowhere else in `stacks`.
+Only this module of `stacks` reads the clock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stacks.program import declare
 def configuration(raw: dict[str, Any], *, secret_keys: Collection[str] = ()) -> StackConfig:
     """The validated configuration from the engine's values by full key (`tiercast:plan` → JSON text).
 
-    No message shows what stands under `secret_keys`.
+    No message shows a value of `secret_keys`.
 
     Raises:
         pulumi.RunError: one line per fault; the engine shows it without a traceback.
@@ -45,9 +45,7 @@ def main(now: datetime) -> None:
     if refusal is not None:
         raise pulumi.RunError(refusal)
     if config.override is not None and now > config.plan.valid_until:
-        pulumi.log.warn(
-            f"An expired plan is applied by override until {config.override.until}: {config.override.reason}"
-        )
+        pulumi.log.warn(f"An override applies an expired plan until {config.override.until}: {config.override.reason}")
     outputs = declare(config, project=pulumi.get_project(), stack=pulumi.get_stack(), secret_keys=secrets)
     for name, value in outputs.items():
         pulumi.export(name, value)

@@ -1,4 +1,4 @@
-"""The cold tier: capacity that is cheap and can vanish, in mixed-instances groups or on metal that we name."""
+"""The cold tier: cheap capacity that the cloud may take back, in mixed-instances groups or on named hypervisors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _group(group: ColdGroup, cold: Cold, context: GroupContext) -> dict[str, Any
         name,
         mixed_instances_policy=_mixed(group, template),
         capacity_rebalance=group.capacity_rebalance,
-        # Spot may be short for hours; fulfilment is observed apart from the update.
+        # Spot capacity may be unavailable for hours, so the update does not wait for it.
         wait_for_capacity_timeout="0",
         opts=context.options(),
         **size_arguments(group.size, context.ownership),

@@ -1,11 +1,10 @@
-"""The stack configuration: one definition, written by the reconciler, read by the program and the policies.
+"""The definition of the stack configuration. The reconciler writes it; the program and the policies read it.
 
-Everything under `tiercast:` in `Pulumi.<stack>.yaml` is described here (with its parts in `contract_*.py`) and nowhere
-else; the JSON schema beside this file is generated from it (`python -m stacks.contract`). Unknown keys are refused;
-they are camelCase in YAML, as Pulumi's own.
-
-Nothing of `plan` and `demand` is a resource input: two plans with equal sizes preview no change. They are there so that
-the program can refuse a stale file and the policies can compute latency for themselves.
+- It describes everything under `tiercast:` in `Pulumi.<stack>.yaml`. Its parts are in `contract_*.py`.
+- `python -m stacks.contract` generates the JSON schema from it.
+- Keys are camelCase in YAML, as in Pulumi's own files. Unknown keys are refused.
+- `plan` and `demand` are never resource inputs, so two plans with equal sizes preview no change. The program needs them to
+  refuse a stale file, the policies to compute latency.
 """
 
 from __future__ import annotations
@@ -98,10 +97,10 @@ __all__ = [
 #: Namespace of the configuration keys.
 NAMESPACE = "tiercast"
 
-#: What is said where there is none.
+#: Message for a stack without configuration.
 MISSING = "This stack has no tiercast configuration: run `tiercast plan` to write Pulumi.<stack>.yaml, then again."
 
-#: Version that this code writes. Older ones are lifted by `MIGRATIONS`, newer ones refused.
+#: Version that this code writes. `MIGRATIONS` upgrades older versions; newer ones are refused.
 SCHEMA_VERSION = 2
 
 #: Configuration keys under the project's namespace, in the order they are written.
@@ -128,7 +127,7 @@ class StackConfig(ContractModel):
         for tier, metal in ((Tier.HOT, self.hot), (Tier.COLD, self.cold.metal)):
             for name, address in () if metal is None else metal.forwarded(tier.value):
                 if address in taken:
-                    raise ValueError(f"{name} and {taken[address]} are both forwarded at {address[0]}:{address[1]}")
+                    raise ValueError(f"{name} and {taken[address]} are both forwarded to {address[0]}:{address[1]}")
                 taken[address] = name
         return self
 
@@ -139,7 +138,7 @@ class StackConfig(ContractModel):
 
 
 class ContractError(ValueError):
-    """The configuration does not fit the contract; the message has one line per fault, each naming its key."""
+    """The configuration is not valid; the message has one line per fault and names its key."""
 
 
 def parse(raw: Mapping[str, Any], *, secret_keys: Collection[str] = ()) -> StackConfig:
@@ -157,12 +156,12 @@ def parse(raw: Mapping[str, Any], *, secret_keys: Collection[str] = ()) -> Stack
         raise ContractError(f"tiercast:schemaVersion: expected a whole number, found {version!r}.")
     if version > SCHEMA_VERSION:
         raise ContractError(
-            f"tiercast:schemaVersion is {version}, this tiercast knows up to {SCHEMA_VERSION}: upgrade tiercast."
+            f"tiercast:schemaVersion is {version}, but this tiercast reads versions up to {SCHEMA_VERSION}. Upgrade tiercast."
         )
     while version < SCHEMA_VERSION:
         if version not in MIGRATIONS:
             raise ContractError(
-                f"tiercast:schemaVersion {version} is too old to lift: run `tiercast plan` for a new file."
+                f"tiercast:schemaVersion {version} is too old to upgrade. Run `tiercast plan` for a new file."
             )
         values = MIGRATIONS[version](values)
         version += 1

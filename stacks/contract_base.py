@@ -28,8 +28,8 @@ class Ownership(StrEnum):
     """Who owns the size of a tier.
 
     exact: tiercast sets minimum, desired and maximum to the planned count.
-    floor: tiercast sets minimum and maximum; a reactive policy moves the desired count between them.
-    external: somebody else owns it; tiercast creates the group and then ignores its size.
+    floor: tiercast sets minimum and maximum; a scaling policy moves the desired count between them.
+    external: someone else owns it; tiercast creates the group and then ignores its size.
     """
 
     EXACT = "exact"
@@ -60,7 +60,7 @@ class Plan(ContractModel):
 
 
 class Override(ContractModel):
-    """Break-glass: lets a stale file be applied, until a stated time and for a stated reason."""
+    """Permission to apply a stale file until a given time, for a given reason."""
 
     reason: Annotated[str, StringConstraints(min_length=10)]
     until: AwareDatetime

@@ -12,7 +12,7 @@ from stacks.contract_metal import Metal
 
 
 class Launch(ContractModel):
-    """What instances of a cloud tier are started with."""
+    """The launch settings of a cloud tier's instances."""
 
     image_id: str
     user_data: str = Field(default="", description="Plain text; the program encodes it.")
@@ -33,12 +33,12 @@ class Launch(ContractModel):
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
         if not self.subnets and not self.zones:
-            raise ValueError("give `subnets` (or `zones` where there is a default network)")
+            raise ValueError("set `subnets` (or `zones` if the account has a default network)")
         return self
 
 
 class TargetTracking(ContractModel):
-    """The reactive policy that moves the desired count under `floor`."""
+    """The scaling policy that moves the desired count under ownership `floor`."""
 
     cpu_percent: Annotated[float, Field(gt=0, le=100)] = 60.0
     disable_scale_in: bool = False
@@ -100,7 +100,7 @@ class Warm(ContractModel):
         _check_groups(self)
         names = [reservation.name for reservation in self.reservations]
         if len(names) != len(set(names)):
-            raise ValueError("two reservations have the same type and zone; give their sum")
+            raise ValueError("two reservations have the same type and zone; replace them by one with their sum")
         return self
 
 
@@ -120,7 +120,7 @@ class ColdGroup(ContractModel):
 
 
 class Cold(ContractModel):
-    """Cheap capacity that can vanish: spot groups, or VMs on named bare-metal hosts."""
+    """Cheap capacity that the cloud may take back: spot groups, or VMs on named bare-metal hosts."""
 
     ownership: Ownership = Ownership.FLOOR
     launch: Launch | None = None
@@ -139,24 +139,24 @@ def _check_groups(tier: Warm | Cold) -> None:
     if len(names) != len(set(names)):
         raise ValueError("two groups have the same name")
     if tier.groups and tier.launch is None:
-        raise ValueError("groups need `launch`: image, subnets or zones")
+        raise ValueError("groups have no `launch`; set its image and its subnets or zones")
     if tier.ownership is Ownership.EXACT:
         for group in tier.groups:
             if not group.size.min == group.size.desired == group.size.max:
-                raise ValueError(f"group '{group.name}' is owned exactly: min, desired and max must be equal")
+                raise ValueError(f"group '{group.name}' has ownership exact, so min, desired and max must be equal")
     for group in tier.groups:
         check_tags(group.tags)
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises `ValueError` where the fleet's own tags would hide ours."""
+    """Raises `ValueError` if the fleet's tags would hide those of tiercast."""
     taken = sorted({"project", "stack", "tier"} & set(tags))
     if taken:
-        raise ValueError(f"tags {taken} are set by tiercast itself; use other names")
+        raise ValueError(f"tags {taken} are set by tiercast; use other names")
 
 
 class Routing(ContractModel):
-    """Weights of the tiers at a load balancer in the cloud; on our metal the balancer reads the stack's outputs."""
+    """Weights of the tiers at a cloud load balancer. A balancer on owned hardware reads the stack's outputs."""
 
     vpc: str = ""
     subnets: tuple[str, ...] = ()

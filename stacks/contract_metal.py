@@ -1,4 +1,4 @@
-"""Parts of the contract for VMs on hypervisors that we name (libvirt)."""
+"""Parts of the contract for VMs on named hypervisors (libvirt)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stacks.contract_base import ContractModel, Label, Ownership, Positive
 
 
 class Hypervisor(ContractModel):
-    """One libvirt host of ours."""
+    """One libvirt host."""
 
     name: Label
     uri: str = Field(description="libvirt URI; one with credentials belongs in a secret.")
@@ -26,7 +26,7 @@ class Hypervisor(ContractModel):
 
 
 class Flavour(ContractModel):
-    """Size of a VM on our own metal."""
+    """Size of a VM on owned hardware."""
 
     name: Label
     vcpu: Positive
@@ -34,14 +34,14 @@ class Flavour(ContractModel):
 
 
 class Slot(ContractModel):
-    """A VM's stable place; its resource name is `<tier>-<hypervisor>-<nnn>`."""
+    """The stable name of a VM; its resource name is `<tier>-<hypervisor>-<nnn>`."""
 
     hypervisor: Label
     number: Annotated[int, Field(ge=1, le=999)]
     flavour: Label
 
     def name(self, tier: str) -> str:
-        """Resource name: a change of the count touches only tails."""
+        """Resource name. A change of the count touches only the last slots."""
         return f"{tier}-{self.hypervisor}-{self.number:03d}"
 
 
@@ -55,7 +55,9 @@ class DirectKernel(ContractModel):
     @model_validator(mode="after")
     def _one_key_each(self) -> Self:
         if any(len(entry) != 1 for entry in self.cmdline):
-            raise ValueError("cmdline: one key per map (libvirt's plugin previews a replacement for ever otherwise)")
+            raise ValueError(
+                "cmdline: use one key per map (otherwise the libvirt plugin previews a replacement every time)"
+            )
         return self
 
 
@@ -91,7 +93,7 @@ class Interface(ContractModel):
 
 
 class Metal(ContractModel):
-    """VMs on hypervisors that we name: the hot tier, or the cold tier's bare-metal form."""
+    """VMs on named hypervisors: the hot tier, or the cold tier's bare-metal form."""
 
     ownership: Literal[Ownership.EXACT] = Ownership.EXACT
     hypervisors: tuple[Hypervisor, ...] = ()
@@ -118,14 +120,14 @@ class Metal(ContractModel):
                 raise ValueError(f"slot {slot.number} names hypervisor '{slot.hypervisor}'; known are {sorted(hosts)}")
             if "{port}" in self.overlay and slot.hypervisor in silent:
                 raise ValueError(
-                    f"the overlay asks for a port, but hypervisor '{slot.hypervisor}' has no `basePort`; give it one"
+                    f"the overlay uses a port, but hypervisor '{slot.hypervisor}' has no `basePort`; set it"
                 )
             if slot.flavour not in kinds:
                 raise ValueError(f"slot {slot.name('vm')} names flavour '{slot.flavour}'; known are {sorted(kinds)}")
         if len(names) != len(set(names)):
             raise ValueError("two slots have the same hypervisor and number")
         if self.slots and self.boot is None:
-            raise ValueError("slots need `boot`: a direct kernel or a base volume")
+            raise ValueError("slots have no `boot`; set a direct kernel or a base volume")
         return self
 
     def forwarded(self, tier: str) -> list[tuple[str, tuple[str, int]]]:

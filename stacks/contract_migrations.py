@@ -1,4 +1,4 @@
-"""Lifting the raw keys of older stack configurations, one version at a time. Pure."""
+"""Upgrades the raw keys of older stack configurations, one version at a time. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from stacks.contract_base import Demand, canonical, demand_digest
 
 
 def _name_the_shares(values: dict[str, Any]) -> dict[str, Any]:
-    """1 → 2: a class's `violatingShare` is `promisedShare`, and its `windowShare` is `allowedShare`, always stated.
+    """1 → 2: renames a class's `violatingShare` to `promisedShare` and `windowShare` to `allowedShare`, now required.
 
-    `plan.forecastDigest` is of the demand section, so it is taken again where it was right, and only there: a section that
-    was edited by hand stays recognisable.
+    `plan.forecastDigest` covers the demand section, so it is computed again. That happens only if the old digest matched:
+    a section that was edited by hand stays recognisable.
     """
     section, plan = values.get("demand"), values.get("plan")
     classes = section.get("classes") if isinstance(section, Mapping) else None
     if not isinstance(section, Mapping) or not isinstance(classes, Mapping):
-        return values  # not a demand section: validation says what is wrong with it
+        return values  # not a demand section: validation reports the fault
     lifted = {**section, "classes": {name: _lifted_class(raw) for name, raw in classes.items()}}
     values = {**values, "demand": lifted}
     try:
@@ -42,7 +42,7 @@ def _lifted_class(raw: Any) -> Any:
 
 
 def _digest_1(demand: Demand, classes: Mapping[str, Any]) -> str:
-    """The digest that version 1 took of this section."""
+    """The digest of this section as version 1 computed it."""
     section = demand.model_dump(mode="json", by_alias=True)
     for name, one in section["classes"].items():
         window = classes[name].get("windowShare")
@@ -52,5 +52,5 @@ def _digest_1(demand: Demand, classes: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(section).encode()).hexdigest()
 
 
-#: from version → function that lifts the raw keys to the next version.
+#: Version → function that upgrades its raw keys to the next version.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _name_the_shares}

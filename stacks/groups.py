@@ -1,4 +1,4 @@
-"""What warm and cold auto scaling groups share: launch template, tags, size by ownership, reactive policy."""
+"""The common parts of warm and cold auto scaling groups: launch template, tags, size by ownership, scaling policy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pulumi_aws as aws
 from stacks.contract_base import Ownership, Size, Tier
 from stacks.contract_cloud import Launch, TargetTracking
 
-#: Inputs of a group that somebody else owns under `external`.
+#: Inputs of a group that someone else owns under `external`.
 SIZE_INPUTS = ["min_size", "max_size", "desired_capacity"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupContext:
-    """What all groups of a tier have in common."""
+    """The common settings of all groups of a tier."""
 
     tier: Tier
     launch: Launch
@@ -30,7 +30,7 @@ class GroupContext:
     parent: pulumi.Resource
 
     def options(self) -> pulumi.ResourceOptions:
-        """Options of a group: under `external` its size is never touched again."""
+        """Options of a group. Under `external` its size is set once and then ignored."""
         ignored = SIZE_INPUTS if self.ownership is Ownership.EXTERNAL else None
         return pulumi.ResourceOptions(parent=self.parent, ignore_changes=ignored)
 
@@ -38,15 +38,15 @@ class GroupContext:
 def size_arguments(size: Size, ownership: Ownership) -> dict[str, int]:
     """Size inputs of a group.
 
-    Under `floor` the desired count is left out, for it belongs to the reactive policy: AWS starts the group at the
-    minimum, and raises or lowers the desired count itself where a new minimum or maximum passes it.
+    Under `floor` the desired count is omitted, because the scaling policy owns it. AWS starts the group at the minimum.
+    It moves the desired count when a new minimum or maximum passes it.
     """
     bounds = {"min_size": size.min, "max_size": size.max}
     return bounds if ownership is Ownership.FLOOR else {**bounds, "desired_capacity": size.desired}
 
 
 def launch_template(name: str, context: GroupContext, *, instance_type: str | None) -> aws.ec2.LaunchTemplate:
-    """The launch template of one group; every input is constant over plans, else each plan would roll the fleet."""
+    """The launch template of one group; every input stays equal over plans, else each plan would replace instances."""
     launch = context.launch
     return aws.ec2.LaunchTemplate(
         name,
@@ -87,7 +87,7 @@ def group_arguments(name: str, context: GroupContext, own_tags: Mapping[str, str
 def target_tracking(
     name: str, context: GroupContext, group: aws.autoscaling.Group, tracking: TargetTracking | None
 ) -> aws.autoscaling.Policy | None:
-    """The reactive policy that moves the desired count between our minimum and maximum; only under `floor`."""
+    """The scaling policy that moves the desired count between minimum and maximum; only under `floor`."""
     if tracking is None or context.ownership is not Ownership.FLOOR:
         return None
     return aws.autoscaling.Policy(
@@ -136,7 +136,7 @@ def _root_volume(launch: Launch) -> list[aws.ec2.LaunchTemplateBlockDeviceMappin
 
 
 def _refresh(launch: Launch) -> aws.autoscaling.GroupInstanceRefreshArgs | None:
-    """Make before break: capacity never dips, at the price of up to a tenth more instances while it rolls."""
+    """Launch before terminate: capacity never drops, and up to a tenth more instances run during the refresh."""
     if not launch.instance_refresh:
         return None
     return aws.autoscaling.GroupInstanceRefreshArgs(

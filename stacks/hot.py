@@ -1,4 +1,4 @@
-"""The hot tier: VMs on our own metal, each in a stable slot."""
+"""The hot tier: VMs on owned hardware, each in a stable slot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stacks.tags import Identity
 
 
 class HotTier(pulumi.ComponentResource):
-    """All hot VMs; its size is always `exact`, for nothing else could start or stop them."""
+    """All hot VMs; its ownership is always `exact`, because nothing else could start or stop them."""
 
     def __init__(
         self,

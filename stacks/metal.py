@@ -1,10 +1,10 @@
-"""VMs on hypervisors that we name: one provider per host, one component per stable slot.
+"""VMs on named hypervisors: one provider per host, one component per stable slot.
 
-Shared by the hot tier and by the cold tier's bare-metal form. pulumi-libvirt is used here and nowhere else.
+The hot tier and the bare-metal form of the cold tier share it. Only this module uses pulumi-libvirt.
 
-Most changes of a domain replace it (memory, vCPU, disks), and its name is taken until the old one is gone, so a slot is
-replaced in place: delete first. To change a flavour without losing capacity the plan fills new slots and then empties
-the old ones; the program never does that by itself.
+Most changes of a domain (memory, vCPU, disks) replace it. The old domain holds the name until it is deleted, so a slot is
+replaced by deleting it first. To change a flavour without losing capacity, the plan fills new slots and then empties the
+old ones; the program never does that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MACHINE = "tiercast:stacks:Machine"
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """A slot with everything that was looked up for it."""
+    """A slot with its hypervisor, flavour and address."""
 
     slot: Slot
     flavour: Flavour
@@ -34,7 +34,7 @@ class Seat:
 
     @property
     def port(self) -> int | None:
-        """Port of the hypervisor that is forwarded to the guest, where the hypervisor forwards."""
+        """The hypervisor's port that is forwarded to the guest, if it forwards ports."""
         return None if self.hypervisor.base_port is None else self.hypervisor.base_port + self.slot.number
 
 
@@ -101,7 +101,7 @@ class Machines:
 
 
 class Machine(pulumi.ComponentResource):
-    """One VM in its slot, with its disk and seed where it boots from a volume."""
+    """One VM in its slot, with disk and seed if it boots from a volume."""
 
     endpoint: pulumi.Output[str]
 
@@ -139,7 +139,7 @@ class Machine(pulumi.ComponentResource):
         self.register_outputs({"name": seat.name, "endpoint": self.endpoint})
 
     def output(self) -> dict[str, Any]:
-        """What routing and observation need of this VM."""
+        """The outputs of this VM for routing and observation."""
         seat = self._seat
         return {
             "name": seat.name,
@@ -171,11 +171,11 @@ def _boot(
     secret: bool,
     opts: pulumi.ResourceOptions,
 ) -> dict[str, Any]:
-    """Domain arguments that say what it boots from; creates its disks where there are any."""
+    """Domain arguments for booting; creates the disks if it has any."""
     if isinstance(boot, DirectKernel):
         return {"kernel": boot.kernel, "initrd": boot.initrd, "cmdlines": [dict(one) for one in boot.cmdline] or None}
     if boot is None or base is None:
-        raise ValueError(f"{seat.name} has nothing to boot from")  # the contract refuses this earlier
+        raise ValueError(f"{seat.name} has no boot source")  # the contract refuses this earlier
     root = libvirt.Volume(
         f"{seat.name}-root",
         name=f"{seat.name}-root.qcow2",
@@ -221,7 +221,7 @@ def _overlay(xslt: str, seat: Seat, *, secret: bool) -> libvirt.DomainXmlArgs | 
 
 
 def _filled(text: str, seat: Seat) -> str:
-    """Plain replacement, no format string: XSLT and cloud-init are full of braces."""
+    """Plain text replacement, because XSLT and cloud-init use the braces of format strings."""
     return text.replace("{name}", seat.name).replace("{port}", "" if seat.port is None else str(seat.port))
 
 

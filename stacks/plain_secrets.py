@@ -1,4 +1,4 @@
-"""What a value looks like that is a secret. Shared by who reads a fleet file, by the policies and by who prints text."""
+"""Recognises values that are secrets. The fleet file's reader, the policies and the printing of text share it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: What a value looks like that is a secret wherever it stands.
+#: Patterns of values that are secrets under any key.
 SHAPES = {
     "an AWS access key": re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
@@ -19,13 +19,13 @@ SHAPES = {
     ),
 }
 
-#: Keys whose values are secrets, whatever they look like, from a length at which they can be one.
+#: Keys whose values are secrets if they have at least `SHORTEST` characters.
 NAMES = re.compile(r"(?i)(password|passwd|passphrase|secret_?key|private_?key|access_?key|token|credentials?)$")
 SHORTEST = 8
 
 
 def plain_secrets(place: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Where a value of YAML or JSON holds a secret, and what it looks like: `("hot.boot.userData", "a private key")`."""
+    """The places where a YAML or JSON value holds a secret, and its kind: `("hot.boot.userData", "a private key")`."""
     if isinstance(value, Mapping):
         for key, one in value.items():
             yield from plain_secrets(f"{place}.{key}" if place else str(key), one)

@@ -1,6 +1,6 @@
-"""The stack on a page: tiers from a configuration, outputs for routing and observation.
+"""The whole stack: declares the tiers of a configuration and returns outputs for routing and observation.
 
-Pure but for the resources that it declares: no clock, no configuration store, so that tests run it under mocks.
+Apart from declaring resources it is pure. It reads no clock and no configuration store, so tests run it under mocks.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from stacks.warm import WarmTier
 def declare(config: StackConfig, *, project: str, stack: str, secret_keys: Collection[str] = ()) -> dict[str, Any]:
     """Declare all resources and return the stack's outputs by name.
 
-    `secret_keys` are the contract keys (`hot`, `warm`, …) that hold a secret: what comes from them and may be one
-    (URIs, user data, overlays) is marked secret in turn. Plan id and expiry are outputs only, never a resource's input.
+    `secret_keys` are the contract keys (`hot`, `warm`, …) that hold a secret. Values from them that may
+    contain it (URIs, user data, overlays) are marked secret. Plan ID and expiry are outputs only, never a resource's input.
     """
     identity = Identity(project=project, stack=stack, extra=config.tags)
     routing = config.routing

@@ -1,7 +1,7 @@
-"""Routing: an optional load balancer in the cloud with weighted tiers, and the weights for the balancer on our metal.
+"""Routing: an optional load balancer in the cloud with weighted tiers, and weights for a balancer on owned hardware.
 
-The data plane is never ours. In the cloud it is an ALB whose listener rule forwards by weight; on our metal HAProxy (or
-any other) reads endpoints and weights from the stack's outputs. Hot VMs are not behind the ALB.
+tiercast does not run the data plane. In the cloud an ALB forwards by the weights of its listener rule. On owned hardware
+HAProxy, or any other balancer, reads endpoints and weights from the stack's outputs. Hot VMs are not behind the ALB.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CLOUD_TIERS = (Tier.WARM, Tier.COLD)
 class Router(pulumi.ComponentResource):
     """Target groups per cloud tier behind one load balancer.
 
-    Weights are resource inputs, for they are what the balancer does; all other changes of a plan leave it alone.
+    Weights are resource inputs. No other part of a plan changes the balancer.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Router(pulumi.ComponentResource):
 
 
 def weights(routing: Routing | None) -> dict[str, int]:
-    """Weight per tier as configured: an output for the balancer that is not ours to create."""
+    """Weight per tier as configured: an output for a balancer that this stack does not create."""
     return {} if routing is None else {tier.value: weight for tier, weight in routing.weights.items()}
 
 
@@ -74,7 +74,7 @@ def _target_group(tier: Tier, routing: Routing, identity: Identity, opts: pulumi
 def _listener(
     balancer: aws.lb.LoadBalancer, routing: Routing, identity: Identity, opts: pulumi.ResourceOptions
 ) -> aws.lb.Listener:
-    """The balancer's port, which answers 503 where no rule forwards."""
+    """The balancer's port. It answers 503 if no rule forwards a request."""
     return aws.lb.Listener(
         "tiers",
         load_balancer_arn=balancer.arn,
@@ -100,7 +100,7 @@ def _forward_by_weight(
     identity: Identity,
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """The rule that forwards every path to the tiers' target groups by their weights; a tier without one has weight 0."""
+    """The rule that forwards every path to the tiers' target groups by weight. A tier without a weight has weight 0."""
     targets = [
         aws.lb.ListenerRuleActionForwardTargetGroupArgs(arn=group.arn, weight=routing.weights.get(tier, 0))
         for tier, group in groups.items()

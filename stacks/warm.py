@@ -73,7 +73,7 @@ def _reserve(entry: Reservation, tags: dict[str, str], parent: pulumi.Resource) 
         instance_platform=entry.platform,
         availability_zone=entry.zone,
         instance_count=entry.count,
-        # Open reservations are taken by any matching instance of the account.
+        # Any matching instance of the account uses an open reservation.
         instance_match_criteria="targeted",
         end_date_type="unlimited",
         tags=tags,
@@ -88,7 +88,7 @@ def _group(
     template = launch_template(name, context, instance_type=group.instance_type)
     scaling = aws.autoscaling.Group(
         name,
-        # The number, not "$Latest": a new template is then a change that previews show.
+        # A version number instead of "$Latest", so that previews show a new template as a change.
         launch_template=aws.autoscaling.GroupLaunchTemplateArgs(
             id=template.id, version=template.latest_version.apply(str)
         ),
@@ -128,7 +128,7 @@ def _pool(pool: ReadyPool | None) -> aws.autoscaling.GroupWarmPoolArgs | None:
 def _reservations_first(
     ids: list[pulumi.Output[str]],
 ) -> aws.autoscaling.GroupCapacityReservationSpecificationArgs | None:
-    """Ours first, then on-demand: a group bound to reservations only can't replace an instance launch-first."""
+    """Reservations first, then on-demand. A group bound to reservations only can't launch a replacement before terminating."""
     if not ids:
         return None
     return aws.autoscaling.GroupCapacityReservationSpecificationArgs(

@@ -1,4 +1,4 @@
-"""What is known about time in advance.
+"""Calendar facts that are known in advance.
 
 The rule: series are modelled on the local clock, so that daily patterns survive daylight-saving time.
 

@@ -1,7 +1,7 @@
-"""What is known about time: the local clock, holidays, events, and periods of history to leave out.
+"""The calendar: the local clock, holidays, events, and periods of history to leave out.
 
-The rule: people live by the local clock. A series is put on it before it is modelled, and taken off it afterwards, so that
-daily and weekly patterns survive the change to daylight-saving time. Holidays and events are columns for the models
+The rule: daily and weekly patterns follow the local clock. A series is converted to it before modelling and converted back
+afterwards, so the patterns survive the change to daylight-saving time. Holidays and events are columns for the models
 (`features`) and windows whose effect is a factor, declared or learned (`forecaster.calendar.effects`).
 """
 

@@ -38,7 +38,7 @@ def at_level(joint: Joint, history: History, level: str, costs: Mapping[str, Req
         side = 0 if level == "user" else 1
         key = np.array([place[pair[side]] for pair in history.pairs], dtype=np.int64)
         return _of_sums(joint, history, names, joint.summed(key, len(names)), "sum of its pairs", costs)
-    raise ForecastError(f"there is no level {level!r}; choose one of {', '.join(NAMES)}.")
+    raise ForecastError(f"unknown level {level!r}; choose one of {', '.join(NAMES)}.")
 
 
 def _summed_nodes(joint: Joint, key: Ints, count: int) -> Floats:

@@ -122,7 +122,7 @@ def row_steps(times: Times, native: Ints) -> tuple[Ints, int]:
 
 def _refuse_mixed(name: str, coarse: int, fine: int, size: int) -> None:
     raise HistoryError(
-        f"two steps are mixed: {name} has rows every {span(coarse)} beside rows every {span(fine)}, and the step is "
+        f"two steps are mixed: {name} has rows every {span(coarse)} and rows every {span(fine)}, and the step is "
         f"{span(size)}; set a step of {span(coarse)} or longer, or remove the coarser rows."
     )
 

@@ -1,8 +1,10 @@
-"""What a source that was read again says beyond what is known already: newer steps, and rows that came late.
+"""The new rows of a source that is read again: newer steps, and rows that arrived late.
 
-The rule: a source may have lost its oldest part since (rotated logs), so nothing known is forgotten and no count of a log
-shrinks; a value of a series that differs is a correction. The first step of a source that begins later than what is known
-may be cut and says nothing new.
+The rule: a source may have lost its oldest part (rotated logs).
+
+- No known value is forgotten, and no count of a log shrinks.
+- A value of a series that differs from the known one is a correction.
+- The first step of a source that begins after the known history may be incomplete, so it is ignored.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Columns that may be absent, read from a frame: what is no number, or no measurement, is missing and counted.
+"""Columns that may be absent, read from a frame: values that are not measurements count as missing.
 
-The rule: a measurement is a finite number of at least 0; nothing else is learned from, and nothing is dropped in silence.
+The rule: a measurement is a finite number of at least 0. All other values are ignored, and a finding reports their count.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ class QuantileLstm:
         learned, or `since` is not after the newest stage.
         """
         if self.stages and since <= self.stages[-1].since:
-            raise ForecastError("the LSTM was already trained up to that moment; update it with newer rows")
+            raise ForecastError("the LSTM is already trained up to that time; update it with newer rows")
         how = training or Training()
         warm = bool(self.stages)
         start = self.stages[-1].weights if warm else initial_weights(self.size, rng)
@@ -190,7 +190,9 @@ def draw(grids: Sequence[Grid], count: int, rng: np.random.Generator) -> Samples
     """
     usable = [grid for grid in grids if len(grid.values) >= FEWEST + 2]
     if not usable:
-        raise ForecastError(f"the LSTM has nothing to learn from: no series has {FEWEST + 2} steps")
+        raise ForecastError(
+            f"the LSTM can't be trained: no series has {FEWEST + 2} steps; add history or leave the LSTM out of the model set"
+        )
     # With more series than draws, some are left out rather than the budget passed.
     chosen = rng.permutation(len(usable))[:count]
     each = max(1, count // len(chosen))

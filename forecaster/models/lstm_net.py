@@ -96,7 +96,7 @@ def load_keras() -> Any:
         ) from error
     if keras.backend.backend() != "jax":
         raise ForecastError(
-            f"keras runs on {keras.backend.backend()!r} here, the LSTM needs 'jax'; start again with KERAS_BACKEND=jax"
+            f"keras uses the backend {keras.backend.backend()!r}, but the LSTM needs 'jax'; run again with KERAS_BACKEND=jax"
         )
     return keras
 
@@ -142,7 +142,7 @@ def train(
     ops = keras.ops
     weight = np.isfinite(samples.target).astype(np.float32)
     if not weight.any():
-        raise ForecastError("the LSTM has nothing to learn from: no origin has a known target step")
+        raise ForecastError("the LSTM can't be trained: no origin has a known target step; add history")
     batch = min(batch, len(samples))
     steps = len(samples) // batch
     model = _build(keras, size, samples.target.shape[1])

@@ -1,4 +1,4 @@
-"""What is answered for one user and application: from the pair's own model, its share, its peers, or the prior."""
+"""The forecast of one user and application: from the pair's own model, its share, its peers, or the prior."""
 
 from __future__ import annotations
 

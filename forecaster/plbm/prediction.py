@@ -1,4 +1,4 @@
-"""What PLBM answers: a prediction for a user and application, and recommended instances with intervals."""
+"""The results of PLBM: a prediction for a user and application, and recommended instances with intervals."""
 
 from __future__ import annotations
 

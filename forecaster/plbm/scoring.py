@@ -1,6 +1,6 @@
-"""Comparing kept forecasts with what came: the running score of each series.
+"""Compares kept forecasts with actuals: the running score of each series.
 
-The rule: a forecast is scored once per step, at the horizon at which it was made; steps without a value count nothing.
+The rule: a forecast is scored once per step, at the horizon at which it was made; steps without a value are skipped.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def from_files(files: Mapping[str, bytes]) -> PlbmState:
     """The state in `files`; raises `ModelStoreError` for another version or files that are cut short."""
     for name in (STATE, HISTORY, FRESH):
         if name not in files:
-            raise ModelStoreError(f"the kept model lacks {name}; {REMEDY}.")
+            raise ModelStoreError(f"the kept model has no {name}; {REMEDY}.")
     try:
         document = json.loads(files[STATE])
     except ValueError:
@@ -122,7 +122,7 @@ def from_files(files: Mapping[str, bytes]) -> PlbmState:
         head: _Head = from_plain(_Head, document)
         cells, numbers = _arrays(files[HISTORY]), _arrays(files[FRESH])
         if (head.net_until is not None) != (NET in files):
-            raise ValueError(f"{NET} is missing, or there should be none")
+            raise ValueError(f"{NET} is missing or unexpected")
         net = parse(files[NET], source=NET) if NET in files else None
         return _state(head, cells, numbers, Net(net=net, said=head.net_said, until=head.net_until))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as problem:

@@ -1,6 +1,6 @@
-"""What a trained PLBM knows, as plain frozen data: settings, history, what each modelled series learned, how it scored.
+"""The state of a trained PLBM as plain frozen data: settings, history, and the learned values and scores of each series.
 
-The rule: everything that a forecast depends on is in here, so a saved state gives the same forecast, to the last byte.
+The rule: the state holds everything that a forecast depends on, so a saved state gives the same forecast, byte by byte.
 """
 
 from __future__ import annotations

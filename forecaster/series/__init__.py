@@ -6,5 +6,5 @@ The rule: a forecast of step t made h steps before reads no value newer than ste
 - `scale`: power transforms that models work in.
 - `conformal`: quantiles from past errors, and keeping them calibrated. `tail`: the far tail. `ceiling`: its bound.
 - `mixing`: weights of the experts. `loss`: the pinball loss.
-- `paths`: joint sample paths. `prior`: what to expect without history. `reasons`: what a forecast says about itself.
+- `paths`: joint sample paths. `prior`: the forecast without history. `reasons`: the text that explains a forecast.
 """

@@ -1,4 +1,4 @@
-"""How far a forecast may reach beyond what was ever seen: a bound on its far tail, known in advance."""
+"""An upper bound of a forecast's far tail, relative to the largest demand seen so far."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What to expect of a series that has no history, or hardly any.
+"""The prior forecast of a series with little or no history.
 
-The rule: series of the same group are the best guess, then those of the whole pool, then a declared default; each is
-wide, and which was used is said. From the first rows on, the pipeline averages the series' own level in.
+The rule: the prior comes from series of the same group, else from those of the whole pool, else from a declared default.
+Each is wide, and the forecast names the one that was used. With its first rows, the series' own level is averaged in.
 """
 
 from __future__ import annotations

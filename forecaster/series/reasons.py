@@ -1,4 +1,4 @@
-"""The sentence that explains a forecast: which models made it, how its interval did lately, where its far tail is from."""
+"""The sentence that explains a forecast: the models, the recent coverage of the interval, and the source of the far tail."""
 
 from __future__ import annotations
 

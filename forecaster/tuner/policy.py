@@ -1,4 +1,4 @@
-"""The tuner on paper: the policy that `benchmarks.tuner.run` learned and judged.
+"""The shipped policy of the tuner, which `benchmarks.tuner.run` learned and judged.
 
 It ships with the package as JSON with its provenance and the table it was judged by, and says for which classes of
 series the agent is on. What is learned in operation is kept with each series (`online.Choice`).

@@ -1,4 +1,4 @@
-"""What the tuner may choose: a short list of whole configurations of the pipeline, every one of them safe.
+"""The choices of the tuner: a short list of complete pipeline configurations, all of them safe.
 
 Safe exploration begins here: the agent picks from ACTIONS, it never invents a number. Each action is the default with a
 few fields moved, within BOUNDS; a test holds the list to them.
@@ -71,7 +71,7 @@ class PipelineSettings:
     def __post_init__(self) -> None:
         """Refuse what lies outside BOUNDS: a saved policy may have been edited."""
         if self.model_set not in MODEL_SETS:
-            raise ValueError(f"model_set {self.model_set!r} is none of {', '.join(MODEL_SETS)}")
+            raise ValueError(f"model_set {self.model_set!r} is unknown; choose one of {', '.join(MODEL_SETS)}")
         for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -1,4 +1,4 @@
-"""What the tuning agent knows of a series when it decides: short numbers, from the past only, the same for any scale.
+"""The features of a series that the tuning agent decides by: a few numbers, from the past only, independent of scale.
 
 The reward is here as well, because the state holds the same measure of the days before: the pinball loss at the
 quantiles that sizing uses, relative to a seasonal naive forecast of the same steps.

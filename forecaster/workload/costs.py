@@ -1,4 +1,4 @@
-"""What a request costs in vCPU-seconds, memory and network, learned from events that were measured.
+"""The cost of a request in vCPU-seconds, memory and network, learned from measured events.
 
 The most specific knowledge is used, and its source is named:
 

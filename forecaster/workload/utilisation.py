@@ -1,8 +1,8 @@
-"""Costs of requests where no event was measured, from the utilisation that a series carries beside its counts.
+"""Costs of requests without measured events, from the utilisation that a series carries next to its counts.
 
-The rule: each application's utilisation is regressed on its own counts (forecaster.workload.costs), with a constant for what
-runs without requests. What one unit of `cpu` or `memory` is can't be seen in the data, so it must be said; unsaid, the
-column is not used.
+The rule: each application's utilisation is regressed on its own counts (forecaster.workload.costs), with a constant for the
+load without requests. The data does not show the unit of `cpu` or `memory`, so the settings must state it. Without a unit
+the column is not used.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def interpreter(root: Path, options: Mapping[str, Any]) -> Path:
     python = (root / named) / "bin" / "python"
     if not python.exists():
         raise NoPythonError(
-            f"The virtualenv '{named}' of Pulumi.yaml's runtime options has no {python}: run `make setup` (or make the "
-            "virtualenv and install the program's requirements in it)."
+            f"The virtualenv '{named}' of Pulumi.yaml's runtime options has no {python}: run `make setup`, or create the "
+            "virtualenv and install the program's requirements."
         )
     return python
 

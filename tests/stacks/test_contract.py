@@ -130,12 +130,12 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         (_without("plan.validUntil"), ["tiercast:plan.validUntil", "required"]),
         (_with("plan.validUntil", "2026-11-24T02:00:00"), ["tiercast:plan.validUntil", "timezone"]),
         (_with("warm.groups.0.size.min", 5), ["min 5", "max 4", "does not hold"]),
-        (_with("cold.groups.0.size.max", 9), ["'burst'", "owned exactly"]),
+        (_with("cold.groups.0.size.max", 9), ["'burst'", "ownership exact"]),
         (_with("hot.slots.0.hypervisor", "hv9"), ["hypervisor 'hv9'", "'hv1', 'hv2'"]),
         (_with("hot.slots.0.flavour", "huge"), ["flavour 'huge'", "'big', 'small'"]),
         (_with("hot.slots.0.number", 1), ["same hypervisor and number"]),
-        (_with("hot.slots.0.hypervisor", "hv2"), ["overlay asks for a port", "'hv2'", "basePort"]),
-        (_with("hot.boot.cmdline", [{"a": "1", "b": "2"}]), ["one key per map"]),
+        (_with("hot.slots.0.hypervisor", "hv2"), ["overlay uses a port", "'hv2'", "basePort"]),
+        (_with("hot.boot.cmdline", [{"a": "1", "b": "2"}]), ["use one key per map"]),
         (_without("warm.launch"), ["launch"]),
         (_with("warm.launch.subnets", []), ["subnets"]),
         (_without("warm.groups.0.pool.maxGroupPreparedCapacity"), ["maxGroupPreparedCapacity", "required"]),
@@ -208,7 +208,7 @@ def test_version_1_without_a_demand_section_is_a_fault_and_no_crash(demand: obje
 
 
 def test_a_version_without_a_lift_asks_for_a_new_file():
-    with pytest.raises(ContractError, match="too old to lift: run `tiercast plan`"):
+    with pytest.raises(ContractError, match="too old to upgrade. Run `tiercast plan`"):
         parse({**raw(), "schemaVersion": 0})
 
 

@@ -124,7 +124,7 @@ def test_hourly_rows_beside_finer_ones_are_hours(first: str) -> None:
 
 def test_two_series_of_different_steps_are_refused() -> None:
     coarse = series([120.0] * 30, every=timedelta(hours=1)).assign(application_id="b")
-    with pytest.raises(HistoryError, match="application b has rows every 1 h beside rows every 5 min"):
+    with pytest.raises(HistoryError, match="application b has rows every 1 h and rows every 5 min"):
         history_from_frame(pd.concat([series([10.0] * 200), coarse]), step=MINUTES)
 
 
