@@ -140,7 +140,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         (_with("warm.launch.subnets", []), ["subnets"]),
         (_without("warm.groups.0.pool.maxGroupPreparedCapacity"), ["maxGroupPreparedCapacity", "required"]),
         (_with("warm.reservations", raw()["warm"]["reservations"] * 2), ["two reservations"]),
-        (_with("tags", {"stack": "mine"}), ["['stack']", "set by tiercast itself"]),
+        (_with("tags", {"stack": "mine"}), ["['stack']", "set by tiercast"]),
         (_with("demand.classes.gold.requestsPerSecond", [3, 2]), ["must not cross"]),
         (_with("demand.classes.gold.levels", [0.5]), ["1 levels but 2 quantiles"]),
         (_with("schemaVersion", 3), ["schemaVersion is 3", "upgrade tiercast"]),
