@@ -143,7 +143,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         (_with("tags", {"stack": "mine"}), ["['stack']", "set by tiercast"]),
         (_with("demand.classes.gold.requestsPerSecond", [3, 2]), ["must not cross"]),
         (_with("demand.classes.gold.levels", [0.5]), ["1 levels but 2 quantiles"]),
-        (_with("schemaVersion", 3), ["schemaVersion is 3", "upgrade tiercast"]),
+        (_with("schemaVersion", 3), ["schemaVersion is 3", "Upgrade tiercast"]),
         (_with("schemaVersion", "one"), ["expected a whole number", "'one'"]),
         (_with("override", {"reason": "short", "until": "2026-11-24T09:00:00Z"}), ["override.reason", "10"]),
     ],

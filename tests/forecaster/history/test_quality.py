@@ -101,7 +101,7 @@ def test_two_steps_mixed_in_one_series_are_refused_with_both_named() -> None:
     fine = series([10.0] * 200)
     coarse = series([120.0] * 30, every=timedelta(hours=1), start=START + 200 * MINUTES)
     with pytest.raises(
-        HistoryError, match=r"two steps are mixed: user u, application a has rows every 1 h beside .* 5 min"
+        HistoryError, match=r"two steps are mixed: user u, application a has rows every 1 h and .* 5 min"
     ):
         history_from_frame(pd.concat([fine, coarse]), step=MINUTES)
     assert history_from_frame(pd.concat([fine, coarse]), step=timedelta(hours=1)).length > 40

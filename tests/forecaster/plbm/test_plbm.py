@@ -67,7 +67,7 @@ def test_all_levels_are_sums_of_the_same_paths(plbm: PLBM) -> None:
     assert users.applications == ("u", "v")
     for level in (nodes, users, labels):
         np.testing.assert_allclose(level.paths.sum(axis=1), total.paths[:, 0], rtol=1e-9)
-    with pytest.raises(ForecastError, match="no level 'planet'; choose one of series, node"):
+    with pytest.raises(ForecastError, match="unknown level 'planet'; choose one of series, node"):
         plbm.forecast(level="planet")
 
 
