@@ -46,7 +46,20 @@ def test_what_is_no_share_is_refused_in_both(text: str) -> None:
     with pytest.raises(InputError, match="violating_share"):
         fleet(text)
     said = CliRunner().invoke(
-        backtest.command, ["--history", "h.csv", "--pool", "--unit", "1", "--from", "2026-01-01", "--ask", text]
+        backtest.command,
+        [
+            "--history",
+            "h.csv",
+            "--allocations",
+            "a.csv",
+            "--pool",
+            "--unit",
+            "1",
+            "--from",
+            "2026-01-01",
+            "--ask",
+            text,
+        ],
     )
     assert "--ask" in str(said.exception) or "--ask" in said.output
 
