@@ -40,7 +40,7 @@ install_packages() {
         fail "These Debian packages are missing and this machine has no apt-get: ${missing[*]}. Install their programs with your package manager."
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >/dev/null ||
-            fail "These Debian packages are missing: ${missing[*]}. To install them, run make once as root or install sudo."
+            fail "These Debian packages are missing: ${missing[*]}. To install them, run make as root once, or install sudo."
         as_root=(sudo)
     fi
     say "Debian packages: ${missing[*]} (libvirt, QEMU and their dependencies; lab/packages.txt has the reasons)"

@@ -208,7 +208,7 @@ def test_version_1_without_a_demand_section_is_a_fault_and_no_crash(demand: obje
 
 
 def test_a_version_without_a_lift_asks_for_a_new_file():
-    with pytest.raises(ContractError, match="too old to upgrade. Run `tiercast plan`"):
+    with pytest.raises(ContractError, match=r"too old to upgrade\. Run `tiercast plan`"):
         parse({**raw(), "schemaVersion": 0})
 
 

@@ -124,7 +124,7 @@ def test_training_twice_up_to_the_same_moment_is_refused(learned: QuantileLstm) 
 
 def test_nothing_to_learn_from_is_one_sentence() -> None:
     empty = [Grid(values=np.full(100, np.nan), start=0, step=3600), Grid(values=np.zeros(3), start=0, step=3600)]
-    with pytest.raises(ForecastError, match="can.t be trained"):
+    with pytest.raises(ForecastError, match=r"can.t be trained"):
         untrained(SIZE).updated(empty, since=360_000, rng=np.random.default_rng(0), training=QUICK)
 
 
