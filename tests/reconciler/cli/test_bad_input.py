@@ -115,9 +115,9 @@ def test_a_hypervisor_smaller_than_every_flavour_is_refused_by_the_flavour_s_nam
                 "tiers__hot__flavours": ({"name": "s", "vcpu": 2, "memory_mib": 2048},),
                 "qos__gold__tiers": ("hot", "warm"),
             },
-            "fleet.yaml, tiers.hot: slots need `boot`",
+            "fleet.yaml, tiers.hot: slots have no `boot`",
         ),
-        ({"tags": {"tier": "mine"}}, "fleet.yaml, tags and tiers: tags ['tier'] are set by tiercast itself"),
+        ({"tags": {"tier": "mine"}}, "fleet.yaml, tags and tiers: tags ['tier'] are set by tiercast"),
     ],
 )
 def test_what_the_stack_lacks_is_said_of_the_fleet_file_that_left_it_out(changes: dict[str, Any], words: str) -> None:
