@@ -1,4 +1,4 @@
-"""`tiercast explain-forecast`: where a forecast comes from: models and weights, calendar, shares, costs, data quality."""
+"""`tiercast explain-forecast`: how a forecast was made: models, weights, calendar, shares, costs and data quality."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from reconciler.report.text import shown
 @click.argument("name", required=False)
 @options.as_json
 def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bool) -> int:
-    """Explain every forecast series, or NAME (an application, a user, a class or a series): its models and why they were
-    chosen, the effect of the calendar, the coverage of its intervals, what a request costs and where that was learned, and
-    what was found in the data."""
+    """Explain every forecast series, or only NAME (an application, a user, a class or a series).
+
+    Shows the models and why they were chosen, the effect of the calendar, the coverage of the intervals, the cost of a
+    request and its source, and the quality of the data."""
     project = options.open_project(stack, fleet)
     state = load_state(project.models)
     plbm = PLBM.resumed(state, node_of=nodes_of(project.read_fleet(), state.history.pairs))
@@ -48,10 +49,13 @@ def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bo
 
 
 def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
-    """What is modelled under a name → the nodes it stands for; without a name, of everything.
+    """Name of each modelled series that `name` refers to → the nodes in that series. No name: all series.
 
-    A name may be any that a forecast shows: of a series ("rest of CLASS" too), a node, an application, a user, a class or
+    A name is any name that a forecast shows: a series ("rest of CLASS" too), a node, an application, a user, a class or
     "total".
+
+    Raises:
+        InputError: nothing has this name.
     """
     structure, pairs = plbm.structure, plbm.state.history.pairs
     nodes = structure.nodes
@@ -70,7 +74,7 @@ def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
         some = ", ".join(dict.fromkeys((*structure.labels[:3], *list(holds)[:10])))
         raise InputError(
             "explain-forecast",
-            f"nothing is called {name!r}.",
+            f"nothing has the name {name!r}.",
             f"Name an application, a user, a class or a series; known are {some} …",
         )
     return found
@@ -86,7 +90,7 @@ def _rows(plbm: PLBM, wanted: Mapping[str, tuple[str, ...]]) -> list[dict[str, A
             {
                 "series": series,
                 "holds": list(holds),
-                "model": fresh.model if fresh is not None else "not forecast since the last update",
+                "model": fresh.model if fresh is not None else "no forecast since the last update",
                 "reason": fresh.reason if fresh is not None else "",
                 "calibrated": None if fresh is None else fresh.calibrated,
                 "weights": {} if fitted is None else {expert: round(w, 4) for expert, w in fitted.weights},
@@ -116,7 +120,7 @@ def _rows(plbm: PLBM, wanted: Mapping[str, tuple[str, ...]]) -> list[dict[str, A
 
 
 def _table(row: dict[str, Any]) -> Table:
-    holds = "" if row["holds"] == [row["series"]] else f" (stands for {len(row['holds'])} applications)"
+    holds = "" if row["holds"] == [row["series"]] else f" (contains {len(row['holds'])} applications)"
     table = Table(title=shown(row["series"] + holds), title_justify="left", show_header=False)
     mix = ", ".join(f"{name} {weight:.0%}" for name, weight in row["weights"].items() if weight >= 0.01)
     table.add_row("model", row["model"])

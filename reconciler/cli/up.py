@@ -1,4 +1,4 @@
-"""`tiercast up`: apply exactly what was approved."""
+"""`tiercast up`: applies exactly what was approved."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from reconciler.cli import options
 @click.option(
     "--approved",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The plan file that was previewed and approved; default: the newest, after asking.",
+    help="Plan file that was previewed and approved. Default: the newest plan, after a confirmation.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask where no --approved is given.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation when --approved is not given.")
 @options.as_json
 def command(stack: str | None, fleet: Path | None, approved: Path | None, yes: bool, as_json: bool) -> int:
-    """Apply the approved plan, or refuse where it is no longer what would run.
+    """Apply the approved plan. Refuses if anything changed since the approval.
 
-    Exit code: 0 done or nothing to do, 1 refused as stale or failed, 3 refused by policy.
+    Exit code: 0 applied or nothing to do, 1 refused as stale or failed, 3 refused by policy.
     """
     project = options.open_project(stack, fleet)
     path = approved or project.plan_file
@@ -39,6 +39,6 @@ def command(stack: str | None, fleet: Path | None, approved: Path | None, yes: b
     else:
         changed = len(done.changed)
         click.echo(
-            f"plan {plan.id} is applied: {changed} resources changed" if changed else f"plan {plan.id}: no change"
+            f"plan {plan.id} was applied: {changed} resources changed" if changed else f"plan {plan.id}: no change"
         )
     return 0
