@@ -16,6 +16,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `lock`: one lock per stack, from plan to apply
 - `memory`: what a run leaves for the next, as a file
 - `model_store`: versions of kept models, checked by digest
+- `pack_digest`: the digest of a policy pack
 - `project`: where the project's files are
 - `runs`: the inputs of past decisions
 """

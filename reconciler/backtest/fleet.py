@@ -112,8 +112,8 @@ def not_asked(backtest: FleetBacktest) -> tuple[str, ...]:
     notes = []
     if backtest.fleet.prices.source is PriceSource.AWS:
         notes.append(
-            f"prices: a replay asks no API; it is priced by {backtest.catalogue.source} of {backtest.catalogue.taken_on.isoformat()} in "
-            "place of AWS's (give `prices.catalogue` for others)"
+            f"prices: a replay does not query AWS. It uses {backtest.catalogue.source} of "
+            f"{backtest.catalogue.taken_on.isoformat()}. Set `prices.catalogue` to use other prices"
         )
     if backtest.fleet.tiers.warm.commitments_from == "aws":
         notes.append(

@@ -67,6 +67,12 @@ as_of = click.option(
     "--as-of", type=Instant(), help="Use only history before this time (replay). Default: all history."
 )
 
+no_policies = click.option(
+    "--no-policies",
+    is_flag=True,
+    help="Run without the policy pack. The ledger and the reports state that no policies ran.",
+)
+
 jobs = click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of local processes that fit models."
 )

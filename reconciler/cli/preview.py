@@ -29,9 +29,16 @@ from reconciler.report.text import terminal
     show_default=True,
     help="Format of the output.",
 )
+@options.no_policies
 @options.as_json
 def command(
-    stack: str | None, fleet: Path | None, plan_path: Path | None, refresh: bool, shape: str, as_json: bool
+    stack: str | None,
+    fleet: Path | None,
+    plan_path: Path | None,
+    refresh: bool,
+    shape: str,
+    no_policies: bool,
+    as_json: bool,
 ) -> int:
     """Run the engine's preview with the policy pack and show sizes, USD/hour, risk and reasons.
 
@@ -43,7 +50,7 @@ def command(
     plan = read_plan(path)
     progress = Console(stderr=True)
     with options.locked(project, "preview"), progress.status("running the engine's preview …"):
-        summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now())
+        summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now(), no_policies=no_policies)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
     elif shape == "markdown":

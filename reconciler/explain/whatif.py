@@ -146,7 +146,9 @@ def parse(text: str) -> Change:
     parts = [part.strip() for part in text.split("+")]
     steps = [_parse_one(part, text) for part in parts if part]
     if not steps:
-        raise UsageError(f"--what-if {text!r} is empty; use, for example, demand=1.5, price.spot=2, lost=hv1 or no-spot.")
+        raise UsageError(
+            f"--what-if {text!r} is empty; use, for example, demand=1.5, price.spot=2, lost=hv1 or no-spot."
+        )
 
     def change(problem: SizingProblem) -> SizingProblem:
         for step in steps:

@@ -81,7 +81,8 @@ def _marginals(explanation: Explanation) -> Table:
 
 def _standing(explanation: Explanation) -> Table:
     rows: list[tuple[str, ...]] = [
-        (s.group, s.rung.label, str(s.scored), s.reason or "its forecasts pass their checks.") for s in explanation.standing
+        (s.group, s.rung.label, str(s.scored), s.reason or "its forecasts pass their checks.")
+        for s in explanation.standing
     ]
     return "Forecast in use", ("group", "forecast", "steps scored", "why"), rows
 

@@ -91,12 +91,18 @@ def headline(told: PlanStory) -> str:
     """The inputs of the plan in one line."""
     made = told.decided
     if made is None:
-        return f"plan {told.plan}: this ledger does not have its decision (it was made elsewhere or deleted by rotation)"
+        return (
+            f"plan {told.plan}: this ledger does not have its decision (it was made elsewhere or deleted by rotation)"
+        )
     cutoff = f", history up to {made.cutoff:%Y-%m-%d %H:%M}" if made.cutoff else ""
     digest = (
         f", forecast {made.forecast[:12]}, catalogue {made.catalogue[:12]}, seed {made.seed}" if made.forecast else ""
     )
-    kept = f"; inputs kept: {made.inputs.bytes} bytes, sample paths {made.inputs.paths}" if made.inputs else "; inputs not kept"
+    kept = (
+        f"; inputs kept: {made.inputs.bytes} bytes, sample paths {made.inputs.paths}"
+        if made.inputs
+        else "; inputs not kept"
+    )
     return f"plan {told.plan}, decided {when(made.at)} UTC{cutoff}{digest}{kept}"
 
 
