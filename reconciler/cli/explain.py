@@ -14,7 +14,8 @@ from reconciler.adapters import ledger
 from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
-from reconciler.explain.explain import Basis, explain_plan
+from reconciler.explain.changes import Basis
+from reconciler.explain.explain import explain_plan
 from reconciler.loop.gather import take_snapshot
 from reconciler.plan.decide import sized
 from reconciler.plan.file import parse_plan

@@ -2,6 +2,7 @@
 
 The rule: all figures come from the functions that made the decision.
 
-- `explain`: binding constraints, the effect of one instance more or less, changes since the last plan
+- `explain`: binding constraints, and the effect of one instance more or less
+- `changes`: what changed since the last plan
 - `whatif`: the plan under other prices or demand, with a lost host, or without spot
 """
