@@ -13,6 +13,7 @@ from reconciler.adapters import ledger
 from reconciler.adapters.engine import Engine, config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
 from reconciler.adapters.identity import place_of, program_digest
+from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.approval.binding import Grounds
@@ -72,11 +73,19 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
 def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None]) -> Preview:
     """Preview again, refuse on any difference from what was approved, then apply.
 
+    Both read a private copy of the files that decide: an edit made meanwhile changes nothing.
+
     Raises:
         StaleApproval: the plan is not what would run now, or the stack file was edited.
         PolicyRefused: a mandatory policy refuses it now.
         EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
+    with private_copy(project) as copy:
+        return _applied(copy, plan, now=now, progress=progress)
+
+
+def _applied(project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None]) -> Preview:
+    """`apply_plan` in a private copy of the project."""
     text = stack_text(project, plan)
     if changed := edits(plan, read_config(text, str(project.stack_file))):
         names = "; ".join(edit.describe() for edit in changed[:3])

@@ -18,7 +18,7 @@ _LOGICAL = ("pulumi:", "tiercast:")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class PreviewStep:
-    """One operation of the engine on one resource; `keys` are the inputs that differ, `values` a digest of all, old and new."""
+    """One operation of the engine on one resource; `keys` are the inputs that differ, `values` a digest of theirs, old and new."""
 
     urn: str
     op: str
