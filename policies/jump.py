@@ -63,6 +63,11 @@ def _approved(facts: Facts, settings: CostJump) -> float | None:
     return kept.usd_per_hour_at_most
 
 
+def _lacks(settings: CostJump) -> str:
+    known = settings.approved_file or settings.approved_usd_per_hour is not None
+    return "" if known else "set approvedFile or approvedUsdPerHour"
+
+
 RULE = Rule(
     name="cost-jump",
     description="A plan is not much dearer than what was approved last.",
@@ -70,4 +75,5 @@ RULE = Rule(
     remedy="Grow in steps, or review the jump and have the new figure approved.",
     settings=CostJump,
     decide=decide,
+    lacks=_lacks,
 )

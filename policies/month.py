@@ -37,7 +37,7 @@ class MonthCost(BillSettings):
 def decide(facts: Facts, settings: MonthCost) -> Iterator[Violation]:
     """A violation where spend and forecast pass the limit."""
     if settings.max_usd_per_month is None:
-        return
+        return  # see `lacks`
     spend = _spend(facts, settings)
     now = facts.now
     age = (now - spend.as_of).total_seconds() / 3600
@@ -91,4 +91,5 @@ RULE = Rule(
     remedy="Lower the hourly budget in fleet.yaml and plan again, or have the monthly limit raised.",
     settings=MonthCost,
     decide=decide,
+    lacks=lambda settings: "" if settings.max_usd_per_month is not None else "set maxUsdPerMonth",
 )

@@ -131,7 +131,10 @@ Decide = Callable[[Facts, S], Iterable[Violation]]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(Generic[S]):
-    """One policy over a whole stack. `remedy` says what to do about a violation in general."""
+    """One policy over a whole stack. `remedy` says what to do about a violation in general.
+
+    lacks: which settings are missing without which it has nothing to judge by, in words; "" where it judges.
+    """
 
     name: str
     description: str
@@ -140,6 +143,7 @@ class Rule(Generic[S]):
     settings: type[S]
     decide: Decide[S]
     level: Level = "mandatory"
+    lacks: Callable[[S], str] = lambda settings: ""  # noqa: ARG005 (most policies judge by their defaults)
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of each setting by key, without references, as a policy pack declares it."""

@@ -56,4 +56,5 @@ RULE = Rule(
     remedy="Set tiers.hot.spare_hosts in fleet.yaml and plan again, or add a hypervisor.",
     settings=SpareHosts,
     decide=decide,
+    lacks=lambda settings: "" if settings.spare_hosts else "set spareHosts",
 )

@@ -72,4 +72,5 @@ RULE = Rule(
     remedy="Set guards.step_limit in fleet.yaml so that a large change is made in steps.",
     settings=StepLimit,
     decide=decide,
+    lacks=lambda settings: "" if settings.current or settings.current_file else "set currentFile or current",
 )

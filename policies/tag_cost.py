@@ -71,4 +71,5 @@ RULE = Rule(
     remedy="Lower the groups with that tag in fleet.yaml, or have its limit raised.",
     settings=TagCost,
     decide=decide,
+    lacks=lambda settings: "" if settings.max_usd_per_hour else "set maxUsdPerHour",
 )

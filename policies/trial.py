@@ -22,12 +22,23 @@ from stacks.contract import MISSING, ContractError, StackConfig, parse
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
-    """What one policy says; `refuses` where it would stop an update."""
+    """What one policy says; `refuses` where it would stop an update.
+
+    lacking: the settings without which it has nothing to judge by; "" where it judged.
+    """
 
     name: str
     level: str
     severity: str
     violations: tuple[Violation, ...]
+    lacking: str = ""
+
+    @property
+    def status(self) -> str:
+        """One of pass, refuse, advise, not configured."""
+        if self.violations:
+            return "refuse" if self.refuses else "advise"
+        return "not configured" if self.lacking else "pass"
 
     @property
     def refuses(self) -> bool:
@@ -81,10 +92,18 @@ def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> li
             level=level,
             severity=rule.severity,
             violations=tuple(judge(_at(rule, level), facts, config.settings.get(rule.name, {}))),
+            lacking=_lacking(rule, config.settings.get(rule.name, {})),
         )
         for rule in (*rules, tagging.RULE)
         if (level := config.levels.get(rule.name, rule.level)) != "disabled"
     ]
+
+
+def _lacking(rule: Rule[Any], settings: Mapping[str, Any]) -> str:
+    try:
+        return rule.lacks(read_settings(rule.name, rule.settings, settings))
+    except UserError:  # settings that can't be used are a violation already
+        return ""
 
 
 def _at(rule: Rule[Any], level: str) -> Rule[Any]:

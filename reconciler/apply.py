@@ -35,12 +35,17 @@ def read_plan(path: Path) -> PlanFile:
     return parse_plan(read_json(path, "a plan file (`tiercast plan` writes one)"), str(path))
 
 
-def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool, now: datetime) -> Summary:
+def preview_plan(
+    project: Project, plan: PlanFile, *, path: Path, refresh: bool, now: datetime, no_policies: bool = False
+) -> Summary:
     """Ask the engine what the stack file would change, keep the reports, and bind the plan to what was seen.
 
     A stack file that was edited after the plan is shown with figures of its own, and is not bound: it can't be approved.
 
+    `no_policies` previews without the policy pack, which ledger and reports then state.
+
     Raises:
+        InputError: the policy pack or its configuration is missing.
         EngineError, Unavailable: as the engine's preview; nothing was written then.
     """
     text = stack_text(project, plan)
@@ -49,7 +54,7 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     if changed:
         fleet = project.read_fleet()
         plan = as_edited(plan, config, changed, fleet, project.read_catalogue(fleet, now=now).catalogue)
-    engine = project.engine()
+    engine = project.judging_engine(no_policies=no_policies)
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     if not (found.refusals or changed):
@@ -70,21 +75,31 @@ def preview_plan(project: Project, plan: PlanFile, *, path: Path, refresh: bool,
     return summary
 
 
-def apply_plan(project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None]) -> Preview:
-    """Preview again, refuse on any difference from what was approved, then apply.
+def apply_plan(
+    project: Project,
+    plan: PlanFile,
+    *,
+    now: datetime,
+    progress: Callable[[str], None],
+    no_policies: bool = False,
+) -> Preview:
+    """Preview again, refuse on any difference from what was approved, then apply; `no_policies` as `preview_plan`.
 
     Both read a private copy of the files that decide: an edit made meanwhile changes nothing.
 
     Raises:
+        InputError: the policy pack or its configuration is missing.
         StaleApproval: the plan is not what would run now, or the stack file was edited.
         PolicyRefused: a mandatory policy refuses it now.
         EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
     with private_copy(project) as copy:
-        return _applied(copy, plan, now=now, progress=progress)
+        return _applied(copy, plan, now=now, progress=progress, no_policies=no_policies)
 
 
-def _applied(project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None]) -> Preview:
+def _applied(
+    project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None], no_policies: bool
+) -> Preview:
     """`apply_plan` in a private copy of the project."""
     text = stack_text(project, plan)
     if changed := edits(plan, read_config(text, str(project.stack_file))):
@@ -92,7 +107,7 @@ def _applied(project: Project, plan: PlanFile, *, now: datetime, progress: Calla
         raise StaleApproval(
             f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."
         )
-    engine = project.engine()
+    engine = project.judging_engine(no_policies=no_policies)
     left_alone = exclusions(plan.skipped, plan.config, engine.state())
     refresh = plan.binding is not None and plan.binding.refresh
     found = engine.preview(refresh=refresh, exclude=left_alone)
@@ -109,7 +124,7 @@ def _applied(project: Project, plan: PlanFile, *, now: datetime, progress: Calla
     )
     if not found.changed:
         return found
-    ledger.append(project.ledger_file, noted.started(plan, found.changed, at=now))
+    ledger.append(project.ledger_file, noted.started(plan, found, at=now))
     steps: list[PreviewStep] = []
 
     def seen(step: PreviewStep) -> None:

@@ -20,6 +20,13 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, suppres
 settings.load_profile("repeatable")
 
 
+@pytest.fixture(autouse=True)
+def no_aws_session() -> None:
+    """boto3 keeps one session a process with the credentials that it found first: no test inherits another's."""
+    if "boto3" in sys.modules:
+        sys.modules["boto3"].DEFAULT_SESSION = None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """How `make test` spreads the tests over processes; see `workers`."""

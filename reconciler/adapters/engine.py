@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 from reconciler.adapters.known_secrets import known_secrets
+from reconciler.adapters.pack_digest import pack_digest
 from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
 from reconciler.observe.preview import QUIET, PolicyViolation, Preview, PreviewStep, StateResource
 from reconciler.observe.redaction import printable, redacted
@@ -30,12 +31,13 @@ Progress = Callable[[PreviewStep], None]
 class Engine:
     """One stack of one project.
 
-    `root` is the folder of Pulumi.yaml; `environment` is added to the process's own for the CLI (backend, passphrase
-    file, credentials); `policy_pack` and `policy_config` are passed to every preview and update.
+    `root` is the folder of Pulumi.yaml, `project` its name; `environment` is added to the process's own for the CLI
+    (backend, passphrase file, credentials); `policy_pack` and `policy_config` are passed to every preview and update.
     """
 
     root: Path
     stack: str
+    project: str
     environment: Mapping[str, str]
     policy_pack: Path | None = None
     policy_config: Path | None = None
@@ -86,14 +88,9 @@ class Engine:
         )
 
     def policy_digest(self) -> str:
-        """SHA-256 over the policy pack's files and its configuration: part of what an approval is bound to."""
-        sha = hashlib.sha256()
-        files = sorted(self.policy_pack.rglob("*")) if self.policy_pack is not None else []
-        for path in [p for p in files if p.suffix in {".py", ".yaml", ".json"}]:
-            sha.update(path.name.encode() + b"\0" + path.read_bytes())
-        if self.policy_config is not None and self.policy_config.exists():
-            sha.update(self.policy_config.read_bytes())
-        return sha.hexdigest()
+        """SHA-256 over everything that the policies decide by (see `pack_digest`): part of what an approval is bound to."""
+        stack = self.stack.rpartition("/")[2]
+        return pack_digest(self.policy_pack, self.policy_config, project=self.project, stack=stack)
 
     def _judged(
         self, run: Callable[..., object], *, refresh: bool, exclude: Sequence[str], progress: Progress | None
@@ -110,11 +107,14 @@ class Engine:
                 color="never",
             )
         except automation.CommandError as error:
-            found = _preview(events, self._shown, failed=True)
+            found = self._found(events, failed=True)
             if found.refusals:
                 return found
             raise self._translated(error, events) from None
-        return _preview(events, self._shown, failed=False)
+        return self._found(events, failed=False)
+
+    def _found(self, events: Sequence[EngineEvent], *, failed: bool) -> Preview:
+        return replace(_preview(events, self._shown, failed=failed), judged=self.policy_pack is not None)
 
     def _select(self) -> automation.Stack:
         try:
@@ -130,7 +130,7 @@ class Engine:
     def _options(self) -> automation.LocalWorkspaceOptions:
         # The CLI adds what these variables name to what its flags name: the pack is given by flags alone. Empty names none.
         quiet = {"PULUMI_OPTION_POLICY_PACK": "", "PULUMI_OPTION_POLICY_PACK_CONFIG": ""}
-        environment = {**self.environment, **(quiet if self.policy_pack is not None else {})}
+        environment = {**self.environment, **quiet}
         try:
             return automation.LocalWorkspaceOptions(env_vars=environment)
         except automation.InvalidVersionError as error:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -153,7 +153,8 @@ class Project:
 
         The pack is the folder that PULUMI_OPTION_POLICY_PACK names (CI names the one of the base branch), else the
         project's own `policies/`. Its configuration is the file that PULUMI_OPTION_POLICY_PACK_CONFIG names, else
-        `config.<stack>.json` in the pack, else the pack's defaults.
+        `config.<stack>.json` in the pack, else `config.json` there. Where one is missing the engine has none of it: it reads
+        state, and `judging_engine` refuses.
 
         Raises:
             InputError: a variable names what is not there (the pack's defaults may be more lenient), or several packs.
@@ -165,13 +166,14 @@ class Project:
             return Engine(
                 root=self.root,
                 stack=self.stack,
+                project=self.name,
                 environment={"PYTHONPATH": path},
                 policy_pack=self.pack,
                 policy_config=self.pack_config,
             )
         pack = self._pack()
         given = os.environ.get(POLICY_CONFIG, "")
-        config = Path(given).absolute() if given else pack / f"config.{self._stack_name}.json"
+        config = Path(given).absolute() if given else pack_config(pack, self._stack_name)
         if given and not config.exists():
             raise InputError(
                 str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Fix the path, or unset it."
@@ -179,10 +181,40 @@ class Project:
         return Engine(
             root=self.root,
             stack=self.stack,
+            project=self.name,
             environment={},
             policy_pack=pack if (pack / PACK_FILE).exists() else None,
             policy_config=config if config.exists() else None,
         )
+
+    def judging_engine(self, *, no_policies: bool) -> Engine:
+        """The engine for a preview or an update: with the policy pack and its configuration, or deliberately without.
+
+        Raises:
+            InputError: as `engine`; also where pack or configuration is missing and `no_policies` is not set.
+        """
+        engine = self.engine()
+        if no_policies:
+            return replace(engine, policy_pack=None, policy_config=None)
+        if engine.policy_pack is None:
+            raise InputError(
+                str(self.root / "policies"),
+                f"there is no policy pack: expected {PACK_FILE} in this folder.",
+                f"Restore it, name a pack with {POLICY_PACK}, or give --no-policies.",
+            )
+        if engine.policy_config is None:
+            raise InputError(
+                str(pack_config(engine.policy_pack, self._stack_name)),
+                "the policy pack has no configuration for this stack.",
+                f"Write it (docs/policies.md shows one), name a file with {POLICY_CONFIG}, or give --no-policies.",
+            )
+        return engine
+
+
+def pack_config(pack: Path, stack: str) -> Path:
+    """Where a pack keeps its configuration for a stack: `config.<stack>.json`, or `config.json` where only that is there."""
+    own, common = pack / f"config.{stack}.json", pack / "config.json"
+    return common if common.exists() and not own.exists() else own
 
 
 def find_project(start: Path, *, stack: str | None, fleet: Path | None) -> Project:

@@ -65,6 +65,10 @@ fleet = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 as_of = click.option("--as-of", type=Instant(), help="Use only history before this time (replay); default: all of it.")
 
+no_policies = click.option(
+    "--no-policies", is_flag=True, help="Run without the policy pack; ledger and reports state that no policies ran."
+)
+
 jobs = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Local processes that fit.")
 cluster = click.option(
     "--cluster", metavar="ADDRESS", help="Fit on the Dask cluster whose scheduler is there (tcp://host:port)."

@@ -154,18 +154,16 @@ def _read(folder: Path, path: PurePath) -> str:
 def _print(found: list[TrialResult], refused: bool) -> None:
     console = Console(soft_wrap=True)
     for verdict in found:
-        mark = (
-            "[green]pass  [/]"
-            if not verdict.violations
-            else "[red]refuse[/]"
-            if verdict.refuses
-            else "[yellow]advise[/]"
-        )
-        console.print(f"{mark}  {verdict.name}")
+        colour = {"pass": "green", "refuse": "red"}.get(verdict.status, "yellow")
+        why = f": {verdict.lacking}" if verdict.status == "not configured" else ""
+        console.print(f"[{colour}]{verdict.status:<6}[/]  {verdict.name}{why}")
         for violation in verdict.violations:
             console.print(f"        {escape(violation.message)}")
     count = sum(1 for verdict in found if verdict.refuses)
-    console.print(f"refused by {count} of {len(found)} policies" if refused else f"passed {len(found)} policies")
+    idle = sum(1 for verdict in found if verdict.status == "not configured")
+    rest = f", {idle} not configured" if idle else ""
+    verdict_line = f"refused by {count} of {len(found)} policies" if refused else f"passed {len(found) - idle} policies"
+    console.print(f"{verdict_line}{rest}")
 
 
 def _to_json(trial: StackUnderTrial, found: list[TrialResult], refused: bool, cost: float | None) -> dict[str, Any]:
@@ -177,6 +175,8 @@ def _to_json(trial: StackUnderTrial, found: list[TrialResult], refused: bool, co
             {
                 "name": verdict.name,
                 "level": verdict.level,
+                "status": verdict.status,
+                "lacking": verdict.lacking,
                 "severity": verdict.severity,
                 "violations": [{"message": v.message, "urn": v.urn} for v in verdict.violations],
             }

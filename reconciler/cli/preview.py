@@ -22,9 +22,16 @@ from reconciler.report.text import terminal
 )
 @click.option("--refresh", is_flag=True, help="Read the providers first, so that drift shows.")
 @click.option("--format", "shape", type=click.Choice(["text", "markdown", "html"]), default="text", show_default=True)
+@options.no_policies
 @options.as_json
 def command(
-    stack: str | None, fleet: Path | None, plan_path: Path | None, refresh: bool, shape: str, as_json: bool
+    stack: str | None,
+    fleet: Path | None,
+    plan_path: Path | None,
+    refresh: bool,
+    shape: str,
+    no_policies: bool,
+    as_json: bool,
 ) -> int:
     """Run the real engine with the policy pack and show sizes, USD/hour, risk and reasons.
 
@@ -36,7 +43,7 @@ def command(
     plan = read_plan(path)
     progress = Console(stderr=True)
     with options.locked(project, "preview"), progress.status("asking the engine …"):
-        summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now())
+        summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now(), no_policies=no_policies)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
     elif shape == "markdown":

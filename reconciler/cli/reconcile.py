@@ -33,6 +33,7 @@ class ReconcileOptions:
     every: str | None
     runs: int
     seed: int
+    no_policies: bool
     as_json: bool
 
 
@@ -44,6 +45,7 @@ class ReconcileOptions:
 @click.option("--every", metavar="DURATION", help="Repeat, for instance 5m; with --runs.")
 @click.option("--runs", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many runs at most.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths.")
+@options.no_policies
 @options.as_json
 @options.bundled(ReconcileOptions)
 def command(it: ReconcileOptions) -> int:
@@ -85,6 +87,7 @@ def _run(project: Project, it: ReconcileOptions, envelope: Envelope | None) -> i
         as_of=it.as_of,
         now=options.now(),
         seed=it.seed,
+        no_policies=it.no_policies,
         progress=lambda line: progress.print(line),
     )
     if it.as_json:

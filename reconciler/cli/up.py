@@ -20,8 +20,11 @@ from reconciler.cli import options
     help="The plan file that was previewed and approved; default: the newest, after asking.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask where no --approved is given.")
+@options.no_policies
 @options.as_json
-def command(stack: str | None, fleet: Path | None, approved: Path | None, yes: bool, as_json: bool) -> int:
+def command(
+    stack: str | None, fleet: Path | None, approved: Path | None, yes: bool, no_policies: bool, as_json: bool
+) -> int:
     """Apply the approved plan, or refuse where it is no longer what would run.
 
     Exit code: 0 done or nothing to do, 1 refused as stale or failed, 3 refused by policy.
@@ -32,13 +35,17 @@ def command(stack: str | None, fleet: Path | None, approved: Path | None, yes: b
     if approved is None and not yes:
         click.confirm(f"Apply plan {plan.id} to {project.name}/{project.stack}?", abort=True, err=True)
     progress = Console(stderr=True, highlight=False)
-    done = apply_plan(project, plan, now=options.now(), progress=lambda line: progress.print(line))
+    done = apply_plan(
+        project, plan, now=options.now(), progress=lambda line: progress.print(line), no_policies=no_policies
+    )
     if as_json:
         steps = [{"op": s.op, "name": s.name, "type": s.type} for s in done.changed]
-        click.echo(json.dumps({"plan": plan.id, "steps": steps}, indent=2, sort_keys=True))
+        click.echo(
+            json.dumps({"plan": plan.id, "steps": steps, "no_policies": not done.judged}, indent=2, sort_keys=True)
+        )
     else:
         changed = len(done.changed)
-        click.echo(
-            f"plan {plan.id} is applied: {changed} resources changed" if changed else f"plan {plan.id}: no change"
-        )
+        unjudged = "" if done.judged else " (no policies ran)"
+        did = f"plan {plan.id} is applied: {changed} resources changed" if changed else f"plan {plan.id}: no change"
+        click.echo(f"{did}{unjudged}")
     return 0

@@ -100,6 +100,7 @@ def reconcile_once(
     as_of: datetime | None,
     now: datetime,
     seed: int = 0,
+    no_policies: bool = False,
     progress: Callable[[str], None],
 ) -> RunResult:
     """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
@@ -109,6 +110,7 @@ def reconcile_once(
             apply-within-bounds: apply what lies in the envelope; apply: apply what no policy refuses.
         envelope: what was approved beforehand.
         as_of, now, seed: as `make_plan`.
+        no_policies: run without the policy pack, which ledger and reports then state.
         progress: called with one line per resource that changes.
 
     Raises:
@@ -121,10 +123,13 @@ def reconcile_once(
     if mode is Mode.SHADOW:
         note_decision(project, decision, event="shadow", seed=seed)
         return RunResult(plan=plan)
+    project.judging_engine(no_policies=no_policies)  # without a policy pack nothing is written
     write_plan(project, plan)
     note_decision(project, decision, event="plan", seed=seed)
     try:
-        return _carry_out(project, decision, mode=mode, envelope=envelope, now=now, progress=progress)
+        return _carry_out(
+            project, decision, mode=mode, envelope=envelope, now=now, no_policies=no_policies, progress=progress
+        )
     except EngineError as error:
         skipped = decision.snapshot.unreachable.keys()
         if lost := unreachable(decision.snapshot.fleet.tiers.own_hosts).keys() - skipped:
@@ -139,11 +144,12 @@ def _carry_out(
     mode: Mode,
     envelope: Envelope | None,
     now: datetime,
+    no_policies: bool,
     progress: Callable[[str], None],
 ) -> RunResult:
     """Preview a written plan and apply it as far as the mode allows."""
     plan = decision.plan
-    summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now)
+    summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)
     if summary.verdict != "changes" or mode is Mode.PROPOSE:
         return RunResult(plan=plan, summary=summary)
     clock = decision.snapshot.clock
@@ -152,7 +158,7 @@ def _carry_out(
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return RunResult(plan=plan, summary=summary, held=tuple(held))
     # What was previewed is what is applied: the bound plan is not read again.
-    apply_plan(project, summary.plan, now=now, progress=progress)
+    apply_plan(project, summary.plan, now=now, progress=progress, no_policies=no_policies)
     return RunResult(plan=plan, summary=summary, applied=True)
 
 

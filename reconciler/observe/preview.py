@@ -54,12 +54,16 @@ class PolicyViolation:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What would happen: steps in the engine's order, violations, and other messages of warning or error."""
+    """What would happen: steps in the engine's order, violations, and other messages of warning or error.
+
+    judged: whether a policy pack ran.
+    """
 
     steps: tuple[PreviewStep, ...]
     violations: tuple[PolicyViolation, ...]
     messages: tuple[str, ...] = ()
     failed: bool = False
+    judged: bool = True
 
     @property
     def changed(self) -> tuple[PreviewStep, ...]:

@@ -88,6 +88,7 @@ def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> 
         event="preview",
         plan=plan.id,
         verdict=verdict,
+        no_policies=not found.judged,
         violations=tuple(
             PolicyEntry(policy=v.policy, level=v.level, message=v.message, resource=v.resource)
             for v in found.violations
@@ -101,9 +102,9 @@ def not_applied(plan: PlanFile, why: Iterable[str], *, at: datetime) -> NotAppli
     return NotApplied(at=at, event="held", plan=plan.id, why=tuple(why))
 
 
-def started(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Started:
-    """The entry of an update that begins."""
-    return Started(at=at, event="up", plan=plan.id, steps=len(touched(steps)))
+def started(plan: PlanFile, found: Preview, *, at: datetime) -> Started:
+    """The entry of an update that begins, as its last preview found it."""
+    return Started(at=at, event="up", plan=plan.id, steps=len(touched(found.changed)), no_policies=not found.judged)
 
 
 def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:

@@ -143,11 +143,12 @@ class Decided(Entry):
 
 
 class Previewed(Entry):
-    """What the engine would change, and what the policies say."""
+    """What the engine would change, and what the policies say; `no_policies`: none ran."""
 
     events = ("preview",)
 
     verdict: str = ""
+    no_policies: bool = False
     violations: tuple[PolicyEntry, ...] = ()
     resources: tuple[ResourceEntry, ...] = ()
 
@@ -161,11 +162,12 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began; `steps`: resources that it is to change."""
+    """An update began; `steps`: resources that it is to change; `no_policies`: no policies ran."""
 
     events = ("up",)
 
     steps: int = 0
+    no_policies: bool = False
 
 
 class Applied(Entry):

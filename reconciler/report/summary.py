@@ -54,8 +54,9 @@ class Summary:
         before, after = sum(t.before for t in plan.tiers), sum(t.after for t in plan.tiers)
         ops = ", ".join(f"{n} to {word}" for word, n in self.counts.items()) or "nothing to change"
         edited = "edited by hand, " if plan.edited else ""
+        unjudged = "" if self.preview.judged else "NO POLICIES RAN, "
         return (
-            f"{edited}{self.verdict}: {before} → {after} instances, "
+            f"{unjudged}{edited}{self.verdict}: {before} → {after} instances, "
             f"{usd(plan.usd_per_hour_before)} → {usd(plan.usd_per_hour_after)} per hour, {ops}"
         )
 
@@ -73,6 +74,7 @@ class Summary:
                 for v in self.violations
             ],
             "messages": list(self.preview.messages),
+            "no_policies": not self.preview.judged,
         }
 
 

@@ -250,7 +250,7 @@ def test_a_host_that_does_not_answer_is_left_alone_and_its_namesake_is_not(
     for name, value in site.runner.environment.items():
         monkeypatch.setenv(name, value)
     write_plan(merged, site.lab, configuration(site.lab, slots=()))
-    engine = Engine(root=merged, stack="lab", environment={})
+    engine = Engine(root=merged, stack="lab", project="tiercast", environment={})
     everything = {step.name for step in engine.preview().changed}
     assert everything == {"hot-hv-1-001", "hot-hv-10-001"}
     left = exclusions(["hv-1"], {}, engine.state())

@@ -102,7 +102,7 @@ def test_without_go_and_cli_one_sentence_says_how_to_get_either(tmp_path: Path) 
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: The Pulumi engine is missing: put Pulumi's CLI")
+    assert done.stderr.startswith("Error: The Pulumi engine is missing. Put Pulumi's CLI")
     assert "Go 1.26" in done.stderr
     assert done.stderr.count("\n") == 1
 

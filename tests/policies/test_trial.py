@@ -47,7 +47,20 @@ def _run(*arguments: str) -> tuple[int | None, str]:
 def test_a_good_file_passes_every_policy(stack_file: Path):
     code, text = _run("test", str(stack_file))
     assert code == 0, text
-    assert "passed 18 policies" in text
+    assert "passed 13 policies, 5 not configured" in text
+
+
+def test_a_policy_without_anything_to_judge_by_is_not_configured_rather_than_passed(stack_file: Path):
+    found = {p["name"]: p for p in json.loads(_run("test", str(stack_file), "--json")[1])["policies"]}
+    idle = {name: p["lacking"] for name, p in found.items() if p["status"] == "not configured"}
+    assert idle.keys() == {"month-cost", "tag-cost", "cost-jump", "spare-hosts", "step-limit"}
+    assert idle["month-cost"] == "set maxUsdPerMonth"
+    text = _run("test", str(stack_file), "--only", "step-limit")[1]
+    assert "not configured  step-limit: set currentFile or current" in text
+    assert "passed 0 policies, 1 not configured" in text
+    config = stack_file.parent / "policies" / "config.dev.json"
+    config.write_text('{"step-limit": {"current": {"warm": 2}}}')
+    assert "pass    step-limit" in _run("test", str(stack_file), "--only", "step-limit")[1]
 
 
 def test_the_packs_configuration_beside_it_is_used(stack_file: Path):
@@ -55,7 +68,7 @@ def test_the_packs_configuration_beside_it_is_used(stack_file: Path):
     code, text = _run("test", str(stack_file))
     assert code == 3
     assert "refuse  cost-ceiling" in text
-    assert "refused by 1 of 18 policies" in text
+    assert "refused by 1 of 18 policies, 5 not configured" in text
 
 
 def test_an_advisory_policy_says_and_does_not_refuse(stack_file: Path, tmp_path: Path):

@@ -24,7 +24,7 @@ def test_messages_and_refusals_are_kept_without_secrets(tmp_path: Path, monkeypa
             on_event(event)
 
     monkeypatch.setattr(Engine, "_select", lambda self: SimpleNamespace(preview=preview))
-    found = Engine(root=tmp_path, stack="lab", environment={"MY_TOKEN": "CANARY-of-environment"}).preview()
+    found = Engine(root=tmp_path, stack="lab", project="p", environment={"MY_TOKEN": "CANARY-of-environment"}).preview()
     shown = "qemu+tcp://ops:[secret]@hv-1/system answers �[31m; the token is [secret]"
     assert found.messages == (shown,)
     assert [violation.message for violation in found.violations] == [shown]

@@ -50,10 +50,14 @@ def bucket() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["file", "s3", "local"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lab")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+
+
+@pytest.fixture(params=["file", "s3", "local"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "s3":
         return str(request.getfixturevalue("bucket"))
     return f"file://{tmp_path}/state" if request.param == "file" else "https://state.example"

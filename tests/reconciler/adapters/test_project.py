@@ -99,3 +99,18 @@ def test_a_stack_may_be_named_with_its_organisation_and_project(project: Project
     assert (full.stack_file, full.work) == (project.stack_file, project.work)
     assert full.engine().stack == "acme/shop/lab"
     assert full.engine().policy_config == project.engine().policy_config
+
+
+def test_a_preview_needs_pack_and_configuration_unless_no_policies_is_typed(project: Project) -> None:
+    assert project.judging_engine(no_policies=False).policy_pack == project.root / "policies"
+    config = project.root / "policies" / "config.lab.json"
+    config.unlink()
+    with pytest.raises(InputError, match=r"config\.lab\.json: the policy pack has no configuration for this stack"):
+        project.judging_engine(no_policies=False)
+    (project.root / "policies" / "config.json").write_text("{}")
+    assert project.judging_engine(no_policies=False).policy_config == project.root / "policies" / "config.json"
+    (project.root / "policies" / "PulumiPolicy.yaml").unlink()
+    with pytest.raises(InputError, match=r"there is no policy pack: expected PulumiPolicy\.yaml in this folder"):
+        project.judging_engine(no_policies=False)
+    without = project.judging_engine(no_policies=True)
+    assert (without.policy_pack, without.policy_config) == (None, None)

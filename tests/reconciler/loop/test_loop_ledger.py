@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from reconciler.demand import outlook
 from reconciler.loop import Mode, make_plan, reconcile_once
 from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan.render import read_config
-from reconciler.record.entries import Applied, Decided, Failed, Previewed
+from reconciler.record.entries import Applied, Decided, Failed, Previewed, Started
 from reconciler.trust import feedback
 from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, Model, write_history
 
@@ -58,6 +58,7 @@ class Engine:
     broken: int | None = None
     policy_pack: Path | None = None
     policy_config: Path | None = None
+    judged: bool = True
 
     def ensure_stack(self) -> None: ...
 
@@ -76,7 +77,7 @@ class Engine:
             ("delete", n) for n in sorted(self.names - wanted)
         ]
         steps = [PreviewStep(urn=urn(n), op=op, type="libvirt:index/domain:Domain") for op, n in ops]
-        return Preview(steps=tuple(steps), violations=())
+        return Preview(steps=tuple(steps), violations=(), judged=self.judged)
 
     def up(self, *, progress: Callable[[PreviewStep], None], **_: Any) -> Preview:
         found = self.preview()
@@ -99,6 +100,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Engine(stack_file=tmp_path / "Pulumi.dev.yaml")
     monkeypatch.setattr(Project, "engine", lambda self: made)
+    monkeypatch.setattr(Project, "judging_engine", lambda self, *, no_policies: replace(made, judged=not no_policies))
     return made
 
 
@@ -288,3 +290,15 @@ def test_a_since_that_is_no_time_is_one_sentence(project: Project, since: str, w
     told = CliRunner().invoke(root, ["history", "--since", since])
     assert told.exit_code == 2
     assert words in " ".join(told.output.split())
+
+
+def test_a_run_without_policies_is_stated_in_report_and_ledger(project: Project, model: Model) -> None:
+    now = write_history(project.root, WEEKS)
+    made = make_plan(project, as_of=None, now=now)
+    summary = preview_plan(project, made, path=project.plan_file, refresh=False, now=now, no_policies=True)
+    assert summary.headline().startswith("NO POLICIES RAN, changes")
+    assert "NO POLICIES RAN" in (project.work / "preview.md").read_text()
+    assert summary.to_json()["no_policies"] is True
+    apply_plan(project, summary.plan, now=now, progress=lambda line: None, no_policies=True)
+    noted = ledger.read(project.ledger_file).entries
+    assert [e.no_policies for e in noted if isinstance(e, (Previewed, Started))] == [True, True]

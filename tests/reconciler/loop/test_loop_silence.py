@@ -100,6 +100,7 @@ def test_an_engine_that_stops_because_a_hypervisor_left_may_go_on_later(
     answers = [{}, later]
     for module in (gather, loop):
         monkeypatch.setattr(module, "unreachable", lambda *_: answers.pop(0))
+    monkeypatch.setattr(Project, "judging_engine", lambda self, **_: None)
     monkeypatch.setattr(loop, "preview_plan", raising(EngineError("The engine stopped: error: x.")))
     with pytest.raises(kind, match="The engine stopped") as caught:
         reconcile_once(project, mode=Mode.APPLY, envelope=None, as_of=None, now=end, progress=print)
