@@ -5,9 +5,10 @@ The stack file is what the engine reads; the plan is what explains it. Both must
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from reconciler.adapters import ledger
 from reconciler.adapters.engine import Engine, config_digest
@@ -21,7 +22,7 @@ from reconciler.errors import InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan import noted
-from reconciler.plan.edited import as_edited, edits
+from reconciler.plan.edited import Edit, as_edited, edits, without_figures
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
 from reconciler.report.html import html
@@ -52,8 +53,7 @@ def preview_plan(
     config = read_config(text, str(project.stack_file))
     changed = edits(plan, config)
     if changed:
-        fleet = project.read_fleet()
-        plan = as_edited(plan, config, changed, fleet, project.read_catalogue(fleet, now=now).catalogue)
+        plan = _edited(project, plan, config, changed, now)
     engine = project.judging_engine(no_policies=no_policies)
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
@@ -73,6 +73,18 @@ def preview_plan(
     write_json(project.work / "preview.json", summary.to_json())
     ledger.append(project.ledger_file, noted.previewed(plan, found, summary.verdict, at=now))
     return summary
+
+
+def _edited(
+    project: Project, plan: PlanFile, config: Mapping[str, Any], changed: tuple[Edit, ...], now: datetime
+) -> PlanFile:
+    """The plan with the figures of the edited stack file; a job that has no fleet file shows none."""
+    try:
+        fleet = project.read_fleet()
+        catalogue = project.read_catalogue(fleet, now=now).catalogue
+    except InputError as missing:
+        return without_figures(plan, changed, str(missing))
+    return as_edited(plan, config, changed, fleet, catalogue)
 
 
 def apply_plan(

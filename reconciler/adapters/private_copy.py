@@ -21,7 +21,7 @@ from reconciler.adapters.project import PACK_FILE, Project
 from reconciler.errors import InputError
 
 #: Folders of a project that the program and the policy pack import.
-_IMPORTED = ("stacks", "reconciler")
+_IMPORTED = ("stacks", "reconciler", "forecaster")
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".git")
 
 
