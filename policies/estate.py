@@ -1,4 +1,4 @@
-"""What a stack would run, counted from its resources: machines, groups with their bounds, reservations, balancers."""
+"""The capacity that a stack declares, counted from its resources: VMs, groups with their bounds, reservations, balancers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REBALANCE_OVERSHOOT = 0.10
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualMachine:
-    """A VM on our own metal; `host` is the hypervisor's name."""
+    """A VM on owned hardware; `host` is the hypervisor's name."""
 
     resource: Resource
     host: str
@@ -36,7 +36,7 @@ class VirtualMachine:
 
     @property
     def tier(self) -> Tier:
-        """Its tier; hot where the program puts it into none, for it stands on our metal."""
+        """Its tier. A VM that the program assigns to no tier counts as hot, because it runs on owned hardware."""
         return self.resource.tier or Tier.HOT
 
 
@@ -51,10 +51,12 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """An auto scaling group, as its inputs allow it to become.
+    """An auto scaling group with the bounds that its inputs set.
 
-    types: every type that it may start. on_demand_share: above the base. mixed: bought by a mixed-instances policy.
-    overshoot: instances that it may run beyond its maximum for a while.
+    types: every instance type that it may start.
+    on_demand_share: share of on-demand instances above `on_demand_base`, 0 to 1.
+    mixed: whether it uses a mixed-instances policy.
+    overshoot: instances that it may run above its maximum for a short time.
     """
 
     resource: Resource
@@ -79,21 +81,21 @@ class Group:
 
     @property
     def tier(self) -> Tier:
-        """Its tier; outside of the tiers by what it is."""
+        """Its tier. A group outside the tiers counts as cold if it may run spot instances, else as warm."""
         return self.resource.tier or (Tier.COLD if self.spot_possible else Tier.WARM)
 
     @property
     def guaranteed(self) -> int:
-        """Instances that run at least, once it has settled."""
+        """The least number of instances that run once the group has settled."""
         return self.minimum if self.desired is None else max(self.minimum, min(self.desired, self.maximum))
 
     @property
     def spot_at_most(self) -> int:
-        """Instances that may be spot at the maximum."""
+        """The number of spot instances when the group runs at its maximum."""
         return self.spot_at(self.maximum)
 
     def spot_at(self, count: int) -> int:
-        """Instances of `count` that are spot; AWS rounds the on-demand share up."""
+        """The number of spot instances among `count`. AWS rounds the on-demand share up."""
         if not self.spot_possible:
             return 0
         above = max(count - self.on_demand_base, 0)
@@ -112,7 +114,7 @@ class Reserved:
 
 @dataclass(frozen=True, kw_only=True)
 class Estate:
-    """All that counts. `strangers` are resources that can't be counted or priced."""
+    """The counted stack. `strangers` are resources that can't be counted or priced."""
 
     machines: tuple[VirtualMachine, ...]
     groups: tuple[Group, ...]
@@ -130,7 +132,7 @@ def survey(resources: Sequence[Resource]) -> Estate:
     by_urn = {resource.urn: resource for resource in resources}
     managed = [resource for resource in resources if resource.managed]
     return Estate(
-        # A domain that is declared as stopped serves nobody.
+        # A domain that is declared as stopped serves no requests.
         machines=tuple(_machine(r) for r in managed if r.type == DOMAIN and r.get("running", True)),
         groups=tuple(_group(r, by_urn) for r in managed if r.type == GROUP),
         reservations=tuple(_reserved(r) for r in managed if r.type == RESERVATION),
@@ -143,7 +145,7 @@ def _machine(resource: Resource) -> VirtualMachine:
     host = resource.provider_name
     if resource.tier is not None:
         host = host.removeprefix(f"{resource.tier.value}-")
-    # Defaults of the provider, where the program leaves them out.
+    # The provider's defaults apply where the program sets no value.
     return VirtualMachine(
         resource=resource, host=host, vcpu=resource.whole("vcpu", 1), memory_mib=resource.whole("memory", 512)
     )
@@ -209,11 +211,11 @@ def _types(resource: Resource, template: Resource | None) -> tuple[str, ...]:
     overrides = resource.get("mixedInstancesPolicy.launchTemplate.overrides", ())
     for number, override in enumerate(overrides):
         kind = override.get("instanceType") if isinstance(override, Mapping) else None
-        # A choice by attributes could become any type at all.
+        # A selection by attributes could start any type.
         if kind is None or kind is UNKNOWN:
             raise Undecidable(resource, f"mixedInstancesPolicy.launchTemplate.overrides[{number}].instanceType")
         if override.get("weightedCapacity") is not None:
-            raise Undecidable(resource, "how many instances its weighted capacity stands for")
+            raise Undecidable(resource, "the number of instances that its weighted capacity means")
         found.append(str(kind))
     if found:
         return tuple(found)
@@ -260,7 +262,7 @@ def _tags(resource: Resource) -> dict[str, str]:
 
 
 def tag_values(tags: Any) -> dict[str, str]:
-    """Known tags of a resource, from a group's list or everybody else's map."""
+    """Known tags of a resource, from the list of a group or the map of any other resource."""
     if isinstance(tags, Mapping):
         return {str(key): str(value) for key, value in tags.items() if value is not UNKNOWN}
     if isinstance(tags, Sequence) and not isinstance(tags, str):
