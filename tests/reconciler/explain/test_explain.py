@@ -72,9 +72,9 @@ def test_what_changed_since_the_last_plan_is_named() -> None:
     text = " ".join(changes(before, basis_of(second, size(second))))
     assert "Demand of gold at the 0.5 quantile" in text
     assert "+50 %" in text
-    assert "price of cold/m: 0.04 → 0.05 USD/h (+25.0 %)" in text
+    assert "Price of cold/m: 0.04 → 0.05 USD/h (+25.0 %)" in text
     assert "instances" in text
-    assert changes(before, before) == ("nothing changed since the last plan.",)
+    assert changes(before, before) == ("Nothing changed since the last plan.",)
 
 
 def test_the_floor_is_shown_where_one_less_would_go_below_it() -> None:
@@ -118,7 +118,7 @@ def test_the_command_shows_every_table_and_writes_nothing(project: Path) -> None
         "binding constraint",
         "One instance more or less",
         "This is the first plan",
-        "proven bound",
+        "proven lower bound",
     ):
         assert text in shown.output
     data = json.loads(CliRunner().invoke(explain_command, ["--json"]).output)

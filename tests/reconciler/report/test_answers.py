@@ -88,7 +88,7 @@ def test_a_name_that_is_not_there_is_a_sentence_with_names_that_are_close() -> N
     ):
         of(LIFE, "hot-hv-b-003")
     old = Applied(at=AT, event="applied", plan="a", version=1, steps=4)
-    with pytest.raises(InputError, match="1 updates of older versions are in it without the names"):
+    with pytest.raises(InputError, match="1 updates were recorded by an older version, without the names"):
         of([old])
 
 
