@@ -80,6 +80,7 @@ class Session:
             ignored=ignored,
             provider_name=seen.provider.name if seen.provider is not None else "",
             provider=plain(seen.provider.props) if seen.provider is not None else {},
+            physical=state["arn"].rpartition("/")[2] if isinstance(state.get("arn"), str) else "",
             depends={key: tuple(r.urn for r in found) for key, found in seen.property_dependencies.items()},
         )
 
