@@ -28,13 +28,28 @@ def read_settings(name: str, kind: type[S], raw: Mapping[str, Any]) -> S:
         raise Misconfigured(f"The pack's configuration of {name} is wrong at '{key}': {first['msg']}.") from None
 
 
+#: Pins that belong together: a policy with one of a group of its own takes none of that group from `provenance`.
+_PINS = (("catalogueFile", "catalogueDigest"), ("forecastFile", "forecastDigest"), ("requirePin",))
+
+
+def with_pins(kind: type[RuleSettings], raw: Mapping[str, Any], pins: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw settings with the pins of `provenance` where a policy knows such pins and has none of its own."""
+    known = kind.model_json_schema(by_alias=True)["properties"] if kind.model_fields else {}
+    shared = [group for group in _PINS if not any(key in raw for key in group)]
+    return {**{key: pins[key] for group in shared for key in group if key in pins and key in known}, **raw}
+
+
 def judge(rule: Rule[Any], facts: Facts, settings: Mapping[str, Any]) -> list[Violation]:
     """All violations of a rule under raw settings, in the order in which the rule finds them."""
     found: list[Violation] = []
     try:
-        found.extend(rule.decide(facts, read_settings(rule.name, rule.settings, settings)))
+        found.extend(rule.decide(facts, _settings(rule, facts, settings)))
     except Undecidable as error:
         found.append(Violation(message=str(error), urn=error.urn))
     except UserError as error:
         found.append(Violation(message=str(error)))
     return found
+
+
+def _settings(rule: Rule[Any], facts: Facts, raw: Mapping[str, Any]) -> RuleSettings:
+    return read_settings(rule.name, rule.settings, with_pins(rule.settings, raw, facts.pins))

@@ -42,8 +42,9 @@ class PriceSettings(RuleSettings):
         ),
     )
     catalogue_digest: str = Field(
-        default="", description="SHA-256 of the catalogue's contents; required with a file, so that prices are pinned."
+        default="", description="SHA-256 of the catalogue's contents, so that prices are pinned."
     )
+    require_pin: bool = Field(default=True, description="Refuse where prices, or demand, are not pinned.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ class Facts:
     """All that a policy may look at.
 
     config: the stack's configuration, or None with `config_fault` saying why. plain: configuration values that are not
-    secret, text by full key. now: aware. read: text of a file, by path relative to the pack's folder.
+    secret, text by full key. now: aware. read: text of a file, by path relative to the pack's folder. pins: the settings of
+    `provenance`, whose pins hold for every policy that has none of its own.
     """
 
     project: str
@@ -79,6 +81,7 @@ class Facts:
     plain: Mapping[str, str]
     now: datetime
     read: Callable[[PurePath], str] = field(repr=False)
+    pins: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def estate(self) -> Estate:
@@ -93,6 +96,11 @@ class Facts:
 
     def catalogue(self, settings: PriceSettings) -> Catalogue:
         """The pinned price catalogue, or `Misconfigured`."""
+        if settings.require_pin and not (settings.catalogue_file or settings.catalogue_digest):
+            raise Misconfigured(
+                "No prices are pinned: set catalogueDigest of provenance in the pack's configuration (the built-in table, "
+                f"once reviewed: {builtin().digest()}), or requirePin to false."
+            )
         if not settings.catalogue_file:
             found = builtin()
         elif not settings.catalogue_digest:

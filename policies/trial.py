@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-from policies import cost, tagging
-from policies.judge import judge, read_settings
+from policies import cost, provenance, tagging
+from policies.judge import judge, read_settings, with_pins
 from policies.pack_config import PackConfig
 from policies.pricing import most
 from policies.rehearsal import rehearse
@@ -58,7 +58,9 @@ class StackUnderTrial:
     provider: Mapping[str, Any]
 
 
-def facts_of(trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath], str]) -> Facts:
+def facts_of(
+    trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath], str], pack: PackConfig | None = None
+) -> Facts:
     """Facts about the resources that the program would declare; none where the configuration is not valid."""
     config, fault = _parsed(trial.values)
     resources = (
@@ -81,6 +83,7 @@ def facts_of(trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath]
         plain=trial.plain,
         now=now,
         read=read,
+        pins=pack.settings.get(provenance.RULE.name, {}) if pack is not None else {},
     )
 
 
@@ -115,7 +118,7 @@ def _at(rule: Rule[Any], level: str) -> Rule[Any]:
 def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | None:
     """Upper bound of the stack's cost as `cost-ceiling` counts it; None where it can't be told."""
     try:
-        bill = read_settings(cost.RULE.name, cost.CostCeiling, settings)
+        bill = read_settings(cost.RULE.name, cost.CostCeiling, with_pins(cost.CostCeiling, settings, facts.pins))
         return most(facts.estate, facts.catalogue(bill), bill.commitments).usd_per_hour
     except (Undecidable, UserError):
         return None

@@ -1,8 +1,9 @@
 """Between Pulumi's policy SDK and our rules: inputs by URN, configuration, clock, and back to reports.
 
-Two things the SDK (pulumi-policy 1.21) keeps from a Python pack are taken from the engine's calls themselves:
+Three things the SDK (pulumi-policy 1.21) keeps from a Python pack are taken from the engine's calls themselves:
 - `ConfigureStack` brings the stack's configuration and the list of its secret keys; the SDK drops both (the environment
   variable that it reads instead is set for packs without a language host only);
+- `Configure` brings the settings of all policies; the SDK shows each policy its own, and the pins of `provenance` hold for all;
 - `AnalyzeStack` shows a resource's *outputs*; its inputs are in the `Analyze` call before it.
 """
 
@@ -21,7 +22,7 @@ from pulumi_policy import policy as sdk_policy
 from pulumi_policy import proxy, secret
 from pulumi_policy.deserialize import deserialize_properties
 
-from policies import tagging
+from policies import provenance, tagging
 from policies.judge import judge
 from policies.resources import UNKNOWN, Resource
 from policies.rule import Facts, Rule
@@ -50,6 +51,7 @@ class Session:
     config: Mapping[str, str] = field(default_factory=dict)
     secret_keys: frozenset[str] = frozenset()
     inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    pins: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self, resources: Sequence[sdk.PolicyResource]) -> Facts:
         """All that rules may look at."""
@@ -63,6 +65,7 @@ class Session:
             plain={key: text for key, text in self.config.items() if key not in self.secret_keys},
             now=self.clock(),
             read=self.read,
+            pins=self.pins,
         )
 
     def resource(self, seen: sdk.PolicyResource) -> Resource:
@@ -182,6 +185,11 @@ def _listen(session: Session) -> None:
     """Have the SDK's server hand `session` what it would drop; see the module's docstring."""
 
     class Analyzer(sdk_policy._PolicyAnalyzerServicer):
+        def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802 (the name of the RPC)
+            if provenance.RULE.name in request.policyConfig:
+                session.pins = json_format.MessageToDict(request.policyConfig[provenance.RULE.name].properties)
+            return super().Configure(request, context)  # type: ignore[no-untyped-call]
+
         def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802 (the name of the RPC)
             session.config = dict(request.config)
             session.secret_keys = frozenset(request.config_secret_keys)

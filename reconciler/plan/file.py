@@ -6,13 +6,12 @@ a digest of its content.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import InputError
-from stacks.contract import KEYS, StackConfig, canonical
+from stacks.contract import KEYS, StackConfig, plan_id
 
 #: Version of the plan files that this code writes and reads; a plan is short-lived, so another version is made anew.
 VERSION = 2
@@ -118,15 +117,8 @@ class PlanFile(PlanPart):
         return (*self.reasons, *filter(None, [self.forecast_note]))
 
     def identified(self) -> PlanFile:
-        """The same plan with its id: 128 bits of the digest, as hex digits, of everything but id, binding and forecast note."""
-        body = self.model_dump(mode="json", exclude={"id", "binding", "forecast_note"})
-        if not self.prices:
-            del body["prices"]  # a plan of before prices were kept is still what its id says
-        for late in ("blocked", "edited", "replay"):  # the same for plans of before these were kept
-            if not body[late]:
-                del body[late]
-        body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
-        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:32]})
+        """The same plan with its id, as `plan_id` computes it from the content."""
+        return self.model_copy(update={"id": plan_id(self.model_dump(mode="json"))})
 
 
 def parse_plan(raw: Any, location: str) -> PlanFile:

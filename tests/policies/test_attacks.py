@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,12 +26,14 @@ from policies import (
     plain_secrets,
     provenance,
     regions,
+    risk,
     tag_cost,
     tagging,
 )
 from policies.resources import DOMAIN, GROUP, GROUP_POLICY, RESERVATION, SCHEDULE, TEMPLATE, UNKNOWN, Resource
 from policies.rule import Rule
 from reconciler.prices.catalogue import builtin
+from stacks.contract import plan_id
 
 DOCS = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
 Change = Callable[[list[Resource]], list[Resource]]
@@ -151,6 +154,23 @@ def program(name: str, rule: Rule[Any], change: Change, says: str, **settings: A
 def data(name: str, rule: Rule[Any], tried: Mapping[str, Any], says: str, **settings: Any) -> Attack:
     """An attack by data, time or configuration."""
     return Attack(name=name, rule=rule, says=says, tried=tried, settings=settings)
+
+
+def plan_file(*, forged: bool = False, **sections: Any) -> dict[str, Any]:
+    """A plan file with a true id (or, forged, with another content than its id's), and the sample with these sections."""
+    values = raw()
+    body = {"fleet": "shop", "stack": "test", "config": {f"tiercast:{key}": value for key, value in values.items()}}
+    name = plan_id(body)
+    body = {**body, "id": name, **({"fleet": "another"} if forged else {})}
+    values["plan"]["id"] = name
+    return {"values": {**values, **sections}, "files": {"plan.json": json.dumps(body)}}
+
+
+def wide() -> dict[str, Any]:
+    """The sample's cold section with a larger group than the plan's."""
+    section = copy.deepcopy(raw()["cold"])
+    section["groups"][0]["size"] = {"min": 9, "desired": 9, "max": 9}
+    return section
 
 
 PINNED = raw()["plan"]["forecastDigest"]
@@ -372,6 +392,39 @@ ATTACKS = (
     data("prices without digest", cost.RULE, {}, "needs catalogueDigest", catalogueFile="prices.yaml"),
     data("plan made with other prices", provenance.RULE, {}, "made with prices of digest 111111111111"),
     data("another plan", provenance.RULE, {}, "approved was plan-0", planId="plan-0", samePrices=False),
+    data(
+        "forecast not pinned", latency.RULE, {"pins": {}}, "No forecast is pinned", catalogueDigest=builtin().digest()
+    ),
+    data("prices not pinned", cost.RULE, {"pins": {}}, "No prices are pinned"),
+    data(
+        "risk judged by edited quantiles",
+        risk.RULE,
+        {"pins": {"forecastFile": "demand.json", "requirePin": False}},
+        "'demand.json' that the policy pack names can't be read",
+    ),
+    data(
+        "edited built-in prices",
+        cost.RULE,
+        {"pins": {"catalogueDigest": "0" * 64}},
+        "prices were changed",
+    ),
+    data(
+        "content under another plan's id",
+        provenance.RULE,
+        plan_file(forged=True),
+        "the content of plan.json has the id",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data(
+        "edited sizes under a true id",
+        provenance.RULE,
+        plan_file(cold=wide()),
+        "tiercast:cold is not what plan",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data("plan file that is gone", provenance.RULE, {}, "can't be read", planFile="plan.json", samePrices=False),
     data("secret in a value", plain_secrets.RULE, {"plain": {"app:db": '{"password": "hunter2hunter2"}'}}, "app:db"),
     data(
         "bill from the future",
@@ -434,3 +487,15 @@ def test_nothing_is_refused_where_nothing_was_tried(violations: Any) -> None:
 def test_every_attack_has_a_row_in_the_docs_with_the_policy_that_stops_it() -> None:
     rows = dict(re.findall(r"^\| ([^|`]+?) \| `([a-z-]+)` \|", DOCS.partition("## Attacks")[2], flags=re.MULTILINE))
     assert {attack.name: attack.rule.name for attack in ATTACKS}.items() <= rows.items()
+
+
+def test_the_plan_that_its_file_holds_passes(violations: Any) -> None:
+    settings = {"planFile": "plan.json", "samePrices": False}
+    assert violations(provenance.RULE, **plan_file(), settings=settings) == []
+
+
+def test_pins_of_provenance_hold_for_every_policy_without_its_own(violations: Any) -> None:
+    pins = {"catalogueDigest": builtin().digest(), "forecastDigest": PINNED}
+    assert [violations(rule, pins=pins) for rule in (cost.RULE, latency.RULE, risk.RULE)] == [[], [], []]
+    own = {"catalogueDigest": "0" * 64}
+    assert "prices were changed" in violations(cost.RULE, pins=pins, settings=own)[0]
