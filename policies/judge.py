@@ -33,10 +33,16 @@ _PINS = (("catalogueFile", "catalogueDigest"), ("forecastFile", "forecastDigest"
 
 
 def with_pins(kind: type[RuleSettings], raw: Mapping[str, Any], pins: Mapping[str, Any]) -> dict[str, Any]:
-    """Raw settings with the pins of `provenance` where a policy knows such pins and has none of its own."""
-    known = kind.model_json_schema(by_alias=True)["properties"] if kind.model_fields else {}
-    shared = [group for group in _PINS if not any(key in raw for key in group)]
-    return {**{key: pins[key] for group in shared for key in group if key in pins and key in known}, **raw}
+    """Raw settings with the pins of `provenance` where a policy knows such pins and has none of its own.
+
+    The engine fills in the defaults of a policy's schema: a value that is the default is none of its own.
+    """
+    defaults = {field.alias or name: field.default for name, field in kind.model_fields.items()}
+    found = dict(raw)
+    for group in _PINS:
+        if all(raw.get(key, defaults.get(key)) == defaults.get(key) for key in group):
+            found |= {key: pins[key] for key in group if key in pins and key in defaults}
+    return found
 
 
 def judge(rule: Rule[Any], facts: Facts, settings: Mapping[str, Any]) -> list[Violation]:
@@ -51,5 +57,5 @@ def judge(rule: Rule[Any], facts: Facts, settings: Mapping[str, Any]) -> list[Vi
     return found
 
 
-def _settings(rule: Rule[Any], facts: Facts, raw: Mapping[str, Any]) -> RuleSettings:
+def _settings(rule: Rule[S], facts: Facts, raw: Mapping[str, Any]) -> S:
     return read_settings(rule.name, rule.settings, with_pins(rule.settings, raw, facts.pins))

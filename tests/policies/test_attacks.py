@@ -497,5 +497,7 @@ def test_the_plan_that_its_file_holds_passes(violations: Any) -> None:
 def test_pins_of_provenance_hold_for_every_policy_without_its_own(violations: Any) -> None:
     pins = {"catalogueDigest": builtin().digest(), "forecastDigest": PINNED}
     assert [violations(rule, pins=pins) for rule in (cost.RULE, latency.RULE, risk.RULE)] == [[], [], []]
+    filled_in_by_the_engine = {"catalogueDigest": "", "catalogueFile": "", "requirePin": True}
+    assert violations(cost.RULE, pins=pins, settings=filled_in_by_the_engine) == []
     own = {"catalogueDigest": "0" * 64}
     assert "prices were changed" in violations(cost.RULE, pins=pins, settings=own)[0]
