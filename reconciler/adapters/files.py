@@ -13,6 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from reconciler.errors import InputError, Unavailable
 
@@ -74,6 +75,31 @@ def read_yaml(path: Path, what: str) -> Any:
         raise InputError(
             where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Fix that line."
         ) from None
+    except ValueError as error:  # a value that looks like a date, and names none
+        place, value = _impossible_date(text)
+        raise InputError(
+            f"{path}{place}",
+            f"{value or 'a value'} is not a date that exists ({error}).",
+            "Correct the date, or quote the value.",
+        ) from None
+
+
+def _impossible_date(text: str) -> tuple[str, str]:
+    """Where in a YAML text the first date is that does not exist: `, line 3, key a.b[0]`, and the value; "" if unknown."""
+    nodes: list[tuple[str, Any]] = [("", YAML(typ="safe", pure=True).compose(text))]
+    while nodes:
+        key, node = nodes.pop()
+        if isinstance(node, MappingNode):
+            nodes += [(f"{key}.{k.value}" if key else str(k.value), v) for k, v in reversed(node.value)]
+            nodes += [(key, k) for k, _ in reversed(node.value)]
+        elif isinstance(node, SequenceNode):
+            nodes += [(f"{key}[{index}]", member) for index, member in reversed(list(enumerate(node.value)))]
+        elif isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
+            try:
+                YAML(typ="safe", pure=True).load(node.value)
+            except ValueError:
+                return f", line {node.start_mark.line + 1}{f', key {key}' if key else ''}", f"'{node.value}'"
+    return "", ""
 
 
 def read_json(path: Path, what: str) -> Any:

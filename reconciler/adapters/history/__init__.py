@@ -5,6 +5,7 @@ The rule: what can't be read is an error or a finding, never silently another nu
 - `read`: rows of a source → a history
 - `rules`: what a reader can't know from the file
 - `scan`: which columns a file has, and how its times are read
+- `kinds`: whether rows are counts or events, and a misspelt column of counts
 - `events`: one row per request, aggregated to steps
 - `series`: one row per step
 - `ragged`: the line of a CSV file that has another number of fields

@@ -7,6 +7,7 @@ cleaned row by row (forecaster.history.cleaning). What comes out is a `History`,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from pathlib import Path
@@ -20,6 +21,7 @@ from forecaster.history.history import History
 from forecaster.history.measured import MEASURED
 from forecaster.history.outages import with_outages
 from reconciler.adapters.history.events import read_events
+from reconciler.adapters.history.kinds import guess_finding, refuse_near_miss
 from reconciler.adapters.history.rules import Ends, HistoryRules
 from reconciler.adapters.history.scan import Scan, connection, frame_scan, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.history.series import read_series
@@ -127,7 +129,11 @@ def _read_scan(
             f"{scan.label}: has utilisation ({', '.join(utilisation)}) but no column `requests`; add the counts"
             f"{instead if rules.said_in else ''}."
         )
-    return True, read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
+    if rules.kind == "auto":
+        refuse_near_miss(scan, rules)
+    events = read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
+    guess = guess_finding(scan, events.quality.rows) if rules.kind == "auto" else []
+    return True, replace(events, quality=events.quality.with_findings(guess))
 
 
 def read_measurements(

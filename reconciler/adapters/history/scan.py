@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
@@ -21,8 +22,14 @@ from reconciler.adapters.history.ragged import refuse_ragged
 
 #: User of rows that name none.
 UNKNOWN_USER = "unknown"
+#: Columns that every row needs.
+ROW = ("timestamp", "user_id", "application_id")
 #: Rows looked at to see whether times that name a zone are mixed with times that do not.
 ZONE_ROWS = 20_000
+#: DuckDB's type of nanoseconds with a zone, which is what pandas writes to Parquet.
+ZONED_NS = "TIMESTAMPTZ_NS"
+#: DuckDB types of epoch times, besides DECIMAL.
+NUMBERS = frozenset({"INTEGER", "UINTEGER", "BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE", "FLOAT"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,10 +175,18 @@ def _scan(
                 f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); mend `history.columns` in {said_in}."
             )
         columns[ours] = (_identifier(theirs), own[theirs])
-    lacking = [name for name in ("timestamp", "user_id", "application_id") if name not in columns]
+    lacking = [name for name in ROW if name not in columns]
     if lacking:
         mapped = f", or name the column that holds it under `history.columns` in {said_in}" if said_in else ""
-        raise HistoryError(f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it{mapped}.")
+        close = [
+            (name, found[0])
+            for name in lacking
+            if (found := get_close_matches(name, [n for n in own if n not in ROW], n=1))
+        ]
+        meant = "".join(f" Did you mean `{name}` by `{found}`?" for name, found in close)
+        raise HistoryError(
+            f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it{mapped}.{meant}"
+        )
     text = names.get("timestamp", "timestamp") if text_times else None
     label = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     return Scan(timezone=timezone, relation=_relation(files, parquet, text), columns=columns, label=label)
@@ -184,12 +199,16 @@ def _identifier(name: str) -> str:
 def micros_sql(scan: Scan) -> str:
     """SQL of the row's time in µs since 1970 UTC, NULL where unreadable; naive times are in the session's zone."""
     column, kind = scan.columns["timestamp"]
-    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE NS"):
+    if kind == ZONED_NS:
+        return f"(epoch_ns({column}) // 1000)"  # DuckDB has neither epoch_us nor a cast for this type
+    if kind == "TIMESTAMP WITH TIME ZONE":
         return f"epoch_us({column})"
     if kind.startswith("TIMESTAMP") or kind == "DATE":
         # Going through the zone costs as much as the whole aggregation; for UTC it changes nothing.
         return f"epoch_us({column}::TIMESTAMP)" if scan.timezone == "UTC" else f"epoch_us({column}::TIMESTAMPTZ)"
-    if kind in ("BIGINT", "INTEGER", "UBIGINT", "HUGEINT", "DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
+    if kind in NUMBERS or kind.startswith("DECIMAL"):
+        if kind not in ("BIGINT", "HUGEINT"):  # in the narrower types the product below does not fit
+            column = f"{column}::{'HUGEINT' if kind.endswith(('INT', 'INTEGER')) else 'DOUBLE'}"
         # Epoch times: the unit follows from the size, since 1e11 s lies in the year 5138.
         return (
             f"(CASE WHEN abs({column}) >= 1e17 THEN {column} / 1000 WHEN abs({column}) >= 1e14 THEN {column} "

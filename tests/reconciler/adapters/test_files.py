@@ -158,3 +158,19 @@ def test_a_folder_that_cannot_be_flushed_is_an_error_only_where_the_disk_failed(
     monkeypatch.setattr(os, "fsync", failing(errno.EIO))
     with pytest.raises(Unavailable, match="cannot be flushed to disk: Input/output error"):
         write_text(tmp_path / "f", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("a: 1\nb:\n  - c: 2026-13-40\n", ", line 3, key b[0].c"),
+        ("2026-02-30\n", ", line 1"),
+        ("ok: 2026-01-01\nbad: 2026-01-01T25:00:00Z\n", ", line 2, key bad"),
+    ],
+)
+def test_a_date_that_does_not_exist_is_named_with_line_and_key(tmp_path: Path, text: str, where: str) -> None:
+    file = tmp_path / "fleet.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match="is not a date that exists") as caught:
+        read_yaml(file, "a fleet file")
+    assert str(caught.value).startswith(f"{file}{where}: '2026-")
