@@ -2,13 +2,13 @@
 
     error                          exit  retry  module                 meaning
     TiercastError                     1  no     forecaster.errors      any error raised on purpose
-    ├── UserError                     1  no     reconciler.errors      a person can correct it
+    ├── UserError                     1  no     reconciler.errors      the user can fix it
     │   ├── InputError                1  no     reconciler.errors      a file, line or key is wrong
     │   ├── UsageError               64  no     reconciler.errors      the command line is wrong
     │   ├── UnknownType               1  no     reconciler.errors      the catalogue does not list an instance type
     │   ├── PriceMissing              1  no     reconciler.errors      the catalogue lacks a price or a rate
     │   ├── ContradictoryBounds       1  no     reconciler.errors      a minimum is above its maximum
-    │   ├── ContradictoryGuards       1  no     reconciler.errors      guards that cannot hold together
+    │   ├── ContradictoryGuards       1  no     reconciler.errors      two guards contradict each other
     │   ├── PackConfigError           1  no     policies.pack_config   the policy pack's configuration is wrong
     │   ├── Misconfigured             1  no     policies.rule          a policy's own settings are wrong
     │   └── LabError                  1  no     lab.errors             something about the lab
@@ -19,10 +19,10 @@
     │   ├── HistoryError              1  no     forecaster.errors      the history cannot be used
     │   └── ModelStoreError           1  no     forecaster.errors      a saved model is missing, damaged or too old
     ├── PolicyRefused                 3  no     reconciler.errors      a mandatory policy refused the plan
-    ├── StaleApproval                 1  no     reconciler.errors      the approved plan is not what would run now
+    ├── StaleApproval                 1  no     reconciler.errors      the approved plan no longer matches what would run
     ├── GateFailed                    1  no     reconciler.errors      a backtest is worse than the stored one
     ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
-    ├── Interrupted                 130  no     reconciler.errors      a person interrupted the command
+    ├── Interrupted                 130  no     reconciler.errors      the user interrupted the command
     └── Unavailable                   1  yes    reconciler.errors      a system did not answer
         └── SourceSilent              1  yes    reconciler.errors      the history's files cannot be reached
 
@@ -64,14 +64,16 @@ __all__ = [
 
 
 class UserError(TiercastError):
-    """Something a person can correct; the message is a full sentence that says how."""
+    """A mistake that the user can fix. The message is a full sentence that says how."""
 
 
 class InputError(UserError):
     """A file, line or key is not as expected.
 
-    `location` names the file with its line or key, `problem` says what was found and what was expected, `remedy`
-    what to do about it.
+    Attributes:
+        location: the file with its line or key.
+        problem: what was found and what was expected.
+        remedy: how to fix it.
     """
 
     def __init__(self, location: str, problem: str, remedy: str) -> None:
@@ -88,12 +90,12 @@ class UsageError(UserError):
 
 
 class UnknownType(UserError):
-    """An instance type that the catalogue does not list; `known` holds the names that it does."""
+    """The catalogue does not list an instance type. `known` holds the names that it lists."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         close = [k for k in known if k.split(".")[0] == name.split(".")[0]] or list(known)
         super().__init__(
-            f"instance type '{name}' is not in the price catalogue (it has {', '.join(close[:8])}"
+            f"instance type '{name}' is not in the price catalogue (which lists {', '.join(close[:8])}"
             f"{', …' if len(close) > 8 else ''}).",
             remedy="Add it to the catalogue file or correct the name.",
         )
@@ -101,7 +103,7 @@ class UnknownType(UserError):
 
 
 class PriceMissing(UserError):
-    """A price, or an interruption rate, that is needed and not known; never replaced by zero."""
+    """The catalogue lacks a price or an interruption rate that is needed. Zero never replaces it."""
 
     def __init__(self, name: str, market: str, source: str) -> None:
         rate = "rate" in market
@@ -115,23 +117,24 @@ class PriceMissing(UserError):
 
 
 class ContradictoryBounds(UserError):
-    """A minimum above its maximum."""
+    """A minimum is above its maximum."""
 
     def __init__(self, what: str, low: int, high: int) -> None:
         super().__init__(
-            f"{what}: the minimum of {low} is above the maximum of {high}.", remedy="Lower the one or raise the other."
+            f"{what}: the minimum of {low} is above the maximum of {high}.",
+            remedy="Lower the minimum or raise the maximum.",
         )
 
 
 class ContradictoryGuards(UserError):
-    """Guards that cannot hold together."""
+    """Two guards contradict each other."""
 
 
 class PolicyRefused(TiercastError):
-    """A mandatory policy refused the plan; `violations` holds one message per violation."""
+    """A mandatory policy refused the plan. `violations` holds one message per violation."""
 
     exit_code = 3
-    remedy = "Change the fleet file so that the plan keeps the policy, or change the policy with its owner."
+    remedy = "Change the fleet file so that the plan passes the policy, or ask the policy's owner to change it."
 
     def __init__(self, violations: Sequence[str]) -> None:
         super().__init__("refused by policy: " + "; ".join(violations))
@@ -139,41 +142,41 @@ class PolicyRefused(TiercastError):
 
 
 class StaleApproval(TiercastError):
-    """The approved plan no longer describes what would run."""
+    """The approved plan no longer matches what would run."""
 
     remedy = "Run `tiercast plan` and `tiercast preview`, and approve the new plan."
 
 
 class GateFailed(TiercastError):
-    """A backtest's regret or a class's violations are worse than the stored ones by more than the tolerance."""
+    """A backtest is worse than the stored one: its regret or a class's violations exceed the tolerance."""
 
-    remedy = "Find the change that made the plans worse; store the new result only if the change is intended."
+    remedy = "Find the change that made the plans worse. Store the new result only if the change is intended."
 
 
 class EngineError(TiercastError):
-    """The engine stopped with an error of the program, a provider or the state; the message holds its diagnostics.
+    """The engine stopped with an error of the program, a provider or the state. The message holds its diagnostics.
 
-    Not retryable: an update may have stopped half-way, and a person should see why before the next one.
+    Not retryable: an update may have stopped half-way, so a person should look at the cause before the next update.
     """
 
-    remedy = "Correct what the engine reports, then run the command again; what was already applied stays."
+    remedy = "Fix what the engine reports, then run the command again. Changes that were already applied stay."
 
 
 class Interrupted(TiercastError):
-    """A person interrupted the command or answered no. Exit code 130 is the shell's for SIGINT."""
+    """The user interrupted the command or answered no. Shells use exit code 130 for SIGINT."""
 
     exit_code = 130
     remedy = "Run the command again."
 
 
 class Unavailable(TiercastError):
-    """A source, engine or cloud did not answer; the same call may succeed later."""
+    """A source, engine or cloud did not answer. The same call may succeed later."""
 
     retryable = True
-    remedy = "Check that the system named answers, then run the command again."
+    remedy = "Check that the system answers, then run the command again."
 
 
 class SourceSilent(Unavailable):
-    """The history cannot be reached: a lost mount, a removed file, a disk that fails. Not a mistake in its rows."""
+    """The history can't be read: a mount is lost, a file was removed or a disk fails. Its rows may be correct."""
 
-    remedy = "Check the paths under `history` in fleet.yaml and that their disk or mount answers."
+    remedy = "Check the paths under `history` in fleet.yaml, and check that their disk or mount answers."

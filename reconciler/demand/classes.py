@@ -1,6 +1,6 @@
-"""From the forecast of groups to what sizing asks for: joint paths per QoS class, and the demand section of a plan.
+"""From the forecast of groups to the input of sizing: joint paths per QoS class, and the demand section of a plan.
 
-A class's groups are summed path by path, so that they rise together or not as they did in the past.
+The groups of a class are summed path by path, which keeps the dependence between them that the past shows.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from stacks.contract import Demand, Tier
 
 Floats = NDArray[np.float64]
 
-#: Service time of a request where the fleet declares none and none could be learned.
+#: Service time of a request if the fleet file declares none and none could be learned.
 DEFAULT_SERVICE = timedelta(milliseconds=50)
 
 
 def window(forecast: DemandForecast, start: datetime, end: datetime) -> slice:
-    """The forecast's steps that overlap [start, end), at least one; horizon 1 starts one step after the cutoff."""
+    """The forecast's steps that overlap [start, end), at least one. Horizon 1 starts one step after the cutoff."""
     first = max(int((start - forecast.cutoff) // forecast.step), 1) - 1
     last = max(int(-((forecast.cutoff - end) // forecast.step)), first + 2) - 1
     first = min(first, forecast.horizon - 1)
@@ -35,14 +35,14 @@ def window(forecast: DemandForecast, start: datetime, end: datetime) -> slice:
 
 
 def class_paths(forecast: DemandForecast, grouping: Grouping, fleet: Fleet, first: int) -> Floats:
-    """(paths, classes, horizon − first) requests/s from the forecast's step `first` on, classes by priority."""
+    """(paths, classes, horizon − first) requests/s from the forecast's step `first` on; classes by priority."""
     qos = np.array(grouping.qos)
     sums = [forecast.paths[:, qos == name, first:].sum(axis=1) for name in fleet.qos]
     return np.stack(sums, axis=1) / forecast.step.total_seconds()
 
 
 def services(grouping: Grouping, fleet: Fleet, costs: Mapping[str, RequestCost]) -> dict[str, ServiceTime]:
-    """QoS class → how its requests occupy a server: a mixture over groups and rules, weighted by requests."""
+    """QoS class → service time of its requests: a mixture over groups and rules, weighted by requests."""
     parts: dict[str, list[tuple[ServiceTime, float]]] = {name: [] for name in fleet.qos}
     for name, qos, rules in zip(grouping.names, grouping.qos, grouping.rules, strict=True):
         parts[qos] += [(_service(rule, costs.get(name)), weight) for rule, weight in rules.items()]
@@ -60,9 +60,9 @@ def section(
     by_class: Mapping[str, ServiceTime],
     allowed_share: Mapping[str, float] | None = None,
 ) -> Demand:
-    """The demand section that sizes answer: quantiles of each class's largest step among the plan's first `steps`.
+    """The demand section of a plan: quantiles of each class's largest step among the plan's first `steps`.
 
-    `allowed_share`: class → share that this plan may miss; None: the promised share.
+    `allowed_share`: class → share of requests that this plan may miss; None: the promised share.
     """
     terms = {
         name: ClassTerms(
@@ -85,7 +85,7 @@ def section(
 
 
 def _service(rule: Application, cost: RequestCost | None) -> ServiceTime:
-    """What the rule declares, and what was learned where it declares nothing."""
+    """The service time that the rule declares, with learned values for what it does not declare."""
     declared = rule.service_time if rule.service_time is not None or cost is not None else DEFAULT_SERVICE
     base = ServiceTime(
         mean_s=(declared or DEFAULT_SERVICE).total_seconds(),
@@ -98,12 +98,12 @@ def _service(rule: Application, cost: RequestCost | None) -> ServiceTime:
     )
     if declared is not None or cost is None:
         return base
-    # A slot shares its vCPU: it holds a request longer than the vCPU time that the request uses.
+    # Slots share their vCPU, so a request occupies its slot for longer than the vCPU time that it uses.
     return replace(base, mean_s=cost.vcpu_seconds * rule.concurrency_per_vcpu, scv=cost.scv)
 
 
 def load_now(history: History, grouping: Grouping, fleet: Fleet) -> dict[str, float]:
-    """QoS class → requests/s in the last step known; a class whose last step is missing is left out."""
+    """QoS class → requests/s in the last known step. A class whose last step is missing is left out."""
     last = history.grouped(grouping.codes, len(grouping.names))[:, -1]
     qos = np.array(grouping.qos)
     sums = {name: float(last[qos == name].sum()) for name in fleet.qos}

@@ -1,4 +1,4 @@
-"""Whether the data is fit to shrink a fleet on, and what a reviewer should know about it. Pure."""
+"""Whether the data is good enough to scale down, and the reviewer's notes about the data. Pure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from forecaster.history.history import History
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
 
-#: Share of a class's forecast from which on groups that are not calibrated block its scale-downs.
+#: Uncalibrated groups block the scale-downs of their class above this share of its forecast.
 _UNCALIBRATED = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataFitness:
-    """What a reviewer should know about the data.
+    """Quality of the data.
 
-    notes: one sentence each. stale: the whole history is too old to scale down on. uncalibrated: QoS class → why its
-    forecast does not allow a scale-down.
+    Attributes:
+        notes: sentences for the reviewer.
+        stale: the whole history is too old to scale down.
+        uncalibrated: QoS class → why its forecast does not allow a scale-down.
     """
 
     notes: tuple[str, ...]
@@ -33,21 +35,23 @@ class DataFitness:
 def fitness(
     fleet: Fleet, history: History, forecast: DemandForecast, grouping: Grouping, *, as_of: datetime
 ) -> DataFitness:
-    """Judge the age of the whole history, and the calibration of each class by its own forecast."""
+    """Judge the age of the whole history, and the calibration of each class's forecast."""
     notes: list[str] = []
     age = as_of - history.end
     stale = age > fleet.history.max_age
     if stale:
-        notes.append(f"the history ends {age} before the plan's time, more than {fleet.history.max_age}: no scale-down")
+        notes.append(
+            f"the history ends {age} before the plan's time; the limit is {fleet.history.max_age}: nothing is scaled down"
+        )
     findings = [f for f in history.quality.findings if f.kind not in ("unsorted", "future")]
     notes += [f"data: {f.kind} × {f.count} ({f.where}): {f.treatment}" for f in findings[:5]]
     if len(findings) > 5:
-        notes.append(f"data: {len(findings) - 5} more findings; see `tiercast forecast --json`")
+        notes.append(f"data: {len(findings) - 5} more findings; run `tiercast forecast --json` to list them")
     return DataFitness(notes=tuple(notes), stale=stale, uncalibrated=_uncalibrated(forecast, grouping))
 
 
 def _uncalibrated(forecast: DemandForecast, grouping: Grouping) -> dict[str, str]:
-    """Classes of whose forecast more than a tenth is not calibrated; without volume, groups are counted instead."""
+    """Classes with more than a tenth of their forecast uncalibrated. If a class has no volume, groups are counted."""
     weights = forecast.quantiles.mean(axis=(1, 2))
     qos, found = np.array(grouping.qos), {}
     bad = np.array([not ok for ok in forecast.calibrated], dtype=bool)

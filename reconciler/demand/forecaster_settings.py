@@ -1,6 +1,6 @@
-"""From the fleet file to the forecaster's settings: horizon, calendar, number of series, declared costs.
+"""From the fleet file to the forecaster's settings: horizon, calendar, number of series, declared costs. Pure.
 
-Pure: the forecaster knows nothing of fleets, and this is where one meets the other.
+The forecaster knows nothing of fleets. This module translates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.fleet.file import Fleet
 
 
 def calendar_of(fleet: Fleet) -> DemandCalendar:
-    """Local clock, holidays, events and excluded stretches. Raises `ForecastError` for an unknown zone or country."""
+    """Local time, holidays, events and excluded times. Raises `ForecastError` for an unknown zone or country."""
     said = fleet.calendar
     return DemandCalendar(
         timezone=said.timezone,
@@ -30,7 +30,7 @@ def calendar_of(fleet: Fleet) -> DemandCalendar:
 
 
 def settings_of(fleet: Fleet, *, seed: int = 0) -> PlbmSettings:
-    """How the forecaster works for this fleet."""
+    """The forecaster's settings for this fleet."""
     return PlbmSettings(
         horizon=max(int(fleet.horizon / fleet.step), 1),
         seed=seed,
@@ -41,7 +41,7 @@ def settings_of(fleet: Fleet, *, seed: int = 0) -> PlbmSettings:
 
 
 def declared_costs(fleet: Fleet, pairs: Iterable[Pair]) -> dict[str, RequestCost]:
-    """Costs by application that the fleet file declares: vCPU-seconds are service time per slot of a vCPU."""
+    """Application → the cost that the fleet file declares. vCPU-seconds = service time / slots per vCPU."""
     found: dict[str, RequestCost] = {}
     for user, application in pairs:
         rule = fleet.rule(user, application)
@@ -57,5 +57,5 @@ def declared_costs(fleet: Fleet, pairs: Iterable[Pair]) -> dict[str, RequestCost
 
 
 def units_of(fleet: Fleet) -> Units:
-    """What one unit of the history's utilisation is."""
+    """The units of the history's utilisation columns."""
     return Units(vcpus=fleet.history.vcpus_per_cpu, memory_mib=fleet.history.mib_per_memory)

@@ -1,10 +1,10 @@
-"""Which requests are forecast together, and which QoS class they belong to: decided here, once, for every command.
+"""Which requests are forecast together, and which QoS class they belong to. Every command uses this module.
 
-- A node is an application, or `application@class` where its users are of several classes. The fleet's first rule that
-  fits a user × application pair gives its class.
-- The nodes with the largest mean demand, at most `history.series`, are forecast one by one; the others of a class together
-  as `rest of <class>` (`forecaster.hierarchy.structure`). Thousands of sparse pairs cost as much as one series, and the
-  groups of a class still sum to the class.
+- A node is an application, or `application@class` if its users belong to several classes. The first rule of the fleet file
+  that matches a user × application pair gives the class.
+- The nodes with the largest mean demand, at most `history.series`, are forecast one by one. The other nodes of a class are
+  forecast together as `rest of <class>` (`forecaster.hierarchy.structure`).
+- Thousands of sparse pairs thus cost as much as one series, and the groups of a class still sum to the class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reconciler.demand.forecaster_settings import settings_of
 from reconciler.errors import InputError
 from reconciler.fleet.file import Application, Fleet
 
-#: Label of requests that no rule of the fleet file fits.
+#: Label of requests that no rule of the fleet file matches.
 UNRULED = "no rule"
 
 
@@ -32,7 +32,7 @@ class Grouping:
     """Groups in order of name.
 
     Attributes:
-        names: group names: the application, `application@class` where its users are of several classes, or
+        names: group names: the application, `application@class` if its users belong to several classes, or
             `rest of <class>`.
         qos: QoS class of each group.
         codes: (pairs,) group of each pair of the history.
@@ -48,8 +48,8 @@ class Grouping:
 def nodes_of(fleet: Fleet, pairs: Iterable[Pair]) -> NodeOf:
     """(user, application) → (node, QoS class).
 
-    `pairs` are those of the history; a pair that came later, or that is predicted, goes to its application's node of its
-    own class.
+    `pairs` are the pairs of the history. A pair that came later, or that is only predicted, belongs to the node of its
+    application and class.
     """
     known = {pair: _qos(fleet, *pair) for pair in pairs}
     classes: dict[str, set[str]] = {}
@@ -70,19 +70,19 @@ def _qos(fleet: Fleet, user: str, application: str) -> str:
 
 
 def group(history: History, fleet: Fleet) -> Grouping:
-    """The groups of a history: what is forecast one by one, and the rest of each class.
+    """The groups of a history: the nodes that are forecast one by one, and the rest of each class.
 
     Raises:
-        InputError: no rule fits a pair; the message names it and how to add one.
+        InputError: no rule matches a pair. The message names the pair and how to add a rule.
     """
     node_of = nodes_of(fleet, history.pairs)
     return grouped_as(structure_of(history, node_of, settings_of(fleet)), node_of, history, fleet)
 
 
 def grouped_as(structure: Structure, node_of: NodeOf, history: History, fleet: Fleet) -> Grouping:
-    """The groups of `history` by the series of a structure, which may hold more pairs; errors as `group`.
+    """The groups of `history` by the series of a structure, which may hold more pairs. Raises as `group` does.
 
-    `node_of` is the one that the structure was made with.
+    `node_of` must be the one that the structure was built with.
     """
     series_of = dict(zip(structure.nodes, structure.holder.tolist(), strict=True))
     codes = [series_of[node_of(user, application)[0]] for user, application in history.pairs]
@@ -91,7 +91,7 @@ def grouped_as(structure: Structure, node_of: NodeOf, history: History, fleet: F
 
 
 def nodes_apart(history: History, fleet: Fleet) -> Grouping:
-    """The same with each node apart, also those that share a forecast; errors as `group`."""
+    """The groups of a history with one group per node, even for nodes that share a forecast. Raises as `group` does."""
     node_of = nodes_of(fleet, history.pairs)
     named = [node_of(user, application) for user, application in history.pairs]
     label_of = dict(named)
@@ -109,8 +109,8 @@ def _grouping(
         if rule is None:
             raise InputError(
                 "fleet.yaml, applications",
-                f"no rule fits user '{user}' and application '{application}'.",
-                'Add one, or end the list with `{match: "*", qos: …}`.',
+                f"no rule matches user '{user}' and application '{application}'.",
+                'Add a rule, or end the list with `{match: "*", qos: …}`.',
             )
         weights[code][rule] += max(float(mean), 1e-9)
     return Grouping(
@@ -122,7 +122,7 @@ def _grouping(
 
 
 def _means(history: History) -> NDArray[np.float64]:
-    """(pairs,) mean requests per step over the whole history; missing steps count as nothing."""
+    """(pairs,) mean requests per step over the whole history. Missing steps count as zero."""
     owner = np.repeat(np.arange(len(history.pairs)), np.diff(history.offsets))
     sums = np.bincount(owner, weights=np.nan_to_num(history.requests), minlength=len(history.pairs))
     return np.asarray(sums / max(history.length, 1), dtype=np.float64)

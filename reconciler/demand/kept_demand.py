@@ -14,13 +14,13 @@ from reconciler.demand.lost_data import LostData
 from reconciler.fleet.file import Application, Fleet
 
 T = TypeVar("T")
-#: What the plan says of a model whose place the last known load takes.
+#: Model name that the plan shows for a group at its last known load.
 KEPT = "last known load"
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptDemand:
-    """The forecast and its groups with lost ones at their last known load; load_now: class → requests/s, with theirs."""
+    """The forecast and its groups, with lost groups at their last known load. load_now: class → requests/s, including them."""
 
     forecast: DemandForecast
     grouping: Grouping
@@ -30,10 +30,11 @@ class KeptDemand:
 def with_kept(
     fleet: Fleet, forecast: DemandForecast, grouping: Grouping, load_now: Mapping[str, float], lost: LostData
 ) -> KeptDemand:
-    """Replace the rows of lost classes and applications, and add those that no group holds.
+    """Replace the rows of lost classes and applications, and add rows for those without a group.
 
-    A lost class is one group at its last known load. A lost application with a group of its own keeps that group, at its
-    last known load; one that was forecast with others gets a group of its own, since the sum no longer counts it.
+    - A lost class becomes one group at its last known load.
+    - A lost application with its own group keeps that group, at its last known load.
+    - A lost application that was forecast with others gets its own group, because their sum no longer includes it.
     """
     if not lost.classes and not lost.applications:
         return KeptDemand(forecast=forecast, grouping=grouping, load_now=load_now)
@@ -57,7 +58,7 @@ def with_kept(
 
 
 def _rules(fleet: Fleet, grouping: Grouping, qos: str, application: str) -> Mapping[Application, float]:
-    """The rules that say what the requests of a lost part cost to serve, by their weight."""
+    """Rule → weight, for the cost of serving the requests of a lost class or application."""
     rule = fleet.rule("", application) if application else None
     if rule is not None and rule.qos == qos:
         return {rule: 1.0}
@@ -69,7 +70,7 @@ def _rules(fleet: Fleet, grouping: Grouping, qos: str, application: str) -> Mapp
 
 
 class _Parts:
-    """Rows of a forecast and its groups while some are dropped and others added."""
+    """Rows of a forecast and its groups, to drop some and add others."""
 
     def __init__(self, forecast: DemandForecast, grouping: Grouping) -> None:
         self._forecast, self._grouping = forecast, grouping
@@ -77,11 +78,11 @@ class _Parts:
         self._added: list[tuple[str, str, float, Mapping[Application, float]]] = []
 
     def drop(self, rows: list[int]) -> None:
-        """Leave out these rows of the forecast."""
+        """Drop these rows of the forecast."""
         self._dropped |= set(rows)
 
     def add(self, name: str, qos: str, rps: float, rules: Mapping[Application, float]) -> None:
-        """A group of `rps` requests/s in every step."""
+        """Add a group of `rps` requests/s in every step."""
         self._added.append((name, qos, rps, rules))
 
     def built(self) -> tuple[DemandForecast, Grouping]:
@@ -112,7 +113,7 @@ class _Parts:
             rules=arranged(grouping.rules, [a[3] for a in self._added]),
         )
         count = len(self._added)
-        why = f"no current data: the {KEPT} stands in for a forecast"
+        why = f"no current data: the {KEPT} replaces the forecast"
         forecast = replace(
             made,
             applications=groups.names,

@@ -1,14 +1,14 @@
-"""Which demand has no current data, and what stands in for it. Pure.
+"""Which demand has no current data, and which load replaces it. Pure.
 
-Missing is not zero, judged per class and per application:
+Missing is not zero. This is judged per class and per application:
 
-- A class without current data keeps the sizes it has, for as long as the fleet file declares it. It is removed by an edit
-  of the fleet file, never by silence.
-- An application that lost its data keeps its last known load for a while (`history.keep_lost`), and blocks scale-downs of
+- A class without current data keeps its sizes while the fleet file declares it. Only an edit of the fleet file removes it,
+  never missing data.
+- An application that lost its data keeps its last known load for a while (`history.keep_lost`). It blocks scale-downs of
   its class while that load is at least 5 % of the class.
 
-What was heard before comes from the history and, for rows that vanished from it, from the memory of the last run. In an
-event log a silence is missing data by the rule of `forecaster.history.outages`, applied per class and per application.
+Earlier data comes from the history, and from the memory of the last run for rows that are gone from the history. In an
+event log `forecaster.history.outages` decides whether a silence is missing data. It is applied per class and application.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from forecaster.history.outages import outages
 from reconciler.fleet.file import Fleet
 
 Floats = NDArray[np.float64]
-#: Share of its class from which on a lost application blocks scale-downs.
+#: A lost application blocks scale-downs from this share of its class on.
 BLOCKING_SHARE = 0.05
-#: Share of the last day's steps without a value from which on a class counts as lost.
+#: A class counts as lost from this share of the last day's steps without a value on.
 MISSING_SHARE = 0.5
-#: Applications of a class that are remembered at most: the largest. 5 % can be reached by twenty.
+#: Largest applications of a class that are remembered: at most twenty can have 5 % of it each.
 KEPT_APPLICATIONS = 50
 
 
@@ -38,7 +38,10 @@ KEPT_APPLICATIONS = 50
 class LastHeard:
     """The last data of one application in one class.
 
-    until: end of the last step with data (UTC). rps: requests/s in that step. mean_rps: mean over the last day with data.
+    Attributes:
+        until: end of the last step with data (UTC).
+        rps: requests/s in that step.
+        mean_rps: mean requests/s over the last day with data.
     """
 
     application: str
@@ -50,7 +53,7 @@ class LastHeard:
 
 @dataclass(frozen=True, kw_only=True)
 class LostClass:
-    """A class without current data: its last data ended at `until` (None: none was ever seen), with `rps` requests/s."""
+    """A class without current data. Its last data ended at `until` (None: it never had data), with `rps` requests/s."""
 
     name: str
     until: datetime | None
@@ -60,11 +63,14 @@ class LostClass:
 
 @dataclass(frozen=True, kw_only=True)
 class LostData:
-    """What has no current data.
+    """Classes and applications without current data.
 
-    classes: by name. applications: those whose last known load still counts. blocking: class → why it must not shrink;
-    holds every lost class, and every class with a large enough lost application. heard: what the next run should know.
-    current: the applications that have current data.
+    Attributes:
+        classes: lost classes by name.
+        applications: lost applications whose last known load still counts.
+        blocking: class → why it must not shrink; every lost class, and every class with a large lost application.
+        heard: last data to keep for the next run.
+        current: the applications that have current data.
     """
 
     classes: Mapping[str, LostClass]
@@ -92,7 +98,7 @@ def last_heard(history: History, fleet: Fleet) -> tuple[LastHeard, ...]:
     if not units or not history.length:
         return ()
     rows = history.grouped(codes, len(units))
-    # The outage rule counts events: demand of an event log is events times what each stands for.
+    # The outage rule counts events: the demand of an event log is events × requests per event.
     events = rows / fleet.history.requests_per_event
     last = _last_recorded(history, codes, events, [qos for qos, _ in units])
     seconds, day = history.step.total_seconds(), max(round(timedelta(days=1) / history.step), 1)
@@ -115,10 +121,10 @@ def last_heard(history: History, fleet: Fleet) -> tuple[LastHeard, ...]:
 
 
 def _last_recorded(history: History, codes: NDArray[np.int64], rows: Floats, qos: Sequence[str]) -> NDArray[np.int64]:
-    """(units,) last step with data of each unit; -1 where there is none.
+    """(units,) last step with data of each unit; -1 if it has no data.
 
-    A series has data where it has a cell with a value. An event log has data until its last outage began: of the whole log,
-    of its class or of the unit itself.
+    A series has data in steps with a value. An event log has data until its last outage began: an outage of the whole log,
+    of the class or of the unit.
     """
     n = history.length
     last = np.full(len(rows), -1, dtype=np.int64)
@@ -139,7 +145,7 @@ def _last_recorded(history: History, codes: NDArray[np.int64], rows: Floats, qos
 
 
 def _silent_since(row: Floats, history: History) -> int:
-    """First step of the outage that lasts until the end of `row` (n,) of an event log; n where there is none."""
+    """First step of the outage that lasts until the end of `row` (n,) of an event log; n without such an outage."""
     down = outages(np.nan_to_num(row, nan=-1.0), history.step)
     if not len(down) or not down[-1]:
         return len(down)
@@ -147,7 +153,7 @@ def _silent_since(row: Floats, history: History) -> int:
 
 
 def merged(now: Iterable[LastHeard], before: Iterable[LastHeard], fleet: Fleet) -> tuple[LastHeard, ...]:
-    """What is heard now, and what only an earlier run heard, of classes that the fleet file still declares."""
+    """Last data of this run, and of earlier runs where this run has none, for classes that the fleet file declares."""
     found = {(h.qos, h.application): h for h in before if h.qos in fleet.qos}
     for heard in now:
         known = found.get((heard.qos, heard.application))
@@ -161,15 +167,15 @@ def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard]
 
     Args:
         fleet: its classes, `history.max_age` and `history.keep_lost`.
-        history: None where the source did not answer at all.
-        before: what the last run had heard; only what was known at `as_of` is used.
+        history: None if the source did not answer.
+        before: last data that the last run kept. Only data that was known at `as_of` is used.
     """
     known = tuple(h for h in before if h.until <= as_of)
     heard = merged(() if history is None else last_heard(history, fleet), known, fleet)
     by_class: dict[str, list[LastHeard]] = defaultdict(list)
     for one in heard:
         by_class[one.qos].append(one)
-    # An event log that says nothing of a class says zero; a series that says nothing says nothing.
+    # No events of a class in an event log means zero; no rows of a series mean missing data.
     unknown = history is None or not history.zero_absent.all()
     gaps = {} if history is None else missing_shares(history, fleet)
     max_age, keep = fleet.history.max_age, fleet.history.keep_lost
@@ -184,7 +190,7 @@ def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard]
         if until is None:
             why = f"QoS class {name} has no data" if unknown else ""
         elif not current:
-            why = f"QoS class {name} has no data since {until:%Y-%m-%d %H:%M} UTC"
+            why = f"QoS class {name} has had no data since {until:%Y-%m-%d %H:%M} UTC"
         elif gaps.get(name, 0.0) > MISSING_SHARE:
             why = f"{gaps[name]:.0%} of the last day's steps of QoS class {name} have no data"
         if why:
@@ -199,7 +205,7 @@ def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard]
         if share >= BLOCKING_SHARE:
             names = ", ".join(h.application for h in lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
             blocking[name] = (
-                f"{names} of QoS class {name} ({share:.0%} of its load) has no data since "
+                f"{names} of QoS class {name} ({share:.0%} of its load) has had no data since "
                 f"{min(h.until for h in lost):%Y-%m-%d %H:%M} UTC"
             )
     return LostData(
@@ -212,22 +218,22 @@ def lost_data(fleet: Fleet, history: History | None, before: Sequence[LastHeard]
 
 
 def lost_notes(fleet: Fleet, lost: LostData) -> tuple[str, ...]:
-    """One sentence for each class and application whose last known load stands in for data."""
+    """One note per class and application whose last known load replaces missing data."""
     notes = [
-        f"{found.why}: its tiers ({', '.join(fleet.qos[name].tiers)}) keep their sizes, and its last known load of "
-        f"{found.rps:.4g} requests/s counts. To retire the class, remove it from the fleet file [lost data]"
+        f"{found.why}: its tiers ({', '.join(fleet.qos[name].tiers)}) keep their sizes, and the plan uses its last known "
+        f"load of {found.rps:.4g} requests/s. To retire the class, remove it from the fleet file [lost data]"
         for name, found in lost.classes.items()
     ]
     notes += [
-        f"{one.application} has no data since {one.until:%Y-%m-%d %H:%M} UTC: its last known load of {one.rps:.4g} requests/s "
-        f"counts in QoS class {one.qos} until {one.until + fleet.history.keep_lost:%Y-%m-%d %H:%M} UTC [lost data]"
+        f"{one.application} has had no data since {one.until:%Y-%m-%d %H:%M} UTC: QoS class {one.qos} includes its last known "
+        f"load of {one.rps:.4g} requests/s until {one.until + fleet.history.keep_lost:%Y-%m-%d %H:%M} UTC [lost data]"
         for one in lost.applications
     ]
     return tuple(notes)
 
 
 def missing_shares(history: History, fleet: Fleet) -> dict[str, float]:
-    """Class → share of the last day's steps (up to its last value) without a value; classes without rows are left out."""
+    """Class → share of the last day's steps (up to its last value) without a value. Classes without rows are left out."""
     names = list(fleet.qos)
     place = {name: k for k, name in enumerate(names)}
     rules = [fleet.rule(user, application) for user, application in history.pairs]
@@ -237,7 +243,7 @@ def missing_shares(history: History, fleet: Fleet) -> dict[str, float]:
 
 
 def _remembered(heard: Sequence[LastHeard], as_of: datetime, keep: timedelta) -> tuple[LastHeard, ...]:
-    """What the next run should know: the largest applications of each class, and a class's last ones for ever."""
+    """Last data to keep: the largest applications of each class; the last ones of a class are kept without limit."""
     by_class: dict[str, list[LastHeard]] = defaultdict(list)
     for one in heard:
         by_class[one.qos].append(one)

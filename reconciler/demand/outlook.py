@@ -1,6 +1,6 @@
-"""What a history says at a time: its groups, their joint forecast, the load now, and whether to trust it. Pure.
+"""The outlook at a time: groups of the history, their joint forecast, the current load and the quality of the data. Pure.
 
-The one step that a plan and the replay share before anything is sized.
+Plan and replay share this step before they size anything.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from reconciler.fleet.file import Fleet
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What a history says.
+    """What a history tells about demand.
 
-    load_now: requests/s per class in the last step known. notes: on the data. demoted: the history is too old, nothing
-    shrinks on it. blocking: QoS class → why no tier that serves it shrinks. lost: what has no current data. forecast_note:
-    which model made the forecast.
+    Attributes:
+        load_now: requests/s per class in the last known step.
+        notes: sentences about the data.
+        demoted: the history is too old, so nothing is scaled down.
+        blocking: QoS class → why no tier that serves it is scaled down.
+        lost: classes and applications without current data.
+        forecast_note: which model made the forecast.
     """
 
     forecast: DemandForecast
@@ -49,10 +53,12 @@ def outlook(
 ) -> Outlook:
     """Group, forecast and judge a history that ends at or before `at`.
 
-    `before` is what the last run had heard, `trained` the model that was kept.
+    Args:
+        before: last data that the last run kept.
+        trained: the kept model.
 
     Raises:
-        InputError: no rule of the fleet fits a pair.
+        InputError: no rule of the fleet file matches a pair.
     """
     made = forecast_of(fleet, history, trained, seed=seed)
     forecast, grouping = made.forecast, made.grouping

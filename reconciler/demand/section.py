@@ -1,4 +1,4 @@
-"""The demand section of a plan, from sample paths: what the sizes answer and the latency policy re-checks."""
+"""The demand section of a plan, from sample paths. Sizing uses it, and the latency policy checks against it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from stacks.contract import Service as ContractService
 
 
 def class_service(services: Sequence[ServiceTime], rates: Sequence[float]) -> ServiceTime:
-    """The service of a class as the mixture of its applications' services, weighted by their rates (requests/s).
+    """The service time of a class: the mixture of its applications' service times, weighted by their rates (requests/s).
 
-    Mean and second moment of the service time mix by rate; a slot's vCPU and memory by the time that each application's
-    requests hold slots (rate × mean); the peak factor by rate. Zero demand weighs all alike.
+    - Mean and second moment of the service time, and the peak factor, are weighted by rate.
+    - vCPU and memory of a slot are weighted by the time that requests hold slots (rate × mean).
+    - Without demand all applications have the same weight.
     """
     weights = np.asarray(rates, float)
     weights = np.full(len(services), 1.0) if weights.sum() <= 0 else weights
@@ -45,10 +46,13 @@ def class_service(services: Sequence[ServiceTime], rates: Sequence[float]) -> Se
 
 @dataclass(frozen=True, kw_only=True)
 class ClassTerms:
-    """What is promised to a QoS class, and what its requests take.
+    """The promise of a QoS class, and the service time of its requests.
 
-    latency_ms at the percentile, missed by at most promised_share of the requests; allowed_share: what this plan may miss,
-    None: the promised share. tiers: those that may serve it.
+    Attributes:
+        latency_ms: latency target at the percentile.
+        promised_share: share of requests that may miss the target.
+        allowed_share: share that this plan may miss; None: the promised share.
+        tiers: tiers that may serve the class.
     """
 
     service: ServiceTime
@@ -72,12 +76,12 @@ def demand_section(
 
     Args:
         paths: (paths, classes, horizon) requests/s.
-        window: steps for which the plan is valid; the quantiles are of the largest demand among them.
+        window: steps for which the plan is valid. The quantiles are those of the largest demand among them.
         round_trip_ms: per tier.
 
     Returns:
-        The contract's demand section. Numbers are rounded to 6 significant digits, so that equal demand gives equal
-        bytes; quantiles never cross.
+        The contract's demand section. Numbers are rounded to 6 significant digits, so equal demand gives equal bytes.
+        Quantiles never cross.
     """
     peaks = paths[:, :, :window].max(axis=2)
     built = {}

@@ -1,8 +1,12 @@
-"""The forecast of a fleet's groups: by the model that `tiercast train` kept where it fits, else made anew. Pure.
+"""The forecast of a fleet's groups: by the model that `tiercast train` kept if it fits the run, else by a new one. Pure.
 
-A kept model is used where it was trained for this fleet file, knows no later data than the run may know, and is fresh: its
-oldest fit is less than the refit interval old (`RefitRules.every`, a week). Newer history extends a copy of it; the kept
-model itself does not change, so the same model and history give the same plan.
+A kept model is used if all of these hold:
+
+- It was trained for this fleet file.
+- It knows no data that is later than the run's time.
+- It is fresh: its oldest fit is younger than the refit interval (`RefitRules.every`, a week).
+
+Newer history extends a copy of the model. The kept model does not change, so the same model and history give the same plan.
 """
 
 from __future__ import annotations
@@ -27,20 +31,20 @@ TRAIN = "run `tiercast train`"
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The kept model of a run: its state and where the run's demand comes from, or why there is none (`missing`)."""
+    """The kept model of a run with the fingerprint of the run's source, or why no model is available (`missing`)."""
 
     state: PlbmState | None = None
     source: str = ""
     missing: str = f"no trained model, {TRAIN}"
 
 
-#: No model is kept.
+#: Without a kept model.
 UNTRAINED = Trained()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecasted:
-    """The joint forecast of a grouping's groups, in their order; `forecast_note` says by which model, in a sentence."""
+    """The joint forecast of a grouping's groups, in their order. `forecast_note` is a sentence that names the model."""
 
     forecast: DemandForecast
     grouping: Grouping
@@ -48,9 +52,9 @@ class Forecasted:
 
 
 def origin_of(fleet: Fleet, source: str) -> dict[str, str]:
-    """What a model is trained for: key of fleet.yaml → digest of what it says; `source` is the source's fingerprint.
+    """Key of fleet.yaml → digest of its value, for the keys that a model depends on. `source` is the source's fingerprint.
 
-    Keys that change no forecast, such as prices, guards and what requests cost, are not among them.
+    Keys that do not affect the forecast, such as prices, guards and the cost of requests, are left out.
     """
     rules = [(rule.match, rule.user, rule.qos) for rule in fleet.applications]
     history = fleet.history.model_dump(mode="json", exclude={"source", "paths", "max_age", "keep_lost"})
@@ -69,7 +73,7 @@ def forecast_of(fleet: Fleet, history: History, trained: Trained, *, seed: int =
     """The forecast of the fleet's groups from the end of `history` on.
 
     Raises:
-        InputError: no rule of the fleet fits a pair.
+        InputError: no rule of the fleet file matches a pair.
     """
     if trained.state is None:
         return _anew(fleet, history, trained.missing, seed)
@@ -78,27 +82,27 @@ def forecast_of(fleet: Fleet, history: History, trained: Trained, *, seed: int =
 
 
 def misfit(fleet: Fleet, history: History, state: PlbmState, source: str) -> str:
-    """Why a kept model must not forecast what follows `history`, or ""."""
+    """Why a kept model can't forecast from the end of `history`, or ""."""
     wanted = origin_of(fleet, source)
     if other := [key for key in wanted if state.origin.get(key) != wanted[key]]:
         verb = "differs" if len(other) == 1 else "differ"
         return f"the trained model is for another fleet file: {', '.join(other)} {verb}, {TRAIN}"
     if state.history.end > history.end:
-        return f"the trained model knows the history until {_said(state.history.end)}, later than this run"
+        return f"the trained model knows data until {_said(state.history.end)}, which is later than this run"
     every, trained = state.settings.refit.every, trained_until(state)
     if history.end - trained >= every:
         days = (history.end - trained).days
-        return f"the trained model is {days} days old, {every.days} are the limit, {TRAIN}"
+        return f"the trained model is {days} days old (limit {every.days}), {TRAIN}"
     return ""
 
 
 def trained_until(state: PlbmState) -> datetime:
-    """End of the history of the oldest fit of a kept model."""
+    """End of the history that the oldest fit of a kept model used."""
     return min((fitted.fitted for fitted in state.fitted.values()), default=state.history.end)
 
 
 def extend(plbm: PLBM, history: History) -> Update | None:
-    """Take in what `history` holds beyond what the forecaster knows, late rows included; None: nothing is new."""
+    """Add the data of `history` that the forecaster does not know, late rows included. None: no new data."""
     newer = news(history, plbm.state.history)
     if newer is None:
         return None
@@ -108,7 +112,7 @@ def extend(plbm: PLBM, history: History) -> Update | None:
 
 def _anew(fleet: Fleet, history: History, why: str, seed: int) -> Forecasted:
     grouping = group(history, fleet)
-    # Every run makes it again: the pretrained net will do, training one would take longer than all the rest.
+    # Every run repeats this, so it uses the pretrained net: training one takes longer than the rest of the run.
     settings = replace(settings_of(fleet, seed=seed), big_pairs=0, warm=None)
     plbm = PLBM(settings, node_of=nodes_of(fleet, history.pairs))
     plbm.train(history, declared=declared_costs(fleet, history.pairs), units=units_of(fleet))

@@ -1,12 +1,12 @@
 """The fleet file: what a team declares, read and checked once.
 
-The rule: pydantic models of `fleet.yaml` and nothing else; no decision is taken here.
+The rule: this package holds the pydantic models of `fleet.yaml` and nothing else. It decides nothing.
 
-- `file`: all of fleet.yaml
+- `file`: the whole of fleet.yaml
 - `tiers`: the three tiers; `Tiers.of(tier)` is the one list of them
-- `guards`: bounds on change
+- `guards`: limits on change
 - `freezes`: times in which nothing changes
 - `types`: strict models, durations, bounded numbers
-- `faults`: sentences on what is wrong with a fleet file
-- `plain_secrets`: a fleet file holds no secret
+- `faults`: messages about mistakes in a fleet file
+- `plain_secrets`: refuses a fleet file that holds a secret
 """

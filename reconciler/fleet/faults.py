@@ -1,4 +1,4 @@
-"""Words for what is wrong with a fleet file: the key as it is written in the file, and what was expected there."""
+"""Messages about mistakes in a fleet file: the key as the file spells it, and the value that was expected."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-#: What the library says, and what a person is told.
+#: Error type of pydantic → the message that the user reads.
 _WORDS = {
     "missing": "is missing",
-    "extra_forbidden": "is not a key that is known here",
+    "extra_forbidden": "is not a known key",
     "too_short": "is empty; name at least one",
-    "timezone_aware": "names no zone; end the time with Z or an offset such as +01:00",
+    "timezone_aware": "has no time zone; end the time with Z or an offset such as +01:00",
     "tuple_type": "expected a list",
     "list_type": "expected a list",
     "dict_type": "expected keys with values",
@@ -22,12 +22,12 @@ _WORDS = {
 
 
 def faults(error: ValidationError, raw: Any) -> str:
-    """One clause per fault, `key: what is wrong`, joined by semicolons; `raw` is the file's value."""
+    """One clause per mistake, `key: what is wrong`, joined by semicolons. `raw` is the content of the file."""
     return "; ".join(dict.fromkeys(f"{key}: {words}" if key else words for key, words in _clauses(error, raw)))
 
 
 def _clauses(error: ValidationError, raw: Any) -> list[tuple[str, str]]:
-    """(key, words) of the faults. Of a part that may have several forms only the form that fits best is spoken of."""
+    """(key, message) of each mistake. Where a value may have several forms, only the closest form is reported."""
     forms: dict[str, dict[str, list[tuple[str, str]]]] = {}
     plain: list[tuple[str, str]] = []
     for one in error.errors():
@@ -48,9 +48,10 @@ def _clauses(error: ValidationError, raw: Any) -> list[tuple[str, str]]:
 
 
 def _key(location: Sequence[int | str], raw: Any) -> tuple[str, str, str]:
-    """The dotted key in the file, the form tried there ("" where there is one only), and the key that has the forms.
+    """The dotted key in the file, the form that was tried ("" where only one exists), and the key with several forms.
 
-    Locations also hold the names of our models where a value may have several forms; nobody wrote those.
+    Where a value may have several forms, pydantic's locations also hold names of our models. The file holds none of
+    these names, so they are left out of the key.
     """
     key, form, parent, node = "", "", "", raw
     for part in location:
@@ -58,7 +59,7 @@ def _key(location: Sequence[int | str], raw: Any) -> tuple[str, str, str]:
             key += f"[{part}]"
             node = node[part] if isinstance(node, Sequence) and part < len(node) else None
         elif isinstance(node, dict) and (part in node or _plain_word(part)):
-            # A key that is missing is told as the example writes it: words joined by underscores.
+            # A missing key is reported in the spelling of the example: words joined by underscores.
             said = part if part in node else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()
             key += f".{said}" if key else said
             node = node.get(part)
@@ -68,5 +69,5 @@ def _key(location: Sequence[int | str], raw: Any) -> tuple[str, str, str]:
 
 
 def _plain_word(part: str) -> bool:
-    """Whether it could be a key that is missing: models are capitalised, the library's own words have signs."""
+    """Whether `part` can be a missing key: model names are capitalised, and pydantic's own words contain symbols."""
     return part.replace("_", "").isalnum() and part[:1].islower()

@@ -1,7 +1,7 @@
-"""The fleet file: what a team writes by hand, once, about its service, its tiers and its promises.
+"""The fleet file: what a team writes by hand about its service, its tiers and its promises.
 
-`fleet.yaml` is read strictly: an unknown key, a wrong type or a contradiction is one sentence that names the key. Sizes
-are not in here; they are what tiercast decides.
+`fleet.yaml` is read strictly: an unknown key, a wrong type or a contradiction gives one sentence that names the key.
+The file holds no sizes, because tiercast decides them.
 """
 
 from __future__ import annotations
@@ -23,36 +23,46 @@ from stacks.contract import Flavour, Routing, Tier
 
 
 class HistorySection(FleetPart):
-    """Where the history is and how it is read."""
+    """Where the history is and how tiercast reads it."""
 
     source: str = Field(
-        "files", description="Name of a source in reconciler/adapters/sources; checked where it is read."
+        "files", description="Name of a source in reconciler/adapters/sources. It is checked when the source is read."
     )
     paths: tuple[str, ...] = Field(
-        (), description="CSV, CSV.gz, Parquet or folders of them, relative to the fleet file."
+        (), description="CSV, CSV.gz or Parquet files, or folders of them. Relative to the fleet file."
     )
-    window: PositiveDuration = Field(timedelta(weeks=12), description="How much of the history's end is used.")
+    window: PositiveDuration = Field(timedelta(weeks=12), description="How much of the newest history is used.")
     max_age: Duration = Field(
-        timedelta(hours=3), description="Older than this the plan falls back and never scales down."
+        timedelta(hours=3), description="With older data the plan uses a fallback forecast and never scales down."
     )
     keep_lost: Duration = Field(
         timedelta(days=7), description="How long an application without data keeps its last known load."
     )
-    requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests that one event stands for.")
-    series: Count = Field(30, description="Busiest applications forecast one by one; the rest per class together.")
-    kind: Literal["auto", "series", "events"] = Field("auto", description="auto: series where there are counts.")
-    timezone: Zone = Field("UTC", description="IANA zone of times that name none.")
-    absent: Literal["auto", "zero", "missing"] = Field("auto", description="What no row means; auto: events zero.")
+    requests_per_event: Annotated[float, Field(gt=0)] = Field(1.0, description="Requests per event of the log.")
+    series: Count = Field(
+        30, description="Number of busiest applications that are forecast one by one. The rest are forecast per class."
+    )
+    kind: Literal["auto", "series", "events"] = Field(
+        "auto", description="`auto`: series if the rows have counts, else events."
+    )
+    timezone: Zone = Field("UTC", description="IANA zone of times that have none.")
+    absent: Literal["auto", "zero", "missing"] = Field(
+        "auto", description="Meaning of a step without a row. `auto`: zero for events, missing for series."
+    )
     counters: bool = Field(False, description="The counts are counters that only grow.")
-    demand: str = Field("requests", description="Column that is the demand; utilisation is averaged.")
-    columns: dict[str, str] = Field(default_factory=dict, description="Our column name: the file's.")
-    retry_window: Duration = Field(timedelta(seconds=30), description="A call repeated this soon is a retry.")
-    vcpus_per_cpu: float | None = Field(None, gt=0, description="vCPUs that one unit of `cpu` is.")
-    mib_per_memory: float | None = Field(None, gt=0, description="MiB that one unit of `memory` is.")
+    demand: str = Field("requests", description="Column that holds the demand. Utilisation columns are averaged.")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="tiercast's column name → the column name in the file."
+    )
+    retry_window: Duration = Field(
+        timedelta(seconds=30), description="A call that is repeated within this time counts as a retry."
+    )
+    vcpus_per_cpu: float | None = Field(None, gt=0, description="vCPUs per unit of the column `cpu`.")
+    mib_per_memory: float | None = Field(None, gt=0, description="MiB per unit of the column `memory`.")
 
 
 class KnownEvent(FleetPart):
-    """A known event: demand goes up or down by a factor, or by what similar events did."""
+    """A known event: demand changes by a factor, or by the effect learned from earlier events of the same name."""
 
     name: str
     start: AwareDatetime
@@ -61,7 +71,7 @@ class KnownEvent(FleetPart):
 
 
 class Excluded(FleetPart):
-    """A stretch of history to leave out, and why."""
+    """A part of the history to leave out, and why."""
 
     start: AwareDatetime
     end: AwareDatetime
@@ -69,7 +79,7 @@ class Excluded(FleetPart):
 
 
 class CalendarSection(FleetPart):
-    """What is known about time."""
+    """Time zone, holidays, known events and parts of the history to leave out."""
 
     timezone: Zone = "UTC"
     country: str = Field("", description="ISO 3166 code of the holidays to use; empty: none.")
@@ -78,36 +88,38 @@ class CalendarSection(FleetPart):
 
 
 class QosClass(FleetPart):
-    """A promise: latency at a percentile, and the share of requests that may miss it."""
+    """A promise: the latency at a percentile, and the share of requests that may miss it."""
 
     latency: PositiveDuration
     percentile: Annotated[float, Field(gt=0, lt=1)] = 0.99
-    #: The promised share; the file keeps the key's first name.
+    #: The promised share. fleet.yaml calls it `violating_share`.
     violating_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
     tiers: tuple[Tier, ...] = Field((Tier.HOT, Tier.WARM, Tier.COLD), min_length=1)
-    usd_per_hour: float | None = Field(None, gt=0, description="Ceiling of the class's share of the cost.")
+    usd_per_hour: float | None = Field(None, gt=0, description="Maximum of the class's share of the cost.")
 
 
 class Application(FleetPart):
-    """A rule: which users' requests to which applications are of which class, and what they cost to serve."""
+    """A rule that assigns requests to a QoS class, by user and application, and declares what they cost to serve."""
 
-    match: str = Field(description="Application name or shell pattern; the first rule that fits is used.")
+    match: str = Field(description="Application name or shell pattern. The first rule that matches is used.")
     user: str = Field("*", description="User name or shell pattern.")
     qos: str
     service_time: PositiveDuration | None = Field(
-        None, description="Mean on one vCPU slot; absent: learned, else 50 ms."
+        None, description="Mean time on one vCPU slot. Absent: learned from the history, else 50 ms."
     )
     scv: Annotated[float, Field(ge=0)] = 1.0
     arrival_scv: Annotated[float, Field(ge=0)] = 1.0
     concurrency_per_vcpu: Annotated[float, Field(gt=0)] = 1.0
     memory_mib: Annotated[float, Field(ge=0)] = 0.0
-    network_bytes: Annotated[float, Field(ge=0)] = Field(0.0, description="Moved per request; 0: learned, else none.")
+    network_bytes: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Bytes per request. 0: learned from the history, else none."
+    )
     peak_factor: Annotated[float, Field(ge=1)] = 1.0
-    team: str = Field("", description="A free note for people: whom to ask. Nothing reads it.")
+    team: str = Field("", description="Contact for people. tiercast does not read it.")
 
 
 class PriceSource(StrEnum):
-    """Who says what an instance costs."""
+    """Source of the prices."""
 
     FILE = "file"
     BUILTIN = "builtin"
@@ -117,25 +129,26 @@ class PriceSource(StrEnum):
 class PricesSection(FleetPart):
     """Where prices come from."""
 
-    source: PriceSource | None = Field(None, description="Absent: `file` where `catalogue` is given, else `builtin`.")
+    source: PriceSource | None = Field(None, description="Absent: `file` if `catalogue` is set, else `builtin`.")
     catalogue: str = Field(
-        "", description="Catalogue file, relative to the fleet file; for `aws` what no API tells comes from it."
+        "",
+        description="Catalogue file, relative to the fleet file. With `aws` it supplies what no API reports.",
     )
-    advisor: str = Field("", description="AWS's spot advisor file, for interruption rates by type (`aws` only).")
-    refresh: Duration = Field(timedelta(days=1), description="Prices of `aws` younger than this are not asked again.")
-    max_age: Duration = Field(timedelta(days=30), description="Older prices are said in the plan.")
+    advisor: str = Field("", description="AWS spot advisor file with interruption rates by type (`aws` only).")
+    refresh: Duration = Field(timedelta(days=1), description="Prices of `aws` are fetched again after this time.")
+    max_age: Duration = Field(timedelta(days=30), description="The plan flags older prices as stale.")
 
     @model_validator(mode="after")
     def _source_fits(self) -> Self:
         if self.source is PriceSource.FILE and not self.catalogue:
-            raise ValueError("source `file` needs `catalogue`: name the file, or take `builtin`")
+            raise ValueError("source `file` needs `catalogue`: name the file, or use `builtin`")
         if self.source is PriceSource.BUILTIN and self.catalogue:
-            raise ValueError("source `builtin` does not read `catalogue`: leave it out, or take `file`")
+            raise ValueError("source `builtin` does not read `catalogue`: remove it, or use `file`")
         return self
 
 
 class Fleet(FleetPart):
-    """All of `fleet.yaml`."""
+    """The whole of `fleet.yaml`."""
 
     version: Literal[1] = 1
     name: str = "service"
@@ -159,11 +172,11 @@ class Fleet(FleetPart):
             if rule.qos not in self.qos:
                 known = ", ".join(self.qos)
                 raise ValueError(
-                    f"applications[{index}] ('{rule.match}') names QoS class '{rule.qos}'; known are {known}"
+                    f"applications[{index}] ('{rule.match}') names QoS class '{rule.qos}'; known classes are {known}"
                 )
         tiers = self.tiers
         if tiers.hot.hypervisors and not tiers.hot.flavours:
-            raise ValueError("tiers.hot has hypervisors but no `flavours`: say what a VM is made of")
+            raise ValueError("tiers.hot has hypervisors but no `flavours`: declare at least one VM size")
         for name, tier in (("warm", tiers.warm), ("cold", tiers.cold)):
             if tier.launch is not None and not tier.instance_types:
                 raise ValueError(f"tiers.{name} has `launch` but no `instance_types`: name at least one")
@@ -178,7 +191,7 @@ class Fleet(FleetPart):
             if (least := tiers.of(which).min) and which not in there:
                 raise ValueError(
                     f"tiers.{which.value} has `min` {least} but nothing to run; give it "
-                    f"{'hypervisors' if which is Tier.HOT else 'instance types'}, or leave `min` out"
+                    f"{'hypervisors' if which is Tier.HOT else 'instance types'}, or remove `min`"
                 )
         for name, promise in self.qos.items():
             if not there & set(promise.tiers):
@@ -217,10 +230,10 @@ class Fleet(FleetPart):
 
 
 def parse_fleet(raw: Any, location: str) -> Fleet:
-    """Validate what was read from a fleet file.
+    """Validate the content of a fleet file.
 
     Raises:
-        InputError: one sentence per fault, each naming file and key; also where a secret is in plain text.
+        InputError: the content is invalid or holds a secret in plain text. The message names file and keys.
     """
     if not isinstance(raw, dict):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Times in which nothing is changed: once from an instant to another, or every week by the wall clock of a zone."""
+"""Times in which nothing changes: once between two instants, or every week in the local time of a zone."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ class Once:
     why: str
 
     def covers(self, now: datetime) -> bool:
-        """Whether `now` lies within."""
+        """Whether `now` is within the freeze."""
         return self.start <= now < self.end
 
     def describe(self) -> str:
-        """For a reason: until when and why."""
+        """Text for a reason: the end of the freeze and its cause."""
         return f"until {self.end.isoformat(timespec='minutes')} ({self.why})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weekly:
-    """Every week from a day and time to another, by the wall clock of `timezone`: daylight saving is followed.
+    """Every week between two days and times, in the local time of `timezone` with its daylight saving.
 
-    Days count from Monday = 0. `end` before `start` means over the turn of the week, equal means the whole week.
+    Days count from Monday = 0. An end before the start continues into the next week. Equal start and end mean the whole
+    week.
     """
 
     start_day: int
@@ -58,14 +59,14 @@ class Weekly:
             )
 
     def covers(self, now: datetime) -> bool:
-        """Whether `now` (aware) lies within by the zone's wall clock."""
+        """Whether `now` (aware) is within the window, in the zone's local time."""
         local = now.astimezone(ZoneInfo(self.timezone))
         minute = _minute(local.weekday(), local.time())
         start, end = _minute(self.start_day, self.start), _minute(self.end_day, self.end)
         return start <= minute < end if start < end else minute >= start or minute < end
 
     def describe(self) -> str:
-        """For a reason: the window and why."""
+        """Text for a reason: the window and its cause."""
         start, end = f"{DAYS[self.start_day]} {self.start:%H:%M}", f"{DAYS[self.end_day]} {self.end:%H:%M}"
         return f"{start} to {end} {self.timezone} ({self.why})"
 

@@ -1,4 +1,4 @@
-"""Bounds on change as the fleet file declares them: budget, limits, cooldowns and freezes."""
+"""Limits on change as the fleet file declares them: budget, step limit, churn, cooldowns and freezes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _WEEKLY = re.compile(rf"({_DAY}) (\d\d):(\d\d) to ({_DAY}) (\d\d):(\d\d)")
 
 
 class Freeze(FleetPart):
-    """A time in which nothing is changed: once from `start` to `end`, or every week by a zone's wall clock."""
+    """A time in which nothing changes: once from `start` to `end`, or every week in the local time of a zone."""
 
     start: AwareDatetime | None = None
     end: AwareDatetime | None = None
-    weekly: str = Field("", description="Such as `Fri 18:00 to Mon 06:00`, in place of start and end.")
+    weekly: str = Field("", description="For example `Fri 18:00 to Mon 06:00`, instead of `start` and `end`.")
     timezone: Zone | None = Field(None, description="IANA zone of `weekly`.")
     why: str
 
@@ -31,14 +31,14 @@ class Freeze(FleetPart):
             raise ValueError("give either `start` and `end`, or `weekly` and `timezone`")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise ValueError(
-                f"the end, {self.end.isoformat()}, is not after the start, {self.start.isoformat()}; swap or mend them"
+                f"the end, {self.end.isoformat()}, is not after the start, {self.start.isoformat()}; swap or fix them"
             )
         if self.weekly:
             self.window()
         return self
 
     def window(self) -> FreezeWindow:
-        """The freeze as the guards take it; ValueError where the weekly text is none."""
+        """The freeze in the form that the guards use. Raises ValueError if `weekly` can't be read."""
         if self.start is not None and self.end is not None:
             return Once(start=self.start, end=self.end, why=self.why)
         found = _WEEKLY.fullmatch(self.weekly)
@@ -56,17 +56,20 @@ class Freeze(FleetPart):
 
 
 class Guards(FleetPart):
-    """Bounds on change; each that binds leaves a reason in the plan."""
+    """Limits on change. Each one that binds adds a reason to the plan."""
 
     usd_per_hour: float | None = Field(
-        None, gt=0, description="Budget of the whole stack; sizing keeps it or says why not."
+        None, gt=0, description="Budget of the whole stack. The plan keeps it or says why it can't."
     )
     hysteresis: Share = Field(
-        0.02, description="Share of the horizon's cost that a change must save; less, and what runs stays. 0: no band."
+        0.02,
+        description="Share of the horizon's cost that a change must save. If it saves less, the sizes stay. 0: no limit.",
     )
-    step_limit: Positive | None = Field(None, description="Most instances a tier may change by in one plan.")
+    step_limit: Positive | None = Field(
+        None, description="Maximum number of instances of a tier that one plan changes."
+    )
     churn_share: Share = Field(
-        0.5, description="Share of a tier that may be removed per churn window; 1 sets no limit. Growth has none."
+        0.5, description="Share of a tier that may be removed per churn window. 1: no limit. Growth is not limited."
     )
     churn_window: Duration = timedelta(hours=1)
     cooldown_up: Duration = timedelta(0)

@@ -1,4 +1,4 @@
-"""A fleet file holds no secret: what it holds is copied into the stack file, the plan and the kept inputs of runs."""
+"""Refuse a fleet file that holds a secret: its content is copied into the stack file, the plan and the kept inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stacks.plain_secrets import plain_secrets
 
 
 def refuse_plain_secrets(raw: Any, location: str) -> None:
-    """Raise an InputError that names each key with a secret, never its value, and the command that stores it encrypted."""
+    """Raise an InputError that names each key with a secret and the command that stores it encrypted, never the value."""
     found = dict(plain_secrets("", raw))
     if not found:
         return
@@ -18,13 +18,13 @@ def refuse_plain_secrets(raw: Any, location: str) -> None:
     raise InputError(
         location,
         "; ".join(f"{place} holds {what} in plain text" for place, what in found.items()) + ".",
-        "Write the value without the secret there, run `tiercast plan`, and store the whole value with `pulumi config set "
+        "Replace it by the value without the secret, run `tiercast plan`, and store the whole value with `pulumi config set "
         f"--secret --path '{_stack_path(key)}'`: later plans keep it. Change the secret if this file was shared.",
     )
 
 
 def _stack_path(key: str) -> str:
-    """Where a key of the fleet file stands in the stack file: tiers.cold.hosts[0].uri → tiercast:cold.metal.hypervisors[0].uri."""
+    """The stack file's key for a key of the fleet file: tiers.cold.hosts[0].uri → tiercast:cold.metal.hypervisors[0].uri."""
     tier, _, rest = key.removeprefix("tiers.").partition(".")
     if not key.startswith("tiers."):
         return f"tiercast:{key}" if key.startswith(("tags.", "routing.")) else "…"

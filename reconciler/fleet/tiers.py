@@ -24,7 +24,7 @@ from stacks.contract import (
 
 
 class TierSection(FleetPart):
-    """What every tier may be told: the least and the most instances it has."""
+    """What every tier has: a minimum and a maximum of instances."""
 
     min: Count = 0
     max: Positive = 1000
@@ -32,12 +32,12 @@ class TierSection(FleetPart):
     @model_validator(mode="after")
     def _min_below_max(self) -> Self:
         if self.min > self.max:
-            raise ValueError(f"`min` {self.min} is above `max` {self.max}; lower the one or raise the other")
+            raise ValueError(f"`min` {self.min} is above `max` {self.max}; lower `min` or raise `max`")
         return self
 
     @property
     def own_hosts(self) -> tuple[Hypervisor, ...]:
-        """Our own hosts that the tier's VMs run on; none where the tier is cloud instances."""
+        """Our own hosts that run the tier's VMs. Empty for a tier of cloud instances."""
         return ()
 
     @property
@@ -52,7 +52,7 @@ class TierSection(FleetPart):
 
     @property
     def declared(self) -> bool:
-        """Whether the tier has anything to run on."""
+        """Whether the tier has hosts or instance types."""
         return bool(self.own_hosts or self.cloud_types)
 
 
@@ -61,10 +61,10 @@ class HotSection(TierSection):
 
     hypervisors: tuple[Hypervisor, ...] = ()
     flavours: tuple[Flavour, ...] = ()
-    spare_hosts: Count = Field(0, description="Hosts that may be lost without loss of capacity (N+1 = 1).")
-    unreachable: Literal["refuse", "skip"] = Field(
-        "refuse", description="What a hypervisor that does not answer means."
+    spare_hosts: Count = Field(
+        0, description="Number of hosts that may fail without loss of planned capacity (N+1 = 1)."
     )
+    unreachable: Literal["refuse", "skip"] = Field("refuse", description="What to do if a hypervisor does not answer.")
     boot: DirectKernel | BaseVolume | None = None
     interfaces: tuple[Interface, ...] = ()
     domain_type: Literal["kvm", "qemu"] = "kvm"
@@ -79,8 +79,8 @@ class HotSection(TierSection):
         hosts = len(self.hypervisors)
         if hosts and self.spare_hosts >= hosts:
             raise ValueError(
-                f"`spare_hosts` is {self.spare_hosts} of {hosts} hypervisor{'s' * (hosts > 1)}, which leaves none to count "
-                f"on; expected at most {hosts - 1}"
+                f"`spare_hosts` is {self.spare_hosts} of {hosts} hypervisor{'s' * (hosts > 1)}, which leaves no host to "
+                f"plan with; expected at most {hosts - 1}"
             )
         return self
 
@@ -96,7 +96,7 @@ class HotSection(TierSection):
 
 
 class ReadyPoolRule(FleetPart):
-    """How many booted instances wait, as a share of the group's planned size."""
+    """The ready pool's size as a share of the group's planned size."""
 
     share: Share = 0.2
     state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
@@ -111,13 +111,14 @@ class WarmSection(TierSection):
     instance_types: tuple[str, ...] = ()
     commitments: tuple[Commitment, ...] = ()
     commitments_from: Literal["declared", "aws"] = Field(
-        "declared", description="`aws`: what the account holds (reserved instances, capacity) in place of the list."
+        "declared",
+        description="`aws`: read reserved instances and capacity reservations from the account instead of this file.",
     )
     reservations: tuple[Reservation, ...] = ()
     ready_pool: ReadyPoolRule | None = ReadyPoolRule()
     target_tracking: TargetTracking | None = None
     headroom: Annotated[float, Field(ge=1)] = Field(
-        1.5, description="Maximum of a group under `floor` / its planned size."
+        1.5, description="Maximum size of a group with ownership `floor`, as a multiple of its planned size."
     )
     boot_time: Duration = timedelta(seconds=30)
     round_trip: Duration = timedelta(milliseconds=10)
@@ -125,7 +126,7 @@ class WarmSection(TierSection):
     @model_validator(mode="after")
     def _one_source_of_commitments(self) -> Self:
         if self.commitments and self.commitments_from == "aws":
-            raise ValueError("`commitments_from: aws` asks the account: leave `commitments` out, or list them alone")
+            raise ValueError("`commitments_from: aws` reads them from the account: remove either it or the list")
         return self
 
     @property
@@ -135,16 +136,14 @@ class WarmSection(TierSection):
 
 
 class ColdSection(TierSection):
-    """Cheap capacity that can vanish."""
+    """Cheap capacity that the cloud may take back."""
 
     ownership: Ownership = Ownership.FLOOR
     launch: Launch | None = None
     instance_types: tuple[str, ...] = ()
     spot_share: Share = 0.8
     on_demand_base: Count = 0
-    hosts: tuple[Hypervisor, ...] = Field(
-        (), description="Bare-metal form: VMs on these hosts in place of spot groups."
-    )
+    hosts: tuple[Hypervisor, ...] = Field((), description="Bare-metal form: VMs on these hosts instead of spot groups.")
     flavours: tuple[Flavour, ...] = ()
     boot: DirectKernel | BaseVolume | None = None
     interfaces: tuple[Interface, ...] = ()
@@ -160,7 +159,7 @@ class ColdSection(TierSection):
     def _base_within_max(self) -> Self:
         if self.on_demand_base > self.max:
             raise ValueError(
-                f"`on_demand_base` {self.on_demand_base} is above `max` {self.max}; lower the one or raise the other"
+                f"`on_demand_base` {self.on_demand_base} is above `max` {self.max}; lower `on_demand_base` or raise `max`"
             )
         return self
 
@@ -181,14 +180,14 @@ class ColdSection(TierSection):
 
 
 class Tiers(FleetPart):
-    """The three tiers; an absent one has no capacity."""
+    """The three tiers. An absent tier has no capacity."""
 
     hot: HotSection = HotSection()
     warm: WarmSection = WarmSection()
     cold: ColdSection = ColdSection()
 
     def of(self, tier: Tier) -> HotSection | WarmSection | ColdSection:
-        """What is declared for a tier."""
+        """The section of a tier."""
         declared: HotSection | WarmSection | ColdSection = getattr(self, tier.value)
         return declared
 

@@ -1,4 +1,4 @@
-"""What all parts of the fleet file share: strict models, durations, bounded numbers."""
+"""Types that all parts of the fleet file share: strict models, durations, bounded numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400
 
 
 def read_duration(value: Any) -> timedelta:
-    """Read `250ms`, `30s`, `5m`, `1h`, `2d`, `8w`; a bare number has no unit and is refused."""
+    """Read `250ms`, `30s`, `5m`, `1h`, `2d` or `8w`. A number without a unit is refused."""
     if isinstance(value, timedelta):
         return value
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|m|h|d|w)\s*", str(value))
@@ -22,7 +22,7 @@ def read_duration(value: Any) -> timedelta:
     try:
         return timedelta(seconds=float(match.group(1)) * _UNITS[match.group(2)])
     except OverflowError:
-        raise ValueError(f"{value} is longer than time itself; expected at most some years") from None
+        raise ValueError(f"{value} is too long; expected at most some years") from None
 
 
 def _some_time(value: timedelta) -> timedelta:
@@ -35,7 +35,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"'{name}' is no time zone; expected an IANA name such as Europe/Berlin or UTC") from None
+        raise ValueError(f"'{name}' is not a time zone; expected an IANA name such as Europe/Berlin or UTC") from None
     return name
 
 
@@ -48,12 +48,12 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class FleetPart(BaseModel):
-    """Base of all parts: frozen, no unknown keys, numbers that are numbers."""
+    """Base of all parts: frozen, without unknown keys, and without infinity and NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def spoken(duration: timedelta) -> str:
-    """A duration for people: minutes below two hours, else hours."""
+    """A duration as text: in minutes below two hours, else in hours."""
     minutes = duration.total_seconds() / 60
     return f"{minutes:.3g} min" if minutes < 120 else f"{minutes / 60:.3g} h"

@@ -1,7 +1,9 @@
-"""The time that cooldowns and approvals count from, where the clock can't be trusted. Pure.
+"""The time that cooldowns and approvals count from if the clock can't be trusted. Pure.
 
-A clock that jumps back would end no envelope and forget changes that lie "in the future"; one that is ahead of the data
-would end every cooldown. Both are reported, and the safer time is used.
+- With a clock that jumped back no envelope would expire, and changes "in the future" would be ignored.
+- With a clock that is ahead of the data every cooldown would end.
+
+Both are reported, and the safer time is used.
 """
 
 from __future__ import annotations
@@ -9,13 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-#: Clocks of two runners may differ by so much.
+#: Accepted difference between the clocks of two runners.
 SKEW = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuardTime:
-    """`cooldown` counts the age of past changes, `expiry` decides whether an approval has ended; `notes` for the plan."""
+    """Times to judge by.
+
+    Attributes:
+        cooldown: time from which the age of past changes counts.
+        expiry: time that decides whether an approval has expired.
+        notes: sentences for the plan.
+    """
 
     cooldown: datetime
     expiry: datetime
@@ -25,13 +33,13 @@ class GuardTime:
 def guard_time(
     now: datetime, *, newest_entry: datetime | None, data_end: datetime | None, max_age: timedelta
 ) -> GuardTime:
-    """Judge the clock by what was recorded before and by the data.
+    """Check the clock against the ledger and the data.
 
     Args:
         now: the wall clock.
-        newest_entry: time of the newest entry in the ledger; None: there is none.
+        newest_entry: time of the newest entry in the ledger; None for an empty ledger.
         data_end: end of the last step with data; None in a replay, whose data is old on purpose.
-        max_age: age of the data from which it is stale.
+        max_age: age from which the data is stale.
     """
     notes = []
     cooldown = expiry = now

@@ -1,4 +1,4 @@
-"""Guards around a sizing: declared rules and past changes in, the sizing that may be rendered out."""
+"""Apply the guards to a sizing: declared rules and past changes in, the sizing to render out."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from stacks.contract import Tier
 
 @dataclass(frozen=True, kw_only=True)
 class GuardedSizing:
-    """The sizing with guarded counts, judged anew, and the guards that bound, in the order of application.
+    """The sizing with guarded counts and a new assessment, and the guards that bound, in the order of application.
 
-    wanted: option → count before the guards; empty where none were applied.
+    wanted: option → count before the guards; empty if no guard was applied.
     """
 
     sizing: Sizing
@@ -28,7 +28,7 @@ class GuardedSizing:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One sentence per guard that bound, for the plan."""
+        """The plan's notes: one sentence per guard that bound."""
         return tuple(reason.note for reason in self.bound)
 
 
@@ -47,14 +47,14 @@ def rules_of(fleet: Fleet) -> GuardRules:
 
 
 def remembered(fleet: Fleet) -> timedelta:
-    """How far back applied changes count; a plan is as old as its validity when it is applied."""
+    """How far back applied changes count. A plan may be as old as its validity when it is applied."""
     declared = fleet.guards
     return max(declared.cooldown_up, declared.cooldown_down, declared.churn_window) + fleet.validity
 
 
 def _bounds(problem: SizingProblem, rules: GuardRules) -> dict[Tier, tuple[int, int]]:
-    """The declared bounds as the sizing has them: what may not shrink stays above a maximum, and no minimum is above what
-    can be had."""
+    """The declared bounds as sizing uses them: instances that may not shrink may exceed a maximum, and no minimum exceeds
+    the available capacity."""
     found = {}
     for tier, (low, high) in rules.bounds.items():
         mine = [o for o in problem.options if o.tier is tier]
@@ -73,15 +73,15 @@ def guarded(
     past: Sequence[PastChange] = (),
     blocked: Mapping[Tier, str] | None = None,
 ) -> GuardedSizing:
-    """Apply the guards to a sizing of `problem`; arguments as `guards.guard`.
+    """Apply the guards to a sizing of `problem`. Arguments as for `guards.guard`.
 
     Returns:
-        The same sizing where nothing binds; else with the guarded counts, their cost and judgement, and per tier that a
-        guard holds its sentence as the reason.
+        The same sizing if no guard binds. Otherwise the sizing with the guarded counts, their cost and assessment, and the
+        guard's sentence as the reason of each tier that a guard changed.
     """
     items = [Item(name=c.option, tier=c.tier, before=c.before, wanted=c.after) for c in sizing.counts]
     rules = replace(rules, bounds=_bounds(problem, rules))
-    # What even the sizing's counts cannot carry is no reason to pass a guard.
+    # If even the sizing's counts can't carry the load, the safety floor does not override the guards.
     reachable = floor(problem, {c.option: c.after for c in sizing.counts}).holds
     found = guard(
         items,

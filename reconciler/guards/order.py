@@ -1,17 +1,17 @@
-"""Guards: bounds on change between what is observed and what the sizing wants. Each that binds leaves a reason.
+"""Guards: limits on the change from the observed to the wanted sizes. Each one that binds adds a reason.
 
-They are applied per tier in this order (documented in docs/sizing.md and tested); a later one sees what earlier ones
-left, and the last two have the last word:
+They apply per tier in this order (documented in docs/sizing.md and tested). A later guard sees the result of the earlier
+ones, and the last two override the others:
 
-    1. freeze        in a declared window nothing changes
+    1. freeze        nothing changes in a declared window
     2. demotion      on a fallback forecast, or without current data, nothing is scaled down
     3. cooldown      no growth soon after growth, no shrinking soon after any change (two durations)
     4. churn window  at most a share of the tier is removed per window
-    5. step limit    at most so many instances change in one plan; removals give way before additions
-    6. safety floor  never below what the load measured now needs, whatever the above say
+    5. step limit    one plan changes at most this many instances; removals are cut before additions
+    6. safety floor  never below what the measured load needs, whatever the guards above decide
     7. bounds        declared minimum and maximum of the tier
 
-Removals are cut before additions everywhere, so that a swap that may only half happen adds first and removes later.
+Every guard cuts removals before additions. A swap that may only half happen therefore adds first and removes later.
 """
 
 from __future__ import annotations
@@ -43,11 +43,15 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class GuardRules:
-    """What is declared.
+    """The declared guards.
 
-    step_limit: most instances of a tier that one plan changes. churn_share: most of a tier (share of its size) removed
-    per churn_window; at least one instance, so that small fleets can shrink at all; 0 forbids removal. cooldown_up:
-    after growth, before the next; cooldown_down: after any change, before shrinking. bounds: least and most per tier.
+    Attributes:
+        step_limit: most instances of a tier that one plan changes.
+        churn_share: largest share of a tier that may be removed per `churn_window`; at least one instance, so that small
+            fleets can shrink. 0 forbids removals.
+        cooldown_up: time after growth before the next growth.
+        cooldown_down: time after any change before the tier may shrink.
+        bounds: minimum and maximum per tier.
     """
 
     step_limit: int | None = None
@@ -59,16 +63,16 @@ class GuardRules:
     bounds: Mapping[Tier, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse rules that contradict one another."""
+        """Refuse rules that contradict each other."""
         for tier, (low, high) in self.bounds.items():
             if low > high:
                 raise ContradictoryGuards(
                     f"tier {tier.value}: the minimum of {low} is above the maximum of {high}.",
-                    remedy="Lower the one or raise the other.",
+                    remedy="Lower the minimum or raise the maximum.",
                 )
         if self.step_limit is not None and self.step_limit < 1:
             raise ContradictoryGuards(
-                f"a step limit of {self.step_limit} lets nothing ever change.",
+                f"a step limit of {self.step_limit} forbids every change.",
                 remedy="Use a freeze, or a limit of at least 1.",
             )
         if self.churn_share is not None and not 0 <= self.churn_share <= 1:
@@ -79,7 +83,7 @@ class GuardRules:
 
 @dataclass(frozen=True, kw_only=True)
 class PastChange:
-    """A change that was applied to a tier: instances added and removed at a time (aware)."""
+    """An applied change of a tier: instances added and removed, and its time (aware)."""
 
     at: datetime
     tier: Tier
@@ -89,7 +93,7 @@ class PastChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Guarded:
-    """Counts by item name after all guards, and a reason for each that bound, in the order of application."""
+    """Counts by item name after all guards, and the reasons of the guards that bound, in the order of application."""
 
     counts: dict[str, int]
     reasons: tuple[Reason, ...]
@@ -108,12 +112,12 @@ def guard(
 
     Args:
         items: every kind of every tier.
-        rules: what is declared.
+        rules: the declared guards.
         now: time of the plan (aware).
         past: changes applied before, for cooldowns and the churn window.
-        blocked: tier → why nothing in it is scaled down: its forecast fell back, or a class has no current data.
-        enough: whether counts (by item name) carry the load measured now; the safety floor. Counts of the sizing always
-            do, and more of an item never harms.
+        blocked: tier → why nothing in it is scaled down: a fallback forecast, or a class without current data.
+        enough: the safety floor: whether counts (by item name) carry the measured load. The counts of the sizing always
+            do, and adding instances never makes it worse.
 
     Returns:
         Guarded counts with reasons.
@@ -140,7 +144,7 @@ def guard(
 
 
 def _applied(name: str, tier: Tier, counts: Counts, step: Callable[[], str]) -> list[Reason]:
-    """The reason of a guard that changes `counts` when it is called; none where it does not bind."""
+    """The reason of a guard, which changes `counts` when it is called; empty if it does not bind."""
     before = dict(counts)
     text = step()
     return [Reason(guard=name, tier=tier, text=text, changed=_changed(before, counts))] if text else []
@@ -157,7 +161,7 @@ def _totals(counts: Counts, items: Sequence[Item]) -> tuple[int, int]:
 
 
 def _cut_removals(counts: dict[str, int], items: Sequence[Item], most: int) -> None:
-    """Keep at most `most` removals; the last items are kept first."""
+    """Keep at most `most` removals. The last items are restored first."""
     _, removed = _totals(counts, items)
     for item in reversed(items):
         back = min(max(item.before - counts[item.name], 0), max(removed - most, 0))
@@ -166,7 +170,7 @@ def _cut_removals(counts: dict[str, int], items: Sequence[Item], most: int) -> N
 
 
 def _cut_additions(counts: dict[str, int], items: Sequence[Item], most: int) -> None:
-    """Keep at most `most` additions; the last items give way first."""
+    """Keep at most `most` additions. The last items are cut first."""
     added, _ = _totals(counts, items)
     for item in reversed(items):
         back = min(max(counts[item.name] - item.before, 0), max(added - most, 0))
@@ -216,7 +220,7 @@ def _churn(
     if rules.churn_share is None or removed == 0:
         return ""
     done = sum(p.removed for p in past if now - p.at < rules.churn_window)
-    # The size at the start of the window: what runs now and what the window already removed.
+    # Size at the start of the window: running instances plus those already removed in the window.
     size = sum(i.before for i in items) + done
     most = max(math.floor(size * rules.churn_share + 1e-9), 1 if rules.churn_share > 0 else 0)
     allowed = max(most - done, 0)
@@ -238,7 +242,7 @@ def _step(counts: dict[str, int], items: Sequence[Item], rules: GuardRules) -> s
 
 
 def _floor(counts: dict[str, int], items: Sequence[Item], enough: Callable[[Counts], bool] | None) -> list[Reason]:
-    """Back to at least what the sizing wants, tier by tier, then to what runs, until the load now is carried."""
+    """Raise the counts to the wanted ones tier by tier, then to the running ones, until they carry the measured load."""
     if enough is None or enough(counts):
         return []
     reasons = []

@@ -1,7 +1,7 @@
-"""Changes that were made, from the ledger's entries: what cooldowns and the churn window count. Pure.
+"""Applied changes from the ledger's entries, which cooldowns and the churn window count. Pure.
 
-An update that started and left no end in the ledger was cut short by a crash. Nobody knows how far it came, so it counts as if
-all of it had been done; so does an update that failed after it had changed something.
+An update without an end in the ledger was interrupted by a crash. It counts as fully applied, because its progress is
+unknown. So does an update that failed after it had changed something.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Sizes = Mapping[str, TierEntry]
 
 
 def past_changes(entries: Iterable[Entry]) -> tuple[PastChange, ...]:
-    """One change per tier of each update: by its own sizes, else by those of the plan that it names."""
+    """One change per tier of each update, from the update's sizes or else from those of its plan."""
     planned: dict[str, Sizes] = {}
     begun: dict[str, Started] = {}
     found: list[tuple[Entry, Sizes]] = []

@@ -1,4 +1,4 @@
-"""The reason of each guard that binds: one function, one sentence with what was wanted and what is allowed. Pure.
+"""The reason of each guard that binds: one function per sentence, with the wanted and the allowed change. Pure.
 
 A plan shows each as `tier: sentence [guard]`.
 """
@@ -15,9 +15,9 @@ from stacks.contract import Tier
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """A guard that bound: which, where, and its sentence.
+    """A guard that bound: its name, tier and sentence.
 
-    changed: item name → its count before this guard and after, where they differ.
+    changed: item name → its count before and after this guard, for items that the guard changed.
     """
 
     guard: str
@@ -27,57 +27,57 @@ class Reason:
 
     @property
     def note(self) -> str:
-        """As a note of the plan."""
+        """The sentence as a note of the plan."""
         return f"{self.tier.value}: {self.text} [{self.guard}]"
 
     def of_total(self, total: int) -> str:
-        """As the reason of a tier that has `total` instances after the guard."""
+        """The sentence as the reason of a tier that has `total` instances after the guard."""
         return f"{total} by the guard '{self.guard}': {self.text}"
 
 
 def frozen(window: str, *, added: int, removed: int) -> str:
-    """A freeze window, described, that is open."""
+    """A freeze is active. `window` describes it."""
     return f"frozen {window}: +{added} and -{removed} instances are postponed."
 
 
 def not_shrinking(why: str, *, removed: int) -> str:
-    """Nothing shrinks: `why` names the cause, a fallback forecast or lost data."""
+    """Nothing is scaled down. `why` names the cause: a fallback forecast or lost data."""
     return f"{why}: nothing is scaled down, {removed} instances stay."
 
 
 def grew_recently(*, added: int, wait: timedelta, ago: timedelta) -> str:
     """The cooldown after growth."""
-    return f"{added} more wait {spoken(wait)}: the tier grew {spoken(ago)} ago (cooldown up)."
+    return f"{added} additions wait {spoken(wait)}: the tier grew {spoken(ago)} ago (cooldown up)."
 
 
 def changed_recently(*, removed: int, wait: timedelta, ago: timedelta) -> str:
     """The cooldown after any change."""
-    return f"{removed} fewer wait {spoken(wait)}: the tier changed {spoken(ago)} ago (cooldown down)."
+    return f"{removed} removals wait {spoken(wait)}: the tier changed {spoken(ago)} ago (cooldown down)."
 
 
 def churn(*, removed: int, allowed: int, share: float, size: int, window: timedelta, done: int) -> str:
-    """The churn window: `share` of `size` instances may be removed in it, `done` were."""
+    """The churn window: `share` of `size` instances may be removed per window, and `done` already were."""
     return (
-        f"{removed} instances should be removed, {allowed} may be: at most {100 * share:g} % of {size} may be removed per "
-        f"{spoken(window)}, {done} were already."
+        f"{allowed} of {removed} removals are allowed: at most {100 * share:g} % of {size} may be removed per "
+        f"{spoken(window)}, and {done} already were."
     )
 
 
 def step_limit(*, added: int, removed: int, limit: int) -> str:
-    """The most instances of a tier that one plan changes."""
+    """The step limit: one plan changes at most `limit` instances of a tier."""
     return f"+{added} and -{removed} instances exceed the step limit of {limit}; the rest follows in the next plan."
 
 
 def safety_floor(*, raised: int) -> str:
-    """The load measured now, which no guard leaves without capacity."""
-    return f"{raised} instances more than the guards allow: the load measured now needs them."
+    """The safety floor: guards never take the capacity that the measured load needs."""
+    return f"{raised} instances more than the guards allow: the measured load needs them."
 
 
 def below_minimum(*, total: int, minimum: int) -> str:
     """The declared minimum of the tier."""
-    return f"{total} are wanted, the declared minimum is {minimum}."
+    return f"{total} are wanted, but the declared minimum is {minimum}."
 
 
 def above_maximum(*, total: int, maximum: int) -> str:
     """The declared maximum of the tier."""
-    return f"{total} are wanted, the declared maximum is {maximum}; raise it, or the rest goes to other tiers."
+    return f"{total} are wanted, but the declared maximum is {maximum}. Raise it, or other tiers serve the rest."

@@ -1,9 +1,11 @@
-"""Which resources an update leaves alone because their hypervisor does not answer. Pure.
+"""The resources that an update does not touch because their hypervisor does not answer. Pure.
 
-The engine's `--exclude` takes URN globs: `*` stands for anything without a colon, `**` for anything, and a glob must
-match the whole URN. Host names may be prefixes of each other (`hv-1`, `hv-10`, `hv-1-a`, even `hv-1-001`), so a wildcard
-after a host's name hits other hosts. Each glob below therefore ends in a resource type and a complete resource name. A
-URN without a wildcard would be refused where the resource does not exist yet.
+The engine's `--exclude` takes URN globs. `*` matches anything without a colon, `**` matches anything, and a glob must match
+the whole URN.
+
+- Host names may be prefixes of each other (`hv-1`, `hv-10`, `hv-1-a`, even `hv-1-001`), so a wildcard after a host's name
+  would match other hosts. Each glob below therefore ends in a resource type and a complete resource name.
+- The engine refuses a URN without a wildcard if the resource does not exist yet.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 from reconciler.observe.preview import StateResource
 
-#: Types of `stacks/metal.py` that one slot has, with the end of each one's name after the slot's.
+#: Resource types of one slot in `stacks/metal.py` → the suffix that the resource's name adds to the slot's name.
 _OF_A_SLOT = {
     "tiercast:stacks:Machine": "",
     "libvirt:index/domain:Domain": "",
@@ -22,17 +24,17 @@ _OF_A_SLOT = {
     "libvirt:index/cloudInitDisk:CloudInitDisk": "-seed",
 }
 
-#: The same for what one host has.
+#: The same for the resources of one host.
 _OF_A_HOST = {"pulumi:providers:libvirt": "", "libvirt:index/volume:Volume": "-base"}
 
 
 def exclusions(hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[StateResource]) -> tuple[str, ...]:
-    """URN globs of everything on `hosts`, and of nothing else.
+    """URN globs that match everything on `hosts` and nothing else.
 
     Args:
-        hosts: hypervisors to leave alone.
-        config: the stack configuration by full key; its slots may not exist yet.
-        state: the stack's resources; their slots may be missing from the configuration.
+        hosts: hypervisors that must not be touched.
+        config: the stack configuration by full key. Its slots may not exist yet.
+        state: the stack's resources. Their slots may be missing from the configuration.
     """
     slots = _configured(config) | _existing(state)
     globs: list[str] = []
@@ -47,7 +49,7 @@ def exclusions(hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[
 
 
 def _configured(config: Mapping[str, Any]) -> set[str]:
-    """Names of the slots that the configuration asks for."""
+    """Names of the slots that the configuration declares."""
     hot = config.get("tiercast:hot") or {}
     cold = (config.get("tiercast:cold") or {}).get("metal") or {}
     return {

@@ -1,4 +1,4 @@
-"""What a preview found: steps and policy violations; and the resources of a stack's state. Pure data."""
+"""The result of a preview (steps and policy violations), and the resources of a stack's state. Pure data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from stacks.contract import canonical
 #: Operations that leave a resource as it is.
 QUIET = frozenset({"same", "read", "refresh", "discard", "read-discard"})
 
-#: Resource types that stand for nothing in the world: the stack itself, components, providers.
+#: Resource types without infrastructure behind them: the stack itself, components, providers.
 _LOGICAL = ("pulumi:", "tiercast:")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class PreviewStep:
-    """One operation of the engine on one resource; `keys` are the inputs that differ, `values` a digest of all, old and new."""
+    """One operation of the engine on one resource.
+
+    Attributes:
+        keys: the inputs that differ.
+        values: digest of all old and new inputs.
+    """
 
     urn: str
     op: str
@@ -28,12 +33,12 @@ class PreviewStep:
 
     @property
     def name(self) -> str:
-        """The resource's own name."""
+        """The resource's name."""
         return self.urn.rsplit("::", 1)[-1]
 
     @property
     def changes(self) -> bool:
-        """Whether something in the world is created, updated, replaced or deleted."""
+        """Whether the step creates, updates, replaces or deletes infrastructure."""
         return self.op not in QUIET and not self.type.startswith(_LOGICAL)
 
 
@@ -48,13 +53,13 @@ class PolicyViolation:
 
     @property
     def refuses(self) -> bool:
-        """Whether it stops the update."""
+        """Whether the violation stops the update."""
         return self.level == "mandatory"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What would happen: steps in the engine's order, violations, and other messages of warning or error.
+    """What an update would do: steps in the engine's order, policy violations, and other warnings and errors.
 
     judged: whether a policy pack ran.
     """
@@ -67,7 +72,7 @@ class Preview:
 
     @property
     def changed(self) -> tuple[PreviewStep, ...]:
-        """The steps that change something."""
+        """The steps that change infrastructure."""
         return tuple(s for s in self.steps if s.changes)
 
     @property
@@ -78,7 +83,7 @@ class Preview:
 
 @dataclass(frozen=True, kw_only=True)
 class StateResource:
-    """One resource of the stack's state; secrets are never shown, only digested."""
+    """One resource of the stack's state. Secrets are never shown, only digested."""
 
     urn: str
     type: str
@@ -88,7 +93,7 @@ class StateResource:
 
     @property
     def name(self) -> str:
-        """The resource's own name."""
+        """The resource's name."""
         return self.urn.rsplit("::", 1)[-1]
 
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Text of other programs without secrets and without what a terminal would obey. Pure."""
+"""Remove secrets and terminal control characters from the text of other programs. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from stacks.plain_secrets import SHAPES
 
-#: What stands in a secret's place.
+#: The text that replaces a secret.
 HIDDEN = "[secret]"
 
-#: A shorter value could be an ordinary word, and every occurrence of it would be hidden.
+#: Shorter values are not hidden: they can be ordinary words, and every occurrence would be replaced.
 SHORTEST = 6
 
 _KEPT_GROUP = {
@@ -25,14 +25,14 @@ _KEPT_GROUP = {
     ),
 }
 
-#: Control characters except the end of a line and the tabulator, and the marks that reverse the direction of text.
+#: Control characters except newline and tab, and the marks that reverse the direction of text.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def redacted(text: str, known: Iterable[str] = ()) -> str:
-    """The text with every known secret, and everything that looks like one, replaced by `[secret]`.
+    """The text with every known secret, and everything that looks like a secret, replaced by `[secret]`.
 
-    `known` are values that are secret whatever they look like; those shorter than `SHORTEST` are left.
+    `known` holds values that are secret in any form. Values shorter than `SHORTEST` are not replaced.
     """
     for value in sorted(set(known), key=len, reverse=True):
         if len(value) >= SHORTEST:
@@ -44,5 +44,5 @@ def redacted(text: str, known: Iterable[str] = ()) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with `�` for every character that moves the cursor, colours, or reverses what is read."""
+    """The text with `�` for every character that moves the cursor, changes colours or reverses the text."""
     return _OBEYED.sub("\ufffd", text)

@@ -1,7 +1,7 @@
-"""What a stack's state says is there: instances per tier and kind, from the resources' own values. Pure.
+"""The instances that a stack's state records, per tier and kind, read from the resources. Pure.
 
-This is the state of the last update or refresh, not the configuration: each run starts from what is, not from what was
-meant.
+The source is the state of the last update or refresh, not the configuration. Each run starts from what exists, not from
+what was planned.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ GROUP = "aws:autoscaling/group:Group"
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """Counts of what runs.
+    """Observed instances.
 
     Attributes:
-        slots: occupied slots of our own metal, by tier.
+        slots: occupied slots on own hosts, by tier.
         groups: (tier, group name) → (instance types, desired capacity).
     """
 
@@ -31,11 +31,11 @@ class Observed:
 
     @property
     def first_run(self) -> bool:
-        """Nothing of ours runs yet."""
+        """Whether the stack has no instance yet."""
         return not self.groups and not any(self.slots.values())
 
     def desired(self, tier: Tier, group: str) -> int:
-        """Desired capacity of a group; 0 where it is not there."""
+        """Desired capacity of a group; 0 if the group does not exist."""
         return self.groups.get((tier, group), ((), 0))[1]
 
     def total(self, tier: Tier) -> int:
@@ -44,7 +44,7 @@ class Observed:
 
 
 def observe(resources: Iterable[StateResource], flavours: Iterable[Flavour]) -> Observed:
-    """Read a stack's resources; a VM whose size is no known flavour counts under `vcpu x MiB`."""
+    """Read a stack's resources. A VM whose size is not a known flavour is listed as `vcpu x MiB`."""
     named = {(f.vcpu, f.memory_mib): f.name for f in flavours}
     slots: dict[Tier, list[Slot]] = {}
     groups: dict[tuple[Tier, str], tuple[tuple[str, ...], int]] = {}
@@ -72,7 +72,7 @@ def _whole(value: Any) -> int:
 
 
 def _types(resource: StateResource) -> tuple[str, ...]:
-    """Instance types of a mixed group; empty for a group whose type stands in its launch template."""
+    """Instance types of a mixed group; empty for a group whose launch template holds the type."""
     policy = resource.inputs.get("mixedInstancesPolicy") or {}
     overrides = (policy.get("launchTemplate") or {}).get("overrides") or ()
     return tuple(o["instanceType"] for o in overrides if "instanceType" in o)

@@ -1,4 +1,4 @@
-"""What the fleet of a plan carries of each class, kept for the run that judges the steps until then. Pure."""
+"""The load of each class that the fleet of a plan carries, kept for the next run, which scores the steps in between. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from reconciler.trust.memory import RunMemory
 
 
 def with_carried(memory: RunMemory, problem: SizingProblem, planned: Mapping[str, int]) -> RunMemory:
-    """The memory with what the fleet carries of each class at least; `planned` counts by option.
+    """The memory with the load of each class that the fleet carries. `planned` holds counts by option.
 
-    Steps until the next run are judged by the lesser of what runs and what is planned: growth takes time, and a plan may
-    never be applied.
+    The steps until the next run are judged by the smaller of the running and the planned fleet: growth takes time, and a
+    plan may never be applied.
     """
     found = [
         assess(problem.demand, supply_of(problem, counts), latency=False)

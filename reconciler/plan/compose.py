@@ -38,11 +38,11 @@ def compose(
     Args:
         fleet: what does not change from plan to plan.
         counts: option name (`warm/m6i.large`, `cold/burst`) → instances.
-        slots: places of the VMs on our own metal, by tier.
-        demand, plan: what the sizes answer, and where they come from.
+        slots: places of the VMs on own hosts, by tier.
+        demand, plan: the demand that the sizes serve, and the provenance of the plan.
 
     Raises:
-        InputError: the fleet file lacks or contradicts what the stack needs; names the part of it.
+        InputError: the fleet file lacks or contradicts what the stack needs. The message names its part.
     """
     with _said_of("tiers.hot"):
         hot = _metal(fleet.tiers.hot, fleet.tiers.hot.hypervisors, slots.get(Tier.HOT, ()))
@@ -58,18 +58,18 @@ def compose(
 
 @contextmanager
 def _said_of(part: str) -> Iterator[None]:
-    """What the contract refuses, said of the part of the fleet file that it comes from."""
+    """Report a value that the contract refuses as a mistake in `part` of the fleet file."""
     try:
         yield
     except ValidationError as error:
         said = "; ".join(dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in error.errors()))
-        raise InputError(f"fleet.yaml, {part}", f"{said}.", "Mend it and plan again.") from None
+        raise InputError(f"fleet.yaml, {part}", f"{said}.", "Fix it and plan again.") from None
 
 
 def bounds(count: int, ownership: Ownership, headroom: float, limit: int) -> Size:
     """Minimum, desired and maximum of a group planned at `count`.
 
-    Under `floor` the maximum leaves the reactive policy its headroom, at least one instance where anything runs.
+    With ownership `floor` the maximum leaves headroom for the reactive policy, at least one instance if any runs.
     """
     if ownership is Ownership.EXACT:
         return Size(min=count, desired=count, max=count)

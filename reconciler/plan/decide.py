@@ -15,18 +15,18 @@ from reconciler.plan.problem import problem_of, with_room
 from reconciler.plan.snapshot import Snapshot
 from reconciler.sizing import Sizing, SizingProblem, size
 
-#: Most times that a plan is sized again because VMs found no room beside each other.
+#: Maximum number of sizings of one plan when VMs do not fit on the hosts together.
 _ROUNDS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A plan with all that it was decided by.
+    """A plan with everything that it was decided from.
 
     Attributes:
-        snapshot, problem: what was known, and the question that the sizing answered.
+        snapshot, problem: what was known, and the sizing problem made from it.
         held: the counts with the guards that changed them.
-        notes: what guards, measured latency and declared minimums say, for the plan.
+        notes: the plan's notes about guards, measured latency and declared minimums.
         plan: the plan.
     """
 
@@ -38,8 +38,8 @@ class Decision:
 
 
 def decide(snapshot: Snapshot) -> Decision:
-    """The plan, with its grounds. Always one: where a promise or the budget can't be kept it is the best there is, and says
-    so."""
+    """The plan with its reasons. A plan always results: if a promise or the budget can't be kept, it is the best available
+    plan and reports that."""
     problem = problem_of(snapshot)
     held = sized(snapshot, problem)
     notes = (
@@ -52,10 +52,10 @@ def decide(snapshot: Snapshot) -> Decision:
 
 
 def sized(snapshot: Snapshot, problem: SizingProblem, warm: Sizing | None = None) -> GuardedSizing:
-    """The counts of a snapshot's problem, or of one changed by a what-if: sized (from a former answer), then guarded.
+    """Size, then guard, a snapshot's problem or one that a what-if changed. `warm` is an earlier answer to start from.
 
-    The program sees own hosts by their sums; where VMs of several sizes do not find room beside each other, it is asked
-    again with what does.
+    The program knows own hosts only by their sums. If VMs of several sizes do not fit on the hosts together, the problem is
+    solved again with the counts that fit.
     """
     for _ in range(_ROUNDS):
         held = guarded(

@@ -24,7 +24,7 @@ SHOWN = ("0.5", "0.95", "0.99")
 
 
 def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: tuple[str, ...] = ()) -> PlanFile:
-    """The plan file of a sizing: places, configuration, and the lines that people read; `guards`: those that bound."""
+    """The plan file of a sizing: places, configuration, and the lines that people read. `guards`: notes of bound guards."""
     counts = {c.option: c.after for c in sizing.counts}
     places = places_of(snapshot, counts)
     slots = {tier: found.slots for tier, found in places.items()}
@@ -39,7 +39,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         replay=snapshot.replay,
     )
     config = compose(snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
-    seen = {c.option: c.before for c in sizing.counts}  # what is on silent hosts costs nothing more or less
+    seen = {c.option: c.before for c in sizing.counts}  # VMs on hosts that do not answer do not change the cost
     running = compose(snapshot.fleet, counts=seen, slots=snapshot.observed.slots, demand=problem.demand, plan=draft)
     before, after = _bill(running, snapshot.catalogue), _bill(config, snapshot.catalogue)
     plan = PlanFile(
@@ -75,7 +75,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
 
 
 def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Placement]:
-    """Where the VMs on our own metal go; what runs on hosts that do not answer stays where it is."""
+    """The places of the VMs on own hosts. VMs on hosts that do not answer keep their places."""
     tiers = snapshot.fleet.tiers
     silent = frozenset(snapshot.unreachable)
     found = {}
@@ -104,7 +104,7 @@ def _tier_line(tier: Tier, snapshot: Snapshot, sizing: Sizing, before: Bill, aft
         after=sum(kinds.values()),
         usd_before=before.of(tier),
         usd_after=after.of(tier),
-        reason=sizing.reasons.get(tier, "nothing is asked of this tier"),
+        reason=sizing.reasons.get(tier, "no demand is assigned to this tier"),
     )
 
 

@@ -1,7 +1,7 @@
-"""A stack file that a person edited after the plan: in which values, and what it then costs and risks. Pure.
+"""A stack file that was edited by hand after the plan: the edits, and their cost and risk. Pure.
 
-The figures of a preview are those of the file that would run. An edited file gets figures of its own, by the same bill and
-the same judgement, and can't be approved: what a person wants to hold has ways of its own (`tiercast:override`, pins).
+A preview shows the figures of the file that would run. For an edited file they are computed again with the same bill and
+assessment. An edited file can't be approved: use `tiercast:override` or pins for lasting manual changes.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from reconciler.sizing.options import COLD_GROUP, options
 from reconciler.slo.assess import assess
 from stacks.contract import ContractError, StackConfig, Tier, parse
 
-#: Edits that are listed at most; the rest are counted.
+#: Maximum number of edits that are listed. The rest are counted.
 _SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One value that differs: its key, what the plan rendered and what the file holds; None: not there."""
+    """One value that differs: its key, the planned value and the value in the file; None if the key is absent."""
 
     key: str
     planned: Any
     found: Any
 
     def describe(self) -> str:
-        """`tiercast:cold.groups[0].size.max: 8 → 20`; long values are only named."""
+        """`tiercast:cold.groups[0].size.max: 8 → 20`. Of a long value only the type is shown."""
         return f"{self.key}: {_short(self.planned)} → {_short(self.found)}"
 
 
 def edits(plan: PlanFile, config: Mapping[str, Any]) -> tuple[Edit, ...]:
-    """In which values of our own keys the stack file's `config` differs from what the plan rendered.
+    """The values of tiercast's keys in which the stack file's `config` differs from the plan.
 
-    Encrypted values can't be compared and are left to the digest that an approval is bound to.
+    Encrypted values can't be compared. The digest that an approval is bound to covers them.
     """
     ours = {key: value for key, value in config.items() if key in OWN_KEYS or key in plan.config}
     return tuple(
@@ -52,10 +52,10 @@ def edits(plan: PlanFile, config: Mapping[str, Any]) -> tuple[Edit, ...]:
 def as_edited(
     plan: PlanFile, config: Mapping[str, Any], changed: tuple[Edit, ...], fleet: Fleet, catalogue: Catalogue
 ) -> PlanFile:
-    """The plan with the money and risk of the edited file, and a reason that names each edit.
+    """The plan with the cost and risk of the edited file, and a reason that names each edit.
 
-    Figures that can't be told (a value that the contract refuses, a type without a price) are said to be unknown; the
-    engine and the policies judge the file in any case.
+    If they can't be computed (the contract refuses a value, or a type has no price), the reason says that they are unknown.
+    Engine and policies check the file in any case.
     """
     names = [edit.describe() for edit in changed[:_SHOWN]]
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
@@ -65,7 +65,7 @@ def as_edited(
         bill, most = (hourly(fleet_of(held, catalogue, size), catalogue) for size in ("desired", "max"))
         choices = {o.name: o for o in options(fleet, catalogue, Observed())}
     except (ContractError, ValueError, LookupError) as error:
-        why = f"{note}. Its cost and risk are not known: {' '.join(str(error).split())}"
+        why = f"{note}. Its cost and risk are unknown: {' '.join(str(error).split())}"
         return plan.model_copy(update={"edited": True, "reasons": (why, *plan.reasons)})
     counts = counts_of(held)
     supply = [choices[name].supply(count) for name, count in counts.items() if name in choices]
@@ -94,7 +94,7 @@ def as_edited(
 
 
 def counts_of(config: StackConfig) -> dict[str, int]:
-    """Option → instances that a stack configuration asks for: slots of own hosts, and desired sizes of groups."""
+    """Option → instances of a stack configuration: slots on own hosts, and desired sizes of groups."""
     counts: dict[str, int] = {}
     for tier, metal in ((Tier.HOT, config.hot), (Tier.COLD, config.cold.metal)):
         for slot in metal.slots if metal is not None else ():
@@ -122,7 +122,7 @@ def _differing(key: str, planned: Any, found: Any) -> Iterator[Edit]:
 
 
 def _plain(value: Any) -> Any:
-    """Times as text and tuples as lists, as a stack file reads back."""
+    """The value with times as text and tuples as lists, as a stack file returns them."""
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,7 +1,7 @@
-"""The plan file: what was decided, what it costs, what it risks and why, with the configuration it renders to.
+"""The plan file: sizes, cost, risk and reasons, with the configuration that they render to.
 
-A frozen record with two readers: the preview explains it, `up` executes it; so what is shown is what is run. Its id is
-a digest of its content.
+The plan is a frozen record. The preview explains it and `up` executes it, so what is shown is what runs. Its id is a digest
+of its content.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from reconciler.errors import InputError
 from stacks.contract import KEYS, StackConfig, plan_id
 
-#: Version of the plan files that this code writes and reads; a plan is short-lived, so another version is made anew.
+#: Version of the plan files that this code writes and reads. Plans are short-lived, so other versions are not converted.
 VERSION = 2
 #: Keys of `Pulumi.<stack>.yaml` that tiercast writes; `tiercast:override` is a person's and is never touched.
 OWN_KEYS = frozenset(f"tiercast:{key}" for key in KEYS if key != "override")
@@ -26,7 +26,7 @@ class PlanPart(BaseModel):
 
 
 class TierLine(PlanPart):
-    """One tier's change: instances and USD/hour, before and after, and the one reason that binds."""
+    """One tier's change: instances and USD/hour before and after, and the binding constraint."""
 
     tier: str
     kinds: dict[str, int] = Field(description="Instance type or flavour → planned count.")
@@ -38,22 +38,22 @@ class TierLine(PlanPart):
 
 
 class ClassLine(PlanPart):
-    """One QoS class: its promise and what the plan gives it."""
+    """One QoS class: its promise, and the latency and share of late requests that the plan is expected to have."""
 
     name: str
     latency_target_ms: float
     percentile: float
     latency_ms: float | None = Field(
-        description="At the percentile, when demand is at its (1 − allowed share) quantile; None: not in time."
+        description="Latency at the percentile when demand is at its (1 − allowed share) quantile. None: not in time."
     )
     promised_share: float = Field(description="Share of requests that the class may miss: the promise.")
     allowed_share: float = Field(description="Share that this plan may miss after pacing.")
     expected_share: float = Field(description="Share of requests that this plan is expected to miss.")
     shortfall_probability: float = Field(
-        description="P(demand exceeds what the class is served in time within a step): no share of requests."
+        description="P(demand exceeds what the class is served in time within a step). Not a share of requests."
     )
     requests_per_second: dict[str, float] = Field(
-        description="Demand quantiles of the step with most demand: level → r/s."
+        description="Demand quantiles of the step with the most demand: level → requests/s."
     )
     served_by: dict[str, float] = Field(
         default_factory=dict, description="Tier → requests/s of safe load for the class."
@@ -61,7 +61,7 @@ class ClassLine(PlanPart):
 
 
 class Binding(PlanPart):
-    """What an approval is bound to; written by `tiercast preview`. Digests by resource in `state`."""
+    """What an approval is bound to. `tiercast preview` writes it. `state` holds a digest per resource."""
 
     config: str
     policies: str
@@ -71,14 +71,14 @@ class Binding(PlanPart):
     place: dict[str, str] = Field(
         default_factory=dict, description="Stack, backend, account, region, and versions of engine and plugins."
     )
-    refresh: bool = Field(False, description="The preview read the providers, and the update does.")
+    refresh: bool = Field(False, description="The preview refreshed the state, and the update does too.")
     values: dict[str, str] = Field(default_factory=dict, description="Step → digest of its old and new inputs.")
     previewed_at: AwareDatetime
     not_before: AwareDatetime | None = Field(None, description="Before this time the plan may not be applied.")
 
 
 class PlanFile(PlanPart):
-    """All of a plan."""
+    """The whole plan."""
 
     version: Literal[2] = 2
     id: str = ""
@@ -92,28 +92,28 @@ class PlanFile(PlanPart):
     usd_per_hour_before: float
     usd_per_hour_after: float
     reasons: tuple[str, ...] = Field(
-        (), description="Guards that bound, fallbacks, prices that are old, quality of data."
+        (), description="Notes: guards that bound, fallbacks, stale prices, quality of the data."
     )
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
-    skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer; what runs there is left alone.")
-    demoted: bool = Field(False, description="The forecast fell back; nothing is scaled down on it.")
+    skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer. Their VMs are not touched.")
+    demoted: bool = Field(False, description="The plan uses a fallback forecast, so nothing is scaled down.")
     edited: bool = Field(
-        False, description="Figures of a stack file that was edited by hand; such a plan is only shown."
+        False, description="The figures are those of a stack file edited by hand. Such a plan is only shown."
     )
-    replay: bool = Field(False, description="Made with --as-of: it is for an earlier time.")
+    replay: bool = Field(False, description="Made with --as-of, for an earlier time.")
     blocked: dict[str, str] = Field(default_factory=dict, description="Tier → why nothing in it is scaled down.")
     forecast_note: str = Field(
-        "", description="Which model made the forecast: the trained one, or one made anew, and why."
+        "", description="The model that made the forecast: the trained one, or a new one and why."
     )
     prices: dict[str, float] = Field(
-        default_factory=dict, description="Option → USD/hour of one instance that it was sized with."
+        default_factory=dict, description="Option → USD/hour of one instance, as used by the sizing."
     )
     config: dict[str, Any] = Field(description="Full key → value as rendered into the stack file.")
     binding: Binding | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people are shown besides the tables: the reasons, then which model made the forecast."""
+        """The notes that people see below the tables: the reasons, then the model that made the forecast."""
         return (*self.reasons, *filter(None, [self.forecast_note]))
 
     def identified(self) -> PlanFile:
@@ -125,7 +125,7 @@ def parse_plan(raw: Any, location: str) -> PlanFile:
     """Read a plan file's value.
 
     Raises:
-        InputError: it is no plan, of another version, or its content does not match its id.
+        InputError: the value is not a plan, has another version, or does not match its id.
     """
     version = raw.get("version", 1) if isinstance(raw, dict) and "tiers" in raw else VERSION
     if version != VERSION:
@@ -138,10 +138,12 @@ def parse_plan(raw: Any, location: str) -> PlanFile:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "top"
         raise InputError(
-            location, f"not a plan file ({where}: {first['msg']}).", "Make one with `tiercast plan`."
+            location, f"not a plan file ({where}: {first['msg']}).", "Create one with `tiercast plan`."
         ) from None
     if plan.identified().id != plan.id:
-        raise InputError(location, f"the plan was edited: its content does not match its id {plan.id}.", "Plan anew.")
+        raise InputError(
+            location, f"the plan was edited: its content does not match its id {plan.id}.", "Run `tiercast plan`."
+        )
     return plan
 
 

@@ -1,7 +1,7 @@
-"""The inputs of a decision as plain values and one array, from which the same decision is made again. Pure.
+"""The inputs of a decision as plain values and one array, from which the decision can be repeated. Pure.
 
-Kept is what `decide` reads, to the last bit. In place of the forecast's paths, which are many (paths × groups × horizon), these
-are the sums per QoS class that the sizing looks at, and what the error budget reads of the whole horizon.
+Everything that `decide` reads is kept exactly. The forecast's paths are large (paths × groups × horizon), so two summaries
+replace them: the sums per QoS class that the sizing uses, and what the error budget reads of the whole horizon.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class RunInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayResult:
-    """A plan decided again: the keys whose values differ from the first time; empty: the same bytes."""
+    """A repeated decision: the keys whose values differ from the first one; empty if the bytes are the same."""
 
     plan: str
     differs: tuple[str, ...]
 
 
 def inputs_of(decision: Decision, *, seed: int) -> RunInputs:
-    """What is kept of a decision."""
+    """The inputs of a decision that are kept."""
     snapshot = decision.snapshot
     ahead = ahead_of(snapshot)
     hints = get_type_hints(Snapshot)
@@ -84,7 +84,7 @@ def inputs_of(decision: Decision, *, seed: int) -> RunInputs:
 
 
 def secrets_in(inputs: RunInputs) -> list[str]:
-    """Places of the document that look like secrets; such a document must not be kept."""
+    """Keys of the document whose values look like secrets. Such a document must not be kept."""
     return [place for place, _ in plain_secrets("", inputs.document)]
 
 
@@ -92,14 +92,14 @@ def replayed(inputs: RunInputs, *, location: str) -> ReplayResult:
     """Decide again, and compare the plan file's and the rendered stack values' bytes.
 
     Raises:
-        InputError: the document is of another version, or damaged.
+        InputError: the document has another version or is damaged.
     """
     document = inputs.document
     if document.get("version") != VERSION:
         raise InputError(
             location,
-            f"the inputs are of version {document.get('version')}, this tiercast replays version {VERSION}.",
-            "Replay it with the tiercast that made it.",
+            f"the inputs have version {document.get('version')}, but this tiercast replays version {VERSION}.",
+            "Replay them with the version of tiercast that made them.",
         )
     try:
         snapshot = _snapshot(document, inputs.paths)
@@ -116,7 +116,7 @@ def replayed(inputs: RunInputs, *, location: str) -> ReplayResult:
 
 
 def precision_of(paths: Floats) -> Precision:
-    """How paths that were read back are kept."""
+    """The precision with which the paths were kept."""
     return "exact" if paths.dtype == np.float64 else "float32"
 
 
@@ -140,7 +140,7 @@ def _snapshot(document: Mapping[str, Any], paths: Floats) -> Snapshot:
                 for tier, group, types, count in document["observed"]["groups"]
             },
         ),
-        # The decision reads names, models and costs of it; its numbers are in `ahead`.
+        # Of the forecast the decision reads names, models and costs. Its numbers are in `ahead`.
         forecast=DemandForecast(
             cutoff=datetime.fromisoformat(forecast["cutoff"]),
             step=timedelta(seconds=forecast["step_seconds"]),
@@ -196,7 +196,7 @@ def _grouping(grouping: Grouping, fleet: Fleet) -> dict[str, Any]:
 
 
 def _durations(value: Any) -> Any:
-    """Plain JSON values of a fleet, its durations as a fleet file writes them."""
+    """Plain JSON values of a fleet, with durations as in a fleet file."""
     if isinstance(value, timedelta):
         return f"{value.total_seconds():f}s"
     if isinstance(value, Mapping):
@@ -207,7 +207,7 @@ def _durations(value: Any) -> Any:
 
 
 def _text(plan: PlanFile) -> str:
-    """The stack file that a plan renders to where there was none."""
+    """The stack file that a plan renders to, starting from an empty one."""
     return render("", plan.config, own=frozenset(plan.config), location="replay")
 
 

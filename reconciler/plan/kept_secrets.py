@@ -1,8 +1,8 @@
-"""Encrypted values inside our own keys of a stack file outlive the next plan. Pure.
+"""Keep the encrypted values of tiercast's keys in a stack file when a plan is rendered. Pure.
 
-`pulumi config set --secret --path 'tiercast:hot.hypervisors[0].uri'` leaves `uri: {secure: …}` in the file. A plan only
-knows the fleet file's value of that key, which holds no secret, so the encrypted one wins. What a plan decides itself
-(sizes, slots, demand, provenance) cannot be fixed that way and is refused.
+`pulumi config set --secret --path 'tiercast:hot.hypervisors[0].uri'` writes `uri: {secure: …}` to the file. A plan only
+knows the fleet file's value of that key, which holds no secret, so the encrypted value is kept. Keys that the plan decides
+(sizes, slots, demand, provenance) can't be encrypted and are refused.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import Any
 
 from reconciler.errors import InputError
 
-#: Keys that every plan writes anew.
+#: Keys that every plan rewrites.
 _DECIDED = ("tiercast:schemaVersion", "tiercast:plan", "tiercast:demand")
 
 
 def keep_secrets(
     old: Mapping[str, Any], new: Mapping[str, Any], *, own: frozenset[str], location: str
 ) -> dict[str, Any]:
-    """The values of `new`, with the encrypted ones of `old` in their places.
+    """The values of `new`, with the encrypted values of `old` in their places.
 
-    Elements of a list are found again by their `name`, wherever they stand; a list without names has to keep its length.
+    List elements are matched by `name`, in any order. A list without names must keep its length.
 
     Args:
         old: the `config` mapping of the stack file as it is.
         new: full key → value that the plan writes.
-        own: the keys that the plan may write; those without a value in `new` are about to be removed.
+        own: the keys that the plan may write. Keys without a value in `new` will be removed.
         location: the stack file's name, for messages.
 
     Raises:
-        InputError: an encrypted value has no place in the plan, or stands where the plan decides; names its key.
+        InputError: an encrypted value has no place in the plan, or the plan decides its key. The message names the key.
     """
     for key in sorted(own - set(new)):
         if path := _first_secret(old.get(key), key):
@@ -46,8 +46,8 @@ def _kept(old: Any, new: Any, path: str, location: str) -> Any:
             raise _no_place(path, location)
         raise InputError(
             location,
-            f"{path} is encrypted, but the plan decides what stands there.",
-            f"Remove it with `pulumi config rm --path '{path}'`; encrypt single texts such as `uri` or `userData`.",
+            f"{path} is encrypted, but the plan decides this value.",
+            f"Remove it with `pulumi config rm --path '{path}'`. Encrypt only single texts such as `uri` or `userData`.",
         )
     if isinstance(old, Mapping):
         parts = dict(new) if isinstance(new, Mapping) else {}
@@ -67,7 +67,7 @@ def _kept(old: Any, new: Any, path: str, location: str) -> Any:
     return new
 
 
-#: Stands for a key or element that the plan does not write.
+#: Marks a key or element that the plan does not write.
 _ABSENT = object()
 
 
@@ -76,7 +76,7 @@ def _is_secret(value: Any) -> bool:
 
 
 def _first_secret(value: Any, path: str) -> str:
-    """Path of the first encrypted value, or nothing."""
+    """Path of the first encrypted value, or ""."""
     if _is_secret(value):
         return path or "."
     if isinstance(value, Mapping):
@@ -87,7 +87,7 @@ def _first_secret(value: Any, path: str) -> str:
 
 
 def _same(old: Sequence[Any], number: int, new: Sequence[Any]) -> int | None:
-    """Where the plan has the element that the file has at `number`."""
+    """Index in the plan of the element that has index `number` in the file."""
     name = _name(old[number])
     if name is not None:
         return next((at for at, one in enumerate(new) if _name(one) == name), None)

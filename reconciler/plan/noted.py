@@ -82,7 +82,7 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
 
 
 def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> Previewed:
-    """The entry of a preview: operations on resources, and what every policy says."""
+    """The entry of a preview: operations on resources, and the violations of every policy."""
     return Previewed(
         at=at,
         event="preview",
@@ -98,7 +98,7 @@ def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> 
 
 
 def not_applied(plan: PlanFile, why: Iterable[str], *, at: datetime) -> NotApplied:
-    """The entry of a plan that was not applied on its own."""
+    """The entry of a plan that was not applied automatically."""
     return NotApplied(at=at, event="held", plan=plan.id, why=tuple(why))
 
 
@@ -108,7 +108,7 @@ def started(plan: PlanFile, found: Preview, *, at: datetime) -> Started:
 
 
 def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:
-    """The entry of an update that ended well."""
+    """The entry of an update that succeeded."""
     done = touched(steps)
     return Applied(at=at, event="applied", plan=plan.id, steps=len(done), tiers=tiers(plan), resources=done)
 
@@ -131,7 +131,7 @@ def tiers(plan: PlanFile) -> dict[str, TierEntry]:
 
 
 def touched(steps: Iterable[PreviewStep]) -> tuple[ResourceEntry, ...]:
-    """Operations that change something, in the engine's order."""
+    """Operations that change infrastructure, in the engine's order."""
     return tuple(ResourceEntry(op=s.op, urn=s.urn, keys=s.keys) for s in steps if s.changes)
 
 

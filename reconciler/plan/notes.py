@@ -1,4 +1,4 @@
-"""Sentences of a plan about commitments, measured latency, minimums, and what found no room. Pure."""
+"""The notes of a plan about commitments, measured latency, minimums, and VMs without room. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from stacks.contract import Tier
 def latency_notes(
     problem: SizingProblem, load_now: Mapping[str, float], latency_now_ms: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """One sentence per class whose measured latency is over its target: what the floor makes of it."""
+    """One sentence per class whose measured latency is over its target, with the load that the safety floor uses."""
     return tuple(
-        f"{name}: {latency_now_ms[name]:.4g} ms measured at p{100 * wanted.percentile:g}, over its "
-        f"{wanted.latency_ms:g} ms: the safety floor counts {problem.load_now[name]:.4g} requests/s for the "
-        f"{load_now[name]:.4g} measured [latency]"
+        f"{name}: the measured latency of {latency_now_ms[name]:.4g} ms at p{100 * wanted.percentile:g} is over the target of "
+        f"{wanted.latency_ms:g} ms: the safety floor uses {problem.load_now[name]:.4g} requests/s instead of the measured "
+        f"{load_now[name]:.4g} [latency]"
         for name, wanted in problem.demand.classes.items()
         if problem.load_now.get(name, 0.0) > load_now.get(name, 0.0)
     )
@@ -34,32 +34,32 @@ def minimum_notes(fleet: Fleet, problem: SizingProblem) -> tuple[str, ...]:
 
 
 def placement_notes(places: Mapping[Tier, Placement]) -> list[str]:
-    """What found no room, where the spare host is missing, and what moves."""
+    """VMs without room, missing spare capacity, and VMs that move."""
     notes = []
     for tier, found in places.items():
         notes += [
-            f"{tier.value}: {count} {name} found no room on the hosts" for name, count in (found.unplaced or {}).items()
+            f"{tier.value}: {count} {name} do not fit on the hosts" for name, count in (found.unplaced or {}).items()
         ]
         if found.excess:
             notes.append(
-                f"{tier.value}: {found.fullest} carries more than its even share: losing it costs {found.excess} VMs more "
-                f"than counted on (N+{found.spare})."
+                f"{tier.value}: {found.fullest} runs more VMs than an even spread: if it fails, {found.excess} VMs more are "
+                f"lost than planned for (N+{found.spare})."
             )
         if found.moved:
-            notes.append(f"{tier.value}: {len(found.moved)} VMs change hosts to make room")
+            notes.append(f"{tier.value}: {len(found.moved)} VMs move to other hosts to make room")
     return notes
 
 
 def unreachable_notes(unreachable: Mapping[str, str]) -> list[str]:
     """One sentence per hypervisor that does not answer."""
     return [
-        f"hypervisor {name} does not answer ({words}): what runs there is left alone and not counted on"
+        f"hypervisor {name} does not answer ({words}): its VMs are not touched and not counted as capacity"
         for name, words in sorted(unreachable.items())
     ]
 
 
 def commitment_notes(fleet: Fleet) -> tuple[str, ...]:
-    """A sentence per commitment or reservation that is paid for and of no use, or that is said to cost nothing."""
+    """One sentence per commitment or reservation that is paid for but unused, or that is declared to cost nothing."""
     warm, cold = fleet.tiers.warm, fleet.tiers.cold
     notes = []
     for what, name, count in (
@@ -69,11 +69,11 @@ def commitment_notes(fleet: Fleet) -> tuple[str, ...]:
         if name in warm.instance_types:
             continue
         used = (
-            "only the cold tier's on-demand part can use them" if name in cold.instance_types else "nothing uses them"
+            "only the cold tier's on-demand part can use them" if name in cold.instance_types else "no group uses them"
         )
         notes.append(
             f"tiers.warm.{what}: {count} × {name} are paid whether used or not, but {name} is not among "
-            f"tiers.warm.instance_types, so {used}: add the type there, or leave them out"
+            f"tiers.warm.instance_types, so {used}: add the type there, or remove them"
         )
     notes += [
         f"tiers.warm.commitments: {c.count} × {c.instance_type} count as paid in advance, at 0 USD/hour: correct "

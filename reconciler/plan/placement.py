@@ -1,9 +1,9 @@
-"""Placement of VMs on our own hosts: stable slots, spread per flavour, spare hosts, least movement.
+"""Placement of VMs on own hosts: stable slots, spread per flavour, spare hosts, least movement.
 
-A slot is `<tier>-<host>-<nnn>`: once a VM has it, it keeps it until it goes, so that a changed count touches only
-tails. Growth goes to the host that runs the fewest VMs of the same flavour, then to the one with most free cores;
-shrinking takes the highest number from the host with most of them. Only where a VM finds no room although the cores are
-there are others moved, as few as possible.
+- A slot is `<tier>-<host>-<nnn>`. A VM keeps its slot until it is removed, so a changed count touches only the last slots.
+- A new VM goes to the host with the fewest VMs of the same flavour, then to the one with the most free cores.
+- A removal takes the highest number from the host with the most VMs of the flavour.
+- VMs move only if a VM does not fit although enough cores are free in total. As few as possible move.
 """
 
 from __future__ import annotations

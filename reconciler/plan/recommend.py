@@ -1,7 +1,7 @@
 """The sizing as a function of a forecast, for `PLBM.get_recommendations`: instances per tier and type. Pure.
 
-The rule: it says what the demand takes, whatever runs now. What runs, guards, commitments of the account and the record
-of past promises belong to a plan (`tiercast plan`).
+The result is the capacity that the demand needs, independent of what runs. Running instances, guards, commitments of the
+account and error budgets belong to a plan (`tiercast plan`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Write our keys into the text of `Pulumi.<stack>.yaml` and leave every other byte alone.
+"""Write tiercast's keys into the text of `Pulumi.<stack>.yaml` and leave every other byte unchanged.
 
-Not a YAML round trip: the text is cut at the lines of our own keys (`tiercast:plan`, `tiercast:hot`, …) and only those
-lines are written anew, so comments, secrets, `environment:`, `encryptionsalt` and foreign keys keep their bytes.
-Encrypted values inside our keys are kept too (`kept_secrets`). Same values, same bytes; rendering twice changes nothing.
+- This is not a YAML round trip. Only the lines of tiercast's keys (`tiercast:plan`, `tiercast:hot`, …) are rewritten, so
+  comments, secrets, `environment:`, `encryptionsalt` and other keys keep their bytes.
+- Encrypted values inside tiercast's keys are kept too (`kept_secrets`).
+- Equal values give equal bytes. Rendering twice changes nothing.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def read_config(text: str, location: str) -> dict[str, Any]:
     """The `config` mapping of a stack file as plain values; empty where there is none.
 
     Raises:
-        InputError: the text is not YAML or `config` is no mapping.
+        InputError: the text is not YAML or `config` is not a mapping.
     """
     data = _load(text, location) or {}
     config = data.get("config") or {}
@@ -165,7 +166,7 @@ def _verify(before: str, after: str, own: frozenset[str], location: str) -> None
     except InputError as error:
         raise InputError(
             location,
-            f"another key refers (by a YAML alias) to an anchor inside one of our keys ({error.problem}).",
+            f"another key refers (by a YAML alias) to an anchor inside one of tiercast's keys ({error.problem}).",
             "Move the anchor out of the `tiercast:` keys.",
         ) from None
     old = _load(before, location) or {}
@@ -173,4 +174,6 @@ def _verify(before: str, after: str, own: frozenset[str], location: str) -> None
     kept = {k: v for k, v in (new.get("config") or {}).items() if k not in own}
     rest = {k: v for k, v in old.items() if k != "config"}
     if strip != kept or rest != {k: v for k, v in new.items() if k != "config"}:
-        raise InputError(location, "writing our keys would change another key.", "Please report this file's layout.")
+        raise InputError(
+            location, "writing tiercast's keys would change another key.", "Please report this file's layout."
+        )

@@ -40,18 +40,18 @@ class Snapshot:
     """All that a plan is decided from.
 
     Attributes:
-        fleet, catalogue: what may be had, and at which price.
+        fleet, catalogue: available capacity and its prices.
         forecast, grouping: demand per group, and the groups' classes.
-        observed: what runs.
-        load_now: requests/s per class in the last step known: no plan goes below what it needs.
-        unreachable: hypervisors that do not answer → what was said.
+        observed: running instances.
+        load_now: requests/s per class in the last known step. No plan goes below the capacity that it needs.
+        unreachable: hypervisors that do not answer → error message.
         notes: sentences about the data, prices and fallbacks, for the plan.
         past: changes that were applied before, for cooldowns and the churn window.
         replay: the plan is for an earlier time, from the history known then (`--as-of`).
-        demoted: the forecast fell back or is stale: nothing shrinks on it.
+        demoted: the forecast is a fallback or stale, so nothing is scaled down.
         blocking: QoS class → why no tier that serves it shrinks: its data is lost, or its forecast is not calibrated.
-        first_run: no earlier run of this stack is known: nothing shrinks in the first.
-        latency_now_ms: measured latency per class at its percentile, where there is one: over target the floor rises.
+        first_run: no earlier run of this stack is known, so nothing is scaled down.
+        latency_now_ms: measured latency per class at its percentile, if any. Above the target it raises the safety floor.
         error_budgets: by class; they decide the share that this plan may miss.
         standing: per class the forecast in use and why. memory: what to keep for the next run; None: nothing.
         forecast_note: which model made the forecast, in a sentence.

@@ -1,9 +1,9 @@
 """Prices and bills.
 
-The rule: pure, and a price that is not known is an error, never zero.
+The rule: this package is pure, and an unknown price is an error, never zero.
 
-- `catalogue`: facts about instance types and what they cost
-- `age`: how old prices are, and what a plan says about it
-- `billed_fleet`: what is billed of a stack configuration
-- `bill`: its cost per hour
+- `catalogue`: instance types, their sizes and prices
+- `age`: how old prices are, and the plan's notes about it
+- `billed_fleet`: the billed parts of a stack configuration
+- `bill`: cost per hour of a billed fleet
 """

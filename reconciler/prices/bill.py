@@ -1,13 +1,15 @@
-"""What a fleet costs per hour: a bill of lines, each from a catalogue price.
+"""The cost of a fleet per hour: a bill of lines, each from a catalogue price.
 
-Rules that make the bill honest:
-- commitments are paid whether used or not, and cover running on-demand instances of their type;
-- a capacity reservation is billed at the on-demand price where no instance runs in it;
-- a stopped ready pool costs its volumes, a running one costs instances; load balancers and root volumes count;
-- our own hosts are sunk: their line shows the catalogue's running cost, or says that none was given;
-- a price that is not known raises `PriceMissing`: nothing is silently free.
+Rules of the bill:
 
-The same bill is computed from a plan, from a stack configuration and, by the policies, from resource inputs.
+- Commitments are paid whether used or not. They cover running on-demand instances of their type.
+- An unused capacity reservation is billed at the on-demand price.
+- A stopped ready pool costs its volumes. A running one costs its instances.
+- Load balancers and root volumes are billed.
+- The cost of our own hosts is sunk. Their line shows the catalogue's running cost, or notes that the catalogue has none.
+- An unknown price raises `PriceMissing`. Nothing is free by omission.
+
+Plans and stack configurations use this bill, and the policies compute it from resource inputs.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Bill:
-    """Lines in a stable order with their sums, USD/hour."""
+    """The lines in a stable order, and their sums in USD/hour."""
 
     lines: tuple[Line, ...] = field(default=())
 
@@ -59,7 +61,7 @@ def hourly(fleet: BilledFleet, catalogue: Catalogue) -> Bill:
     """The fleet's bill per hour.
 
     Raises:
-        PriceMissing, UnknownType: where the catalogue lacks a price that the fleet needs.
+        PriceMissing, UnknownType: the catalogue lacks a price that the fleet needs.
     """
     lines = [
         *_hosts(fleet.hypervisors, catalogue),
@@ -103,7 +105,7 @@ def _commitments(commitments: Iterable[Commitment]) -> list[Line]:
 
 
 def _instances(fleet: BilledFleet, catalogue: Catalogue) -> list[Line]:
-    """Spot at the spot price; on-demand at its price for what the commitments of the type do not cover."""
+    """Spot instances at the spot price, and on-demand instances that no commitment covers at the on-demand price."""
     left: dict[str, int] = defaultdict(int)
     for commitment in fleet.commitments:
         left[commitment.instance_type] += commitment.count
@@ -128,7 +130,7 @@ def _line(r: Running, count: int, price: float, note: str) -> Line:
 
 
 def _reservations(fleet: BilledFleet, catalogue: Catalogue) -> list[Line]:
-    """What is reserved and not run in; a commitment that running instances leave free covers it, as AWS bills it."""
+    """Unused reservations. A commitment that running instances do not use covers them, as AWS bills it."""
     reserved: dict[str, int] = defaultdict(int)
     for reservation in fleet.reservations:
         reserved[reservation.instance_type] += reservation.count
@@ -165,14 +167,14 @@ def _pools(pools: Iterable[Prepared], catalogue: Catalogue) -> list[Line]:
 
 
 def waiting_usd(instance_type: str, state: PoolState, catalogue: Catalogue) -> float:
-    """USD/hour of one pooled instance without its volume: the price of a running one, a hibernated one's memory."""
+    """USD/hour of one pooled instance without its volume: its price if running, its stored memory if hibernated, else 0."""
     if state == "Running":
         return catalogue.price(instance_type, "on_demand")
     return catalogue.type(instance_type).memory_mib / 1024 * _gib_hour(catalogue) if state == "Hibernated" else 0.0
 
 
 def root_volume_usd(root_gib: int, catalogue: Catalogue) -> float:
-    """USD/hour of one instance's root volume; 0 GiB: the image's own."""
+    """USD/hour of one instance's root volume; 0 GiB means the image's own size."""
     return (root_gib or catalogue.default_root_gib) * _gib_hour(catalogue)
 
 

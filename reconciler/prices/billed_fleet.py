@@ -1,4 +1,4 @@
-"""What is billed of a stack configuration: instances by market, pools, reservations, commitments, own hosts. Pure."""
+"""The billed parts of a stack configuration: instances by market, pools, reservations, commitments, own hosts. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PoolState = Literal["Stopped", "Running", "Hibernated"]
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """Instances of one group that run. `root_gib` 0 means the image's own volume (the catalogue's default size)."""
+    """Running instances of one group. `root_gib` 0 means the image's own volume (the catalogue's default size)."""
 
     tier: Tier
     group: str
@@ -27,7 +27,7 @@ class Running:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Instances of a ready pool, beside those that run."""
+    """Instances that wait in a ready pool, without the running ones."""
 
     tier: Tier
     group: str
@@ -39,7 +39,7 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class BilledFleet:
-    """Everything that is billed. `hypervisors` are names of our own hosts by tier."""
+    """Everything that is billed. `hypervisors` holds the names of our own hosts by tier."""
 
     running: tuple[Running, ...] = ()
     prepared: tuple[Prepared, ...] = ()
@@ -50,9 +50,9 @@ class BilledFleet:
 
 
 def fleet_of(config: StackConfig, catalogue: Catalogue, size: SizeOf = "desired") -> BilledFleet:
-    """The fleet that a stack configuration asks for, groups at their minimum, desired or maximum count.
+    """The fleet of a stack configuration, with groups at their minimum, desired or maximum count.
 
-    A mixed group is priced at its dearest type, because the cloud chooses among them: the bill is an upper bound.
+    A mixed group is priced at its most expensive type, because the cloud chooses the types. The bill is an upper bound.
     """
     root_warm = config.warm.launch.root_volume_gib if config.warm.launch else 0
     root_cold = config.cold.launch.root_volume_gib if config.cold.launch else 0
@@ -97,18 +97,18 @@ def _named(tier: Tier, metal: Metal | None) -> list[tuple[Tier, str]]:
 
 
 def pool_count(pool: ReadyPool, running: int) -> int:
-    """Instances that AWS keeps in the pool: prepared capacity less what runs, at least the pool's minimum."""
+    """Instances that AWS keeps in the pool: prepared capacity less running instances, at least the pool's minimum."""
     return max(pool.max_group_prepared_capacity - running, pool.min_size, 0)
 
 
 def on_demand_part(count: int, base: int, share: float) -> int:
-    """How many of a mixed group's instances are on demand: the base, and its share above, which AWS rounds up."""
+    """On-demand instances of a mixed group: the base, and the share of those above it, which AWS rounds up."""
     sure = min(base, count)
     return sure + math.ceil((count - sure) * share - 1e-9)
 
 
 def mixed(group: ColdGroup, count: int, catalogue: Catalogue, root_gib: int = 0) -> list[Running]:
-    """A mixed group's instances by market, each at its dearest type."""
+    """A mixed group's instances by market, each at its most expensive type."""
     on_demand = on_demand_part(count, group.on_demand_base, group.on_demand_share_above_base)
     parts: tuple[tuple[Literal["on_demand", "spot"], int], ...] = (
         ("on_demand", on_demand),

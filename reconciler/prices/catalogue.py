@@ -1,7 +1,7 @@
-"""The price catalogue: facts about instance types and what they cost, as a file that can be pinned by digest.
+"""The price catalogue: instance types with sizes and prices, as a file that can be pinned by digest.
 
-A price that is not there is an error where it is asked for, never a zero. Prices are USD/hour; a catalogue in another
-currency is refused rather than converted.
+A missing price is an error when it is needed, never zero. Prices are USD/hour. A catalogue in another currency is refused,
+not converted.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ Market = Literal["on_demand", "spot", "committed_1yr", "committed_3yr"]
 
 
 class Boot(ContractModel):
-    """How long an instance takes from launch to serving, seconds."""
+    """Time from launch to serving, seconds."""
 
     mean_seconds: Annotated[float, Field(gt=0)]
     p95_seconds: Annotated[float, Field(gt=0)]
 
 
 class MarketPrices(ContractModel):
-    """USD/hour of one instance by market; absent where it is not offered or not known."""
+    """USD/hour of one instance by market; absent if the market does not offer it or the price is unknown."""
 
     on_demand: Usd | None = None
     spot: Usd | None = None
@@ -53,7 +53,9 @@ class InstanceType(ContractModel):
 
     vcpu: Positive
     memory_mib: Positive
-    network_mbps: Annotated[float, Field(gt=0)] | None = Field(None, description="Baseline; absent: not a constraint.")
+    network_mbps: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Baseline bandwidth. Absent: no constraint."
+    )
     boot: Boot | None = Field(None, description="Absent: the catalogue's `default_boot`.")
     usd_per_hour: MarketPrices
     interruption_per_month: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
@@ -72,23 +74,23 @@ class VolumePrices(ContractModel):
 
 
 class Catalogue(ContractModel):
-    """Instance types of one region with their prices, and the prices of what comes with them."""
+    """Instance types of one region with their prices, and the prices of storage, load balancers and own hosts."""
 
     schema_version: Literal[1] = 1
-    source: str = Field(description="Where the facts come from, for the plan's text.")
-    taken_on: date = Field(description="Day on which the oldest price in it was true.")
+    source: str = Field(description="Where the data comes from. The plan shows it.")
+    taken_on: date = Field(description="Date of the oldest price in the catalogue.")
     currency: str = "USD"
     region: str
     types: dict[str, InstanceType] = Field(min_length=1)
     default_boot: Boot
     storage_usd_per_gib_month: Usd
     load_balancer_usd_per_hour: Usd
-    default_root_gib: Positive = Field(8, description="Root volume where a launch keeps the image's own size, GiB.")
+    default_root_gib: Positive = Field(8, description="Root volume if a launch keeps the image's own size, GiB.")
     volumes: dict[str, VolumePrices] = Field(
         default_factory=dict, description="Volume type → prices; the policies refuse a type that is not here."
     )
     hypervisor_usd_per_hour: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default_factory=dict, description="Running cost of our own hosts where it is known (power, space): sunk."
+        default_factory=dict, description="Running cost of own hosts (power, space) if known. It is sunk."
     )
 
     @cached_property
@@ -100,7 +102,7 @@ class Catalogue(ContractModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def digest(self) -> str:
-        """SHA-256 of the contents, independent of the file's layout: what a policy pack pins."""
+        """SHA-256 of the contents, independent of the file's layout. A policy pack pins it."""
         return self._digest
 
     def type(self, name: str) -> InstanceType:
@@ -111,14 +113,14 @@ class Catalogue(ContractModel):
             raise UnknownType(name, sorted(self.types)) from None
 
     def price(self, name: str, market: Market) -> float:
-        """USD/hour of one instance; `PriceMissing` where the catalogue has none, so that nothing is ever free."""
+        """USD/hour of one instance. Raises `PriceMissing` if the catalogue has no price, so nothing is free by omission."""
         price = getattr(self.type(name).usd_per_hour, market)
         if price is None:
             raise PriceMissing(name, market, self.source)
         return float(price)
 
     def offers(self, name: str, market: Market) -> bool:
-        """Whether the type has a price on that market."""
+        """Whether the type has a price in that market."""
         return getattr(self.type(name).usd_per_hour, market) is not None
 
     def volume(self, kind: str) -> VolumePrices:
@@ -146,7 +148,7 @@ class Catalogue(ContractModel):
         return self.type(name).boot or self.default_boot
 
     def interruption(self, name: str, zone: str = "*") -> float:
-        """Share of the type's spot instances interrupted in a month in that zone; `PriceMissing` where unknown."""
+        """Share of the type's spot instances in the zone that are interrupted per month. Raises `PriceMissing` if unknown."""
         rates = self.type(name).interruption_per_month
         if zone in rates or "*" in rates:
             return rates.get(zone, rates.get("*", 0.0))
@@ -157,8 +159,8 @@ def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
     """Validate a catalogue read from a file; keys may be snake_case or camelCase.
 
     Raises:
-        InputError: naming the file and key of the first fault: a zero or negative price, another currency, an unknown
-            key, a missing fact.
+        InputError: a price is zero or negative, the currency is not USD, a key is unknown or missing. The message names
+            the file and the key of the first mistake.
     """
     currency = raw.get("currency", "USD")
     if currency != "USD":
@@ -172,13 +174,13 @@ def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
     except ValidationError as error:
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"]]
-        if first["type"] == "missing":  # named by its alias, which is not how the built-in table and the docs write it
+        if first["type"] == "missing":  # pydantic reports the alias; the built-in table and the docs use snake_case
             parts[-1] = to_snake(parts[-1])
         key = ".".join(parts)
         found = first.get("input")
         shown = "" if isinstance(found, Mapping) or first["type"] == "missing" else f", found {found!r}"
-        more = f" ({error.error_count() - 1} more faults follow.)" if error.error_count() > 1 else ""
-        unpriced = "Correct it, or leave out a price that is not known; never write 0."
+        more = f" ({error.error_count() - 1} more mistakes follow.)" if error.error_count() > 1 else ""
+        unpriced = "Correct the price, or remove it if it is unknown. Never write 0."
         remedy = unpriced if "usd_per_hour" in key else "Correct the catalogue at this key."
         raise InputError(f"{location}: {key}", f"{first['msg']}{shown}.{more}", remedy) from None
 
@@ -186,8 +188,8 @@ def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
 def load_catalogue(text: str, location: str) -> Catalogue:
     """Parse the text of a catalogue file (YAML, of which JSON is a part); `location` names it in errors.
 
-    Kept prices (a catalogue with the time of fetching) are read as the catalogue in them, so that a policy pack can pin
-    the very prices that a plan was made with.
+    The file may also hold kept prices (a catalogue with the time of fetching). A policy pack can thus pin the prices that a
+    plan was made with.
     """
     try:
         raw = yaml.safe_load(text)
@@ -205,6 +207,6 @@ def load_catalogue(text: str, location: str) -> Catalogue:
 
 @lru_cache(maxsize=1)
 def builtin() -> Catalogue:
-    """The small table shipped with the package: a constant, dated, for a start without an account."""
+    """The small dated table that the package contains, for a start without a cloud account."""
     text = resources.files("reconciler.prices").joinpath("catalogue.yaml").read_text(encoding="utf-8")
     return load_catalogue(text, "built-in catalogue")

@@ -1,6 +1,6 @@
-"""What is kept of every decision and update.
+"""The record of every decision and update.
 
-The rule: plain data that every room above may make or read; the ledger's files are the adapters'.
+The rule: plain data that every higher package may create or read. The adapters write the ledger's files.
 
 - `entries`: one class per event of the ledger, and how its JSON is read
 """

@@ -1,15 +1,15 @@
 """Entries of the ledger, one class per event, and how their JSON is read.
 
     Entry
-    ├── Decided    plan, shadow   what was observed, wanted, held back by guards and planned, and why
-    ├── Previewed  preview        what the engine would change, and what the policies say
-    ├── NotApplied       held           why a plan was not applied on its own
-    ├── Started    up             an update began; without an `applied` or `failed` after it, it was cut short
-    ├── Applied    applied        what was done, resource by resource
-    ├── Failed     failed         what was done before the update stopped, and why it stopped
-    └── Repaired   repaired       a line was cut short by a crash
+    ├── Decided     plan, shadow   observed, wanted and planned sizes, the guards that bound, and the reasons
+    ├── Previewed   preview        what the engine would change, and the violations of policies
+    ├── NotApplied  held           why a plan was not applied automatically
+    ├── Started     up             an update began; without a later `applied` or `failed` it was interrupted
+    ├── Applied     applied        what was done, resource by resource
+    ├── Failed      failed         what was done before the update stopped, and why it stopped
+    └── Repaired    repaired       a crash cut a line short, and the line was ended
 
-Entries of before versions were written (without `version`) are read: they have the tiers' sizes and no grounds.
+Entries from before versions existed (without `version`) are readable. They hold the tiers' sizes but no reasons.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Precision = Literal["exact", "float32", "left out"]
 
 
 class Part(BaseModel):
-    """Base: frozen; unknown keys are those of a newer version and are left out."""
+    """Base: frozen. Unknown keys come from a newer version and are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class TierEntry(Part):
-    """One tier: instances and USD/hour before and after, and the constraint that binds."""
+    """One tier: instances and USD/hour before and after, and the binding constraint."""
 
     before: int
     after: int
@@ -73,7 +73,7 @@ class ClassEntry(Part):
 
 
 class PolicyEntry(Part):
-    """What a policy says."""
+    """A violation of a policy."""
 
     policy: str = ""
     level: str = "mandatory"
@@ -108,7 +108,7 @@ class KeptInputs(Part):
 
 
 class Entry(Part):
-    """An entry of any event; `plan` is empty where it is of no plan."""
+    """An entry of any event. `plan` is empty if the entry belongs to no plan."""
 
     events: ClassVar[tuple[str, ...]] = ()
 
@@ -119,7 +119,7 @@ class Entry(Part):
 
 
 class Decided(Entry):
-    """What was decided, from what and why. `forecast`: digest of the demand section; `notes`: sentences of the plan."""
+    """A decision with its inputs and reasons. `forecast` is the digest of the demand section, `notes` those of the plan."""
 
     events = ("plan", "shadow")
 
@@ -143,7 +143,7 @@ class Decided(Entry):
 
 
 class Previewed(Entry):
-    """What the engine would change, and what the policies say; `no_policies`: none ran."""
+    """What the engine would change, and the violations of policies. `no_policies`: no policy pack ran."""
 
     events = ("preview",)
 
@@ -154,7 +154,7 @@ class Previewed(Entry):
 
 
 class NotApplied(Entry):
-    """Why a plan was not applied on its own."""
+    """Why a plan was not applied automatically."""
 
     events = ("held",)
 
@@ -162,7 +162,7 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began; `steps`: resources that it is to change; `no_policies`: no policies ran."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran."""
 
     events = ("up",)
 
@@ -171,7 +171,7 @@ class Started(Entry):
 
 
 class Applied(Entry):
-    """What an update did; `tiers` as the plan has them."""
+    """What an update did. `tiers` is copied from the plan."""
 
     events = ("applied",)
 
@@ -189,7 +189,7 @@ class Failed(Applied):
 
 
 class Repaired(Entry):
-    """A line of the ledger was cut short after so many bytes, and was ended."""
+    """A line of the ledger was cut short after `bytes` bytes, and was ended."""
 
     events = ("repaired",)
 
@@ -203,7 +203,8 @@ _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) 
 
 
 def parse(raw: Any) -> Entry | None:
-    """The entry of a line's value; None where it is none. What does not fit its event's fields is read as a bare entry."""
+    """The entry in a line's value, or None if it is not an entry. An entry whose fields do not match its event is read as a
+    bare `Entry`."""
     if not isinstance(raw, dict) or not isinstance(raw.get("event"), str):
         return None
     lifted = _lifted(raw) if "version" not in raw else raw
@@ -216,7 +217,7 @@ def parse(raw: Any) -> Entry | None:
 
 
 def _lifted(raw: dict[str, Any]) -> dict[str, Any]:
-    """An entry of before versions, with today's keys."""
+    """An entry from before versions existed, with the current keys."""
     found = {**raw, "version": 1}
     if isinstance(sizes := found.pop("sizes", None), dict):
         found["tiers"] = {

@@ -1,24 +1,24 @@
-"""From demand paths to counts of hot, warm and cold instances at least cost within every promise.
+"""From demand paths to the counts of hot, warm and cold instances of least cost that keep every promise.
 
-The rule: pure; the same problem gets the same answer, byte for byte, and `slo.assess` has the last word.
+The rule: this package is pure, equal problems give equal bytes, and `slo.assess` has the final decision.
 
-- `problem`: what is asked, in the units of the formulas
+- `problem`: the sizing problem, in the units of the formulas
 - `options`: the options of a fleet file, a catalogue and what runs
 - `boot_time`: how long instances take to serve
-- `option_cost`: what a count costs beside the price of an instance
-- `safety_floor`: no plan goes below what the load now needs
-- `needs`: demand in vCPU, and who competes for which tiers
-- `packing`: what own hosts can carry, without the spare ones
+- `option_cost`: costs of a count in addition to the price of an instance
+- `safety_floor`: the capacity that the measured load needs
+- `needs`: demand in vCPU, and which classes compete for which tiers
+- `packing`: capacity of own hosts without the spare ones
 - `host_spread`: even spread of VMs over hosts
 - `shortage`: expected shortage as a convex function of capacity
 - `program`: the integer program
-- `program_cost`: how the program pays for a count
-- `milp`: HiGHS behind typed columns and rows
-- `repair`: exact check of counts, and what they still take
-- `ceilings`: what a class may cost at most
-- `solve`: the whole, in order
+- `program_cost`: the cost of a count in the program
+- `milp`: HiGHS with typed columns and rows
+- `repair`: exact check of counts, and the instances that they lack
+- `ceilings`: the maximum cost of a class
+- `solve`: all steps in order
 - `result`: the answer
-- `reasons`: the sentence of each size, and of what stands in the way
+- `reasons`: the sentence of each size, and of each constraint that prevents a promise
 """
 
 from reconciler.demand.section import ClassTerms, class_service, demand_section

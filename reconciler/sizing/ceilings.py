@@ -1,8 +1,8 @@
-"""Ceilings on a class's part of the cost: kept at the expense of that class's own promise, never of another's.
+"""The maximum cost of a class. It is kept at the expense of that class's own promise, never of another class's.
 
-A class's part is its share of the instances in use, which only the exact judgement knows; so the ceiling is not a row of the
-program. Instances are taken from the exact plan, those first that spare most per request missed, as long as the floor and
-every other class keep what they have.
+The cost of a class is its share of the instances in use. Only the exact assessment knows this share, so the ceiling is not a
+row of the program. Instances are removed from the exact plan, those first that save most per missed request, while the
+safety floor holds and no other class misses more.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Demand in the program's currency: vCPU of a class's best tier, and who competes for which tiers.
+"""Demand in the program's unit (vCPU of a class's best tier), and which classes compete for which tiers.
 
-A class with demand d needs slots(d) / concurrency vCPU, slots being linear between whole ones: were they rounded up, a
-load a hair above an instance would count as one slot short, and the smallest fleets would double. An option gives it
-`usable` vCPU per instance: its slots for the class (the scarcest of vCPU, memory and network) over concurrency, scaled
-by how well the option's tier serves it (a longer round trip leaves less of the target). Whether routed demand fits is
-Hall's condition: for every set A of tiers, the classes that may only use A must fit into A's capacity. With priorities
-it is enough to look at prefixes: one `Competitors` per class k and set A ⊇ its tiers, holding the classes up to k whose tiers
-lie in A.
+- A class with demand d needs slots(d) / concurrency vCPU. Slots are linear between whole ones: with rounding up, a load just
+  above one instance would count as one slot short, and the smallest fleets would double.
+- An option provides `usable` vCPU per instance: its slots for the class (the scarcest of vCPU, memory and network) /
+  concurrency, scaled by how well the option's tier serves the class (a longer round trip leaves less of the target).
+- Routed demand fits if Hall's condition holds: for every set A of tiers, the classes that may only use A fit into A's
+  capacity. With priorities prefixes are enough: one `Competitors` per class k and set A ⊇ its tiers, with the classes up to
+  k whose tiers are in A.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Competitors:
 
     @property
     def last(self) -> int:
-        """The class of least priority: the shortage is its."""
+        """The class of least priority, which has the shortage."""
         return self.members[-1]
 
 
@@ -83,9 +83,9 @@ class Unkept:
 
 
 def relax_unreachable(problem: SizingProblem) -> tuple[SizingProblem, list[Unkept]]:
-    """Give classes whose promise holds on no tier the nearest one that does; those classes come with it.
+    """Relax promises that hold on no tier to the nearest one that does, and return their classes.
 
-    The plan then still carries their load; the policy judges them by the real promise.
+    The plan then still carries their load. The policy judges these classes by the declared promise.
     """
     demand, unkept = problem.demand, []
     classes = dict(demand.classes)

@@ -1,6 +1,6 @@
-"""What a count costs beside the plain price of an instance: two markets in one group, and a pool that waits.
+"""Costs of a count in addition to the plain price of an instance: a group with two markets, and a ready pool.
 
-The same rules as the bill's (`cost`), so that a budget is judged by what will be paid.
+The rules are those of the bill (`prices.bill`), so a budget is checked against the amount that will be paid.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Mixed:
         return self.on_demand_share * self.on_demand_usd_per_hour + (1 - self.on_demand_share) * self.spot_usd_per_hour
 
     def usd(self, count: int) -> float:
-        """USD/hour of so many."""
+        """USD/hour of `count` instances."""
         on_demand = on_demand_part(count, self.base, self.on_demand_share)
         return on_demand * self.on_demand_usd_per_hour + (count - on_demand) * self.spot_usd_per_hour
 
@@ -38,12 +38,12 @@ class Mixed:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A ready pool: `share` of what runs, at least `least` instances, at USD/hour of one that waits."""
+    """A ready pool: `share` of the running instances, at least `least`, with the USD/hour of one that waits."""
 
     share: float
     least: int
     usd_per_hour: float
 
     def usd(self, count: int) -> float:
-        """USD/hour of the pool beside so many that run."""
+        """USD/hour of the pool of a group with `count` running instances."""
         return self.usd_per_hour * max(math.ceil(self.share * count), self.least)

@@ -1,7 +1,7 @@
-"""What can be had: the sizing's options from the fleet file, the catalogue and what runs.
+"""The sizing's options, from the fleet file, the catalogue and the running instances.
 
-One option per flavour of our metal, per warm instance type, and one for the cold group, whose types stand for one
-another: it is sized by its smallest type and priced at its dearest, as the policies count it.
+There is one option per flavour of own hosts and per warm instance type, and one for the cold group. The types of the cold
+group are interchangeable: it is sized by the smallest type and priced at the most expensive one, as the policies do.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def tier_bounds(fleet: Fleet, unreachable: frozenset[str] = frozenset()) -> dict
             if low > (whole := _most(part.own_flavours, homes)):
                 raise InputError(
                     f"fleet.yaml, tiers.{tier.value}.min",
-                    f"{low} VMs are more than fit on the hosts ({whole}).",
+                    f"{low} VMs do not fit on the hosts, which have room for {whole}.",
                     "Lower it, add hosts, or make the flavours smaller.",
                 )
             low = min(low, _most(part.own_flavours, [host for host in homes if host.name not in unreachable]))

@@ -1,7 +1,7 @@
-"""What own hosts can carry, and what is left of it when the spare ones are lost (N+1).
+"""The capacity of own hosts, and the capacity that remains when the spare ones are lost (N+1).
 
-N+1 means that every promise holds without any one host: VMs use all hosts and are spread evenly, and only what remains
-when the fullest hosts are gone is counted on.
+N+1 means that every promise holds if any one host fails. VMs are spread evenly over all hosts, and only the VMs that remain
+after losing the fullest hosts count as capacity.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class HostLimits:
 
 
 def host_limits(problem: SizingProblem, tier: Tier) -> HostLimits | None:
-    """Limits of a tier on own hosts, or None where it is not. A host smaller than a flavour carries none of it."""
+    """Limits of a tier on own hosts, or None for other tiers. A host smaller than a flavour carries none of it."""
     hosts = sorted((h for h in problem.hosts if h.tier is tier), key=lambda h: (-h.cores, -h.memory_mib, h.name))
     if not hosts:
         return None
@@ -41,7 +41,7 @@ def host_limits(problem: SizingProblem, tier: Tier) -> HostLimits | None:
 
 
 def without_spare_hosts(problem: SizingProblem, counts: Mapping[str, int]) -> dict[str, int] | None:
-    """Counts that are left when the spare hosts, the fullest, are lost; None where none is asked for."""
+    """Counts that remain when the fullest hosts, as many as `spare_hosts`, are lost; None without spare hosts."""
     limits = host_limits(problem, Tier.HOT) if problem.spare_hosts else None
     if limits is None:
         return None

@@ -1,4 +1,4 @@
-"""What is asked of the sizing: pure data, already checked, in the units of the formulas."""
+"""The sizing problem: pure data, already checked, in the units of the formulas."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from stacks.contract import Demand, Tier
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One kind of instance that can be had in one tier (and zone); the program decides its count.
+    """One kind of instance that is available in one tier (and zone). The program decides its count.
 
     Attributes:
         name: unique key, such as `warm/m5.large` or `cold/burst@us-east-1a`.
-        instance_type: type, flavour, or group of types that stand for one another (then the smallest's size).
+        instance_type: type, flavour, or group of interchangeable types (with the size of the smallest).
         vcpu, memory_mib, network_mbps: of one instance; network None: not a constraint.
         usd_per_hour: price of one more instance; 0 where it is owned.
         mixed: both prices of a group that is bought at two markets; then `usd_per_hour` is the mean of many.
-        upkeep_usd_per_hour: what each instance costs beside its price, committed or not: its volume.
-        waiting: the pool that is paid beside what runs, whether a reactive policy starts it or not.
+        upkeep_usd_per_hour: cost of each instance in addition to its price, committed or not: its volume.
+        waiting: the ready pool, which is paid whether a reactive policy starts its instances or not.
         committed: instances paid for whether used or not: free up to this count.
         minimum, maximum: bounds on the count (guards, quotas).
         observed: instances that run now.
@@ -69,26 +69,26 @@ class Option:
 
     @property
     def boot(self) -> BootTime:
-        """How long one of it boots."""
+        """Boot time of one instance."""
         return BootTime(p95_s=self.boot_seconds, mean_s=self.boot_mean_seconds)
 
     def usd(self, count: int) -> float:
-        """USD/hour of so many, exactly as the bill has it, without what is paid anyway."""
+        """USD/hour of `count` instances, exactly as in the bill, without cost that is paid anyway."""
         running = self.mixed.usd(count) if self.mixed else max(count - self.committed, 0) * self.usd_per_hour
         return running + count * self.upkeep_usd_per_hour + (self.waiting.usd(count) if self.waiting else 0.0)
 
     @property
     def beside_usd(self) -> float:
-        """USD/hour that one more instance costs beside its price, pool included; a pool's rounding is left out."""
+        """USD/hour of one more instance in addition to its price, including its share of the pool (not rounded)."""
         pool = self.waiting.share * self.waiting.usd_per_hour if self.waiting else 0.0
         return self.upkeep_usd_per_hour + pool
 
     def pooled(self, count: int) -> int:
-        """Instances that wait beside `count`, as the group's ready pool is made."""
+        """Instances in the ready pool of a group with `count` instances."""
         return min(math.ceil(self.ready_share * count), max(self.maximum - count, 0))
 
     def supply(self, count: int, window: int = 1) -> Supply:
-        """So many of it, as `assess` counts them over a plan of `window` steps."""
+        """`count` instances as supply for `assess`, over a plan of `window` steps."""
         return Supply(
             tier=self.tier,
             instance_type=self.instance_type,
@@ -114,19 +114,19 @@ class OwnHost:
 
 @dataclass(frozen=True, kw_only=True)
 class SizingProblem:
-    """The whole question.
+    """The whole sizing problem.
 
     Attributes:
         demand: the plan's demand section: promises, tiers and quantiles per class in order of priority. The sizes keep
             every promise against exactly this, as `assess` judges it.
         paths: (paths, classes, horizon) requests/s, joint samples; step 0 is the first step of the plan.
-        options: what can be had.
+        options: the available kinds of instances.
         window: steps for which the counts of this plan hold.
         hosts, spare_hosts: own hosts, and how many may be lost with every promise still kept (N+1 = 1).
         tier_bounds: least and most instances per tier.
         budget_usd_per_hour: ceiling of the plan's cost including `sunk_usd_per_hour`.
         class_usd_per_hour: ceiling of a class's share of the cost, by the share of each tier's instances that it uses.
-        sunk_usd_per_hour: what is paid whatever is decided: commitments, reservations, balancers.
+        sunk_usd_per_hour: cost that no decision changes: commitments, reservations, load balancers.
         load_now: requests/s measured now per class: the safety floor.
         first_run: a stack's first run never scales down.
         keep_observed: tiers or options (by name) that must not shrink, e.g. on a demoted forecast.
@@ -156,7 +156,7 @@ class SizingProblem:
     time_limit_s: float = 10.0
 
     def __post_init__(self) -> None:
-        """Refuse what no program could answer; each sentence says what to change."""
+        """Refuse a problem that no program can solve. Each message says what to change."""
         count, classes, horizon = self.paths.shape
         if classes != len(self.demand.classes) or count < 1:
             raise ValueError(f"paths are {self.paths.shape}, expected (·, {len(self.demand.classes)}, ·)")
@@ -173,7 +173,7 @@ class SizingProblem:
             if not (math.isfinite(option.usd_per_hour) and option.usd_per_hour >= 0):
                 raise ValueError(f"option {option.name}: usd_per_hour is {option.usd_per_hour}")
             if option.usd_per_hour == 0 and option.tier is not Tier.HOT and not self._hosted(option.tier):
-                raise ValueError(f"option {option.name} costs nothing; only what is owned may")
+                raise ValueError(f"option {option.name} costs nothing; only owned instances may")
         for tier, (low, high) in self.tier_bounds.items():
             if low > high:
                 raise ContradictoryBounds(f"tier {tier.value}", low, high)
@@ -193,7 +193,7 @@ class SizingProblem:
 
     @cached_property
     def judge_now(self) -> Judge:
-        """The load measured now in place of the quantiles, without interruptions: the safety floor."""
+        """The same with the measured load instead of the quantiles, without interruptions: the safety floor."""
         return Judge(floor_demand(self.demand, self.load_now), self._uninterrupted(), fine=1)
 
     def _uninterrupted(self) -> list[Supply]:
@@ -205,7 +205,7 @@ class SizingProblem:
         return int(self.paths.shape[2])
 
     def lead(self, option: Option) -> int:
-        """Whole steps before a new instance of the option serves; less than half a step counts as none."""
+        """Whole steps before a new instance of the option serves. Less than half a step counts as 0."""
         return max(math.ceil(option.boot_seconds / self.demand.step_seconds - 0.5), 0)
 
     def service(self, name: str) -> ServiceTime:
@@ -217,6 +217,6 @@ class SizingProblem:
         return self.horizon_share.get(name, self.demand.classes[name].promised_share)
 
     def floor_of(self, option: Option) -> int:
-        """Least count of an option: its minimum, and what runs where it must not shrink."""
+        """Least count of an option: its minimum, or its running instances if it must not shrink."""
         held = self.first_run or option.name in self.keep_observed or option.tier.value in self.keep_observed
         return max(option.minimum, min(option.observed, option.maximum) if held else 0)

@@ -1,7 +1,7 @@
-"""Words for a plan: the binding constraint of each tier, and what stands in the way of a promise.
+"""The reasons of a plan: the binding constraint of each tier, and the constraints that prevent a promise.
 
-A constraint binds if moving one instance breaks it; so the reasons are found by trying, not by reading dual values of a
-relaxation that nobody sees.
+A constraint binds if moving one instance breaks it. The reasons are therefore found by trial, not from the dual values of a
+relaxation.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def _why_none(problem: SizingProblem, needs: Needs, counts: Counts, tier: Tier) 
     names = list(problem.demand.classes)
     users = [names[k] for k in needs.served if tier in problem.demand.classes[names[k]].tiers]
     if not users:
-        return "0: no QoS class may use it or is served by its types."
+        return "0: no QoS class may use this tier, or its types serve none."
     if all(max(problem.demand.classes[name].requests_per_second) <= 0 for name in users):
         return f"0: no demand of {', '.join(users)} is expected."
     if not any(fits(problem, {**counts, o.name: counts[o.name] + 1}) for o in problem.options if o.tier is tier):
-        return "0 because no more may be had: its maximum is 0, or its hosts are full or do not answer."
+        return "0: no capacity is available: its maximum is 0, or its hosts are full or do not answer."
     carriers = [t.value for t in Tier if any(counts[o.name] for o in problem.options if o.tier is t)]
     judged = promises(problem, counts)
     if not carriers or not all(judged.of(name).holds for name in users):
@@ -92,10 +92,10 @@ def _full(problem: SizingProblem, counts: Counts, tier: Tier) -> str | None:
     ):
         spare = problem.spare_hosts if tier is Tier.HOT else 0
         apart = f", counted without the {spare} fullest (N+{spare})" if spare else ""
-        return f"{total} fill the {limits.cores} cores of its hosts{apart}; what is over goes to the next tier."
+        return f"{total} fill the {limits.cores} cores of its hosts{apart}; the remaining demand goes to the next tier."
     if limits is not None and total < problem.tier_bounds.get(tier, (0, 0))[1]:
-        return f"{total} are what finds room beside each other on its hosts; what is over goes to the next tier."
-    return f"{total} is the declared maximum; what is over goes to the next tier."
+        return f"{total} is all that fits on its hosts; the remaining demand goes to the next tier."
+    return f"{total} is the declared maximum; the remaining demand goes to the next tier."
 
 
 def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Counts) -> str | None:
@@ -114,12 +114,12 @@ def _why_now(problem: SizingProblem, counts: Counts, option: Option, fewer: Coun
     for short in floor(problem, fewer).classes:
         if not short.holds and problem.load_now.get(short.name, 0.0) > 0:
             return (
-                f"{total} for the safety floor: the {short.demand_rps:.4g} requests/s that QoS class {short.name} "
-                f"measures now need them."
+                f"{total} for the safety floor: the measured {short.demand_rps:.4g} requests/s of QoS class {short.name} "
+                f"need them."
             )
     for was, now in zip(before.classes, judged.classes, strict=True):
         if not was.holds and now.expected_share > was.expected_share + 1e-12:
-            return f"{total}, as many as other bounds allow: QoS class {now.name} needs more (see the problems)."
+            return f"{total}, the most that other limits allow: QoS class {now.name} needs more (see the problems)."
     if counts[option.name] <= option.committed:
         return f"{total}: the commitment of {option.committed} {option.instance_type} is paid whether used or not."
     low, _ = problem.tier_bounds.get(option.tier, (0, 0))
@@ -140,8 +140,8 @@ def _why_later(
     if slower and counts[option.name] > option.observed and later and min(later) < counts[option.name] - 0.5:
         waiting = " and ".join(sorted({o.tier.value for o in slower}))
         return (
-            f"{total}: demand over what runs is carried here until {waiting} instances, which take "
-            f"{max(o.boot_seconds for o in slower):g} s to boot, serve."
+            f"{total}: these instances carry demand above the running capacity until {waiting} instances serve, which "
+            f"take {max(o.boot_seconds for o in slower):g} s to boot."
         )
     if counts[option.name] > option.observed:
         return (
@@ -157,8 +157,8 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
     usd, budget = usd_of(problem, counts), problem.budget_usd_per_hour
     if budget is not None and usd > budget + 1e-6:
         sentences.append(
-            f"The plan costs {usd:.4g} USD/h, {usd - budget:.4g} over the budget of {budget:.4g}: what is sunk, what "
-            "may not shrink and what the load needs now come first. Raise the budget to that."
+            f"The plan costs {usd:.4g} USD/h, {usd - budget:.4g} over the budget of {budget:.4g}: sunk cost, instances "
+            f"that may not shrink and the measured load take precedence. Raise the budget to {usd:.4g}."
         )
     judged, safe = promises(problem, counts), floor(problem, counts)
     sentences += _dear_classes(problem, counts)
@@ -205,8 +205,8 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
                 "or higher classes take all): offer on-demand or more zones, or lower the promise."
             )
     sentences += [
-        f"QoS class {c.name} needs more now than may be had: {c.demand_rps:.4g} requests/s are measured and "
-        f"{c.safe_rps:.4g} can be carried in time; {_difference(problem, counts, larger)} would."
+        f"QoS class {c.name}: the current load exceeds the available capacity. {c.demand_rps:.4g} requests/s are measured, "
+        f"and {c.safe_rps:.4g} can be served in time. {_difference(problem, counts, larger)} would serve them."
         for c in unsafe
     ]
     return sentences
@@ -215,8 +215,8 @@ def explain_obstacles(problem: SizingProblem, needs: Needs, counts: Counts) -> l
 def served_by_no_type(name: str, tiers: Sequence[Tier]) -> str:
     """No instance of a class's tiers is large enough for one request."""
     return (
-        f"QoS class {name} is served by no type: none of its tiers ({', '.join(tiers)}) has instances with the vCPU and "
-        "memory that one request takes. Give one of them larger types."
+        f"QoS class {name}: no instance type can serve it. None of its tiers ({', '.join(tiers)}) has instances with the "
+        "vCPU and memory that one request needs. Give one of them larger types."
     )
 
 
@@ -224,8 +224,8 @@ def unkept_promise(one: Unkept) -> str:
     """A promise that holds on no tier of its class, whatever is planned."""
     if one.tier is None:
         return (
-            f"QoS class {one.name} may use {', '.join(t.value for t in one.tiers)}, and none of them has instances: "
-            "give one of them types, or the class another tier."
+            f"QoS class {one.name} may only use {', '.join(t.value for t in one.tiers)}, which have no instances. "
+            "Give one of them instance types, or give the class another tier."
         )
     return (
         f"QoS class {one.name}: {one.target_ms:g} ms at the {100 * one.percentile:g}th percentile is out of reach on any "
@@ -238,8 +238,8 @@ def unanswered(*, impossible: bool, time_limit_s: float) -> str:
     """The program gave no plan: there is none, or the time was over."""
     if impossible:
         return (
-            "No counts are within minima, maxima, hosts and what may not shrink at once: the observed fleet was kept and "
-            "raised as far as they allow. Lower a minimum, or make room on the hosts."
+            "No plan satisfies all minimums, maximums, host limits and blocked scale-downs: the observed fleet was kept "
+            "and raised as far as they allow. Lower a minimum, or make room on the hosts."
         )
     return (
         f"The integer program found no plan within {time_limit_s:g} s: the observed fleet was kept and raised until "
@@ -253,7 +253,7 @@ def nothing_serves() -> str:
 
 
 def _dear_classes(problem: SizingProblem, counts: Counts) -> list[str]:
-    """One sentence per class that its ceiling could not be kept for: others, or the load now, need what it shares."""
+    """One sentence per class above its ceiling: other classes or the measured load need the instances that it shares."""
     return [
         f"QoS class {name} takes {usd:.4g} USD/h of the plan, {usd - problem.class_usd_per_hour[name]:.4g} over its "
         f"ceiling of {problem.class_usd_per_hour[name]:.4g}, and taking instances away would break the safety floor or "
@@ -263,7 +263,7 @@ def _dear_classes(problem: SizingProblem, counts: Counts) -> list[str]:
 
 
 def _unbounded(problem: SizingProblem) -> SizingProblem:
-    """The problem without maxima, with hosts as large as anybody could wish."""
+    """The problem without maximums and with unlimited hosts."""
     return replace(
         problem,
         options=tuple(replace(o, maximum=10**7) for o in problem.options),

@@ -1,9 +1,10 @@
-"""From the program's counts to counts that hold exactly: `assess` has the last word.
+"""From the program's counts to counts that keep every promise exactly, as judged by `assess`.
 
-The program sees capacity as a sum of vCPU; whole slots, the split of a class over tiers and the queue's economies of
-scale are left to the exact judgement here. It adds the cheapest instances that help until every promise and the safety
-floor hold, then takes the cheapest plan of the neighbourhood that holds too: at a handful of instances that is what
-makes integrality exact.
+The program treats capacity as a sum of vCPU. Whole slots, the split of a class over tiers and the queue's economies of scale
+are checked here:
+
+1. Add the cheapest instances that help until every promise and the safety floor hold.
+2. Take the cheapest plan nearby that holds too. For small fleets this makes the whole numbers exact.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ _STEPS, _TRIED, _NEIGHBOURS = 400, 4, 400
 
 
 def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    """The counts against the demand section.
+    """The assessment of the counts against the demand section.
 
-    Where spare hosts are asked for, every class is judged at the worse of two: all hosts with the interruptions of spot, and
-    the fullest hosts gone.
+    If spare hosts are declared, every class is judged by the worse of two cases: all hosts with spot interruptions, and the
+    fullest hosts lost.
     """
     whole = problem.judge.of(_in_order(problem, counts))
     left = without_spare_hosts(problem, counts)
@@ -43,7 +44,7 @@ def promises(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
 
 
 def floor(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
-    """The counts against the load measured now, without interruptions."""
+    """The assessment of the counts against the measured load, without interruptions."""
     return problem.judge_now.of(_in_order(problem, counts))
 
 
@@ -52,7 +53,7 @@ def _in_order(problem: SizingProblem, counts: Mapping[str, int]) -> list[int]:
 
 
 def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:
-    """Whether counts respect bounds, hosts and tiers; what may not shrink is allowed above them."""
+    """Whether counts respect bounds, hosts and tiers. Instances that may not shrink may exceed them."""
     for option in problem.options:
         if not problem.floor_of(option) <= counts[option.name] <= max(option.maximum, problem.floor_of(option)):
             return False
@@ -75,7 +76,7 @@ def fits(problem: SizingProblem, counts: Mapping[str, int]) -> bool:
 
 
 def observed_within(problem: SizingProblem) -> Counts:
-    """What runs, changed no more than the declared bounds of options and tiers ask: where no program says more."""
+    """The running instances, changed only to satisfy the declared bounds. Used if the program finds no plan."""
     counts = {o.name: max(min(o.observed, o.maximum), problem.floor_of(o)) for o in problem.options}
     for tier, (low, high) in problem.tier_bounds.items():
         mine = sorted((o for o in problem.options if o.tier is tier), key=lambda o: o.usd_per_hour / o.vcpu)
@@ -91,7 +92,7 @@ def observed_within(problem: SizingProblem) -> Counts:
 def repaired(problem: SizingProblem, counts: Counts, usable: NDArray[np.float64], served: tuple[int, ...]) -> Counts:
     """Counts with the cheapest instances added until floor and promises hold, or nothing more helps.
 
-    The floor may pass the budget, promises may not.
+    The safety floor may exceed the budget. Promises may not.
     """
     counts = _raise(problem, counts, usable, served, kind="floor")
     return _raise(problem, counts, usable, served, kind="promise")
@@ -148,10 +149,10 @@ def _helpful(
 
 
 def less_idle_growth(problem: SizingProblem, counts: Counts) -> list[Counts]:
-    """`counts`, then with ever less of the growth that costs nothing and keeps no promise or floor of this plan.
+    """`counts`, then counts with less and less of the growth that is free and that no promise or floor of this plan needs.
 
-    A start needs a reason, not only a free place. What takes steps to boot stays as the horizon has it, because it may be
-    needed before it could be ready.
+    A start needs a reason, not only a free place. Options that take whole steps to boot keep their counts, because they may
+    be needed before they could be ready.
     """
     found = [counts]
     for option in problem.options:
@@ -166,12 +167,12 @@ def less_idle_growth(problem: SizingProblem, counts: Counts) -> list[Counts]:
 
 
 def _as_good(problem: SizingProblem, fewer: Counts, counts: Counts) -> bool:
-    """Whether every promise and the floor hold with fewer; what does not hold anyway must not get worse."""
+    """Whether every promise and the floor hold with `fewer`. Those that do not hold anyway must not get worse."""
     return all(no_worse(judge(problem, counts), judge(problem, fewer)) for judge in (promises, floor))
 
 
 def no_worse(was: Assessment, now: Assessment, *, but: str = "") -> bool:
-    """Whether every class but one, if named, holds or misses no more than it did."""
+    """Whether every class except `but` holds or misses no more than before."""
     return all(
         c.name == but or c.holds or (not old.holds and c.expected_share <= old.expected_share + 1e-12)
         for old, c in zip(was.classes, now.classes, strict=True)
@@ -179,9 +180,9 @@ def no_worse(was: Assessment, now: Assessment, *, but: str = "") -> bool:
 
 
 def cheapest_neighbour(problem: SizingProblem, counts: Counts) -> Counts | None:
-    """The cheapest plan near `counts` that is cheaper and holds exactly; None where there is none.
+    """The cheapest plan near `counts` that costs less and holds exactly, or None.
 
-    Every option moves by at most 2, at most four options move; options are those in use and the cheapest of each tier.
+    At most four options move, each by at most 2. Candidates are the options in use and the cheapest one of each tier.
     """
     used = [o for o in problem.options if counts[o.name] > 0]
     cheapest = [

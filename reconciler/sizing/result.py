@@ -1,4 +1,4 @@
-"""What the sizing answers: counts with their reasons, cost, risk and how near it is to the optimum."""
+"""The result of the sizing: counts with reasons, cost, risk and distance from the optimum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Status = Literal["optimal", "within gap", "time limit", "infeasible"]
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """Count of one option before and after, and USD/hour of each that is not paid anyway."""
+    """Count of one option before and after, and USD/hour of each instance that is not already paid for."""
 
     option: str
     tier: Tier
@@ -29,14 +29,14 @@ class Count:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizing:
-    """A feasible plan, or the best one with the words that say what stands in its way.
+    """A feasible plan, or the best available one with the constraints that it violates.
 
     Attributes:
         counts: one per option, in the problem's order.
         reasons: one sentence per tier that names its binding constraint.
-        problems: constraints that could not be kept, each with what lifting it costs; empty where all hold.
-        status: how the program ended; "time limit" and "infeasible" still carry a safe plan.
-        usd_before, usd_after: USD/hour including what is sunk.
+        problems: violated constraints, each with the cost of lifting it; empty if all hold.
+        status: how the program ended. "time limit" and "infeasible" still have a safe plan.
+        usd_before, usd_after: USD/hour including sunk cost.
         assessment: of the planned counts, by the same function as the policy's.
         gap: (cost − bound) / cost of the horizon, with the bound that the program proved.
         multipliers: per class λ, USD per request/s short for a step. quantiles: demand quantile it implies.
@@ -61,7 +61,7 @@ class Sizing:
 
 
 def usd_of(problem: SizingProblem, counts: Mapping[str, int]) -> float:
-    """USD/hour of counts by option, including what is sunk."""
+    """USD/hour of counts by option, including sunk cost."""
     return problem.sunk_usd_per_hour + sum(o.usd(counts[o.name]) for o in problem.options)
 
 
@@ -85,7 +85,7 @@ def counted(option: Option, after: int) -> Count:
 
 
 def with_counts(problem: SizingProblem, sizing: Sizing, counts: Mapping[str, int]) -> Sizing:
-    """The sizing with other counts by option, their cost and their judgement; its reasons stay."""
+    """The sizing with other counts by option, their cost and their assessment. The reasons stay."""
     return replace(
         sizing,
         counts=tuple(counted(o, counts[o.name]) for o in problem.options),

@@ -1,6 +1,6 @@
-"""The safety floor: whatever a forecast says, no plan goes below what the load measured now needs.
+"""The safety floor: no plan goes below the capacity that the measured load needs, whatever the forecast.
 
-The floor is judged by the same `assess` as everything else, with the measured load in place of the quantiles.
+The same `assess` judges the floor, with the measured load instead of the quantiles.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import replace
 from reconciler.slo.assess import Supply, assess
 from stacks.contract import Demand
 
-#: Share of the measured load that may exceed the safe load: only there because a share must be positive.
+#: Share of the measured load that may exceed the safe load. It is tiny, but a share must be positive.
 _NOTHING = 1e-6
 
-#: Most that a measured latency over target multiplies the load by: beyond it something else is broken.
+#: Largest factor by which a measured latency over target raises the load. Above it something else is broken.
 _MOST_FELT = 4.0
 
 
 def floor_demand(demand: Demand, load_now: Mapping[str, float]) -> Demand:
-    """The demand section with the measured load (requests/s per class; absent: none) in place of its quantiles."""
+    """The demand section with the measured load (requests/s per class; absent: 0) instead of its quantiles."""
     classes = {
         name: wanted.model_copy(
             update={
@@ -40,11 +40,11 @@ def felt_load(
     latency_now_ms: Mapping[str, float],
     supply: Sequence[Supply],
 ) -> dict[str, float]:
-    """The measured load, raised for classes whose measured latency is over their target: what the fleet feels.
+    """The measured load, raised for classes whose measured latency is over their target.
 
-    Latency over target means that requests take more than the model thinks: slower service, a hot spot, a burst within
-    the step. The load is raised until the model's latency on the running supply is the measured one, so that the floor
-    asks for the additional capacity (warm first where that is what starts soonest); at most fourfold.
+    A latency over target means that requests cost more than the model assumes: slower service, a hot spot, or a burst within
+    the step. The load is raised, at most fourfold, until the model's latency on the running instances equals the measured
+    one. The floor then requires the additional capacity.
 
     Args:
         demand: promises per class.

@@ -1,7 +1,7 @@
-"""Expected shortage as a function of capacity: convex and piecewise linear, hence a handful of tangents.
+"""Expected shortage as a function of capacity: convex and piecewise linear, so a few tangents describe it.
 
-F(C) = Σ_s m_s w_s (n_s − C)⁺ over scenarios with mass m, need n and weight w. A mixed-integer program needs no sample
-path variables for it: u ≥ a − b·C for tangents (a, b) is exact at the chosen capacities and a lower bound between.
+F(C) = Σ_s m_s w_s (n_s − C)⁺ over scenarios with mass m, need n and weight w. A mixed-integer program therefore needs no
+variable per sample path: u ≥ a − b·C for tangents (a, b) is exact at the chosen capacities and a lower bound in between.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Shortage:
     def tangents(self, most: int) -> list[tuple[float, float]]:
         """At most `most` lines (a, b) with F(C) ≥ a − b·C, exact at capacities spread over the tail.
 
-        The points are dense where demand is rare, because there the marginal shortage crosses price / λ. None where all
-        mass is zero.
+        The points are dense where demand is rare, because the marginal shortage crosses price / λ there. Empty if all mass
+        is zero.
         """
         tail = np.cumsum(self.mass[::-1])[::-1]
         if tail[0] <= 0:
-            return []  # nobody who counts here asks for anything: no capacity is short
+            return []  # no demand, so no shortage
         if len(self.need) <= most:
             chosen = np.arange(len(self.need))
         else:

@@ -28,7 +28,7 @@ from reconciler.sizing.result import Sizing, Status, counted, supply_of, usd_of
 from reconciler.slo.assess import assess
 from reconciler.slo.scenarios import aligned_scenarios
 
-#: Penalties in units of the dearest vCPU-hour: of volume beyond the promise in steps to come (worth some capacity, to
+#: Penalties in units of the most expensive vCPU-hour: of volume beyond the promise in steps to come (worth some capacity, to
 #: be re-decided), of a broken promise and a broken floor of this plan (far above any cost that they could save).
 _VOLUME, _PROMISE, _FLOOR = 20.0, 200.0, 5_000.0
 
@@ -95,8 +95,8 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
 
     Returns:
         A plan whose promises hold exactly by `assess`, or the best one within the bounds with `problems` that name each
-        constraint in the way and what lifting it costs. Where the time limit passes without a plan of the program, the
-        observed fleet is repaired instead, which is safe and said.
+        violated constraint and the cost of lifting it. If the program finds no plan within the time limit, the observed
+        fleet is repaired instead, which is safe, and `problems` reports it.
     """
     asked = problem
     problem, unkept = relax_unreachable(problem)
@@ -112,7 +112,7 @@ def size(problem: SizingProblem, *, gap: float = 0.01, warm: Sizing | None = Non
     stated = _state(problem, needs, budget, 0.5 * gap)
     solution = stated.solved(problem, warm)
     if not solution.found and budget is not None:
-        # What must run (floor, minimum, what may not shrink) is dearer than the budget: it runs, and the plan says so.
+        # Required instances (floor, minimum, blocked scale-downs) cost more than the budget: they run, and the plan says so.
         stated = _state(problem, needs, None, 0.5 * gap)
         solution = stated.solved(problem, warm)
     if solution.found:

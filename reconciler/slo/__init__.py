@@ -1,11 +1,11 @@
-"""Service-level objectives: what load an instance carries within a latency target, and what a fleet would miss.
+"""Service-level objectives: the load that an instance carries within a latency target, and the share that a fleet misses.
 
-The rule: pure queueing and probability. Sizing and policies judge by the same functions.
+The rule: this package is pure queueing theory and probability. Sizing and policies use the same functions.
 
 - `service_time`: the distribution of the service time
-- `gi_g_1`: one server with any arrivals and services
+- `gi_g_1`: one server with general arrivals and services
 - `latency`: how long requests wait, and the largest load that keeps a target
-- `scenarios`: scenarios that stand for demand quantiles
-- `interruptions`: capacity that can vanish
-- `assess`: what a fleet gives each QoS class
+- `scenarios`: weighted scenarios of demand quantiles
+- `interruptions`: interruptions of spot capacity
+- `assess`: latency and expected share of each QoS class on a fleet
 """

@@ -1,14 +1,18 @@
-"""What a fleet gives each QoS class: the one judgement that sizing optimises against and the latency policy repeats.
+"""The assessment of a fleet: latency and expected share of late requests per QoS class.
 
-The instances of a tier are shared by the classes. A class takes the share of a tier's instances that carries its load
-within its promise (`latency.safe_load`), in the order of its tiers; classes take in the order of the demand section,
-which is their priority. Load beyond what all its tiers carry within the promise counts as late:
+Sizing optimises against this assessment, and the latency policy repeats it.
+
+- Classes share the instances of a tier. A class uses the share of instances that carries its load within its promise
+  (`latency.safe_load`), in the order of its tiers.
+- Classes are served in the order of the demand section, which is their priority.
+- Load above what all tiers of a class carry within the promise counts as late:
 
     expected share = E[(d − s)⁺] / E[d],     shortfall probability = P(d > s)
 
-over the demand's quantiles (all classes at the same level: the shared peak, which is the careful reading of marginals)
-and over the interruptions of spot zones. The two are different quantities: only the expected share is comparable to a
-promised or an allowed share.
+- Both are taken over the demand's quantiles and the interruptions of spot zones. All classes are at the same quantile
+  level at once (a shared peak), which is the conservative choice when only the marginals are known.
+- Only the expected share is comparable to a promised or an allowed share. The shortfall probability is not a share of
+  requests.
 """
 
 from __future__ import annotations
@@ -31,9 +35,10 @@ Floats = NDArray[np.float64]
 class Supply:
     """Ready instances of one kind in one tier.
 
-    vcpu, memory_mib, network_mbps are of one instance (network None: no constraint). `interruption` is the
-    probability that an interruption in `zone` takes `interrupted_share` of them while the plan is valid; 0 for capacity
-    that can't be interrupted.
+    Attributes:
+        vcpu, memory_mib, network_mbps: size of one instance; network None: no constraint.
+        interruption: probability that an interruption in `zone` takes `interrupted_share` of the instances while the
+            plan is valid; 0 for capacity that can't be interrupted.
     """
 
     tier: Tier
@@ -49,19 +54,19 @@ class Supply:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassAssessment:
-    """One class's lot.
+    """The assessment of one class.
 
     Attributes:
-        latency_ms: at the class's percentile when demand is at its quantile `level` (infinite: overloaded or served by
-            none).
-        safe_rps: load carried within the promise beside the other classes at that level.
+        latency_ms: latency at the class's percentile when demand is at its quantile `level`; infinite if the class is
+            overloaded or no instance serves it.
+        safe_rps: load carried within the promise while the other classes are at that level, requests/s.
         promised_share: share of requests that the class may miss over weeks.
-        allowed_share: share that this plan may miss.
-        expected_share: expected share of requests that this plan misses.
-        shortfall_probability: probability that the plan's largest demand exceeds what is carried, by however little.
+        allowed_share: share of requests that this plan may miss.
+        expected_share: share of requests that this plan is expected to miss.
+        shortfall_probability: probability that the plan's largest demand exceeds the safe load, however little.
         served: requests/s by tier at `level`.
-        used: share of the tier's instances that this takes.
-        reachable: False where no load at all meets the target on any tier that has instances.
+        used: share of each tier's instances that the class uses.
+        reachable: False if no tier with instances meets the target even at the smallest load.
     """
 
     name: str
@@ -81,31 +86,32 @@ class ClassAssessment:
 
     @property
     def holds(self) -> bool:
-        """Whether the plan keeps to its share: no more requests are expected to be late than allowed."""
+        """Whether the expected share of late requests is at most the allowed share."""
         return self.expected_share <= self.allowed_share * (1 + 1e-9)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """All classes in order of priority, and the share of each tier's instances in use at each class's level."""
+    """All classes in order of priority, and the share of each tier's instances in use when each class is at its level."""
 
     classes: tuple[ClassAssessment, ...]
     utilisation: Mapping[Tier, float]
 
     @property
     def holds(self) -> bool:
-        """Whether every class's promise is kept."""
+        """Whether every class keeps its allowed share."""
         return all(c.holds for c in self.classes)
 
     def of(self, name: str) -> ClassAssessment:
-        """The class of that name."""
+        """The assessment of the class with that name."""
         return next(c for c in self.classes if c.name == name)
 
 
 def slots_per_instance(supply: Supply, service: ServiceTime) -> int:
-    """Whole slots of a class on one instance: the scarcest of vCPU, memory and network decides.
+    """Whole slots of a class on one instance. The scarcest of vCPU, memory and network decides.
 
-    A network of B bytes/s carries B / bytes per request, which keeps that rate × mean service time slots busy (Little).
+    A network of B bytes/s carries B / (bytes per request) requests/s. By Little's law that rate × the mean service time
+    is the number of busy slots.
     """
     slots = supply.vcpu * service.concurrency_per_vcpu
     if service.memory_mib > 0:
@@ -122,13 +128,13 @@ def assess(
     fine: int = 4,
     latency: bool = True,
 ) -> Assessment:
-    """Judge a fleet against the demand section of a plan.
+    """Assess a fleet against the demand section of a plan.
 
     Args:
         demand: per class its promise, tiers and quantiles of requests/s, in order of priority.
         supply: ready instances; several entries per tier and type are allowed.
         fine: points between two quantile levels.
-        latency: False leaves `latency_ms` at NaN, for a search that needs only the expected shares.
+        latency: False leaves `latency_ms` at NaN. A search needs only the expected shares.
 
     Returns:
         One assessment per class in the same order.
@@ -137,7 +143,7 @@ def assess(
 
 
 class Judge:
-    """`assess` for many fleets of the same kinds of instances: what does not depend on their counts is prepared once."""
+    """`assess` for many fleets of the same kinds of instances. Everything that does not depend on counts is computed once."""
 
     def __init__(self, demand: Demand, kinds: Sequence[Supply], *, fine: int = 4) -> None:
         self.tiers = [s.tier for s in kinds]
@@ -148,7 +154,7 @@ class Judge:
         ]
 
     def of(self, counts: Sequence[int], *, latency: bool = False) -> Assessment:
-        """Judge so many of each kind, in the kinds' order."""
+        """Assess `counts` instances of each kind, in the order of the kinds."""
         routing = _Routing(self.tiers, self.interruptions, np.asarray(counts, float))
         routes = [_ClassRoute(wanted, routing) for wanted in self.wanted]
         return Assessment(
@@ -158,7 +164,7 @@ class Judge:
 
 
 class _Wanted:
-    """One class's demand and what each kind of instance gives it; the last rate is its demand at `level`."""
+    """Demand and safe loads of one class on each kind of instance. The last rate is the demand at `level`."""
 
     def __init__(self, name: str, demand: ClassDemand, kinds: Sequence[Supply], rates: Floats) -> None:
         self.name, self.demand, self.service = name, demand, ServiceTime.of(demand.service)
@@ -189,7 +195,7 @@ class _Routing:
         self.free: dict[Tier, Floats] = {}
 
     def slots(self, each: Floats) -> Floats:
-        """(interruption states,) slots of the whole tier, at so many per instance of each kind."""
+        """(interruption states,) slots of the whole tier; `each` is the slots per instance of each kind."""
         return self.interruptions.left @ (self.counts * each) if len(each) else np.zeros(len(self.interruptions.left))
 
 
@@ -217,7 +223,7 @@ class _ClassRoute:
         self.unserved = rest
 
     def assessment(self, mass: Floats, latency: bool) -> ClassAssessment:
-        """The class's lot, once every class has taken its part; `mass` is the scenarios' probability."""
+        """The assessment of the class after all classes are routed. `mass` is the probability of each scenario."""
         wanted, routing = self.wanted, self.routing
         rates = wanted.rates[:-1]
         weights = mass[:, None] * routing.interruptions.probability
@@ -242,7 +248,7 @@ class _ClassRoute:
         )
 
     def _safe(self) -> float:
-        """What the class could carry beside the others: what it is served plus what the tiers' free shares carry."""
+        """Load that the class could carry next to the others: its served load plus what the tiers' free shares carry."""
         total = 0.0
         for tier, share in self.share.items():
             part = (share + self.routing.free[tier])[-1, 0]
@@ -250,10 +256,10 @@ class _ClassRoute:
         return total
 
     def _latency(self) -> float:
-        """Percentile of the mixture over tiers at `level`, with no interruption, at the peak of the step.
+        """Percentile of the mixture over tiers at `level`, without interruptions, at the peak of the step.
 
-        Free instances are not idle: every class in a tier has its share stretched to the whole. Demand beyond the safe
-        load is spread over the class's slots, as a balancer without admission would.
+        Free instances serve requests too: the shares of a tier's classes are scaled up to the whole tier. Demand above
+        the safe load is spread over the class's slots, as a balancer without admission control does.
         """
         service, demand, rate = self.wanted.service, self.wanted.demand, self.wanted.rates[-1]
         slots, loads = [], []

@@ -1,12 +1,13 @@
-"""One server with any arrivals and services (GI/G/1), solved numerically: how often one waits, how long, how variably.
+"""One server with general arrivals and services (GI/G/1), solved numerically: probability, mean and variation of the wait.
 
 By Spitzer's identity (Asmussen, "Applied Probability and Queues", 2nd ed. 2003, VIII.4) the stationary wait W has the cumulant
-generating function Σ_{n>0} c_n (e^{sn} − 1), where c_n = Σ_k P(S_k = n)/k and S_k sums k differences U of service and inter-arrival
-time. On a grid the c_n are the Fourier coefficients of −log(1 − E[z^U]), on a circle where E[z^U] is below 1. Hence
+generating function Σ_{n>0} c_n (e^{sn} − 1). Here c_n = Σ_k P(S_k = n)/k, and S_k is the sum of k differences U of service and
+inter-arrival time. On a grid the c_n are the Fourier coefficients of −log(1 − E[z^U]), on a circle where E[z^U] is below 1. Hence
 
     P(W = 0) = exp(−Σ c_n),   cumulants of W: Σ n c_n, Σ n² c_n, Σ n³ c_n   over n > 0
 
-Times in mean service times; gamma up to a squared coefficient of variation of 1 and hyperexponential above, for both.
+The unit of time is the mean service time. Service and inter-arrival times are gamma distributed up to a squared coefficient
+of variation of 1, and hyperexponential above.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from scipy import special
 
 from reconciler.slo.service_time import Floats, ServiceTime, phases
 
-#: Utilisations that are solved; linear in their logarithms between.
+#: Utilisations that are solved. Between them the results are interpolated linearly in logarithms.
 _LOADS: Floats = np.concatenate([np.geomspace(2e-3, 0.3, 20), np.linspace(0.34, 0.98, 17)])
-#: Grid points, half of them for either sign, over so many times the wait's longest decay time.
+#: Grid points (half of them per sign), and the grid's length as a multiple of the wait's longest decay time.
 _POINTS, _DECAYS = 1 << 13, 25.0
-#: Arrivals more even than this are taken as that even: at no variation at all nobody waits, and no ratio exists.
+#: Least squared coefficient of variation of arrivals. Without any variation no request waits, and the ratios are undefined.
 _LEAST_SCV = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waits:
-    """Of one server, by utilisation: P(W > 0)/ρ, E[W] over Allen–Cunneen's, and the second and third moment of the wait of
-    those who wait, over its mean's powers."""
+    """The waits of one server by utilisation: P(W > 0)/ρ, E[W] over Allen–Cunneen's mean, and the second and third moment of
+    the conditional wait over powers of its mean."""
 
     often: Floats
     longer: Floats
@@ -39,16 +40,16 @@ class Waits:
 
 
 def waits(rho: Floats, scv: float, arrival_scv: float) -> Waits:
-    """The waits at utilisations `rho` of any shape, in (0, 1)."""
+    """The waits at utilisations `rho` in (0, 1), an array of any shape."""
     at, table = np.log(np.maximum(rho, 1e-12)), _table(scv, max(arrival_scv, _LEAST_SCV))
     often, longer, second, third = (np.exp(np.interp(at, np.log(_LOADS), row)) for row in table)
     return Waits(often=often, longer=longer, second=second, third=third)
 
 
 def two_phases(it: Waits) -> tuple[Floats, Floats]:
-    """Means of the fast and the slow phase of the waits by three moments, over their mean; exact for GI/H₂/1.
+    """Means of the fast and the slow phase of the waits, as multiples of the mean wait. Exact for GI/H₂/1.
 
-    With r_k = E[W^k]/k! the means are the roots of z² − b z + (b − r₂), b = (r₃ − r₂)/(r₂ − 1).
+    They match three moments: with r_k = E[W^k]/k! they are the roots of z² − b z + (b − r₂), b = (r₃ − r₂)/(r₂ − 1).
     """
     two, three = it.second / 2, it.third / 6
     b = (three - two) / np.maximum(two - 1, 1e-9)
@@ -58,7 +59,7 @@ def two_phases(it: Waits) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=256)
 def _table(scv: float, arrival_scv: float) -> Floats:
-    """(4, loads) logarithms of what `Waits` holds."""
+    """(4, loads) logarithms of the values in `Waits`."""
     often, mean, second, third = np.array([_solved(float(rho), scv, arrival_scv) for rho in _LOADS]).T
     allen_cunneen = _LOADS * (scv + arrival_scv) / 2 / (1 - _LOADS)
     those = mean / often
@@ -72,7 +73,7 @@ def _solved(rho: float, scv: float, arrival_scv: float) -> tuple[float, float, f
     width = _DECAYS / tilt * 2 / _POINTS
     grid = np.asarray(width * np.arange(_POINTS // 2), float)
     service = _masses(1.0, scv, grid)
-    # An arrival later than the grid's end finds an empty server as surely as one at it.
+    # An arrival beyond the end of the grid finds the server empty, as one at the end does.
     gaps = _masses(1 / rho, arrival_scv, grid)
     gaps[-1] += 1 - gaps.sum()
     while service @ np.exp(tilt * grid) * (gaps @ np.exp(-tilt * grid)) >= 1:
@@ -81,7 +82,7 @@ def _solved(rho: float, scv: float, arrival_scv: float) -> tuple[float, float, f
     fall = np.conj(np.fft.fft(gaps * np.exp(-tilt * grid), _POINTS))
     sums = np.fft.ifft(-np.log1p(-rise * fall)).real[: _POINTS // 2]
     sums = np.maximum(sums * np.exp(-tilt * grid), 1e-200)
-    sums[0] /= 2  # ties are the grid's: half of them are waits
+    sums[0] /= 2  # ties come from the grid: half of them count as waits
     one, two, three = (float(grid**power @ sums) for power in (1, 2, 3))
     return -float(np.expm1(-sums.sum())), one, two + one**2, three + 3 * two * one + one**3
 

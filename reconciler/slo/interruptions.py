@@ -1,7 +1,7 @@
-"""Interruptions of spot capacity: none, or one zone's at a time.
+"""Interruptions of spot capacity: none, or one zone at a time.
 
-An interruption is rare within the time that a plan is valid, so two zones at once are left out: their probability is the
-product of two small numbers.
+Interruptions are rare while a plan is valid. Two zones at once are left out, because their probability is the product of
+two small numbers.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: A month as AWS counts interruptions and bills storage, hours.
+#: Hours of a month, as AWS counts interruptions and bills storage.
 HOURS_PER_MONTH = 730.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interruptions:
-    """probability: (states,), the first is "no interruption". left: (states, groups), share of each group that stays."""
+    """The states of interruption.
+
+    Attributes:
+        probability: (states,); the first state is "no interruption".
+        left: (states, groups) share of each group that stays.
+    """
 
     probability: NDArray[np.float64]
     left: NDArray[np.float64]
 
 
 def interruption_states(groups: Sequence[tuple[str, float, float]]) -> Interruptions:
-    """States for groups given as (zone, probability of an interruption in it, share that it takes); 0: it takes none.
+    """States for groups given as (zone, probability of an interruption in the zone, share of the group that it takes).
 
-    A zone's interruption is as probable as that of its most exposed group; groups of one zone go together.
+    The probability of a zone is that of its most exposed group. An interruption affects all groups of the zone at once.
     """
     zones: dict[str, float] = {}
     for zone, probability, share in groups:
@@ -47,7 +52,7 @@ def interruption_states(groups: Sequence[tuple[str, float, float]]) -> Interrupt
 
 
 def interrupted_within(monthly: float, hours: float) -> float:
-    """Probability of an interruption within `hours`, at a constant rate whose month loses the share `monthly`."""
+    """Probability of an interruption within `hours`, at a constant rate that interrupts the share `monthly` per month."""
     if monthly >= 1:
         return 1.0
     return 1 - math.exp(math.log(1 - monthly) * hours / HOURS_PER_MONTH)

@@ -1,21 +1,22 @@
-"""Latency of a pool of servers: how long requests wait, and the largest load at which a promise still holds.
+"""Latency of a pool of servers: how long requests wait, and the largest load that keeps a promise.
 
-Pure formulas, shared by the sizing and by the latency policy, so that both judge a fleet alike.
+The formulas are pure. Sizing and the latency policy share them and therefore agree.
 
     latency = network round trip + wait in the queue + service
 
-A pool is c equal slots behind one queue (the balancer sends to the least loaded). With mean service time S, offered
-load a = λS and utilisation ρ = a/c:
+A pool is c equal slots behind one queue (the balancer sends to the least loaded instance). With mean service time S,
+offered load a = λS and utilisation ρ = a/c:
 
     P(W > 0) = Erlang C(c, a)
     P(W > t) = C(c, a) · exp(−θt),   θ = (c − a)/S · 2/(c_a² + c_s²)
 
-The tail rate is Erlang C's own, scaled by the Allen–Cunneen factor for general arrivals and services (Allen,
-"Probability, Statistics and Queueing Theory", 2nd ed. 1990, §5.3.1); it is exact for M/M/c. One exponential is too
-coarse for few servers at light load, so the conditional wait keeps that mean and takes a second phase for its
-variation. `service_time` has the distribution of S.
+- θ is the tail rate of Erlang C, scaled by the Allen–Cunneen factor for general arrivals and services (Allen,
+  "Probability, Statistics and Queueing Theory", 2nd ed. 1990, §5.3.1). It is exact for M/M/c.
+- One exponential is too coarse for few servers at light load. The conditional wait therefore keeps this mean and gets a
+  second phase for its variation.
+- `service_time` holds the distribution of S.
 
-Rates are requests/s, service times seconds, latencies milliseconds, slots are numbers of requests served at once.
+Units: rates are requests/s, service times seconds, latencies milliseconds. A slot serves one request at a time.
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ __all__ = [
     "wait_tail",
 ]
 
-#: Slots beyond which the safe load is continued in proportion. That errs on the safe side: a larger pool carries more
-#: per slot, and beyond this size the gain is below 1 %.
+#: Above this number of slots the safe load grows in proportion to the slots. This underestimates it slightly: a larger
+#: pool carries more per slot, but above this size the gain is below 1 %.
 _LARGEST_POOL = 4_096
 
-#: Slots at which safe loads are tabulated: every number up to 128, then 3 % apart, linear between (error < 1e-5).
+#: Slots at which safe loads are tabulated: every number up to 128, then 3 % apart; linear between (error < 1e-5).
 _GRID: Floats = np.unique(np.concatenate([np.arange(129), np.round(np.geomspace(128, _LARGEST_POOL, 119))])).astype(
     float
 )
@@ -63,8 +64,8 @@ def erlang_c(servers: ArrayLike, offered: ArrayLike) -> Floats:
         offered: load a = λS in busy slots, broadcast against `servers`.
 
     Returns:
-        Probabilities of the broadcast shape; 1 where a ≥ c. Stable for any c, because Erlang B is taken as the ratio of
-        a Poisson probability to its distribution function, B = e^{−a} a^c / Γ(c+1) / Q(c+1, a).
+        Probabilities of the broadcast shape; 1 where a ≥ c. The result is stable for any c, because Erlang B is computed
+        as the ratio of a Poisson probability to its distribution function, B = e^{−a} a^c / Γ(c+1) / Q(c+1, a).
     """
     c, a = np.broadcast_arrays(np.asarray(servers, float), np.asarray(offered, float))
     saturated = a >= c
@@ -75,14 +76,16 @@ def erlang_c(servers: ArrayLike, offered: ArrayLike) -> Floats:
 
 
 def _wait_phases(servers: Floats, rate: Floats, service: ServiceTime) -> tuple[Floats, Floats, Floats, Floats]:
-    """The wait of those who wait as two exponential phases: weights w₁, w₂ (w₁ + w₂ = 1) and means m₁, m₂ in s.
+    """The conditional wait as two exponential phases: weights w₁, w₂ (w₁ + w₂ = 1) and means m₁, m₂ in s.
 
-    The mean is Allen–Cunneen's, 1/θ. The squared coefficient of variation v is 1 for many servers, and for one server
-    that of M/G/1 (Whitt, "The Queueing Network Analyzer", 1983, eq. 52): v₁ = 2ρ − 1 + 4(1 − ρ)E[S³] / (3 E[S]³ (c_s² +
-    1)²); between them the difference fades as 1/c, as simulation shows. v > 1 is fitted by balanced means, v < 1 by two
-    phases in a row (w₂ < 0). One server with hyperexponential service has exactly two phases (M/H₂/1, GI/H₂/1).
-    Where arrivals are not Poisson, mean and v₁ are those of one server, solved (`one_server`); the factor on the mean holds
-    for every c, as it does exactly in GI/M/c, where the wait of those who wait is that of one server c times as fast.
+    - The mean is Allen–Cunneen's, 1/θ.
+    - The squared coefficient of variation v is 1 for many servers. For one server it is that of M/G/1 (Whitt, "The
+      Queueing Network Analyzer", 1983, eq. 52): v₁ = 2ρ − 1 + 4(1 − ρ)E[S³] / (3 E[S]³ (c_s² + 1)²). Between them the
+      difference decreases as 1/c, as simulation shows.
+    - v > 1 is fitted by balanced means, v < 1 by two phases in series (w₂ < 0). One server with hyperexponential service
+      has exactly two phases (M/H₂/1, GI/H₂/1).
+    - If arrivals are not Poisson, mean and v₁ are those of one server, solved numerically (`gi_g_1`). The factor on the
+      mean is used for every c. It is exact in GI/M/c, where the conditional wait is that of one server c times as fast.
     """
     rho = np.minimum(rate * service.mean_s / servers, 1 - 1e-12)
     mean = service.mean_s * (service.arrival_scv + service.scv) / 2 / (servers * (1 - rho))
@@ -119,10 +122,10 @@ def _one_server_phases(rate: Floats, service: ServiceTime, rho: Floats) -> tuple
 
 
 def _waiting(servers: Floats, rate: Floats, service: ServiceTime) -> Floats:
-    """P(W > 0): Erlang C, for arrivals that are not Poisson times the factor of one server to the power c^(0.73 − 0.33 ρ).
+    """P(W > 0): Erlang C. If arrivals are not Poisson, times the factor of one server to the power c^(0.73 − 0.33 ρ).
 
-    The power is what simulation shows for 2 and 5 servers, whatever c_s² is; near saturation it is about the √c of
-    Halfin and Whitt's limit (1981).
+    The power was fitted to simulations of 2 and 5 servers, for any c_s². Near saturation it is close to the √c of Halfin
+    and Whitt's limit (1981).
     """
     poisson = erlang_c(servers, rate * service.mean_s)
     if service.arrival_scv == 1:
@@ -135,7 +138,7 @@ def _waiting(servers: Floats, rate: Floats, service: ServiceTime) -> Floats:
 
 
 def wait_tail(servers: ArrayLike, rate: ArrayLike, service: ServiceTime, seconds: ArrayLike) -> Floats:
-    """P(W > seconds) of the wait alone, G/G/c; 1 where the pool is saturated."""
+    """P(W > seconds) of the wait alone, G/G/c; 1 if the pool is saturated."""
     c, r, t = np.broadcast_arrays(*(np.asarray(x, float) for x in (servers, rate, seconds)))
     w1, w2, m1, m2 = _wait_phases(c, r, service)
     decay = np.where(t >= 0, w1 * np.exp(-np.maximum(t, 0) / m1) + w2 * np.exp(-np.maximum(t, 0) / m2), 1.0)
@@ -143,7 +146,7 @@ def wait_tail(servers: ArrayLike, rate: ArrayLike, service: ServiceTime, seconds
 
 
 def latency_tail(servers: ArrayLike, rate: ArrayLike, service: ServiceTime, seconds: float) -> Floats:
-    """P(W + S > seconds): wait and service together, without the round trip; 1 where saturated.
+    """P(W + S > seconds): wait and service together, without the round trip; 1 if the pool is saturated.
 
     W and S of one request are independent in a first-come queue, so the tail is
     P(S > t) + C · E[P(W > t − S | W > 0); S ≤ t].
@@ -163,7 +166,7 @@ def latency_tail(servers: ArrayLike, rate: ArrayLike, service: ServiceTime, seco
 def latency_percentile(
     servers: float, rate: float, service: ServiceTime, percentile: float, round_trip_ms: float = 0.0
 ) -> float:
-    """Latency in ms that the share `percentile` of the requests does not exceed; infinite where saturated."""
+    """Latency in ms that the share `percentile` of the requests does not exceed; infinite if the pool is saturated."""
     if rate * service.mean_s >= servers:
         return float("inf")
     seconds = percentile_of(lambda t: float(latency_tail(servers, rate, service, t)), percentile, service.mean_s)
@@ -173,8 +176,8 @@ def latency_percentile(
 def percentile_of(tail: Callable[[float], float], percentile: float, scale: float) -> float:
     """The time t with tail(t) = 1 − percentile, for a tail that falls from 1 towards 0; `scale` is a first guess.
 
-    Regula falsi (Illinois) on the tail's logarithm, which is nearly straight; the upper end of the bracket is returned,
-    within 1e-6 of it.
+    The method is regula falsi (Illinois) on the tail's logarithm, which is nearly straight. It returns the upper end of
+    the bracket, to a relative accuracy of 1e-6.
     """
     aim = math.log(1 - percentile)
 
@@ -191,7 +194,7 @@ def percentile_of(tail: Callable[[float], float], percentile: float, scale: floa
     for turn in range(90):
         if high - low <= 1e-6 * high:
             break
-        # Every third turn halves: at a jump of the tail (constant service) the secant alone would creep.
+        # Every third step halves: at a jump of the tail (constant service) the secant alone converges slowly.
         middle = (low + high) / 2 if turn % 3 == 2 else (low * above - high * below) / (above - below)
         middle = min(max(middle, low + 3e-7 * high), high * (1 - 3e-7))
         value = over(middle)
@@ -207,7 +210,7 @@ def percentile_of(tail: Callable[[float], float], percentile: float, scale: floa
 
 
 def reachable(service: ServiceTime, target_ms: float, percentile: float, round_trip_ms: float = 0.0) -> bool:
-    """Whether the promise holds at all on an idle pool: round trip and service alone within the target."""
+    """Whether an idle pool keeps the promise: round trip and service alone are within the target."""
     return service_tail(service, (target_ms - round_trip_ms) / 1000) < 1 - percentile
 
 
@@ -218,13 +221,14 @@ def safe_load(
 
     Args:
         servers: slots of the pool, any shape; 0 gives 0.
-        service: of the requests; its peak factor is divided out, so the promise also holds at the peak of a step.
+        service: service time of the requests. Its peak factor is divided out, so the promise also holds at the peak of a
+            step.
         target_ms: latency target including the round trip.
         percentile: share of requests that must meet it, such as 0.95.
         round_trip_ms: network round trip to the tier.
 
     Returns:
-        requests/s, the shape of `servers`; 0 where not even an idle pool meets the target.
+        requests/s, the shape of `servers`; 0 if even an idle pool misses the target.
     """
     c = np.asarray(servers, float)
     seconds = (target_ms - round_trip_ms) / 1000
@@ -235,8 +239,8 @@ def safe_load(
     low, high = np.zeros_like(c), inside / service.mean_s
     slots = np.maximum(inside, 1e-9)
     below, above = np.full_like(c, service_tail(service, seconds) - asked), np.full_like(c, percentile)
-    # Halving until the tail is nearly straight within the bracket (4e-6 of its width), then two secants: to about 1e-9,
-    # far below the approximation's own error.
+    # Halve until the tail is nearly straight within the bracket (4e-6 of its width), then take two secants. The result is
+    # accurate to about 1e-9, far below the error of the approximation.
     for turn in range(20):
         middle = (low + high) / 2 if turn < 18 else (low * above - high * below) / (above - below)
         excess = latency_tail(slots, middle, service, seconds) - asked
@@ -248,7 +252,7 @@ def safe_load(
 
 @dataclass(frozen=True, kw_only=True)
 class SafeLoads:
-    """Safe load by whole slots, tabulated once per service and promise; both directions of the look-up."""
+    """Safe load by whole slots, tabulated once per service and promise, with look-up in both directions."""
 
     service: ServiceTime
     target_ms: float
@@ -256,21 +260,21 @@ class SafeLoads:
     round_trip_ms: float = 0.0
 
     def load(self, slots: ArrayLike) -> Floats:
-        """requests/s that so many whole slots (rounded down) carry within the promise."""
+        """requests/s that `slots` (rounded down) carry within the promise."""
         whole = np.floor(np.maximum(np.asarray(slots, float), 0) + 1e-9)
         table = self._table
         inside: Floats = np.interp(whole, _GRID, table) * np.maximum(whole / _LARGEST_POOL, 1.0)
         return inside
 
     def slots(self, rate: ArrayLike) -> Floats:
-        """Fewest whole slots that carry the rate; infinite where no number of slots does."""
+        """Fewest whole slots that carry the rate; infinite if no number of slots does."""
         found = np.ceil(self.needed(rate) - 1e-9)
-        # A pool too small for any load has a flat table: the searched step is where it starts to carry.
+        # The table is flat for pools that are too small to carry any load: the step searched for comes after that part.
         return np.where(np.asarray(rate, float) <= 0, 0.0, np.maximum(found, 1.0))
 
     def needed(self, rate: ArrayLike) -> Floats:
-        """Slots that carry the rate, linear between whole ones: what is missing of them is in proportion to the load."""
-        # The last float digits must not cost a slot: what `load` returned must map back to the same slots.
+        """Slots that carry the rate, linear between whole ones, so that missing slots are in proportion to missing load."""
+        # Rounding must not add a slot: a load returned by `load` maps back to the same slots.
         wanted = np.asarray(rate, float) * (1 - 1e-12)
         table = self._table
         if table[-1] <= 0:
@@ -288,7 +292,7 @@ class SafeLoads:
 
 @lru_cache(maxsize=1024)
 def _safe_load_table(service: ServiceTime, target_ms: float, percentile: float, round_trip_ms: float) -> Floats:
-    # Bisection noise must not break monotony, on which the look-up of slots relies.
+    # The look-up of slots needs monotone values, which the noise of the bisection can break.
     table: Floats = np.maximum.accumulate(safe_load(_GRID, service, target_ms, percentile, round_trip_ms))
     table.setflags(write=False)
     return table

@@ -1,4 +1,4 @@
-"""Demand scenarios that stand for the quantile functions of a demand section."""
+"""Demand scenarios that represent the quantile functions of a demand section."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ Floats = NDArray[np.float64]
 
 
 def demand_scenarios(demand: ClassDemand, fine: int = 4) -> tuple[Floats, Floats]:
-    """Requests/s and their probabilities that stand for a class's quantile function.
+    """Requests/s and their probabilities, which represent a class's quantile function.
 
-    Between levels the quantile function is linear (`fine` points each), below the first it is flat, above the last its
-    tail is exponential with the slope of the last two levels, represented by its mean: the rarest part of the demand is
-    what decides a promised share of 0.1 %.
+    - Between two levels the quantile function is linear (`fine` points).
+    - Below the first level it is flat.
+    - Above the last level the tail is exponential with the slope of the last two levels, represented by its mean. This
+      rarest part of the demand decides whether a promised share of 0.1 % is kept.
     """
     levels, rates = np.asarray(demand.levels, float), np.asarray(demand.requests_per_second, float)
     parts = (np.arange(fine) + 0.5) / fine
@@ -29,7 +30,7 @@ def demand_scenarios(demand: ClassDemand, fine: int = 4) -> tuple[Floats, Floats
 
 
 def aligned_scenarios(demand: Demand, fine: int = 4) -> tuple[Floats, Floats]:
-    """All classes at the same level at once: the shared peak, which is the careful reading of marginals.
+    """Scenarios with all classes at the same level at once (a shared peak), the conservative choice for marginals.
 
     Returns:
         rates (scenarios, classes) in requests/s and their probabilities (scenarios,), which sum to 1.

@@ -1,7 +1,7 @@
-"""The service time of requests: what is declared or learned of it, and the distribution fitted to its two moments.
+"""The service time of requests: its declared or learned moments, and the distribution fitted to them.
 
-Gamma for c_s² ≤ 1 (constant at 0, exponential at 1), hyperexponential with balanced means above 1: the customary
-two-moment fit of queueing (Tijms, "A First Course in Stochastic Models", 2003, app. B).
+The distribution is gamma for c_s² ≤ 1 (constant at 0, exponential at 1) and hyperexponential with balanced means above 1.
+This is the usual two-moment fit of queueing theory (Tijms, "A First Course in Stochastic Models", 2003, app. B).
 """
 
 from __future__ import annotations
@@ -17,20 +17,25 @@ from stacks.contract_base import Service as ContractService
 
 Floats = NDArray[np.float64]
 
-#: Nodes of the Gauss–Legendre rule over the service time's distribution: error < 1e-5 in a probability.
+#: Nodes of the Gauss–Legendre rule over the service time's distribution (error of a probability < 1e-5).
 _POINTS, _MASSES = np.polynomial.legendre.leggauss(48)
-#: In probability u = 1 − w³, which puts most nodes where service times are long and their density is thin.
+#: The variable is u = 1 − w³ in probability, which puts most nodes at long service times, where the density is low.
 _LEVELS = 1 - ((_POINTS + 1) / 2) ** 3
 _WEIGHTS = _MASSES / 2 * 3 * ((_POINTS + 1) / 2) ** 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceTime:
-    """How an application's (or class's) requests occupy a slot.
+    """How the requests of an application or class occupy a slot.
 
-    mean_s: mean service time, s. scv: squared coefficient of variation of it. arrival_scv: the same of inter-arrival
-    times. concurrency_per_vcpu: requests one vCPU serves at once. memory_mib: held by a request in service.
-    network_bytes: moved per request. peak_factor: peak rate within a step / mean rate of the step, ≥ 1.
+    Attributes:
+        mean_s: mean service time, s.
+        scv: squared coefficient of variation of the service time.
+        arrival_scv: squared coefficient of variation of the inter-arrival time.
+        concurrency_per_vcpu: requests that one vCPU serves at once.
+        memory_mib: memory that a request holds while it is served, MiB.
+        network_bytes: bytes transferred per request.
+        peak_factor: peak rate within a step / mean rate of the step, ≥ 1.
     """
 
     mean_s: float
@@ -42,7 +47,7 @@ class ServiceTime:
     peak_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse values for which no queue exists."""
+        """Refuse values that describe no queue."""
         if not (self.mean_s > 0 and self.concurrency_per_vcpu > 0 and self.peak_factor >= 1):
             raise ValueError(
                 f"service needs mean_s > 0, concurrency_per_vcpu > 0 and peak_factor ≥ 1; got {self.mean_s}, "
@@ -53,7 +58,7 @@ class ServiceTime:
 
     @classmethod
     def of(cls, service: ContractService) -> ServiceTime:
-        """The same service as the stack configuration states it."""
+        """The service time of the stack configuration's class."""
         return cls(
             mean_s=service.mean_ms / 1000,
             scv=service.scv,

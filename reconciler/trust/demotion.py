@@ -1,6 +1,6 @@
-"""Demotion: when a forecast no longer deserves trust, sizing falls back, and comes back when it holds again.
+"""Demotion: sizing uses a simpler forecast when the current one fails its tests, and returns when it passes them again.
 
-    model ──fails──► seasonal naive ──fails──► reactive        (each rung is scored all the time, in shadow too)
+    model ──fails──► seasonal naive ──fails──► reactive        (every rung is always scored, also when it is not in use)
 
 Two sequential tests watch every rung, as e-detectors (Shin, Ramdas & Rinaldo, "E-detectors", 2023): with e_t ≥ 0 and
 E[e_t | past] ≤ 1 while all is well, the Shiryaev–Roberts statistic
@@ -35,7 +35,7 @@ _STATISTICS = ("coverage", "loss", "coverage_back", "loss_back")
 
 
 class Rung(IntEnum):
-    """What the sizing works from."""
+    """The forecast that sizing uses."""
 
     MODEL = 0
     SEASONAL_NAIVE = 1
@@ -51,11 +51,16 @@ class Rung(IntEnum):
 class DemotionRules:
     """When to fall back and when to return.
 
-    nominal: share of steps that the watched interval should hold. slack: miscoverage beyond 1 − nominal that is
-    tolerated. steps_per_day, lag: of the observations. false_alarm_days: mean days between false alarms, at least.
-    family: series that share one alarm budget (1: every series has its own). recovery_days: mean days, at least, until
-    a rung that is still not well would be trusted again by chance. stay: least time on a lower rung. max_age,
-    reactive_age: age of the newest data from which seasonal naive, and nothing but what is observed, is used.
+    Attributes:
+        nominal: share of steps that the watched interval should cover.
+        slack: miscoverage above 1 − nominal that is tolerated.
+        steps_per_day, lag: of the observations.
+        false_alarm_days: least mean days between false alarms.
+        family: number of series that share one alarm budget (1: every series has its own).
+        recovery_days: least mean days until a rung that still fails would return by chance.
+        stay: least time on a lower rung.
+        max_age: age of the newest data from which seasonal naive is used.
+        reactive_age: age of the newest data from which the observed sizes are kept.
     """
 
     nominal: float = 0.9
@@ -119,7 +124,7 @@ class RungDecision:
 
     @property
     def may_shrink(self) -> bool:
-        """Scale-down is blocked on demotion."""
+        """Whether scale-downs are allowed: only on the model's forecast."""
         return self.rung is Rung.MODEL
 
 

@@ -1,14 +1,18 @@
 """The error budget of a class, and how much of it a plan may use. Pure.
 
-A promise bounds the share of a class's requests that are late over weeks, not in every hour. Promised share × volume is
-the class's error budget. The cheapest way to keep Σ E[(d − s)⁺] ≤ ε Σ E[d] over steps of equal price has every s at one
-and the same quantile 1 − p of its step, so one risk p is chosen for all steps: the largest with which what was missed
-so far, and what is expected of the weeks ahead, stay within ε. The forecast covers its horizon. The past covers the
-rest: each past step counts at every risk by what it would have missed and, where that is too rare to tell, by what its
-forecast expected. The plan's allowed share follows from p: more than ε in a quiet hour with a far tail, less in a busy
-and certain one, never more than `MOST_SHARE` × ε, and p never above `MOST_RISK`. It is the rule of `pacing` (online
-control of a risk, Angelopoulos et al. 2022): no end to spend up to, nothing read that is younger than the decision. A
-debt of a fleet, of which an event counts up to a bound, is paid back over the same weeks as credit.
+A promise limits the share of a class's requests that are late over weeks, not in every hour. Promised share × volume is the
+class's error budget.
+
+- One risk p is used for all steps. The cheapest way to keep Σ E[(d − s)⁺] ≤ ε Σ E[d] over steps of equal price has every s
+  at the same quantile 1 − p of its step.
+- p is the largest risk with which past misses and the misses expected in the weeks ahead stay within ε.
+- The forecast covers its horizon. The past covers the rest: each past step counts, at every risk, with what it would have
+  missed. If misses are too rare to estimate this, it counts with what its forecast expected.
+- The plan's allowed share follows from p. It is above ε in a quiet hour with a long tail, and below ε in a busy and certain
+  one. It never exceeds `MOST_SHARE` × ε, and p never exceeds `MOST_RISK`.
+- The rule is that of `pacing` (online risk control, Angelopoulos et al. 2022). The budget has no end date, and no data is
+  used that is younger than the decision.
+- The overspent budget of a fleet is paid back over the same weeks as unspent budget expires. One event counts up to a bound.
 """
 
 from __future__ import annotations

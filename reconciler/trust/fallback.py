@@ -1,10 +1,10 @@
-"""The forecasts to fall back on: last season's demand, or the last value, with the errors that each made in the past. Pure.
+"""The fallback forecasts: last season's demand or the last value, each with its past errors. Pure.
 
-    seasonal naive   y(T + h) = y(T + h − k·season), the newest season that is known; a week, or a day in short histories
+    seasonal naive   y(T + h) = y(T + h − k·season), the newest known season; a week, or a day in short histories
     reactive         y(T + h) = y(T)
 
-A sample path is the baseline plus the errors from one past origin, of all series at once: errors that came together stay
-together. No randomness: origins are spread evenly over the history.
+A sample path is the baseline plus the errors from one past origin, for all series at once, which keeps the dependence of
+errors. Nothing is random: origins are spread evenly over the history.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reconciler.trust.demotion import Rung
 
 Floats = NDArray[np.float64]
 
-#: Seasons that must be known before one is used: one to repeat, two to learn the errors from.
+#: Number of seasons that must be known before the seasonal forecast is used: one to repeat, two to learn the errors.
 _SEASONS = 3
 
 
@@ -36,8 +36,8 @@ def season_of(length: int, step: timedelta) -> int:
 def fallback_paths(rows: Floats, rung: Rung, *, season: int, horizon: int, paths: int) -> Floats:
     """(paths, series, horizon) samples of a baseline for `rows` (series, n), NaN where missing; never below zero.
 
-    A missing value counts as the last one known. Errors of steps farther ahead than half of the history are those of the
-    farthest step that it can tell of. Raises ValueError for the model's rung, or for a season that is not there.
+    A missing value counts as the last known one. For steps farther ahead than half of the history, the errors of the
+    farthest step with known errors are used. Raises ValueError for the model's rung or for a season of 0 steps.
     """
     if rung is Rung.MODEL or (rung is Rung.SEASONAL_NAIVE and not season):
         raise ValueError(f"no baseline for {rung.label} with a season of {season} steps")
@@ -56,9 +56,9 @@ def fallback_paths(rows: Floats, rung: Rung, *, season: int, horizon: int, paths
 
 
 def with_fallbacks(forecast: DemandForecast, rows: Floats, rungs: Sequence[Rung], *, season: int) -> DemandForecast:
-    """The forecast with each application's rows made anew by its rung; `rows` (applications, n) are the known demand.
+    """The forecast with each application's rows replaced by those of its rung. `rows` (applications, n): known demand.
 
-    The model's own rows keep their bytes. Between those and the fallbacks no dependence is assumed.
+    The model's rows keep their bytes. The model's rows and the fallbacks are assumed to be independent.
     """
     quantiles, paths, models = forecast.quantiles.copy(), forecast.paths.copy(), list(forecast.models)
     reasons = list(forecast.reasons)

@@ -1,9 +1,11 @@
-"""Earlier forecasts against actuals: each is scored when its steps are known, and decides what is trusted now. Pure.
+"""Score earlier forecasts against actuals, and decide which forecast is used now. Pure.
 
     last run's quantiles + steps that ended since → scores → the sequential tests → model, seasonal naive or reactive
 
-What is kept between runs is a `RunMemory`. A step is scored once, by the newest forecast made before it, of all rungs: those
-not in use are scored as well, so that a better one can come back. A replay uses a memory only if all of it was known then.
+- A `RunMemory` is kept between runs.
+- A step is scored once, with the newest forecast made before it.
+- All rungs are scored, also those that are not in use, so a better one can return.
+- A replay uses a memory only if all of it was known at the time of the replay.
 """
 
 from __future__ import annotations
@@ -30,13 +32,13 @@ from reconciler.trust.memory import ENOUGH_SCORED, KEPT_LEVELS, KEPT_STEPS, Made
 Floats = NDArray[np.float64]
 
 _LOW, _HIGH = KEPT_LEVELS.index(0.05), KEPT_LEVELS.index(0.95)
-#: Sample paths of a baseline that is only scored.
+#: Number of sample paths of a baseline that is only scored.
 _PATHS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How a group's forecast stands, for people: the rung in use, why, and how many steps were scored."""
+    """The state of a group's forecast, for display: the rung in use, why, and the number of scored steps."""
 
     group: str
     rung: Rung
@@ -46,10 +48,14 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The forecast to size from, whether nothing may shrink on it, sentences for the plan, and what to keep.
+    """The forecast to size from, and what follows from its scores.
 
-    error_budgets: by class. `memory` is None where the run must leave the kept one alone (a replay of an earlier time).
-    unproven: why too few forecasts were scored to shrink on them; empty where enough were.
+    Attributes:
+        demoted: nothing may be scaled down on the forecast.
+        notes: sentences for the plan.
+        error_budgets: by class.
+        memory: what to keep for the next run; None if the kept memory must not change (a replay of an earlier time).
+        unproven: why a scale-down needs more scored forecasts; empty if enough were scored.
     """
 
     forecast: DemandForecast
@@ -62,7 +68,7 @@ class Judged:
 
 
 def rules_of(fleet: Fleet, groups: int = 1) -> DemotionRules:
-    """The tests' rules: forecasts overlap for as long as a plan holds; all groups share one budget of false alarms."""
+    """The rules of the tests. Forecasts overlap for as long as a plan is valid. All groups share one false-alarm budget."""
     return DemotionRules(
         steps_per_day=timedelta(days=1) / fleet.step,
         lag=max(-int(-fleet.validity // fleet.step), 1),
@@ -82,12 +88,13 @@ def judge(
     as_of: datetime,
     replay: bool,
 ) -> Judged:
-    """Score what `memory` holds against the history, decide per group what to trust, and replace the rest.
+    """Score the forecasts in `memory` against the history, choose a rung per group, and replace failed forecasts.
 
     Args:
-        fleet, history, grouping, forecast: of this run; rows of the forecast are the grouping's.
-        memory: of the last run; None: there is none.
-        as_of: the plan's time. replay: it is not the present, so that what was learned later must not be used.
+        fleet, history, grouping, forecast: of this run. The forecast has one row per group.
+        memory: of the last run; None without one.
+        as_of: the plan's time.
+        replay: `as_of` is in the past, so later knowledge must not be used.
     """
     rules, notes = rules_of(fleet, len(grouping.names)), []
     same = memory is not None and memory.rules == tests_key(rules)
@@ -160,9 +167,9 @@ def budgeted(memory: RunMemory, rows: Mapping[str, Floats], history: History, fl
 def scored(
     memory: RunMemory, rows: Mapping[str, Floats], grouping: Grouping, history: History, rules: DemotionRules
 ) -> dict[str, Trust]:
-    """Trust per group after the kept steps that have ended since; a step without a value counts nothing.
+    """Trust per group after the kept steps that have ended since. A step without a value is not scored.
 
-    The rest of a class is scored only where the same applications were forecast apart: else it is another series.
+    The rest of a class is scored only if the same applications were forecast one by one. Otherwise it is another series.
     """
     out = {}
     class_of = dict(zip(grouping.names, grouping.qos, strict=True))
@@ -183,7 +190,7 @@ def scored(
 
 
 def tests_key(rules: DemotionRules) -> tuple[float, int]:
-    """The step and overlap that the tests run with, as a memory keeps them."""
+    """The step and overlap of the tests, as kept in a memory."""
     return rules.steps_per_day, rules.lag
 
 
@@ -237,7 +244,7 @@ def _scores(made: Made, ahead: int, value: float) -> dict[Rung, StepScore]:
 
 
 def standing_of(trust: Mapping[str, Trust], verdicts: Mapping[str, RungDecision]) -> tuple[Standing, ...]:
-    """How every group stands, for people."""
+    """The state of every group's forecast, for display."""
     return tuple(
         Standing(
             group=name,

@@ -1,4 +1,4 @@
-"""What a run leaves for the next: forecasts to be scored, the tests' state, the error budgets. Pure."""
+"""The values that a run keeps for the next one: forecasts to score, state of the tests, error budgets. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.trust.error_budget import ErrorBudget
 
 Floats = NDArray[np.float64]
 
-#: Version of the kept values; 3 is lifted, another one starts the tests anew.
+#: Version of the kept values. Version 3 is converted. Any other version restarts the tests.
 VERSION = 4
 #: Levels that are kept and scored; the second and the last but one bound the watched 90 % interval.
 KEPT_LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
@@ -32,17 +32,17 @@ Made = Mapping[Rung, Floats]
 
 @dataclass(frozen=True, kw_only=True)
 class RunMemory:
-    """What a run leaves for the next: per QoS class (`made`) and per group the forecasts of all rungs after `cutoff`.
+    """The values kept for the next run: forecasts of all rungs after `cutoff`, per QoS class (`made`) and per group.
 
     Attributes:
-        rules: the step and overlap that the tests run with; another fleet file's tests start anew.
+        rules: the step and overlap of the tests. If the fleet file changes them, the tests restart.
         qos: group → its class. trust: group → the tests' state.
         mixes: class → weight of the fleet's rules, by their place; load: requests/s last known. They let a plan be made
             when the history is gone.
         error_budgets: by class.
         scored: steps whose forecasts were scored since the memory began, up to `ENOUGH_SCORED`.
-        heard: the last data of each application and class, which an application that vanished is known by.
-        carried: class → requests/s that the fleet of the last plan carries in time; the steps until the next plan are
+        heard: the last data of each application and class, also of those that are gone from the history.
+        carried: class → requests/s that the fleet of the last plan serves in time. The steps until the next plan are
             judged by it.
     """
 
@@ -121,7 +121,7 @@ def _lifted(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(made: Mapping[str, Made]) -> dict[str, dict[str, list[list[float]]]]:
-    """Four significant digits: the tests need no more, and a fleet of many groups stays a small file."""
+    """Plain values with four significant digits: enough for the tests, and small files for many groups."""
     return {
         name: {rung.name: [[float(f"{v:.4g}") for v in row] for row in rows] for rung, rows in sorted(one.items())}
         for name, one in made.items()

@@ -1,15 +1,16 @@
-"""Keep a promised share of unserved volume: choose, before every step, how much risk the promise still allows.
+"""Keep a promised share of unserved volume: choose, before every step, the risk that the promise still allows.
 
-The rule: the risk p (what the last instance bought is expected to be used for, see `onepool.count`) is as large as
-lets the elapsed stretch and the window ahead together stay within the promise, as far as the walked past tells. This is
-online control of a risk as in conformal risk control (Angelopoulos et al. 2022), on the realised unserved volume.
-Looking a whole window ahead at every step means that there is no end to spend up to; old credit expires. A debt is looked
-at over a short window instead: events come in bursts, and one spread over weeks meets the next before it is paid back.
-
-What a risk misses is learned from what it would have missed and, where that is too rare to tell, from what the forecast
-expected. One step counts up to a bound, in both alike: what no fleet of sane size could have served is not insured,
-and a tail that is expected far out must not outweigh what such an event would count for if it came.
-Nothing younger than the decision's cutoff is read.
+- The rule: the risk p (the probability that the last instance is needed, see `onepool.count`) is the largest one with which
+  the past period and the window ahead together stay within the promise, as estimated from the past.
+- This is online risk control, as in conformal risk control (Angelopoulos et al. 2022), on the realised unserved volume.
+- Every step looks a whole window ahead, so the budget has no end date, and old credit expires.
+- A debt is looked at over a short window. Events come in bursts, and a debt that is spread over weeks would meet the next
+  burst before it is paid back.
+- The misses at a risk are learned from what that risk would have missed. If this is too rare, they are learned from what
+  the forecast expected.
+- One step counts up to a bound in both. An event that no fleet of sane size could have served is not insured, and a far
+  tail of the forecast must not outweigh such an event.
+- No data younger than the decision's cutoff is used.
 """
 
 from __future__ import annotations

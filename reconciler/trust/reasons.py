@@ -25,32 +25,32 @@ def failed(rung: str, why: str) -> str:
 
 def source_silent() -> str:
     """The source of demand does not answer."""
-    return "the source of demand does not answer; what is observed is kept."
+    return "the source of demand does not answer; the observed sizes are kept."
 
 
 def data_too_old(age: timedelta) -> str:
     """The newest data is too old for any forecast."""
-    return f"the newest data is {spoken(age)} old; what is observed is kept."
+    return f"the newest data is {spoken(age)} old; the observed sizes are kept."
 
 
 def data_old(age: timedelta, *, most: timedelta) -> str:
     """The newest data is too old for the model, not for the season."""
-    return f"the newest data is {spoken(age)} old (at most {spoken(most)}): using the same time of the last season."
+    return f"the newest data is {spoken(age)} old (limit {spoken(most)}): using the same time of the last season."
 
 
 def replaced(rung: str, model: str) -> str:
     """A group's forecast was replaced by that of a rung."""
-    return f"demoted: {rung} in place of {model}"
+    return f"demoted: {rung} replaces {model}"
 
 
 def too_few_scored(done: int, enough: int) -> str:
-    """A new stack, or one whose memory was lost, is not scaled down before its forecasts were tried."""
-    return f"{done} of the {enough} forecasts that a scale-down needs have been scored since this stack's memory began"
+    """A new stack, or one that lost its memory, is not scaled down before enough forecasts were scored."""
+    return f"a scale-down needs {enough} scored forecasts, and this stack's memory has {done}"
 
 
 def replay_knows_later_steps() -> str:
     """A replay must not use scores of steps after its time."""
-    return "replay: the kept scores of the forecast know later steps and are not used"
+    return "replay: the kept forecast scores are not used, because they include later steps"
 
 
 def demoted_groups(names: Sequence[str], rung: str, why: str) -> str:

@@ -1,4 +1,4 @@
-"""What to plan from when the source of demand does not answer: what the last run left. Pure."""
+"""The forecast and groups when the source of demand does not answer, from the memory of the last run. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from reconciler.trust.memory import KEPT_LEVELS, KEPT_STEPS, RunMemory
 
 
 def usable_alone(fleet: Fleet, memory: RunMemory, *, as_of: datetime | None) -> bool:
-    """Whether a plan can be made from the memory: of the same steps, with every class's demand, and not from the future."""
+    """Whether a plan can be made from the memory: same step, demand of every class, and not from the future."""
     known = as_of is None or memory.cutoff + fleet.step <= as_of
     there = {name for name, made in memory.made.items() if Rung.REACTIVE in made and memory.mixes.get(name)}
     return known and memory.rules == tests_key(rules_of(fleet)) and bool(there) and there <= set(fleet.qos)
 
 
 def without_history(fleet: Fleet, memory: RunMemory, *, why: str, paths: int = 200) -> tuple[Judged, Grouping]:
-    """What to plan from when the source of demand does not answer: each class at its last known load, nothing shrinks.
+    """The forecast and groups when the source does not answer: each class at its last known load, without scale-downs.
 
-    Quantiles are the reactive ones of the last run; classes rise together.
+    The quantiles are the reactive ones of the last run. All classes rise and fall together.
     """
     names = tuple(sorted(name for name in fleet.qos if Rung.REACTIVE in memory.made.get(name, {})))
     ranks = np.repeat(((np.arange(paths) + 0.5) / paths)[:, None], KEPT_STEPS, axis=1)

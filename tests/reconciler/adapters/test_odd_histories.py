@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -251,7 +252,7 @@ def test_a_damaged_model_folder_is_one_sentence_whichever_file_is_hurt(
             capsys.readouterr()
             assert run(command, "--json") == 1
             found = capsys.readouterr()
-            assert found.out == ""
+            assert json.loads(found.out)["error"]["kind"] == "ModelStoreError"
             assert found.err.count("\n") == 1
             assert "tiercast train" in found.err
         if file.is_dir():

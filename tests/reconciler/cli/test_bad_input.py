@@ -50,7 +50,7 @@ def of(plan: PlanFile, tier: str) -> int:
 @pytest.mark.parametrize(
     ("markets", "words"),
     [
-        ({"spot": 0.03}, "no on demand price for 'm5.large': add types.m5.large.usd_per_hour.on_demand"),
+        ({"spot": 0.03}, "no on demand price for 'm5.large'. Add types.m5.large.usd_per_hour.on_demand"),
         ({"on_demand": 0.0}, "types.m5.large.usd_per_hour.on_demand"),
         ({"on_demand": -1.0}, "types.m5.large.usd_per_hour.on_demand"),
         ({"on_demand": float("nan")}, "types.m5.large.usd_per_hour.on_demand"),
@@ -69,7 +69,7 @@ def test_prices_in_another_currency_are_refused() -> None:
 
 
 def test_an_unknown_type_is_named_with_types_that_are_known() -> None:
-    with pytest.raises(UserError, match=r"'m5\.mega' is not in the price catalogue \(it has .*m5\.large"):
+    with pytest.raises(UserError, match=r"'m5\.mega' is not in the price catalogue \(which lists .*m5\.large"):
         decide(refits(make_snapshot(20.0, running=2), tiers__warm__instance_types=("m5.mega",)))
 
 
@@ -144,7 +144,7 @@ def on_metal(snapshot: Snapshot, least: int) -> Snapshot:
 
 
 def test_a_minimum_beyond_the_room_on_the_hosts_is_refused() -> None:
-    words = "fleet.yaml, tiers.hot.min: 5 VMs are more than fit on the hosts (4). Lower it, add hosts"
+    words = "fleet.yaml, tiers.hot.min: 5 VMs do not fit on the hosts, which have room for 4. Lower it, add hosts"
     with pytest.raises(UserError, match=re.escape(words)):
         decide(on_metal(make_snapshot(20.0, running=2), 5))
 
@@ -185,7 +185,7 @@ def test_bounds_that_no_counts_keep_are_said_to_be_that_and_not_a_lack_of_time()
     answer = size(problem({"gold": 20.0}, kinds, hosts=(host,), first_run=True))
     assert answer.status == "infeasible"
     assert any(
-        "No counts are within minima, maxima, hosts and what may not shrink at once" in p for p in answer.problems
+        "No plan satisfies all minimums, maximums, host limits and blocked scale-downs" in p for p in answer.problems
     )
     assert next(c.after for c in answer.counts if c.tier is Tier.HOT) == 3
 

@@ -105,7 +105,7 @@ def test_each_node_can_be_had_apart_for_sizing_by_node() -> None:
 
 
 def test_a_pair_that_no_rule_fits_is_named() -> None:
-    with pytest.raises(InputError, match="no rule fits user 'bob' and application 'blog'"):
+    with pytest.raises(InputError, match="no rule matches user 'bob' and application 'blog'"):
         group(history({("bob", "blog"): 1}), fleet([{"match": "shop", "qos": "gold"}]))
 
 

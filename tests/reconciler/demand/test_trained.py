@@ -93,7 +93,7 @@ def test_the_same_model_and_history_give_the_same_bytes(state: PlbmState) -> Non
 def test_a_replay_does_not_use_a_model_that_knows_later_data(state: PlbmState) -> None:
     earlier = history(LENGTH - 5)
     said = misfit(fleet(), earlier, state, SOURCE)
-    assert said == "the trained model knows the history until 2024-01-11 00:00 UTC, later than this run"
+    assert said == "the trained model knows data until 2024-01-11 00:00 UTC, which is later than this run"
     kept, none = (forecast_of(fleet(), earlier, one) for one in (Trained(state=state, source=SOURCE), UNTRAINED))
     assert kept.forecast.digest() == none.forecast.digest(), "it is as if no model were kept"
     assert kept.forecast_note == f"forecast made anew: {said}"
@@ -134,6 +134,6 @@ def test_what_changes_no_forecast_does_not_unfit_a_model(state: PlbmState) -> No
 def test_a_model_older_than_a_refit_is_not_fresh(state: PlbmState) -> None:
     week = history(LENGTH + 7 * 24)
     assert misfit(fleet(), week.tail(week.length), state, SOURCE) == (
-        "the trained model is 7 days old, 7 are the limit, run `tiercast train`"
+        "the trained model is 7 days old (limit 7), run `tiercast train`"
     )
     assert misfit(fleet(), history(LENGTH + 7 * 24 - 1), state, SOURCE) == ""

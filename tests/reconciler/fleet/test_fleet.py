@@ -44,8 +44,11 @@ def test_the_first_rule_that_fits_user_and_application_counts() -> None:
     ("changes", "words"),
     [
         ({"step": "5 parsecs"}, "step: expected a duration such as"),
-        ({"colour": "red"}, "colour: is not a key that is known here"),
-        ({"applications": [{"match": "*", "qos": "platinum"}]}, "names QoS class 'platinum'; known are gold, rest"),
+        ({"colour": "red"}, "colour: is not a known key"),
+        (
+            {"applications": [{"match": "*", "qos": "platinum"}]},
+            "names QoS class 'platinum'; known classes are gold, rest",
+        ),
         ({"tiers": {"cold": {"instance_types": ["m7i.large"]}}}, "tiers.cold has `instance_types` but no `launch`"),
         ({"tiers": {"warm": {"launch": {"image_id": "a", "zones": ["z"]}}}}, "no `instance_types`: name at least one"),
         (

@@ -39,15 +39,15 @@ def told(changes: dict[str, Any]) -> str:
             freeze(start="2026-02-01T00:00Z", end="2026-01-01T00:00Z"),
             "guards.freeze[0]: the end, 2026-01-01T00:00:00+00:00, is not after the start",
         ),
-        (freeze(start="2026-02-01T00:00", end="2026-03-01T00:00Z"), "guards.freeze[0].start: names no zone"),
+        (freeze(start="2026-02-01T00:00", end="2026-03-01T00:00Z"), "guards.freeze[0].start: has no time zone"),
         (freeze(start="2026-02-01T00:00Z"), "guards.freeze[0]: give either `start` and `end`, or `weekly`"),
         (freeze(weekly="Fri 18:00 to Mon 06:00"), "guards.freeze[0]: give either"),
         (freeze(weekly="weekends", timezone="UTC"), "`weekly` is 'weekends'; expected two times such as"),
-        (freeze(weekly="Fri 18:00 to Mon 06:00", timezone="Mars"), "timezone: 'Mars' is no time zone"),
+        (freeze(weekly="Fri 18:00 to Mon 06:00", timezone="Mars"), "timezone: 'Mars' is not a time zone"),
         ({"validity": "0s"}, "validity: expected a duration above 0"),
         ({"step": "0m"}, "step: expected a duration above 0"),
-        ({"horizon": "999999999999w"}, "horizon: 999999999999w is longer than time itself"),
-        ({"calendar": {"timezone": "Mars"}}, "calendar.timezone: 'Mars' is no time zone"),
+        ({"horizon": "999999999999w"}, "horizon: 999999999999w is too long"),
+        ({"calendar": {"timezone": "Mars"}}, "calendar.timezone: 'Mars' is not a time zone"),
         (
             {"qos": {"gold": {"latency": "1s", "tiers": ["hot", "warm"]}, "rest": {"latency": "1s"}}},
             "qos.gold may only use hot, warm, which `tiers` does not declare; declare one of them, or let the class "
@@ -60,15 +60,15 @@ def told(changes: dict[str, Any]) -> str:
         ),
         (
             {"tiers": {"warm": {"instance_types": ["m5.large"], "launch": LAUNCH, "min": 5, "max": 2}}},
-            "tiers.warm: `min` 5 is above `max` 2; lower the one or raise the other",
+            "tiers.warm: `min` 5 is above `max` 2; lower `min` or raise `max`",
         ),
         (
             {"tiers": {"cold": {"instance_types": ["m5.large"], "launch": LAUNCH, "on_demand_base": 5, "max": 4}}},
-            "tiers.cold: `on_demand_base` 5 is above `max` 4; lower the one or raise the other",
+            "tiers.cold: `on_demand_base` 5 is above `max` 4; lower `on_demand_base` or raise `max`",
         ),
         (
             {"tiers": {"warm": {"min": 2}, "cold": {"instance_types": ["m5.large"], "launch": LAUNCH}}},
-            "tiers.warm has `min` 2 but nothing to run; give it instance types, or leave `min` out",
+            "tiers.warm has `min` 2 but nothing to run; give it instance types, or remove `min`",
         ),
         ({"tiers": hot(hypervisors=[HOST, HOST])}, "tiers.hot.hypervisors names a twice; name each once"),
         ({"tiers": hot(flavours=2 * [FLAVOUR])}, "tiers.hot.flavours names s twice; name each once"),
@@ -79,7 +79,7 @@ def told(changes: dict[str, Any]) -> str:
         ({"tiers": hot(min=101)}, "tiers.hot: `min` 101 is above `max` 100"),
         (
             {"tiers": hot(spare_hosts=1)},
-            "tiers.hot: `spare_hosts` is 1 of 1 hypervisor, which leaves none to count on; expected at most 0",
+            "tiers.hot: `spare_hosts` is 1 of 1 hypervisor, which leaves no host to plan with; expected at most 0",
         ),
     ],
 )

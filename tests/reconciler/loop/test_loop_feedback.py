@@ -236,7 +236,7 @@ def test_a_latency_over_target_raises_the_floor_and_is_said(project: Project, mo
     assert problem_of(late).load_now["gold"] > late.load_now["gold"]
     made = decide(late).plan
     (note,) = (reason for reason in made.reasons if "[latency]" in reason)
-    assert "900 ms measured at p95, over its 250 ms" in note
+    assert "the measured latency of 900 ms at p95 is over the target of 250 ms" in note
     assert warm(made) > warm(decide(calm).plan)
     before = take_snapshot(project, as_of=end - HOUR, now=end)
     assert before.latency_now_ms == {"gold": 100.0}

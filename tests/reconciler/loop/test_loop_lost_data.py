@@ -137,7 +137,7 @@ def test_a_class_without_current_data_keeps_its_size_and_the_others_go_on(
     made = plan(project, WEEKS, rows, names)
     assert sizes(made)["warm"] == 30
     assert sizes(made)["cold"] < 10
-    assert "QoS class gold has no data since" in made.blocked["warm"]
+    assert "QoS class gold has had no data since" in made.blocked["warm"]
     assert "cold" not in made.blocked
     assert any("[lost data]" in reason and "gold" in reason for reason in made.reasons)
     assert blocked_line(made).startswith("warm not scaled down: QoS class gold has no data")
@@ -175,7 +175,7 @@ def test_a_lost_application_blocks_its_class_while_it_is_large_and_for_a_week(
     made = plan(project, WEEKS + 48, rows, ("shop-a", "batch"))
     assert ("warm" in made.blocked) is blocks
     assert (sizes(made)["warm"] == 30) is blocks
-    assert any(reason.startswith("shop-b has no data since") for reason in made.reasons)
+    assert any(reason.startswith("shop-b has had no data since") for reason in made.reasons)
     later = plan(project, WEEKS + 24 * 8, rows, ("shop-a", "batch"))
     assert "warm" not in later.blocked
     assert sizes(later)["warm"] < 30
@@ -196,7 +196,7 @@ def test_a_silent_event_log_of_one_class_is_lost_data_and_not_zero(project: Proj
 
     made = make_plan(project, as_of=None, now=log(WEEKS, 48))
     assert sizes(made)["warm"] == 30
-    assert "QoS class gold has no data since" in made.blocked["warm"]
+    assert "QoS class gold has had no data since" in made.blocked["warm"]
     assert sizes(made)["cold"] < 30
 
 

@@ -161,7 +161,7 @@ def test_no_credentials_is_a_source_that_does_not_answer(tmp_path: Path, monkeyp
 def test_old_prices_and_prices_dated_in_the_future_are_said() -> None:
     table = builtin()
     (old,) = stale_notes(table, NOW, timedelta(days=30))
-    assert old == f"prices are 514 days old ({table.source}); more than 30 days is stale"
+    assert old == f"prices are 514 days old ({table.source}). Prices older than 30 days are stale"
     ahead = table.model_copy(update={"taken_on": NOW.date() + timedelta(days=2)})
     (note,) = stale_notes(ahead, NOW, timedelta(days=30))
     assert "are dated 2026-11-26, which is in the future: their age is unknown" in note
@@ -194,7 +194,7 @@ def test_a_commitment_that_no_plan_can_use_is_said() -> None:
     (note,) = commitment_notes(fleet())
     assert note == (
         "tiers.warm.commitments: 1 × c5.large are paid whether used or not, but c5.large is not among "
-        "tiers.warm.instance_types, so nothing uses them: add the type there, or leave them out"
+        "tiers.warm.instance_types, so no group uses them: add the type there, or remove them"
     )
     (note,) = commitment_notes(held(commitments=[{"instance_type": "c5.xlarge", "count": 2, "usd_per_hour": 0.05}]))
     assert "so only the cold tier's on-demand part can use them" in note

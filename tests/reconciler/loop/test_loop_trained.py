@@ -56,7 +56,7 @@ def test_a_plan_extends_the_kept_model_and_the_same_inputs_give_the_same_bytes(p
 
 def test_a_replay_of_an_earlier_time_plans_as_if_nothing_were_kept(project: Project, end: datetime) -> None:
     made, _, stack = planned(project, end, end - 3 * HOUR)
-    assert "knows the history until 2026-01-26 00:00 UTC, later than this run" in made.forecast_note
+    assert "knows data until 2026-01-26 00:00 UTC, which is later than this run" in made.forecast_note
     project.models.rename(project.root / "elsewhere")
     anew, _, without = planned(project, end, end - 3 * HOUR)
     assert anew.forecast_note == "forecast made anew: no trained model, run `tiercast train`"

@@ -78,7 +78,7 @@ def test_a_value_that_the_contract_refuses_is_shown_as_unknown(plan: PlanFile, s
     config = held(plan)
     config["tiercast:warm"]["groups"][0]["size"]["max"] = "many"
     shown = as_edited(plan, config, edits(plan, config), seen.fleet, seen.catalogue)
-    assert "Its cost and risk are not known" in shown.reasons[0]
+    assert "Its cost and risk are unknown" in shown.reasons[0]
 
 
 @given(data=st.data())

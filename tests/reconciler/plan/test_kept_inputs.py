@@ -99,7 +99,7 @@ def test_paths_of_half_the_precision_are_told_apart() -> None:
 
 def test_another_version_and_a_damaged_document_are_one_sentence() -> None:
     inputs = inputs_of(decide(make_snapshot(20.0, running=2)), seed=0)
-    with pytest.raises(InputError, match="of version 9, this tiercast replays version 1"):
+    with pytest.raises(InputError, match="have version 9, but this tiercast replays version 1"):
         replayed(replace(inputs, document={**inputs.document, "version": 9}), location="run")
     with pytest.raises(InputError, match="damaged"):
         replayed(replace(inputs, document={**inputs.document, "grouping": {}}), location="run")

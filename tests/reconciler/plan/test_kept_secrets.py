@@ -89,4 +89,4 @@ def test_a_secret_that_would_be_lost_stops_the_plan_with_the_command_that_remove
 def test_what_the_plan_decides_cannot_be_encrypted(before: dict[str, Any], values: dict[str, Any], path: str) -> None:
     with pytest.raises(InputError) as caught:
         after(before, **values)
-    assert f"{path} is encrypted, but the plan decides what stands there" in str(caught.value)
+    assert f"{path} is encrypted, but the plan decides this value" in str(caught.value)

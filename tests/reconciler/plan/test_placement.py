@@ -80,7 +80,9 @@ def test_a_host_that_cannot_be_evened_out_is_named() -> None:
     hosts = [host("a"), host("b"), host("c")]
     stuck = place(hosts, [SMALL], {"small": 4}, now, spare=1, unreachable=frozenset({"a"}))
     assert (stuck.fullest, stuck.excess) == ("a", 2)
-    assert "a carries more than its even share: losing it costs 2 VMs more" in placement_notes({Tier.HOT: stuck})[0]
+    assert (
+        "a runs more VMs than an even spread: if it fails, 2 VMs more are lost" in placement_notes({Tier.HOT: stuck})[0]
+    )
 
 
 @given(

@@ -83,7 +83,7 @@ def test_each_tier_and_type_has_a_count_inside_its_interval_and_more_demand_take
 
 def test_a_pair_that_no_rule_fits_is_one_sentence() -> None:
     said = parse_fleet({**FLEET, "applications": FLEET["applications"][:1]}, "fleet.yaml")  # type: ignore[index]
-    with pytest.raises(InputError, match="no rule fits user 'ann' and application 'mail'"):
+    with pytest.raises(InputError, match="no rule matches user 'ann' and application 'mail'"):
         sizer(said, builtin(), history_from_frame(demand()), now=START + timedelta(days=10))
 
 

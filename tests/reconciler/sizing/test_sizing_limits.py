@@ -90,7 +90,7 @@ def test_without_time_the_observed_fleet_is_raised_until_it_holds() -> None:
 def test_a_class_that_no_type_can_hold_is_named() -> None:
     small = problem({"gold": 5.0}, [option(WARM)], service=ServiceTime(mean_s=0.05, memory_mib=99_999))
     answer = size(small)
-    assert any("gold is served by no type" in p for p in answer.problems)
+    assert any("gold: no instance type can serve it" in p for p in answer.problems)
     assert answer.of(WARM) == 0
 
 
