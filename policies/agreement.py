@@ -1,6 +1,6 @@
-"""configuration-agrees: the resources are those that the reviewed configuration asks for, no more and no other.
+"""configuration-agrees: the program declares exactly the resources that the reviewed configuration requests.
 
-Whoever edits the program must not be able to pass a review of the configuration.
+A change of the program must not bypass the review of the configuration.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def decide(facts: Facts, settings: RuleSettings) -> Iterator[Violation]:  # noqa
     if len(estate.balancers) != wanted:
         yield Violation(
             message=(
-                f"The program declares {len(estate.balancers)} load balancers, the configuration asks for {wanted}. "
+                f"The program declares {len(estate.balancers)} load balancers, the configuration requests {wanted}. "
                 "Restore the program from the repository, or set `routing` in fleet.yaml and plan again."
             )
         )
@@ -47,7 +47,7 @@ def _compare(
     for name in sorted(actual.keys() - expected.keys()):
         yield Violation(
             message=(
-                f"The program declares the {kind} {name}, which the configuration does not ask for. Restore the "
+                f"The program declares the {kind} {name}, which the configuration does not request. Restore the "
                 "program from the repository, or add it to fleet.yaml and plan again."
             ),
             urn=urns[name],
@@ -55,7 +55,7 @@ def _compare(
     for name in sorted(expected.keys() - actual.keys()):
         yield Violation(
             message=(
-                f"The configuration asks for the {kind} {name}, which the program does not declare. Restore the "
+                f"The configuration requests the {kind} {name}, which the program does not declare. Restore the "
                 "program from the repository."
             )
         )
@@ -68,7 +68,7 @@ def _compare(
         if different:
             yield Violation(
                 message=(
-                    f"The {kind} {name} is not what the configuration asks for: {', '.join(different)}. Restore the "
+                    f"The {kind} {name} differs from the configuration: {', '.join(different)}. Restore the "
                     "program from the repository, or plan again."
                 ),
                 urn=urns[name],
@@ -145,7 +145,7 @@ RULE = Rule(
     name="configuration-agrees",
     description="The program declares exactly the machines, groups and reservations of the reviewed configuration.",
     severity="critical",
-    remedy="Restore the program from the repository; sizes are changed by `tiercast plan`, not in code.",
+    remedy="Restore the program from the repository; change sizes with `tiercast plan`, not in code.",
     settings=RuleSettings,
     decide=decide,
 )

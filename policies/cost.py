@@ -1,4 +1,4 @@
-"""cost-ceiling: what the stack and each tier can cost per hour, at the upper bound of what its resources allow."""
+"""cost-ceiling: limits the highest cost per hour that the resources of the stack and of each tier allow."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class CostCeiling(BillSettings):
 
 
 def decide(facts: Facts, settings: CostCeiling) -> Iterator[Violation]:
-    """One violation per limit that is passed, and per resource that has no price."""
+    """One violation per exceeded limit, and per resource that has no price."""
     for stranger in facts.estate.strangers:
         yield Violation(
             message=(
-                f"{stranger.name} ({stranger.type}) can't be priced, so the stack's cost is not known. Declare it in "
-                "another stack, or teach policies/resources.py and policies/pricing.py to count it."
+                f"{stranger.name} ({stranger.type}) has no price, so the cost of the stack is unknown. Declare it in "
+                "another stack, or add its type to policies/resources.py and policies/pricing.py."
             ),
             urn=stranger.urn,
         )
@@ -44,8 +44,8 @@ def decide(facts: Facts, settings: CostCeiling) -> Iterator[Violation]:
         yield Violation(
             message=(
                 f"The stack can cost {bill.usd_per_hour:.2f} USD/hour, the ceiling is {settings.max_usd_per_hour:.2f}. "
-                f"Dearest: {largest(bill)}. Lower the groups' maxima or types in fleet.yaml (guards.usd_per_hour makes "
-                "the sizing keep a budget), or have the ceiling raised in the policy pack's configuration."
+                f"Most expensive: {largest(bill)}. Lower the groups' maxima or choose cheaper types in fleet.yaml "
+                "(guards.usd_per_hour limits the cost of a plan), or raise the ceiling in the policy pack's configuration."
             )
         )
     for tier, limit in sorted(settings.max_usd_per_hour_by_tier.items()):
@@ -54,14 +54,14 @@ def decide(facts: Facts, settings: CostCeiling) -> Iterator[Violation]:
             yield Violation(
                 message=(
                     f"The {tier} tier can cost {bill.of(tier):.2f} USD/hour, its ceiling is {limit:.2f}. "
-                    f"Dearest: {largest(part)}. Lower tiers.{tier}.max or its types in fleet.yaml, or have the ceiling "
-                    "raised in the policy pack's configuration."
+                    f"Most expensive: {largest(part)}. Lower tiers.{tier}.max or choose cheaper types in fleet.yaml, or "
+                    "raise the ceiling in the policy pack's configuration."
                 )
             )
 
 
 def largest(bill: Bill, count: int = 3) -> str:
-    """The dearest lines in words: `burst m5.large 12 × 0.0960 = 1.15`."""
+    """The most expensive lines of a bill as text: `burst m5.large 12 × 0.0960 = 1.15`."""
     lines = sorted((line for line in bill.lines if line.usd > 0), key=lambda line: (-line.usd, line.item))[:count]
     return (
         "; ".join(f"{line.item} {line.count:g} × {line.unit_usd:.4f} = {line.usd:.2f}" for line in lines) or "nothing"
@@ -70,9 +70,9 @@ def largest(bill: Bill, count: int = 3) -> str:
 
 RULE = Rule(
     name="cost-ceiling",
-    description="The most that the stack can cost per hour stays under its ceiling, and so does each tier.",
+    description="The highest possible cost per hour of the stack and of each tier stays under its ceiling.",
     severity="high",
-    remedy="Lower maxima or types in fleet.yaml and plan again, or have the ceiling raised by the pack's owner.",
+    remedy="Lower maxima or choose cheaper types in fleet.yaml and plan again, or ask the pack's owner to raise the ceiling.",
     settings=CostCeiling,
     decide=decide,
 )

@@ -1,4 +1,4 @@
-"""What a stack would run, counted from its resources: machines, groups with their bounds, reservations, balancers."""
+"""The capacity that a stack declares, counted from its resources: VMs, groups with their bounds, reservations, balancers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stacks.contract_base import Tier
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualMachine:
-    """A VM on our own metal; `host` is the hypervisor's name."""
+    """A VM on owned hardware; `host` is the hypervisor's name."""
 
     resource: Resource
     host: str
@@ -32,7 +32,7 @@ class VirtualMachine:
 
     @property
     def tier(self) -> Tier:
-        """Its tier; hot where the program puts it into none, for it stands on our metal."""
+        """Its tier. A VM that the program assigns to no tier counts as hot, because it runs on owned hardware."""
         return self.resource.tier or Tier.HOT
 
 
@@ -48,9 +48,10 @@ class Reserved:
 
 @dataclass(frozen=True, kw_only=True)
 class Estate:
-    """All that counts.
+    """The counted stack.
 
-    strangers: resources that can't be counted or priced. uncounted: templates with the inputs whose cost is not counted.
+    strangers: resources that can't be counted or priced.
+    uncounted: launch templates, with those of their inputs whose cost is not counted.
     """
 
     machines: tuple[VirtualMachine, ...]
@@ -71,7 +72,7 @@ def survey(resources: Sequence[Resource]) -> Estate:
     movers = movers_of(resources)
     managed = [resource for resource in resources if resource.managed]
     return Estate(
-        # A domain that is declared as stopped serves nobody.
+        # A domain that is declared as stopped serves no requests.
         machines=tuple(_machine(r) for r in managed if r.type == DOMAIN and r.get("running", True)),
         groups=tuple(group_of(r, by_urn, movers.get(r.urn, ())) for r in managed if r.type == GROUP),
         reservations=tuple(_reserved(r) for r in managed if r.type == RESERVATION),
@@ -90,7 +91,7 @@ def _machine(resource: Resource) -> VirtualMachine:
     host = resource.provider_name
     if resource.tier is not None:
         host = host.removeprefix(f"{resource.tier.value}-")
-    # Defaults of the provider, where the program leaves them out.
+    # The provider's defaults apply where the program sets no value.
     return VirtualMachine(
         resource=resource, host=host, vcpu=resource.whole("vcpu", 1), memory_mib=resource.whole("memory", 512)
     )

@@ -1,4 +1,4 @@
-"""allowed-instance-types: only types on the list are started, reserved or templated."""
+"""allowed-instance-types: only listed instance types are started, reserved or named in a launch template."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class AllowedTypes(PriceSettings):
     """Shell patterns of type names."""
 
     types: tuple[str, ...] = Field(
-        default=(), description='Allowed types, such as "m5.*"; none given: those in the price catalogue.'
+        default=(), description='Allowed types, such as "m5.*"; empty: all types in the price catalogue.'
     )
-    denied: tuple[str, ...] = Field(default=(), description="Types that are refused although allowed.")
+    denied: tuple[str, ...] = Field(default=(), description="Types that are refused even if `types` allows them.")
 
 
 def decide(facts: Facts, settings: AllowedTypes) -> Iterator[Violation]:
@@ -36,11 +36,11 @@ def decide(facts: Facts, settings: AllowedTypes) -> Iterator[Violation]:
         allowed = any(fnmatchcase(name, pattern) for pattern in patterns)
         denied = any(fnmatchcase(name, pattern) for pattern in settings.denied)
         if not allowed or denied:
-            why = "is denied" if denied else f"is not among the allowed ({shown})"
+            why = "is denied" if denied else f"is not an allowed type ({shown})"
             yield Violation(
                 message=(
-                    f"{resource.rsplit('::', 1)[-1]} may start '{name}', which {why}. Take it out of instance_types in "
-                    "fleet.yaml and plan again, or have it allowed in the policy pack's configuration."
+                    f"{resource.rsplit('::', 1)[-1]} may start '{name}', which {why}. Remove it from instance_types in "
+                    "fleet.yaml and plan again, or allow it in the policy pack's configuration."
                 ),
                 urn=resource,
             )
@@ -50,7 +50,7 @@ RULE = Rule(
     name="allowed-instance-types",
     description="Only listed instance types are started or reserved.",
     severity="medium",
-    remedy="Use an allowed type in fleet.yaml, or have the list extended by the pack's owner.",
+    remedy="Use an allowed type in fleet.yaml, or ask the pack's owner to extend the list.",
     settings=AllowedTypes,
     decide=decide,
 )

@@ -1,4 +1,4 @@
-"""Apply a rule to facts: whatever keeps it from judging is a violation, never a pass."""
+"""Apply a rule to facts. An error that keeps the rule from judging is a violation, never a pass."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def read_settings(name: str, kind: type[S], raw: Mapping[str, Any]) -> S:
     """A policy's settings from the pack's configuration.
 
     Raises:
-        Misconfigured: naming the policy and the key.
+        Misconfigured: a setting is not valid; the message names the policy and the key.
     """
     try:
         return kind.model_validate(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise Misconfigured(f"The pack's configuration of {name} is wrong at '{key}': {first['msg']}.") from None
+        raise Misconfigured(f"The pack's configuration of {name} is not valid at '{key}': {first['msg']}.") from None
 
 
 #: Pins that belong together: a policy with one of a group of its own takes none of that group from `provenance`.

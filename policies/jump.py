@@ -1,4 +1,4 @@
-"""cost-jump: how much dearer the stack gets than what was approved last."""
+"""cost-jump: limits how much the cost of the stack rises above the last approved cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from policies.rule import Facts, Rule, Violation
 
 
 class Approved(BaseModel):
-    """The part that is read of a verdict that was kept."""
+    """The part of a kept verdict that this policy reads."""
 
     usd_per_hour_at_most: float = Field(alias="usdPerHourAtMost", ge=0)
 
@@ -21,26 +21,28 @@ _APPROVED = TypeAdapter(Approved)
 
 
 class CostJump(BillSettings):
-    """The last approved figure and how far above it a plan may go."""
+    """The last approved cost, and the increase that a plan may bring."""
 
     approved_usd_per_hour: float | None = Field(
-        default=None, ge=0, description="Upper bound of the last approved plan, USD/hour; none: not judged."
+        default=None, ge=0, description="Highest possible cost of the last approved plan, USD/hour; empty: not judged."
     )
     approved_file: str = Field(
         default="",
         description=(
-            "The same in what `tiercast policy test --json` printed for that plan, relative to the pack's folder, with "
-            "{stack} and {project} for their names."
+            "File with the output of `tiercast policy test --json` for that plan, relative to the pack's folder; {stack} "
+            "and {project} are replaced by their names."
         ),
     )
-    max_increase_share: float = Field(default=0.25, ge=0, description="Increase allowed as a share of it.")
+    max_increase_share: float = Field(
+        default=0.25, ge=0, description="Allowed increase as a share of the approved cost."
+    )
     max_increase_usd_per_hour: float = Field(
-        default=1.0, ge=0, description="Increase always allowed, USD/hour, so that small stacks can grow."
+        default=1.0, ge=0, description="Increase that is always allowed, USD/hour; it lets small stacks grow."
     )
 
 
 def decide(facts: Facts, settings: CostJump) -> Iterator[Violation]:
-    """A violation where the increase is larger than both allowances."""
+    """A violation if the increase exceeds both allowances."""
     approved = _approved(facts, settings)
     if approved is None:
         return
@@ -49,9 +51,9 @@ def decide(facts: Facts, settings: CostJump) -> Iterator[Violation]:
     if bill.usd_per_hour > allowed:
         yield Violation(
             message=(
-                f"The stack can cost {bill.usd_per_hour:.2f} USD/hour, {approved:.2f} were approved last and a step "
-                f"may go to {allowed:.2f}. Dearest: {largest(bill)}. Approve it in steps (guards.step_limit in "
-                "fleet.yaml), or have the new figure approved (approvedUsdPerHour or approvedFile of the policy pack)."
+                f"The stack can cost {bill.usd_per_hour:.2f} USD/hour, the last approved cost is {approved:.2f} and "
+                f"a plan may raise it to {allowed:.2f}. Most expensive: {largest(bill)}. Grow in steps (guards.step_limit in "
+                "fleet.yaml), or approve the new cost (approvedUsdPerHour or approvedFile of the policy pack)."
             )
         )
 
@@ -59,7 +61,7 @@ def decide(facts: Facts, settings: CostJump) -> Iterator[Violation]:
 def _approved(facts: Facts, settings: CostJump) -> float | None:
     if not settings.approved_file:
         return settings.approved_usd_per_hour
-    kept = facts.json(settings.approved_file, _APPROVED, "what `tiercast policy test --json` prints")
+    kept = facts.json(settings.approved_file, _APPROVED, "the output of `tiercast policy test --json`")
     return kept.usd_per_hour_at_most
 
 
@@ -70,9 +72,9 @@ def _lacks(settings: CostJump) -> str:
 
 RULE = Rule(
     name="cost-jump",
-    description="A plan is not much dearer than what was approved last.",
+    description="A plan does not cost much more than the last approved one.",
     severity="medium",
-    remedy="Grow in steps, or review the jump and have the new figure approved.",
+    remedy="Grow in steps, or review the increase and approve the new cost.",
     settings=CostJump,
     decide=decide,
     lacks=_lacks,

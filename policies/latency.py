@@ -1,6 +1,6 @@
-"""latency-slo: the latency that each QoS class gets from the demand's quantiles and the stack's counts.
+"""latency-slo: checks the latency that each QoS class gets, from the quantiles of demand and the counts of the stack.
 
-Judged by `reconciler.slo.assess`, the function that sizes by, so that both agree on what a count carries.
+It uses `reconciler.slo.assess`, as the sizing does, so both agree on the load that a count can carry.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stacks.contract import Tier
 
 
 class LatencySlo(DemandSettings):
-    """How much is tolerated beyond what the plan allows each class to miss."""
+    """The tolerance above the share of late requests that the plan allows each class."""
 
     tolerance: float = Field(
         default=0.02,
@@ -30,12 +30,12 @@ class LatencySlo(DemandSettings):
         default=4.0, ge=1, description="Largest share that one plan may allow, as a multiple of the promised share."
     )
     max_latency_ms: dict[str, float] = Field(
-        default_factory=dict, description="QoS class → latest target that its promise may state, ms."
+        default_factory=dict, description="QoS class → highest latency target that it may promise, ms."
     )
 
 
 def decide(facts: Facts, settings: LatencySlo) -> Iterator[Violation]:
-    """One violation per class whose promise is not kept, and per way in which the demand is not the forecast's."""
+    """One violation per class that misses its promise, and per way in which the demand differs from the forecast."""
     yield from disagreements(facts, settings)
     wanted = demand(facts, settings)
     for name, limit in sorted(settings.max_latency_ms.items()):
@@ -44,7 +44,7 @@ def decide(facts: Facts, settings: LatencySlo) -> Iterator[Violation]:
             yield Violation(
                 message=(
                     f"Class '{name}' promises {promised.latency_ms:g} ms, the policy pack allows at most {limit:g} ms. "
-                    "Set qos latency in fleet.yaml back and plan again."
+                    "Lower the latency of that class under `qos` in fleet.yaml and plan again."
                 )
             )
     for name, stated in wanted.classes.items():
@@ -52,7 +52,7 @@ def decide(facts: Facts, settings: LatencySlo) -> Iterator[Violation]:
         if stated.allowed_share > most * (1 + 1e-5):
             yield Violation(
                 message=(
-                    f"Class '{name}' is allowed {stated.allowed_share:.2%} of late requests in this window; the policy pack "
+                    f"Class '{name}' is allowed {stated.allowed_share:.2%} late requests in this window; the policy pack "
                     f"permits {most:.2%} for a promise of {stated.promised_share:.2%}. Run `tiercast plan` for a new plan."
                 )
             )
@@ -70,12 +70,12 @@ def _sentence(lot: ClassAssessment, tiers: tuple[Tier, ...]) -> str:
     if not lot.reachable:
         return (
             f"{head}, which no number of instances of its tiers ({names}) reaches: round trip and service alone take "
-            "longer. Give it another tier or type, or another target, in fleet.yaml."
+            "longer. Choose another tier, another type or a higher target in fleet.yaml."
         )
-    latency = "no answer in time at all" if math.isinf(lot.latency_ms) else f"{lot.latency_ms:.0f} ms"
+    latency = "no answers in time" if math.isinf(lot.latency_ms) else f"{lot.latency_ms:.0f} ms"
     return (
         f"{head}. At its demand of {lot.demand_rps:.1f} requests/s (quantile {lot.level:g}) it would get {latency}: "
-        f"the counts carry {lot.safe_rps:.1f} requests/s in time and {lot.expected_share:.2%} of requests are expected to "
+        f"the instances carry {lot.safe_rps:.1f} requests/s in time and {lot.expected_share:.2%} of requests are expected to "
         f"be late. Run `tiercast plan` for larger counts, or raise the minimum of its tiers ({names}) in fleet.yaml."
     )
 
@@ -84,7 +84,7 @@ RULE = Rule(
     name="latency-slo",
     description="Every QoS class gets its promised latency from the forecast's demand and the stack's counts.",
     severity="critical",
-    remedy="Plan again; sizes must not be lowered by hand below what the demand needs.",
+    remedy="Plan again; do not lower sizes by hand below what the demand needs.",
     settings=LatencySlo,
     decide=decide,
 )

@@ -1,4 +1,4 @@
-"""one-owner: the size of every group has exactly one owner, the one that the configuration names."""
+"""one-owner: every group's size has exactly one owner, which the configuration names."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _SIZES = {"minSize", "maxSize", "desiredCapacity"}
 
 
 def decide(facts: Facts, settings: RuleSettings) -> Iterator[Violation]:  # noqa: ARG001 (nothing to set)
-    """One violation per group and way in which somebody else moves its size."""
+    """One violation per group and per other owner of its size."""
     config = facts.require_config()
     owners = {Tier.WARM: config.warm.ownership, Tier.COLD: config.cold.ownership}
     movers = movers_of(facts.resources)
     for mover in movers.get("", ()):
         yield Violation(
             message=(
-                f"{mover.name} moves a group that it names by text, or that is not in this stack. Refer to the group's "
-                "resource, or remove it."
+                f"{mover.name} changes the size of a group that it names by text, or that is not in this stack. Refer "
+                "to the group's resource, or remove it."
             ),
             urn=mover.urn,
         )
@@ -45,45 +45,45 @@ def _faults(group: Group, owner: Ownership, movers: list[str]) -> Iterator[str]:
     exact = group.minimum == group.maximum == group.desired
     if owner is Ownership.EXACT and not exact:
         yield (
-            f"owned exactly, but its counts differ (min {group.minimum}, desired {group.desired}, max "
+            f"its ownership is exact, but its counts differ (min {group.minimum}, desired {group.desired}, max "
             f"{group.maximum}). Restore the program, or set the tier's ownership to floor in fleet.yaml."
         )
     if owner is Ownership.EXACT and movers:
         yield (
-            f"owned exactly, but {', '.join(movers)} would move it too. Remove the scaling policy, or set the "
+            f"its ownership is exact, but {', '.join(movers)} would also change its size. Remove it, or set the "
             "tier's ownership to floor in fleet.yaml."
         )
     if owner is Ownership.FLOOR and movers:
         yield (
-            f"owned as a floor, but {', '.join(movers)} would move it, which the configuration does not declare. Remove it, "
-            "or use target_tracking in fleet.yaml."
+            f"its ownership is floor, but {', '.join(movers)} would also change its size and the configuration does not declare "
+            "it. Remove it, or use target_tracking in fleet.yaml."
         )
     if owner is Ownership.FLOOR and group.desired is not None and "desiredCapacity" not in group.resource.ignored:
         yield (
-            f"owned as a floor, but the program sets its desired count to {group.desired} and would undo what the "
-            "reactive policy did. Leave it out, or set the tier's ownership to exact in fleet.yaml."
+            f"its ownership is floor, but the program sets its desired count to {group.desired} and would overwrite the "
+            "scaling policy. Remove the desired count, or set the tier's ownership to exact in fleet.yaml."
         )
     if owner is Ownership.EXTERNAL and not group.resource.ignored >= _SIZES:
         missing = ", ".join(sorted(_SIZES - group.resource.ignored))
         yield (
-            f"owned elsewhere, but the program would still set {missing}. Ignore their changes, or set the tier's "
+            f"its ownership is external, but the program would still set {missing}. Ignore their changes, or set the tier's "
             "ownership to floor or exact in fleet.yaml."
         )
     if group.pool is not None and group.pool.prepared is None:
         yield (
-            "its ready pool has no bound and fills up to the group's maximum. Set maxGroupPreparedCapacity "
+            "its ready pool has no bound and grows to the group's maximum. Set maxGroupPreparedCapacity "
             "(tiers.warm.ready_pool in fleet.yaml)."
         )
     version = group.resource.inputs.get("launchTemplate", {})
     if version is not UNKNOWN and version.get("version") in ("$Latest", "$Default"):
-        yield "names its launch template as $Latest, which no preview shows as a change. Give the version's number."
+        yield "its launch template has no fixed version, so a preview can't show a new version. Set a version number."
 
 
 RULE = Rule(
     name="one-owner",
-    description="Every group's size has one owner, its ready pool a bound and its template a version.",
+    description="Every group has one owner of its size, a bounded ready pool and a fixed template version.",
     severity="high",
-    remedy="Set the tier's ownership in fleet.yaml to what is meant, and plan again.",
+    remedy="Set the intended ownership of the tier in fleet.yaml, and plan again.",
     settings=RuleSettings,
     decide=decide,
 )

@@ -12,14 +12,14 @@ LEVELS = ("advisory", "mandatory", "remediate", "disabled")
 
 
 class PackConfigError(UserError):
-    """The pack's configuration is not usable; the message names the key."""
+    """The pack's configuration is not valid; the message names the key."""
 
     remedy = "Correct the policy pack's configuration."
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackConfig:
-    """Level by policy where it is not the policy's own, and raw settings by policy."""
+    """Levels of the policies that override the default, and raw settings by policy."""
 
     levels: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ def read_pack_config(raw: Any, names: Iterable[str]) -> PackConfig:
     """Check a pack's configuration against the names of its policies.
 
     Raises:
-        PackConfigError: an unknown policy or level, or a value of the wrong form.
+        PackConfigError: an unknown policy or level, or a value of the wrong type.
     """
     if not isinstance(raw, Mapping):
         raise PackConfigError("expected an object with policies as keys")
@@ -42,7 +42,7 @@ def read_pack_config(raw: Any, names: Iterable[str]) -> PackConfig:
         if name == "all":
             continue
         if name not in known:
-            raise PackConfigError(f"there is no policy '{name}'; there are {', '.join(known)}")
+            raise PackConfigError(f"unknown policy '{name}'; the policies are {', '.join(known)}")
         if isinstance(value, str):
             levels[name] = _level(name, value)
         elif isinstance(value, Mapping):

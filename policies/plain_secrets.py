@@ -1,4 +1,4 @@
-"""no-plain-secrets: no secret is in plain text in the stack's configuration. Values are never shown."""
+"""no-plain-secrets: the stack's configuration holds no secret in plain text. Messages never show the value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stacks.plain_secrets import plain_secrets
 class PlainSecrets(RuleSettings):
     """Exceptions."""
 
-    allowed: tuple[str, ...] = Field(default=(), description="Full keys (aws:secretKey) that may be plain.")
+    allowed: tuple[str, ...] = Field(default=(), description="Full keys (aws:secretKey) that may hold plain text.")
 
 
 def decide(facts: Facts, settings: PlainSecrets) -> Iterator[Violation]:
@@ -26,8 +26,8 @@ def decide(facts: Facts, settings: PlainSecrets) -> Iterator[Violation]:
         for place, what in dict.fromkeys(plain_secrets(key, _decoded(text))):
             yield Violation(
                 message=(
-                    f"{place} holds {what} in plain text. Replace it, then store it with `pulumi config set --secret` "
-                    f"(or let {key} refer to a secret store); change the secret, for it is in the history."
+                    f"{place} holds {what} in plain text. Issue a new secret, because the old one stays in the "
+                    f"history, and store it with `pulumi config set --secret {key}` or in a secret store."
                 )
             )
 
@@ -41,9 +41,9 @@ def _decoded(text: Any) -> Any:
 
 RULE = Rule(
     name="no-plain-secrets",
-    description="No secret is in plain text in the stack's configuration.",
+    description="The stack's configuration holds no secret in plain text.",
     severity="critical",
-    remedy="Store it encrypted with `pulumi config set --secret`, and change it.",
+    remedy="Issue a new secret and store it encrypted with `pulumi config set --secret`.",
     settings=PlainSecrets,
     decide=decide,
 )

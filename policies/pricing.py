@@ -1,7 +1,7 @@
-"""The most that a stack can cost per hour, from its resource inputs: the same bill as the plan's, at the upper bound.
+"""The highest possible cost of a stack per hour, from its resource inputs. The bill has the same lines as the plan's.
 
-Groups count at their maximum plus the overshoot of a rebalance or refresh, at the on-demand price of their dearest
-allowed type: spot may run out, the cloud chooses the type, and a reactive policy may go up to the maximum.
+A group counts at its maximum plus the overshoot of a rebalance or refresh, at the on-demand price of its most expensive
+allowed type. The reasons: spot capacity may run out, the cloud chooses the type, and a scaling policy may reach the maximum.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class BillSettings(PriceSettings):
 
     commitments: tuple[Commitment, ...] = Field(
         default=(),
-        description="Price commitments that were made; the stack's own list is not believed. None: on-demand prices.",
+        description="Price commitments that exist; the stack's own list is not used. Empty: on-demand prices.",
     )
 
 
 def dearest(group: Group, catalogue: Catalogue) -> str:
-    """The dearest type that the group may start, by on-demand price."""
+    """The most expensive type that the group may start, by on-demand price."""
     return _dearest(group, "on_demand", catalogue)
 
 
@@ -39,10 +39,10 @@ def _dearest(group: Group, market: Literal["on_demand", "spot"], catalogue: Cata
 
 
 def most(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ...] = ()) -> Bill:
-    """The upper bound of the stack's cost, USD/hour by line.
+    """The highest possible cost of the stack, USD/hour by line.
 
     Raises:
-        PriceMissing, UnknownType: the catalogue lacks a price.
+        PriceMissing, UnknownType: the catalogue has no price for a type.
     """
     running, pools = [], []
     for group in estate.groups:
@@ -57,16 +57,16 @@ def most(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ..
                 root_gib=group.root_gib,
             )
         )
-        # An instance costs at least as much as its place in the pool, so the dearest is to run at the maximum.
+        # A running instance costs at least as much as a prepared one, so the cost is highest at the maximum.
         pools.append(_pool(group, kind, group.maximum))
     return _bill(estate, catalogue, commitments, running, pools)
 
 
 def planned(estate: Estate, catalogue: Catalogue, commitments: tuple[Commitment, ...] = ()) -> Bill:
-    """What the stack costs while it runs at its guaranteed counts, spot at the spot price of the dearest type.
+    """The cost of the stack at its guaranteed counts, with spot at the spot price of the most expensive type.
 
     Raises:
-        PriceMissing, UnknownType: the catalogue lacks a price.
+        PriceMissing, UnknownType: the catalogue has no price for a type.
     """
     running = []
     for group in estate.groups:

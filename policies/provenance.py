@@ -1,4 +1,4 @@
-"""provenance: the configuration comes from a plan, made from the prices that the pack pins."""
+"""provenance: the configuration comes from a plan that was made with the prices that the pack pins."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _PLAN = TypeAdapter(dict[str, Any])
 
 
 class Provenance(DemandSettings):
-    """What the plan must be; its pins hold for every policy that has none of its own."""
+    """The required plan and prices. Its pins apply to every policy that sets none of its own."""
 
-    plan_id: str = Field(default="", description="The only plan that may be applied, as approved; empty: any.")
+    plan_id: str = Field(default="", description="ID of the only plan that may be applied; empty: any.")
     plan_file: str = Field(
         default="",
-        description="The plan file, as the planning job wrote it: its id is computed again, and its values must be the stack's.",
+        description="Plan file of the planning job. The policy computes its id again and compares its values with the stack's.",
     )
-    same_prices: bool = Field(default=True, description="Whether the plan must be made from the pack's catalogue.")
+    same_prices: bool = Field(default=True, description="Whether the plan must be made with the pack's catalogue.")
 
 
 def decide(facts: Facts, settings: Provenance) -> Iterator[Violation]:
-    """One violation per way in which the plan is not what it should be."""
+    """One violation per way in which the plan differs from the required one."""
     plan = facts.require_config().plan
     catalogue = facts.catalogue(settings)
     if settings.plan_id and plan.id != settings.plan_id:
         yield Violation(
             message=(
-                f"The configuration holds plan {plan.id}, approved was {settings.plan_id}. Preview and approve the new "
+                f"The configuration holds plan {plan.id}; plan {settings.plan_id} was approved. Preview and approve the new "
                 "plan, or check out the configuration that was approved."
             )
         )
@@ -41,7 +41,7 @@ def decide(facts: Facts, settings: Provenance) -> Iterator[Violation]:
     if settings.same_prices and plan.catalogue_digest != catalogue.digest():
         yield Violation(
             message=(
-                f"The plan was made with prices of digest {plan.catalogue_digest[:12]}…, the policy pack pins "
+                f"The plan was made with prices of digest {plan.catalogue_digest[:12]}…; the policy pack pins "
                 f"{catalogue.digest()[:12]}… ({catalogue.source}). Plan again with that catalogue (prices.catalogue in "
                 "fleet.yaml), or pin the plan's with catalogueFile (prices of AWS: .tiercast/<stack>/prices.<region>.json) and "
                 "catalogueDigest."
@@ -50,8 +50,8 @@ def decide(facts: Facts, settings: Provenance) -> Iterator[Violation]:
     if plan.created_at > facts.now + SKEW:
         yield Violation(
             message=(
-                f"The plan says that it was made at {plan.created_at.isoformat()}, which is still to come (it is "
-                f"{facts.now.isoformat()}). Set the clock right and plan again."
+                f"The plan's creation time {plan.created_at.isoformat()} is in the future (it is "
+                f"{facts.now.isoformat()}). Correct the clock and plan again."
             )
         )
 
@@ -84,7 +84,7 @@ def _not_the_file(facts: Facts, path: str) -> Iterator[Violation]:
 
 RULE = Rule(
     name="provenance",
-    description="Sizes come from a plan that is named, not from the future, and made with the pinned prices.",
+    description="Sizes come from the required plan, which is not from the future and was made with the pinned prices.",
     severity="high",
     remedy="Run `tiercast plan` with the catalogue that the policy pack pins.",
     settings=Provenance,

@@ -13,11 +13,13 @@ from policies.rule import Facts, PriceSettings, Rule, Violation
 class AllowedRegions(PriceSettings):
     """Names of regions."""
 
-    regions: tuple[str, ...] = Field(default=(), description="Allowed regions; none given: the price catalogue's.")
+    regions: tuple[str, ...] = Field(
+        default=(), description="Allowed regions; empty: the region of the price catalogue."
+    )
 
 
 def decide(facts: Facts, settings: AllowedRegions) -> Iterator[Violation]:
-    """One violation per resource in a region, or in a zone of one, that is not allowed."""
+    """One violation per resource and per region that is not allowed; a zone counts as its region."""
     allowed = settings.regions or (facts.catalogue(settings).region,)
     for resource in facts.resources:
         if not resource.managed or not resource.type.startswith("aws:"):
@@ -26,8 +28,8 @@ def decide(facts: Facts, settings: AllowedRegions) -> Iterator[Violation]:
         for place in sorted(set(places) - set(allowed)):
             yield Violation(
                 message=(
-                    f"{resource.name} is in {place}, allowed are {', '.join(allowed)}. Set aws:region and the zones in "
-                    "fleet.yaml, or have the region (and a price catalogue of it) allowed."
+                    f"{resource.name} is in {place}; the allowed regions are {', '.join(allowed)}. Set aws:region and the "
+                    "zones in fleet.yaml, or allow the region and pin a price catalogue for it."
                 ),
                 urn=resource.urn,
             )

@@ -1,7 +1,7 @@
-"""Run the real program without an engine or a cloud, and collect the resources that it would declare.
+"""Run the real program without an engine or a cloud, and collect the resources that it declares.
 
-Used by `tiercast policy test` and by the tests: what rules judge here are the inputs that the engine would be sent. Ids
-and names that only a cloud can give are placeholders.
+`tiercast policy test` and the tests use it. The rules judge the inputs that the program would send to the engine. IDs and
+names that only a cloud can assign are placeholders.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from stacks.program import declare
 
 
 class _Placeholders(mocks.Mocks):
-    """Outputs as far as the program reads them."""
+    """The outputs that the program reads."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        """The inputs, with what a provider would add."""
+        """The inputs, with the values that a provider would add."""
         computed: dict[str, Any] = {"name": args.inputs.get("name", args.name)}
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
             computed["latestVersion"] = 1
@@ -45,7 +45,7 @@ class _Recorder(mocks.MockMonitor):
         self.seen: dict[str, Resource] = {}
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """Unlike the mock's own, with the types of all components above."""
+        """Unlike the mock's own method, it includes the types of all parent components."""
         above = parent.split("::")[2] if parent else ""
         chain = f"{above}${type_}" if above and not above.startswith("pulumi:pulumi:Stack") else type_
         return f"{self.prefix}::{chain}::{name}"
@@ -54,7 +54,7 @@ class _Recorder(mocks.MockMonitor):
         """Record, then answer as a provider would in an update."""
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != "pulumi:pulumi:Stack":
-            # Registrations run on threads, for each of which the mock has opened a loop by now and closes none.
+            # Registrations run on threads. The mock opens a loop for each thread and closes none.
             self.loops.add(asyncio.get_event_loop_policy().get_event_loop())
             provider = self.seen.get(request.provider.rpartition("::")[0])
             package = request.type.partition(":")[0]
@@ -95,7 +95,7 @@ def rehearse(
 
     loop = asyncio.new_event_loop()
     try:
-        # Outputs bind to the loop that is set when they are made, the root's in `set_mocks` included.
+        # An output binds to the loop that is set when it is created. `set_mocks` creates the root's outputs.
         asyncio.set_event_loop(loop)
         mocks.set_mocks(recorder.mocks, project=project, stack=stack_name, monitor=recorder)
         loop.run_until_complete(stack.run_pulumi_func(run))

@@ -1,7 +1,7 @@
-"""Resources as policies see them: plain inputs by URN, with what is not known yet marked as such.
+"""Resources as policies see them: plain inputs by URN, with unknown values marked.
 
-`Unknown` values only turn up in a preview. A policy that needs one must refuse (`Undecidable`), never pass: Pulumi
-would turn the refusal of even a mandatory policy into advice.
+`Unknown` values occur only in a preview. A policy that needs one must refuse (`Undecidable`), never pass: Pulumi would
+turn the refusal of even a mandatory policy into advice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TEMPLATE: Final = "aws:ec2/launchTemplate:LaunchTemplate"
 RESERVATION: Final = "aws:ec2/capacityReservation:CapacityReservation"
 BALANCERS: Final = frozenset({"aws:lb/loadBalancer:LoadBalancer", "aws:alb/loadBalancer:LoadBalancer"})
 
-#: Types that a policy can count, or that cost nothing by themselves. Anything else can't be priced and is refused.
+#: Types that a policy can count, or that are free. A resource of any other type has no price and is refused.
 COUNTED: Final = frozenset({DOMAIN, GROUP, RESERVATION}) | BALANCERS
 FREE: Final = frozenset(
     {
@@ -76,7 +76,7 @@ class Unknown:
     """A value that only the update will know."""
 
     def __repr__(self) -> str:
-        """As it is shown in messages."""
+        """The text that messages show."""
         return "(not known before the update)"
 
 
@@ -84,13 +84,13 @@ UNKNOWN: Final = Unknown()
 
 
 class Undecidable(Exception):
-    """A policy needs a value that is not known, or not there, before the update."""
+    """A policy needs a value that is unknown or missing before the update."""
 
     def __init__(self, resource: Resource, what: str) -> None:
         self.urn = resource.urn
         super().__init__(
-            f"{resource.name}: {what} is not known before the update, so this can't be judged; "
-            "give it as a plain value."
+            f"{resource.name}: {what} is not known before the update, so the policy can't judge it. "
+            "Set it to a plain value."
         )
 
 
@@ -114,25 +114,25 @@ class Resource:
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Types of the components that it sits in, outermost first; the engine writes them into the URN."""
+        """Types of its parent components, outermost first. The engine writes them into the URN."""
         parts = self.urn.split("::")
         return tuple(parts[2].split("$")[:-1]) if len(parts) > 2 else ()
 
     @property
     def tier(self) -> Tier | None:
-        """The tier whose component declares it; None for a resource outside of the tiers."""
+        """The tier whose component declares it; None for a resource outside the tiers."""
         return next((_COMPONENT_TIERS[parent] for parent in self.parents if parent in _COMPONENT_TIERS), None)
 
     @property
     def managed(self) -> bool:
-        """Whether a provider stands behind it (components, the stack and providers themselves are not)."""
+        """Whether a provider manages it. Components, the stack and providers are not managed."""
         return not (self.type.startswith(("pulumi:", "tiercast:stacks:")))
 
     def get(self, path: str, default: Any = None) -> Any:
-        """The input at a dotted path (`warmPool.minSize`), or `default` where it is not set.
+        """The input at a dotted path (`warmPool.minSize`), or `default` if it is not set.
 
         Raises:
-            Undecidable: it, or a part on the way to it, is unknown.
+            Undecidable: the value, or a part of the path to it, is unknown.
         """
         value: Any = self.inputs
         for key in path.split("."):
@@ -144,10 +144,10 @@ class Resource:
         return value
 
     def whole(self, path: str, default: int) -> int:
-        """The same as a whole number.
+        """The input at a dotted path as a whole number.
 
         Raises:
-            Undecidable: also where it is no number.
+            Undecidable: the value is unknown or not a number.
         """
         value = self.get(path, default)
         try:

@@ -1,4 +1,4 @@
-"""violation-risk: the chance that demand exceeds what a QoS class is served in time, spot interruptions included."""
+"""violation-risk: limits the chance that demand exceeds capacity per QoS class, spot interruptions included."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from reconciler.slo.assess import assess
 
 
 class ViolationRisk(DemandSettings):
-    """Bounds on probability and extent."""
+    """Limits on the probability and on the share of late requests."""
 
     max_risk: float = Field(
-        default=0.25, ge=0, le=1, description="Largest probability that demand exceeds what a class is served in time."
+        default=0.25, ge=0, le=1, description="Highest chance that demand of a class exceeds its capacity, 0 to 1."
     )
-    max_risk_by_class: dict[str, float] = Field(default_factory=dict, description="QoS class → the same for it alone.")
+    max_risk_by_class: dict[str, float] = Field(
+        default_factory=dict, description="QoS class → its own limit instead of `maxRisk`."
+    )
     max_violating_factor: float = Field(
         default=2.0,
         ge=1,
-        description="Expected share with spot interruptions, as a multiple of the allowed share.",
+        description="Highest expected share of late requests with spot interruptions, as a multiple of the allowed share.",
     )
 
 
 def decide(facts: Facts, settings: ViolationRisk) -> Iterator[Violation]:
-    """One violation per class and bound that it exceeds."""
+    """One violation per class and exceeded limit."""
     plan = facts.require_config().plan
     hours = max((plan.valid_until - plan.created_at).total_seconds() / 3600, 0.0)
     supply = guaranteed(facts.estate, facts.catalogue(settings), hours=hours)
@@ -36,11 +38,10 @@ def decide(facts: Facts, settings: ViolationRisk) -> Iterator[Violation]:
         if lot.shortfall_probability > limit:
             yield Violation(
                 message=(
-                    f"Demand of class '{lot.name}' exceeds what is served in time with probability "
-                    f"{lot.shortfall_probability:.1%} while the plan is valid ({lot.safe_rps:.1f} of {lot.demand_rps:.1f} "
-                    f"requests/s are carried at quantile {lot.level:g}); the policy pack permits {limit:.1%}. "
-                    "Lower its violating_share in fleet.yaml and plan again, or move "
-                    "load from spot to warm."
+                    f"The chance that demand of class '{lot.name}' exceeds its capacity is {lot.shortfall_probability:.1%} while "
+                    f"the plan is valid; the policy pack permits {limit:.1%}. The capacity is {lot.safe_rps:.1f} requests/s, "
+                    f"the demand {lot.demand_rps:.1f} requests/s at quantile {lot.level:g}. Lower its violating_share in "
+                    "fleet.yaml and plan again, or move load from spot to warm."
                 )
             )
         share = settings.max_violating_factor * lot.allowed_share
@@ -48,15 +49,15 @@ def decide(facts: Facts, settings: ViolationRisk) -> Iterator[Violation]:
             yield Violation(
                 message=(
                     f"With spot interruptions, {lot.expected_share:.2%} of the requests of class '{lot.name}' are expected "
-                    f"to be late; {lot.allowed_share:.2%} are allowed in this window (promise {lot.promised_share:.2%}) and "
-                    f"{share:.2%} tolerated. Raise on_demand_base or lower spot_share in fleet.yaml and plan again."
+                    f"to be late; {lot.allowed_share:.2%} are allowed in this window (promise {lot.promised_share:.2%}). The "
+                    f"policy pack tolerates {share:.2%}. Raise on_demand_base or lower spot_share in fleet.yaml and plan again."
                 )
             )
 
 
 RULE = Rule(
     name="violation-risk",
-    description="Demand of no QoS class is too likely to exceed what is served in time, spot interruptions included.",
+    description="For every QoS class the chance that demand exceeds capacity is limited, spot interruptions included.",
     severity="high",
     remedy="Plan again with a smaller violating_share in fleet.yaml, or with less spot.",
     settings=ViolationRisk,

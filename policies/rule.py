@@ -1,4 +1,4 @@
-"""What a policy is: a name, a level, typed settings, and a pure function from facts to violations."""
+"""The parts of a policy: a name, a level, typed settings, and a pure function from facts to violations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stacks.contract import StackConfig
 Level = Literal["advisory", "mandatory", "remediate"]
 Severity = Literal["low", "medium", "high", "critical"]
 
-#: Clocks of whoever wrote a time and of whoever judges it may differ by so much.
+#: The largest difference between the clock that wrote a time and the clock of the policy pack.
 SKEW = timedelta(minutes=5)
 
 
@@ -37,26 +37,24 @@ class PriceSettings(RuleSettings):
     catalogue_file: str = Field(
         default="",
         description=(
-            "Price catalogue, relative to the pack's folder, with {stack} and {project} for their names; empty: "
+            "Price catalogue, relative to the pack's folder; {stack} and {project} are replaced by their names; empty: "
             "tiercast's built-in table."
         ),
     )
-    catalogue_digest: str = Field(
-        default="", description="SHA-256 of the catalogue's contents, so that prices are pinned."
-    )
+    catalogue_digest: str = Field(default="", description="SHA-256 of the catalogue's contents, to pin the prices.")
     require_pin: bool = Field(default=True, description="Refuse where prices, or demand, are not pinned.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
-    """What is wrong with figures, and what to do; `urn` of the resource that it is about, if of one."""
+    """What is wrong, with numbers, and how to fix it. `urn` names the resource concerned; empty: the stack."""
 
     message: str
     urn: str = ""
 
 
 class Misconfigured(UserError):
-    """The policy's own settings can't be used; reported as a violation, for a guard that can't judge must refuse."""
+    """The policy's settings can't be used. It is reported as a violation: a policy that can't judge must refuse."""
 
     remedy = "Correct the policy pack's configuration."
 
@@ -66,11 +64,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All that a policy may look at.
+    """The input of every policy.
 
-    config: the stack's configuration, or None with `config_fault` saying why. plain: configuration values that are not
-    secret, text by full key. now: aware. read: text of a file, by path relative to the pack's folder. pins: the settings of
-    `provenance`, whose pins hold for every policy that has none of its own.
+    config: the stack's configuration, or None; `config_fault` then gives the reason.
+    plain: configuration values that are not secret, text by full key.
+    now: the current time, with a time zone.
+    read: returns the text of a file, by path relative to the pack's folder.
+    pins: the settings of `provenance`, whose pins apply to every policy that sets none of its own.
     """
 
     project: str
@@ -89,13 +89,13 @@ class Facts:
         return survey(self.resources)
 
     def require_config(self) -> StackConfig:
-        """The configuration, or `Misconfigured` with its fault."""
+        """The stack's configuration; raises `Misconfigured` if it is not valid."""
         if self.config is None:
             raise Misconfigured(self.config_fault)
         return self.config
 
     def catalogue(self, settings: PriceSettings) -> Catalogue:
-        """The pinned price catalogue, or `Misconfigured`."""
+        """The pinned price catalogue; raises `Misconfigured` if it is not pinned or was changed."""
         if settings.require_pin and not (settings.catalogue_file or settings.catalogue_digest):
             raise Misconfigured(
                 "No prices are pinned: set catalogueDigest of provenance in the pack's configuration (the built-in table, "
@@ -104,26 +104,28 @@ class Facts:
         if not settings.catalogue_file:
             found = builtin()
         elif not settings.catalogue_digest:
-            raise Misconfigured("catalogueFile needs catalogueDigest, else prices could be edited: give both.")
+            raise Misconfigured(
+                "catalogueFile has no catalogueDigest, so its prices could be edited unnoticed. Set both."
+            )
         else:
             found = load_catalogue(self.file(settings.catalogue_file), settings.catalogue_file)
         if settings.catalogue_digest and found.digest() != settings.catalogue_digest:
             raise Misconfigured(
-                f"The price catalogue has digest {found.digest()}, the policy pack pins {settings.catalogue_digest}: "
-                "prices were changed. Review them, then pin the new digest in the pack's configuration."
+                f"The price catalogue has digest {found.digest()}, the policy pack pins {settings.catalogue_digest}. "
+                "The prices were changed. Review them, then pin the new digest in the pack's configuration."
             )
         return found
 
     def file(self, path: str) -> str:
-        """Text of a file, or `Misconfigured`; `{stack}` and `{project}` in its path stand for their names."""
+        """Text of a file; raises `Misconfigured`. `{stack}` and `{project}` in the path are replaced by their names."""
         path = path.replace("{stack}", self.stack).replace("{project}", self.project)
         try:
             return self.read(PurePath(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"The file '{path}' that the policy pack names can't be read: {error}.") from None
+            raise Misconfigured(f"The policy pack can't read its file '{path}': {error}.") from None
 
     def json(self, path: str, kind: TypeAdapter[T], shape: str) -> T:
-        """Contents of a JSON file, or `Misconfigured`; `shape` says in words what it must hold."""
+        """Contents of a JSON file; raises `Misconfigured`. `shape` describes the expected contents in messages."""
         try:
             return kind.validate_json(self.file(path))
         except ValidationError as error:
@@ -139,9 +141,10 @@ Decide = Callable[[Facts, S], Iterable[Violation]]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(Generic[S]):
-    """One policy over a whole stack. `remedy` says what to do about a violation in general.
+    """One policy over a whole stack.
 
-    lacks: which settings are missing without which it has nothing to judge by, in words; "" where it judges.
+    remedy: the general fix of a violation.
+    lacks: returns the setting to add, such as "set maxUsdPerMonth", if the policy can't judge without it; else "".
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""spare-hosts: the promises still hold when hypervisors are lost (N+1)."""
+"""spare-hosts: every class keeps its promise when hypervisors fail (N+1)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from reconciler.slo.assess import assess
 
 
 class SpareHosts(DemandSettings):
-    """How many hosts may be lost."""
+    """The number of hosts that may fail."""
 
-    spare_hosts: int = Field(default=0, ge=0, le=3, description="Hypervisors that may be lost at once; 0: not judged.")
+    spare_hosts: int = Field(default=0, ge=0, le=3, description="Hypervisors that may fail at once; 0: not judged.")
     tolerance: float = Field(
         default=0.02,
         ge=0,
@@ -27,7 +27,7 @@ class SpareHosts(DemandSettings):
 
 
 def decide(facts: Facts, settings: SpareHosts) -> Iterator[Violation]:
-    """One violation per class that misses its promise, for the first set of hosts with which it does."""
+    """One violation per class that misses its promise, for the first set of failed hosts that causes it."""
     estate = facts.estate
     hosts = sorted({machine.host for machine in estate.machines})
     if not settings.spare_hosts or not hosts:
@@ -43,7 +43,7 @@ def decide(facts: Facts, settings: SpareHosts) -> Iterator[Violation]:
                     message=(
                         f"Without {' and '.join(lost)}, {lot.expected_share:.2%} of the requests of class '{lot.name}' are "
                         f"expected to be late; {lot.allowed_share:.2%} are allowed in this window (promise "
-                        f"{lot.promised_share:.2%}): {lot.safe_rps:.1f} of {lot.demand_rps:.1f} requests/s are carried in time. "
+                        f"{lot.promised_share:.2%}). The capacity is {lot.safe_rps:.1f} of {lot.demand_rps:.1f} requests/s. "
                         f"Set tiers.hot.spare_hosts to {settings.spare_hosts} in fleet.yaml and plan again."
                     )
                 )
@@ -51,7 +51,7 @@ def decide(facts: Facts, settings: SpareHosts) -> Iterator[Violation]:
 
 RULE = Rule(
     name="spare-hosts",
-    description="Every class keeps its promise when hypervisors are lost (N+1).",
+    description="Every class keeps its promise when hypervisors fail (N+1).",
     severity="high",
     remedy="Set tiers.hot.spare_hosts in fleet.yaml and plan again, or add a hypervisor.",
     settings=SpareHosts,

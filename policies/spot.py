@@ -1,4 +1,4 @@
-"""spot-share: how much of the fleet may vanish at the market's will."""
+"""spot-share: limits the share of the fleet that the cloud may interrupt."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from reconciler.prices.catalogue import Catalogue
 class SpotShare(PriceSettings):
     """Shares of vCPUs, counted at the groups' maxima."""
 
-    max_share: float = Field(default=0.8, ge=0, le=1, description="Largest share of vCPUs that may be spot.")
+    max_share: float = Field(default=0.8, ge=0, le=1, description="Highest share of vCPUs that may be spot.")
     of: Literal["fleet", "cloud"] = Field(
-        default="fleet", description="Share of the whole fleet's vCPUs, or of those in the cloud."
+        default="fleet", description="Whether the share is of all vCPUs or of those in the cloud."
     )
 
 
 def decide(facts: Facts, settings: SpotShare) -> Iterator[Violation]:
-    """A violation where the share is passed."""
+    """A violation if the share is exceeded."""
     estate = facts.estate
     catalogue = facts.catalogue(settings)
     spot = sum(group.spot_at_most * _vcpu(group, catalogue) for group in estate.groups)
@@ -45,7 +45,7 @@ def _vcpu(group: Group, catalogue: Catalogue) -> int:
 
 RULE = Rule(
     name="spot-share",
-    description="No more of the fleet than allowed can vanish at the spot market's will.",
+    description="The share of the fleet that the cloud may interrupt is limited.",
     severity="high",
     remedy="Raise the on-demand base or share of the cold groups, or the size of the warm tier.",
     settings=SpotShare,

@@ -1,4 +1,4 @@
-"""step-limit: how far a tier may move from what runs, in one plan."""
+"""step-limit: limits the change of a tier in one plan, compared with the running instances."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ _COUNTS = TypeAdapter(dict[Tier, int])
 
 
 class StepLimit(RuleSettings):
-    """What runs now, and the largest moves. A pack can't see the state before, so it is told."""
+    """The running instances, and the largest allowed change. A pack can't see the state, so its configuration gives them."""
 
-    current: dict[Tier, int] = Field(default_factory=dict, description="Tier → instances that run; none: not judged.")
+    current: dict[Tier, int] = Field(default_factory=dict, description="Tier → running instances; empty: not judged.")
     current_file: str = Field(
-        default="", description="The same in a JSON file, relative to the pack's folder, with {stack} for its name."
+        default="",
+        description="JSON file with the same, relative to the pack's folder; {stack} is replaced by the stack's name.",
     )
-    max_step: dict[Tier, int] = Field(default_factory=dict, description="Tier → most instances more or less.")
-    max_shrink_share: float = Field(default=0.5, ge=0, le=1, description="Largest share of a tier that may go.")
-    shrink_from: int = Field(default=4, ge=1, description="Tiers with fewer instances may shrink at will.")
+    max_step: dict[Tier, int] = Field(
+        default_factory=dict, description="Tier → largest change in instances, up or down."
+    )
+    max_shrink_share: float = Field(
+        default=0.5, ge=0, le=1, description="Largest share of a tier that one plan may remove."
+    )
+    shrink_from: int = Field(default=4, ge=1, description="Tiers with fewer instances have no limit on shrinking.")
 
 
 def decide(facts: Facts, settings: StepLimit) -> Iterator[Violation]:
-    """One violation per tier that moves too far."""
+    """One violation per tier that changes too much."""
     current = _current(facts, settings)
     after = counts(facts.estate)
     for tier, before in sorted(current.items()):
@@ -35,16 +40,16 @@ def decide(facts: Facts, settings: StepLimit) -> Iterator[Violation]:
         if limit is not None and abs(now - before) > limit:
             yield Violation(
                 message=(
-                    f"The {tier} tier goes from {before} to {now} instances; a plan may move it by at most {limit}. "
-                    "Set guards.step_limit in fleet.yaml to the same and plan again: it gets there in steps."
+                    f"The {tier} tier goes from {before} to {now} instances; one plan may change it by at most {limit}. "
+                    "Set guards.step_limit in fleet.yaml to the same number and plan again; the rest follows in later plans."
                 )
             )
         if before >= settings.shrink_from and before - now > settings.max_shrink_share * before:
             yield Violation(
                 message=(
                     f"The {tier} tier shrinks from {before} to {now} instances, by more than "
-                    f"{settings.max_shrink_share:.0%}. If that is meant, plan it in steps (guards.step_limit in "
-                    "fleet.yaml) or have maxShrinkShare raised."
+                    f"{settings.max_shrink_share:.0%}. If this is intended, shrink in steps (guards.step_limit in "
+                    "fleet.yaml) or raise maxShrinkShare."
                 )
             )
 
@@ -67,9 +72,9 @@ def _current(facts: Facts, settings: StepLimit) -> dict[Tier, int]:
 
 RULE = Rule(
     name="step-limit",
-    description="No tier grows or shrinks further in one plan than allowed.",
+    description="One plan changes no tier by more than the limit.",
     severity="high",
-    remedy="Set guards.step_limit in fleet.yaml so that a large change is made in steps.",
+    remedy="Set guards.step_limit in fleet.yaml, which makes a large change in steps.",
     settings=StepLimit,
     decide=decide,
     lacks=lambda settings: "" if settings.current or settings.current_file else "set currentFile or current",

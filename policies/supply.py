@@ -1,7 +1,7 @@
-"""What a stack guarantees to serve with: ready instances by tier, from resource inputs, as `assess` counts them.
+"""The capacity that a stack guarantees: ready instances by tier, from resource inputs, in the form that `assess` needs.
 
-A group counts at what it runs at least, with its smallest allowed type: a reactive policy may go higher, the cloud may
-start a larger type, but neither is promised.
+A group counts at its guaranteed count, with its smallest allowed type. A scaling policy may go higher and the cloud may
+start a larger type, but neither is guaranteed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def guaranteed(estate: Estate, catalogue: Catalogue, *, hours: float = 0.0) -> l
     Args:
         estate: the counted stack.
         catalogue: sizes of the instance types and their interruption rates.
-        hours: time for which spot must hold; 0 leaves interruptions out.
+        hours: time for which spot instances must run, hours; 0 ignores interruptions.
 
     Raises:
         UnknownType, PriceMissing: the catalogue does not know a type or its interruption rate.

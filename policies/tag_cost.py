@@ -1,4 +1,4 @@
-"""tag-cost: what each team, each application, or each value of another tag can cost per hour."""
+"""tag-cost: limits the cost per hour of each team, each application or each value of another tag."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class TagCost(BillSettings):
     max_usd_per_hour: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(
         default_factory=dict,
         description=(
-            "Tag (team, application) → its value → limit, USD/hour. The value '' stands for what has no such tag, '*' for "
-            "each value without a limit of its own."
+            "Tag (team, application) → its value → limit, USD/hour. The value '' means resources without the tag, '*' means "
+            "each value that has no limit here."
         ),
     )
 
@@ -37,11 +37,11 @@ def decide(facts: Facts, settings: TagCost) -> Iterator[Violation]:
             limit = limits.get(value, limits.get("*"))
             bill = most(_part(estate, tag, value), catalogue, settings.commitments)
             if limit is not None and bill.usd_per_hour > limit:
-                whose = f"{tag}={value}" if value else f"what has no tag '{tag}'"
+                whose = f"Resources with {tag}={value}" if value else f"Resources without the tag '{tag}'"
                 yield Violation(
                     message=(
-                        f"{whose} can cost {bill.usd_per_hour:.2f} USD/hour, the limit is {limit:.2f}. Dearest: "
-                        f"{largest(bill)}. Lower its groups in fleet.yaml, or have the limit raised."
+                        f"{whose} can cost {bill.usd_per_hour:.2f} USD/hour, the limit is {limit:.2f}. Most expensive: "
+                        f"{largest(bill)}. Lower their groups in fleet.yaml, or raise the limit."
                     )
                 )
 
@@ -53,7 +53,7 @@ def _values(estate: Estate, tag: str) -> set[str]:
 
 
 def _part(estate: Estate, tag: str, value: str) -> Estate:
-    """The part of the cloud estate with that tag value; our own machines have no tags and are sunk."""
+    """The cloud resources with that tag value. Owned hardware has no tags and its cost is sunk."""
     return replace(
         estate,
         machines=(),
@@ -67,9 +67,9 @@ def _part(estate: Estate, tag: str, value: str) -> Estate:
 
 RULE = Rule(
     name="tag-cost",
-    description="No team, application or other tag value can cost more per hour than it was given.",
+    description="No team, application or other tag value can cost more per hour than its limit.",
     severity="medium",
-    remedy="Lower the groups with that tag in fleet.yaml, or have its limit raised.",
+    remedy="Lower the groups with that tag in fleet.yaml, or raise its limit.",
     settings=TagCost,
     decide=decide,
     lacks=lambda settings: "" if settings.max_usd_per_hour else "set maxUsdPerHour",

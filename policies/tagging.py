@@ -1,6 +1,6 @@
-"""required-tags: every cloud resource says whose it is; missing tags are added where they are known, else refused.
+"""required-tags: every cloud resource carries the tags of its owner. Missing tags are added if their value is known, else refused.
 
-The one policy over single resources, because only those can be remedied.
+This is the only policy over single resources, because Pulumi remediates only single resources.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ TAGGED = frozenset(
 
 
 class RequiredTags(RuleSettings):
-    """What is asked for beyond project, stack and tier."""
+    """The tags that are required beyond project, stack and tier."""
 
-    tags: tuple[str, ...] = Field(default=(), description="More tags that must be there, such as team.")
-    defaults: dict[str, str] = Field(default_factory=dict, description="Tag → value that is added where it is missing.")
+    tags: tuple[str, ...] = Field(default=(), description="More required tags, such as team.")
+    defaults: dict[str, str] = Field(
+        default_factory=dict, description="Tag → value that is added if the tag is missing."
+    )
 
 
 def missing(resource: Resource, settings: RequiredTags) -> list[str]:
-    """Names of the tags that a resource lacks; none for a resource that has no tags at all."""
+    """Names of the tags that a resource lacks; none for a type that can't have tags."""
     if resource.type not in TAGGED:
         return []
     required = ["project", "stack", *settings.tags]
@@ -59,7 +61,7 @@ def added(resource: Resource, settings: RequiredTags) -> dict[str, str]:
 
 
 def with_tags(kind: str, tags: Any, more: Mapping[str, str]) -> Any:
-    """The tags of a resource of that type with `more` added; what is there keeps its place and value."""
+    """The tags of a resource of that type with `more` added; existing tags keep their place and value."""
     if kind == GROUP:
         kept = [
             tag
@@ -77,7 +79,7 @@ def sentence(names: Sequence[str]) -> str:
 
 
 def decide(facts: Facts, settings: RequiredTags, *, remedied: bool = True) -> Iterator[Violation]:
-    """One violation per resource with tags that are missing and, where the policy remedies, can't be added."""
+    """One violation per resource with missing tags. With `remedied`, tags that can be added do not count as missing."""
     for resource in facts.resources:
         more = added(resource, settings) if remedied else {}
         names = [name for name in missing(resource, settings) if name not in more]
@@ -87,9 +89,9 @@ def decide(facts: Facts, settings: RequiredTags, *, remedied: bool = True) -> It
 
 RULE = Rule(
     name=NAME,
-    description="Every cloud resource carries project, stack and tier, and the tags that the organisation asks for.",
+    description="Every cloud resource carries project, stack and tier, and the tags that the organisation requires.",
     severity="medium",
-    remedy="Set `tags` in fleet.yaml and plan again, or give defaults in the policy pack's configuration.",
+    remedy="Set `tags` in fleet.yaml and plan again, or set defaults in the policy pack's configuration.",
     settings=RequiredTags,
     decide=decide,
     level="remediate",

@@ -22,9 +22,9 @@ from stacks.contract import MISSING, ContractError, StackConfig, parse
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
-    """What one policy says; `refuses` where it would stop an update.
+    """The verdict of one policy.
 
-    lacking: the settings without which it has nothing to judge by; "" where it judged.
+    lacking: the setting to add, such as "set maxUsdPerMonth", if the policy could not judge without it; else "".
     """
 
     name: str
@@ -48,7 +48,13 @@ class TrialResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StackUnderTrial:
-    """A stack file's content: values under `tiercast:` without the prefix, all plain values, keys that are secret."""
+    """The content of a stack file.
+
+    values: values under `tiercast:` without the prefix.
+    plain: all values that are not secret, by full key.
+    secret_keys: full keys of the secrets.
+    provider: values such as `aws:region`.
+    """
 
     project: str
     stack: str
@@ -61,7 +67,7 @@ class StackUnderTrial:
 def facts_of(
     trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath], str], pack: PackConfig | None = None
 ) -> Facts:
-    """Facts about the resources that the program would declare; none where the configuration is not valid."""
+    """Facts about the resources that the program declares; no resources if the configuration is not valid."""
     config, fault = _parsed(trial.values)
     resources = (
         ()
@@ -88,7 +94,7 @@ def facts_of(
 
 
 def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> list[TrialResult]:
-    """What each policy says, `required-tags` last; disabled ones are left out."""
+    """The verdict of each policy, `required-tags` last. Disabled policies are omitted."""
     return [
         TrialResult(
             name=rule.name,
@@ -105,7 +111,7 @@ def verdicts(facts: Facts, rules: Sequence[Rule[Any]], config: PackConfig) -> li
 def _lacking(rule: Rule[Any], settings: Mapping[str, Any]) -> str:
     try:
         return rule.lacks(read_settings(rule.name, rule.settings, settings))
-    except UserError:  # settings that can't be used are a violation already
+    except UserError:  # settings that are not valid are already a violation
         return ""
 
 
@@ -116,7 +122,7 @@ def _at(rule: Rule[Any], level: str) -> Rule[Any]:
 
 
 def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | None:
-    """Upper bound of the stack's cost as `cost-ceiling` counts it; None where it can't be told."""
+    """Highest possible cost of the stack as `cost-ceiling` counts it, USD/hour; None if it can't be computed."""
     try:
         bill = read_settings(cost.RULE.name, cost.CostCeiling, with_pins(cost.CostCeiling, settings, facts.pins))
         return most(facts.estate, facts.catalogue(bill), bill.commitments).usd_per_hour

@@ -1,4 +1,4 @@
-"""The demand that policies believe: the pinned one, with every way in which the stack's own disagrees."""
+"""The demand that policies judge by, and every way in which the stack's demand differs from the pinned one."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class DemandSettings(PriceSettings):
     """Settings of a policy that judges against the demand."""
 
     forecast_digest: str = Field(
-        default="", description="SHA-256 of the demand section that was approved; empty: not pinned by digest."
+        default="", description="SHA-256 of the approved demand section; empty: not pinned by digest."
     )
     forecast_file: str = Field(
         default="",
         description=(
-            "File with the demand section as the forecast wrote it (JSON), relative to the pack's folder, with {stack} "
-            "and {project} for their names."
+            "JSON file with the demand section that `tiercast plan` wrote, relative to the pack's folder; {stack} and "
+            "{project} are replaced by their names."
         ),
     )
 
 
 def demand(facts: Facts, settings: DemandSettings) -> Demand:
-    """The demand to judge by: from the pinned file where there is one, else the stack's own."""
+    """The demand to judge by: the pinned file if one is set, else the stack's own demand."""
     if settings.forecast_file:
         return _from_file(facts, settings)
     if settings.require_pin and not settings.forecast_digest:
@@ -42,13 +42,13 @@ def demand(facts: Facts, settings: DemandSettings) -> Demand:
 
 
 def disagreements(facts: Facts, settings: DemandSettings) -> Iterator[Violation]:
-    """Where the stack's demand is not what it says it is, or not what was pinned."""
+    """One violation per digest that the stack's demand does not match: its own and the pinned ones."""
     config = facts.require_config()
     digest = demand_digest(config.demand)
     if digest != config.plan.forecast_digest:
         yield Violation(
             message=(
-                f"The demand section was edited: its digest is {digest[:12]}…, plan.forecastDigest says "
+                f"The demand section was edited: its digest is {digest[:12]}…, plan.forecastDigest is "
                 f"{config.plan.forecast_digest[:12]}…. Run `tiercast plan` instead of editing quantiles."
             )
         )
@@ -63,8 +63,8 @@ def disagreements(facts: Facts, settings: DemandSettings) -> Iterator[Violation]
         if pin != digest:
             yield Violation(
                 message=(
-                    f"The demand in the stack's configuration (digest {digest[:12]}…) is not the forecast's "
-                    f"({pin[:12]}…, by {origin}). Run `tiercast plan` again; quantiles can't be chosen by hand."
+                    f"The demand in the stack's configuration (digest {digest[:12]}…) differs from the pinned "
+                    f"forecast ({pin[:12]}…, from {origin}). Run `tiercast plan` again; do not edit quantiles by hand."
                 )
             )
 

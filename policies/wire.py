@@ -1,6 +1,6 @@
-"""Between Pulumi's policy SDK and our rules: inputs by URN, configuration, clock, and back to reports.
+"""Connects Pulumi's policy SDK to the rules: it builds `Facts` from the engine's calls and reports violations.
 
-Three things the SDK (pulumi-policy 1.21) keeps from a Python pack are taken from the engine's calls themselves:
+The SDK (pulumi-policy 1.21) hides three things from a Python pack. This module reads them from the engine's calls:
 - `ConfigureStack` brings the stack's configuration and the list of its secret keys; the SDK drops both (the environment
   variable that it reads instead is set for packs without a language host only);
 - `Configure` brings the settings of all policies; the SDK shows each policy its own, and the pins of `provenance` hold for all;
@@ -44,7 +44,7 @@ _PROXIES = (proxy._DictProxy, proxy._ListProxy, secret._DictSecretsProxy, secret
 
 @dataclass(kw_only=True)
 class Session:
-    """What one engine run told the pack so far."""
+    """The data that one engine run has sent to the pack so far."""
 
     folder: Path
     clock: Callable[[], datetime]
@@ -54,7 +54,7 @@ class Session:
     pins: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self, resources: Sequence[sdk.PolicyResource]) -> Facts:
-        """All that rules may look at."""
+        """The input of the rules."""
         config, fault = read_config(self.config, self.secret_keys)
         return Facts(
             project=_part(resources, 1),
@@ -69,11 +69,11 @@ class Session:
         )
 
     def resource(self, seen: sdk.PolicyResource) -> Resource:
-        """One resource with its inputs: as recorded, else (left alone by `--exclude`) as its state has them."""
+        """One resource with its recorded inputs, or those of its state if `--exclude` left it out."""
         state = plain(seen.props)
         inputs = dict(self.inputs.get(seen.urn, state))
         ignored = frozenset(seen.opts.ignore_changes)
-        # What the program no longer sets is as large as it really is.
+        # An ignored property keeps the value that the state has.
         inputs |= {key: state[key] for key in ignored if state.get(key) not in (None, UNKNOWN)}
         return Resource(
             urn=seen.urn,
@@ -93,7 +93,7 @@ class Session:
 
 
 def read_config(values: Mapping[str, str], secret_keys: Collection[str] = ()) -> tuple[StackConfig | None, str]:
-    """The stack's configuration, or None and why; what stands under `secret_keys` (full keys) is not shown."""
+    """The stack's configuration, or None and the reason. Messages do not show values of `secret_keys` (full keys)."""
     raw = from_engine(values)
     if not raw:
         return None, MISSING
@@ -138,14 +138,14 @@ def stack_policy(rule: Rule[Any], session: Session) -> sdk.StackValidationPolicy
 
 
 def tag_policy() -> sdk.ResourceValidationPolicy:
-    """`required-tags`, which adds what it can and refuses the rest."""
+    """`required-tags`: adds missing tags with a known value and refuses the others."""
 
     def remediate(args: sdk.ResourceValidationArgs) -> Any:
         settings = tagging.RequiredTags.model_validate(dict(args.get_config()))
         more = tagging.added(_single(args), settings)
         if not more:
             return None
-        # The raw values keep what is unknown or secret as it is.
+        # The raw values keep unknown and secret values unchanged.
         raw = dict(args.props["__target"]) if isinstance(args.props, _PROXIES) else dict(args.props)
         raw["tags"] = tagging.with_tags(args.resource_type, _raw(raw.get("tags")), more)
         return raw
@@ -182,7 +182,7 @@ def serve(rules: Sequence[Rule[Any]], folder: Path) -> None:
 
 
 def _listen(session: Session) -> None:
-    """Have the SDK's server hand `session` what it would drop; see the module's docstring."""
+    """Make the SDK's server pass `session` the data that it drops; see the module's docstring."""
 
     class Analyzer(sdk_policy._PolicyAnalyzerServicer):
         def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802 (the name of the RPC)
@@ -212,5 +212,5 @@ def _raw(tags: Any) -> Any:
 
 
 def _part(resources: Sequence[sdk.PolicyResource], index: int) -> str:
-    """A part of the URNs, which all begin `urn:pulumi:<stack>::<project>::`."""
+    """A part of the URNs, which all start with `urn:pulumi:<stack>::<project>::`."""
     return resources[0].urn.split("::")[index] if resources else ""

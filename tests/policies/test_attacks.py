@@ -177,8 +177,8 @@ PINNED = raw()["plan"]["forecastDigest"]
 ATTACKS = (
     program("extra group", agreement.RULE, and_(GROUP, {"minSize": 0, "maxSize": 9}), "launch template of this stack"),
     program("extra machine", agreement.RULE, and_(DOMAIN, {"vcpu": 4}), "declares the VM mine"),
-    program("dropped machine", agreement.RULE, without("hot-hv1-001", DOMAIN), "asks for the VM hot-hv1-001"),
-    program("stopped machine", agreement.RULE, set_on("hot-hv1-001", DOMAIN, running=False), "asks for the VM"),
+    program("dropped machine", agreement.RULE, without("hot-hv1-001", DOMAIN), "requests the VM hot-hv1-001"),
+    program("stopped machine", agreement.RULE, set_on("hot-hv1-001", DOMAIN, running=False), "requests the VM"),
     program("smaller machine", agreement.RULE, set_on("hot-hv1-001", DOMAIN, vcpu=1), "vcpu 1 instead of 4"),
     program("moved machines", agreement.RULE, on_other_host, "host hv2 instead of hv1"),
     program("raised maximum", agreement.RULE, set_on("warm-web", GROUP, maxSize=40), "maximum 40 instead of 4"),
@@ -226,19 +226,25 @@ ATTACKS = (
         "is promised 400 ms",
     ),
     program(
-        "schedule under floor", ownership.RULE, and_(SCHEDULE, {"minSize": 2}, of="warm-web"), "but mine would move it"
+        "schedule under floor",
+        ownership.RULE,
+        and_(SCHEDULE, {"minSize": 2}, of="warm-web"),
+        "but mine would also change",
     ),
     program(
         "schedule under exact",
         ownership.RULE,
         and_(SCHEDULE, {"minSize": 2}, of="cold-burst"),
-        "owned exactly, but mine would move it too",
+        "exact, but mine would also change",
     ),
     program(
         "second scaling policy under floor", ownership.RULE, and_(GROUP_POLICY, {}, of="warm-web"), "but mine would"
     ),
     program(
-        "scaling policy under exact", ownership.RULE, and_(GROUP_POLICY, {}, of="cold-burst"), "but mine would move"
+        "scaling policy under exact",
+        ownership.RULE,
+        and_(GROUP_POLICY, {}, of="cold-burst"),
+        "but mine would also change",
     ),
     program(
         "scaling policy by text",
@@ -326,14 +332,14 @@ ATTACKS = (
     ),
     program("resource without a price", cost.RULE, and_("aws:ec2/instance:Instance", {}), "mine (aws:ec2/instance"),
     program(
-        "scaling by another service", cost.RULE, and_("aws:appautoscaling/policy:Policy", {}), "can't be priced, so the"
+        "scaling by another service", cost.RULE, and_("aws:appautoscaling/policy:Policy", {}), "has no price, so the"
     ),
     program("unknown maximum", cost.RULE, set_on("warm-web", GROUP, maxSize=UNKNOWN), "maxSize is not known before"),
     program(
         "template without version",
         ownership.RULE,
         set_on("warm-web", GROUP, launchTemplate={"id": UNKNOWN, "version": "$Latest"}),
-        "names its launch template as $Latest",
+        "has no fixed version",
     ),
     program(
         "pool without bound",
@@ -363,14 +369,14 @@ ATTACKS = (
         "edited quantiles with their digest",
         latency.RULE,
         demand(requestsPerSecond=[1.0, 2.0]),
-        "is not the forecast's",
+        "differs from the pinned forecast",
         forecastDigest=PINNED,
     ),
     data(
         "faster service than measured",
         latency.RULE,
         demand(service={"meanMs": 1}),
-        "is not the forecast's",
+        "differs from the pinned forecast",
         forecastDigest=PINNED,
     ),
     data(
@@ -380,7 +386,7 @@ ATTACKS = (
         "promises 4000 ms, the policy pack allows",
         maxLatencyMs={"gold": 400},
     ),
-    data("allowed share made larger", latency.RULE, demand(allowedShare=0.5), "is allowed 50.00% of late requests"),
+    data("allowed share made larger", latency.RULE, demand(allowedShare=0.5), "is allowed 50.00% late requests"),
     data(
         "edited prices",
         cost.RULE,
@@ -389,9 +395,9 @@ ATTACKS = (
         catalogueFile="prices.yaml",
         catalogueDigest=builtin().digest(),
     ),
-    data("prices without digest", cost.RULE, {}, "needs catalogueDigest", catalogueFile="prices.yaml"),
+    data("prices without digest", cost.RULE, {}, "has no catalogueDigest", catalogueFile="prices.yaml"),
     data("plan made with other prices", provenance.RULE, {}, "made with prices of digest 111111111111"),
-    data("another plan", provenance.RULE, {}, "approved was plan-0", planId="plan-0", samePrices=False),
+    data("another plan", provenance.RULE, {}, "plan-0 was approved", planId="plan-0", samePrices=False),
     data(
         "forecast not pinned", latency.RULE, {"pins": {}}, "No forecast is pinned", catalogueDigest=builtin().digest()
     ),
@@ -400,7 +406,7 @@ ATTACKS = (
         "risk judged by edited quantiles",
         risk.RULE,
         {"pins": {"forecastFile": "demand.json", "requirePin": False}},
-        "'demand.json' that the policy pack names can't be read",
+        "can't read its file 'demand.json'",
     ),
     data(
         "edited built-in prices",
@@ -424,13 +430,13 @@ ATTACKS = (
         planFile="plan.json",
         samePrices=False,
     ),
-    data("plan file that is gone", provenance.RULE, {}, "can't be read", planFile="plan.json", samePrices=False),
+    data("plan file that is gone", provenance.RULE, {}, "can't read its file", planFile="plan.json", samePrices=False),
     data("secret in a value", plain_secrets.RULE, {"plain": {"app:db": '{"password": "hunter2hunter2"}'}}, "app:db"),
     data(
         "bill from the future",
         month.RULE,
         {},
-        "still to come",
+        "is in the future",
         maxUsdPerMonth=9,
         spend={"usd": 0, "asOf": "2027-01-01T00:00:00Z"},
     ),
@@ -442,20 +448,20 @@ ATTACKS = (
         maxUsdPerMonth=9,
         spend={"usd": 0, "asOf": "2026-11-01T00:00:00Z"},
     ),
-    data("bill that is gone", month.RULE, {}, "can't be read", maxUsdPerMonth=9, spendFile="bill.json"),
-    data("approved figure that is gone", jump.RULE, {}, "can't be read", approvedFile="approved.json"),
-    data("misspelt limit", cost.RULE, {}, "is wrong at 'maxUsdPerHours'", maxUsdPerHours=1),
+    data("bill that is gone", month.RULE, {}, "can't read its file", maxUsdPerMonth=9, spendFile="bill.json"),
+    data("approved figure that is gone", jump.RULE, {}, "can't read its file", approvedFile="approved.json"),
+    data("misspelt limit", cost.RULE, {}, "is not valid at 'maxUsdPerHours'", maxUsdPerHours=1),
     data("expired plan", freshness.RULE, {"now": datetime(2026, 11, 24, 3, tzinfo=UTC)}, "stale file must not resize"),
     data(
         "plan from the future",
         provenance.RULE,
         plan(createdAt="2026-11-24T01:30:00Z"),
-        "still to come",
+        "is in the future",
         samePrices=False,
     ),
-    data("plan valid for years", freshness.RULE, plan(validUntil="2036-01-01T00:00:00Z"), "calls itself valid for"),
+    data("plan valid for years", freshness.RULE, plan(validUntil="2036-01-01T00:00:00Z"), "states a validity of"),
     data("old plan made valid again", freshness.RULE, plan(createdAt="2026-11-20T00:00:00Z"), "hours ago, at most"),
-    data("old data in a new plan", freshness.RULE, plan(cutoff="2026-11-10T00:00:00Z"), "knew no data newer than"),
+    data("old data in a new plan", freshness.RULE, plan(cutoff="2026-11-10T00:00:00Z"), "The newest data of plan"),
     data("replay of an earlier time", freshness.RULE, plan(replay=True), "is a replay"),
     data(
         "override without end",

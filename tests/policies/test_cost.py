@@ -108,7 +108,7 @@ def test_a_resource_without_a_price_is_refused(violations):
         inputs={},
     )
     (message,) = violations(RULE, settings={"maxUsdPerHour": 5}, change=lambda resources: [*resources, stranger])
-    assert message.startswith("db (aws:rds/instance:Instance) can't be priced")
+    assert message.startswith("db (aws:rds/instance:Instance) has no price")
 
 
 def test_prices_come_from_a_pinned_file_and_a_lowered_one_is_refused(violations):
@@ -123,7 +123,7 @@ def test_prices_come_from_a_pinned_file_and_a_lowered_one_is_refused(violations)
     (refused,) = violations(RULE, settings=settings, files={"prices.json": _dear_file(0.001)})
     assert "prices were changed" in refused
     (unpinned,) = violations(RULE, settings={"catalogueFile": "prices.json"}, files={"prices.json": text})
-    assert "needs catalogueDigest" in unpinned
+    assert "has no catalogueDigest" in unpinned
 
 
 def test_a_type_without_a_price_is_never_free(violations):
@@ -143,4 +143,4 @@ def test_commitments_lower_the_bill_only_where_the_pack_pins_them(violations, fa
 
 def test_a_wrong_setting_refuses_rather_than_passes(violations):
     (message,) = violations(RULE, settings={"maxUsdPerHuor": 5})
-    assert "cost-ceiling is wrong at 'maxUsdPerHuor'" in message
+    assert "cost-ceiling is not valid at 'maxUsdPerHuor'" in message

@@ -51,9 +51,9 @@ class TestMonthCost:
         (early,) = violations(
             month.RULE, settings={"maxUsdPerMonth": 1, "spend": {**self.spend, "asOf": "2027-11-01T00:00:00Z"}}
         )
-        assert "2027-11-01T00:00:00+00:00, which is still to come" in early
+        assert "2027-11-01T00:00:00+00:00, which is in the future" in early
         (none,) = violations(month.RULE, settings={"maxUsdPerMonth": 1})
-        assert "needs spend or spendFile" in none
+        assert "Set spend or spendFile" in none
 
     def test_knows_the_months(self):
         assert month.month(datetime(2026, 12, 31, 23, tzinfo=UTC)) == (
@@ -68,7 +68,7 @@ class TestTagCost:
         values["warm"]["groups"][0]["tags"] = {"team": "search"}
         limits = {"maxUsdPerHour": {"team": {"search": 0.3, "*": 5}}}
         (message,) = violations(tag_cost.RULE, values, settings=limits)
-        assert message.startswith("team=search can cost 0.39 USD/hour, the limit is 0.30")
+        assert message.startswith("Resources with team=search can cost 0.39 USD/hour, the limit is 0.30")
 
     def test_limits_teams_and_applications_at_once(self, violations):
         values = raw()
@@ -76,13 +76,13 @@ class TestTagCost:
         values["cold"]["groups"][0]["tags"] = {"team": "search", "application": "mail"}
         limits = {"maxUsdPerHour": {"team": {"search": 0.5}, "application": {"shop": 1, "*": 0.3}}}
         assert [m.split(",")[0] for m in violations(tag_cost.RULE, values, settings=limits)] == [
-            "application=mail can cost 0.39 USD/hour",
-            "team=search can cost 0.78 USD/hour",
+            "Resources with application=mail can cost 0.39 USD/hour",
+            "Resources with team=search can cost 0.78 USD/hour",
         ]
 
     def test_untagged_resources_have_a_limit_too(self, violations):
         (message,) = violations(tag_cost.RULE, settings={"maxUsdPerHour": {"team": {"": 0}}})
-        assert "what has no tag 'team' can cost 0.78 USD/hour" in message
+        assert "Resources without the tag 'team' can cost 0.78 USD/hour" in message
 
     def test_is_not_judged_without_limits(self, violations):
         assert violations(tag_cost.RULE) == []
@@ -95,13 +95,13 @@ class TestCostJump:
     def test_a_large_jump_is_refused(self, violations):
         settings = {"approvedUsdPerHour": 0.1, "maxIncreaseUsdPerHour": 0.2}
         (message,) = violations(jump.RULE, settings=settings)
-        assert "can cost 0.78 USD/hour, 0.10 were approved last and a step may go to 0.30" in message
+        assert "can cost 0.78 USD/hour, the last approved cost is 0.10 and a plan may raise it to 0.30" in message
 
     def test_reads_what_was_approved_from_a_verdict_that_was_kept(self, violations):
         settings = {"approvedFile": "{stack}.json", "maxIncreaseUsdPerHour": 0.2}
         assert violations(jump.RULE, settings=settings, files={"test.json": '{"usdPerHourAtMost": 0.7}'}) == []
         (message,) = violations(jump.RULE, settings=settings, files={"test.json": '{"usdPerHourAtMost": 0.1}'})
-        assert "0.10 were approved last" in message
+        assert "the last approved cost is 0.10" in message
         for broken in ("{}", "[]", "{", '{"usdPerHourAtMost": null}'):
             (message,) = violations(jump.RULE, settings=settings, files={"test.json": broken})
             assert "must hold" in message

@@ -22,9 +22,9 @@ class TestAllowedRegions:
 
     def test_another_is_refused_by_provider_and_zone(self, violations):
         found = violations(regions.RULE, settings={"regions": ["eu-west-1"]})
-        assert any(m.startswith("warm-web is in us-east-1, allowed are eu-west-1") for m in found)
+        assert any(m.startswith("warm-web is in us-east-1; the allowed regions are eu-west-1") for m in found)
         zone = violations(regions.RULE, region="eu-west-1", settings={"regions": ["eu-west-1"]})
-        assert sorted(m.split(",")[0] for m in zone) == [
+        assert sorted(m.split(";")[0] for m in zone) == [
             "cold-burst is in us-east-1",
             "warm-m5-large-us-east-1a is in us-east-1",
         ]
@@ -50,12 +50,12 @@ class TestProvenance:
     def test_only_the_approved_plan_passes(self, violations):
         assert violations(provenance.RULE, self._planned(), settings={"planId": "plan-1"}) == []
         (message,) = violations(provenance.RULE, self._planned(), settings={"planId": "plan-0"})
-        assert "holds plan plan-1, approved was plan-0" in message
+        assert "holds plan plan-1; plan plan-0 was approved" in message
 
     def test_a_plan_from_the_future_is_refused(self, violations):
         later = (NOW + timedelta(minutes=6)).isoformat()
         (message,) = violations(provenance.RULE, self._planned(createdAt=later))
-        assert "still to come" in message
+        assert "is in the future" in message
 
 
 class TestOneOwner:
@@ -81,10 +81,10 @@ class TestOneOwner:
     @pytest.mark.parametrize(
         ("name", "inputs", "words"),
         [
-            ("cold-burst", {"maxSize": 5}, "owned exactly, but its counts differ (min 3, desired 3, max 5)"),
-            ("warm-web", {"desiredCapacity": 3}, "owned as a floor, but the program sets its desired count to 3"),
+            ("cold-burst", {"maxSize": 5}, "its ownership is exact, but its counts differ (min 3, desired 3, max 5)"),
+            ("warm-web", {"desiredCapacity": 3}, "its ownership is floor, but the program sets its desired count to 3"),
             ("warm-web", {"warmPool": {"minSize": 1}}, "ready pool has no bound"),
-            ("warm-web", {"launchTemplate": {"id": "x", "version": "$Latest"}}, "launch template as $Latest"),
+            ("warm-web", {"launchTemplate": {"id": "x", "version": "$Latest"}}, "launch template has no fixed version"),
         ],
     )
     def test_a_second_one_is_refused(self, violations, name, inputs, words):
@@ -106,7 +106,7 @@ class TestOneOwner:
             return [*resources, mover]
 
         (message,) = violations(ownership.RULE, change=change)
-        assert "mine would move it too" in message
+        assert "mine would also change its size" in message
 
     def test_an_external_group_whose_size_is_set_is_refused(self, violations):
         values = raw()

@@ -24,7 +24,7 @@ class TestViolationRisk:
 
     def test_a_stack_short_half_of_the_time_does_not(self, violations):
         found = violations(risk.RULE, _rates(300, 900))
-        assert "Demand of class 'gold' exceeds what is served in time with probability" in found[0]
+        assert "The chance that demand of class 'gold' exceeds its capacity is" in found[0]
         assert "the policy pack permits 25.0%" in found[0]
 
     def test_a_class_may_have_its_own_limit(self, violations):
@@ -60,12 +60,12 @@ class TestDiversification:
 
     def test_one_type_does_not(self, violations):
         (message,) = violations(diversification.RULE, self._cold("m5.large"))
-        assert "cold-burst may run 3 spot instances over 1 instance types of at least 2" in message
+        assert "cold-burst may run 3 spot instances over 1 instance types (at least 2 required)" in message
 
     def test_families_and_places_can_be_asked_for(self, violations):
         settings = {"minFamilies": 2, "minPlaces": 2}
         (message,) = violations(diversification.RULE, self._cold("m5.large", "m5.xlarge"), settings=settings)
-        assert "1 instance families of at least 2, 1 subnets or zones of at least 2" in message
+        assert "1 instance families (at least 2 required), 1 subnets or zones (at least 2 required)" in message
 
     def test_a_group_with_next_to_no_spot_is_left_alone(self, violations):
         assert violations(diversification.RULE, self._cold("m5.large"), settings={"fromInstances": 4}) == []
@@ -95,7 +95,7 @@ class TestStepLimit:
 
     def test_bounds_moves_both_ways(self, violations):
         found = violations(steps.RULE, settings={"current": {"hot": 0, "cold": 9}, "maxStep": {"hot": 1, "cold": 5}})
-        assert found[0].startswith("The cold tier goes from 9 to 3 instances; a plan may move it by at most 5")
+        assert found[0].startswith("The cold tier goes from 9 to 3 instances; one plan may change it by at most 5")
         assert found[1].startswith("The cold tier shrinks from 9 to 3 instances, by more than 50%")
         assert found[2].startswith("The hot tier goes from 0 to 2 instances")
 

@@ -124,7 +124,7 @@ def test_policies_are_listed_with_their_settings():
     ("config", "words"),
     [
         ([], "expected an object"),
-        ({"cost-celing": "mandatory"}, "there is no policy 'cost-celing'"),
+        ({"cost-celing": "mandatory"}, "unknown policy 'cost-celing'"),
         ({"cost-ceiling": "strict"}, "expected one of advisory, mandatory"),
         ({"cost-ceiling": 5}, "expected a level or an object"),
     ],
@@ -146,8 +146,8 @@ def test_settings_and_prices_that_cannot_be_used_refuse_in_words(stack_file: Pat
     found = {policy["name"]: policy["violations"] for policy in json.loads(text)["policies"]}
     assert code == 3
     assert json.loads(text)["usdPerHourAtMost"] is None
-    assert "required-tags is wrong at 'tag'" in found["required-tags"][0]["message"]
-    assert "catalogueFile needs catalogueDigest" in found["cost-ceiling"][0]["message"]
+    assert "required-tags is not valid at 'tag'" in found["required-tags"][0]["message"]
+    assert "catalogueFile has no catalogueDigest" in found["cost-ceiling"][0]["message"]
 
 
 def test_without_a_configuration_the_policies_that_need_prices_or_demand_refuse(stack_file: Path):
