@@ -24,6 +24,7 @@ from reconciler.backtest.tables import allocation_rows, forecast_rows
 from reconciler.cli import options
 from reconciler.errors import GateFailed, InputError, UsageError
 from reconciler.fleet.file import Fleet, parse_fleet
+from reconciler.fleet.types import read_share
 from reconciler.onepool.frames import PoolBacktest, pool_forecasts, walk_pool
 from reconciler.report.frontier import Point, frontier_html
 
@@ -215,7 +216,7 @@ def _csv(frame: pd.DataFrame, figures: str | None = None) -> str:
 
 def _share(text: str, option: str) -> float:
     try:
-        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        share = float(read_share(text))
     except ValueError:
         share = float("nan")
     if not 0 < share < 1:

@@ -18,7 +18,7 @@ from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.plain_secrets import refuse_plain_secrets
 from reconciler.fleet.tiers import Tiers
-from reconciler.fleet.types import Count, Duration, FleetPart, PositiveDuration, Zone
+from reconciler.fleet.types import Count, Duration, FleetPart, InnerShare, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
 
 
@@ -91,9 +91,9 @@ class QosClass(FleetPart):
     """A promise: the latency at a percentile, and the share of requests that may miss it."""
 
     latency: PositiveDuration
-    percentile: Annotated[float, Field(gt=0, lt=1)] = 0.99
+    percentile: InnerShare = 0.99
     #: The promised share. fleet.yaml calls it `violating_share`.
-    violating_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    violating_share: InnerShare = 0.01
     tiers: tuple[Tier, ...] = Field((Tier.HOT, Tier.WARM, Tier.COLD), min_length=1)
     usd_per_hour: float | None = Field(None, gt=0, description="Maximum of the class's share of the cost.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,20 @@ def read_duration(value: Any) -> timedelta:
         raise ValueError(f"{value} is too long; expected at most some years") from None
 
 
+def read_share(value: Any) -> Any:
+    """Read `1%` as 0.01, exactly; other values are left for the type to judge. Bounds are those of the caller.
+
+    Raises:
+        ValueError: a text ends in `%` and is no number before it.
+    """
+    if not (isinstance(value, str) and value.strip().endswith("%")):
+        return value
+    try:
+        return float(Decimal(value.strip()[:-1].strip()) / 100)
+    except ArithmeticError:
+        raise ValueError(f"expected a share such as 0.01 or 1%, found {value!r}") from None
+
+
 def _some_time(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("expected a duration above 0, such as 5m or 1h")
@@ -42,7 +57,9 @@ def _known_zone(name: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(read_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_some_time)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, BeforeValidator(read_share), Field(ge=0, le=1)]
+#: A share that is neither none nor all.
+InnerShare = Annotated[float, BeforeValidator(read_share), Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 
