@@ -56,6 +56,8 @@ class Engine:
     stack_file: Path
     names: set[str] = field(default_factory=set)
     broken: int | None = None
+    policy_pack: Path | None = None
+    policy_config: Path | None = None
     judged: bool = True
 
     def ensure_stack(self) -> None: ...
