@@ -5,14 +5,16 @@ The stack file is what the engine reads; the plan is what explains it. Both must
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from reconciler.adapters import ledger
 from reconciler.adapters.engine import Engine, config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
 from reconciler.adapters.identity import place_of, program_digest
+from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
 from reconciler.approval import check as approval
 from reconciler.approval.binding import Grounds
@@ -20,7 +22,7 @@ from reconciler.errors import InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan import noted
-from reconciler.plan.edited import as_edited, edits
+from reconciler.plan.edited import Edit, as_edited, edits, without_figures
 from reconciler.plan.file import PlanFile, parse_plan
 from reconciler.plan.render import read_config
 from reconciler.report.html import html
@@ -51,8 +53,7 @@ def preview_plan(
     config = read_config(text, str(project.stack_file))
     changed = edits(plan, config)
     if changed:
-        fleet = project.read_fleet()
-        plan = as_edited(plan, config, changed, fleet, project.read_catalogue(fleet, now=now).catalogue)
+        plan = _edited(project, plan, config, changed, now)
     engine = project.judging_engine(no_policies=no_policies)
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
@@ -74,6 +75,18 @@ def preview_plan(
     return summary
 
 
+def _edited(
+    project: Project, plan: PlanFile, config: Mapping[str, Any], changed: tuple[Edit, ...], now: datetime
+) -> PlanFile:
+    """The plan with the figures of the edited stack file; a job that has no fleet file shows none."""
+    try:
+        fleet = project.read_fleet()
+        catalogue = project.read_catalogue(fleet, now=now).catalogue
+    except InputError as missing:
+        return without_figures(plan, changed, str(missing))
+    return as_edited(plan, config, changed, fleet, catalogue)
+
+
 def apply_plan(
     project: Project,
     plan: PlanFile,
@@ -84,12 +97,22 @@ def apply_plan(
 ) -> Preview:
     """Preview again, refuse on any difference from what was approved, then apply; `no_policies` as `preview_plan`.
 
+    Both read a private copy of the files that decide: an edit made meanwhile changes nothing.
+
     Raises:
         InputError: the policy pack or its configuration is missing.
         StaleApproval: the plan is not what would run now, or the stack file was edited.
         PolicyRefused: a mandatory policy refuses it now.
         EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
+    with private_copy(project) as copy:
+        return _applied(copy, plan, now=now, progress=progress, no_policies=no_policies)
+
+
+def _applied(
+    project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None], no_policies: bool
+) -> Preview:
+    """`apply_plan` in a private copy of the project."""
     text = stack_text(project, plan)
     if changed := edits(plan, read_config(text, str(project.stack_file))):
         names = "; ".join(edit.describe() for edit in changed[:3])

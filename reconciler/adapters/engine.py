@@ -204,14 +204,25 @@ def _preview(events: Sequence[EngineEvent], shown: Callable[[str], str], *, fail
 
 
 def _step(meta: StepEventMetadata) -> PreviewStep:
-    inputs = [side.inputs if side is not None else None for side in (meta.old, meta.new)]
     return PreviewStep(
         urn=meta.urn,
         op=str(meta.op.value),
         type=meta.type,
         keys=tuple(sorted(meta.diffs or ())),
-        values=hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest(),
+        values=_values(meta),
     )
+
+
+def _values(meta: StepEventMetadata) -> str:
+    """SHA-256 over the old and new values of the inputs that an update changes.
+
+    Creations are left out: the engine gives new resources random names, and all else in them comes from the stack file.
+    """
+    if meta.op.value != "update" or meta.old is None or meta.new is None:
+        return ""
+    names = sorted({key.partition(".")[0].partition("[")[0] for key in meta.diffs or ()})
+    changed = {name: [(side.inputs or {}).get(name) for side in (meta.old, meta.new)] for name in names}
+    return hashlib.sha256(json.dumps(changed, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _figures(message: str) -> str:

@@ -37,13 +37,20 @@ _PART = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """One Pulumi project with the stack that is worked on."""
+    """One Pulumi project with the stack that is worked on.
+
+    home: the project's own root, where `root` is a private copy of it. pack, pack_config: the policy pack and its
+    configuration in that copy; None: as the environment names them.
+    """
 
     root: Path
     name: str
     stack: str
     config_dir: Path
     fleet_path: Path
+    home: Path | None = None
+    pack: Path | None = None
+    pack_config: Path | None = None
 
     @property
     def stack_file(self) -> Path:
@@ -58,7 +65,7 @@ class Project:
     @property
     def work(self) -> Path:
         """Folder of this stack's plan, demand, models, ledger and reports."""
-        return self.root / ".tiercast" / self._stack_name
+        return (self.home or self.root) / ".tiercast" / self._stack_name
 
     @property
     def plan_file(self) -> Path:
@@ -152,6 +159,18 @@ class Project:
         Raises:
             InputError: a variable names what is not there (the pack's defaults may be more lenient), or several packs.
         """
+        if self.home is not None:
+            # The copy's modules are imported, not those that are installed or that lie in the project now.
+            paths = dict.fromkeys(str(p) for p in (self.root, self.pack.parent if self.pack else None) if p)
+            path = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH", "")])])
+            return Engine(
+                root=self.root,
+                stack=self.stack,
+                project=self.name,
+                environment={"PYTHONPATH": path},
+                policy_pack=self.pack,
+                policy_config=self.pack_config,
+            )
         pack = self._pack()
         given = os.environ.get(POLICY_CONFIG, "")
         config = Path(given).absolute() if given else pack_config(pack, self._stack_name)

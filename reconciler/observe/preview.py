@@ -22,7 +22,7 @@ class PreviewStep:
 
     Attributes:
         keys: the inputs that differ.
-        values: digest of all old and new inputs.
+        values: digest of the old and new values of those inputs.
     """
 
     urn: str

@@ -57,16 +57,13 @@ def as_edited(
     If they can't be computed (the contract refuses a value, or a type has no price), the reason says that they are unknown.
     Engine and policies check the file in any case.
     """
-    names = [edit.describe() for edit in changed[:_SHOWN]]
-    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-    note = f"edited by hand after the plan: {'; '.join(names)}{more}"
+    note = _note(changed)
     try:
         held = parse({key.removeprefix("tiercast:"): value for key, value in config.items() if key in OWN_KEYS})
         bill, most = (hourly(fleet_of(held, catalogue, size), catalogue) for size in ("desired", "max"))
         choices = {o.name: o for o in options(fleet, catalogue, Observed())}
     except (ContractError, ValueError, LookupError) as error:
-        why = f"{note}. Its cost and risk are unknown: {' '.join(str(error).split())}"
-        return plan.model_copy(update={"edited": True, "reasons": (why, *plan.reasons)})
+        return without_figures(plan, changed, str(error))
     counts = counts_of(held)
     supply = [choices[name].supply(count) for name, count in counts.items() if name in choices]
     judged = assess(held.demand, supply)
@@ -91,6 +88,18 @@ def as_edited(
             "reasons": (f"{note}. At its maxima it costs {most.usd_per_hour:.2f} USD/hour", *plan.reasons),
         }
     )
+
+
+def without_figures(plan: PlanFile, changed: tuple[Edit, ...], why: str) -> PlanFile:
+    """The plan marked as edited where the cost and risk of the file can't be computed."""
+    text = f"{_note(changed)}. Its cost and risk are unknown: {' '.join(why.split())}"
+    return plan.model_copy(update={"edited": True, "reasons": (text, *plan.reasons)})
+
+
+def _note(changed: tuple[Edit, ...]) -> str:
+    names = [edit.describe() for edit in changed[:_SHOWN]]
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return f"edited by hand after the plan: {'; '.join(names)}{more}"
 
 
 def counts_of(config: StackConfig) -> dict[str, int]:
