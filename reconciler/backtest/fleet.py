@@ -68,23 +68,25 @@ class Walked:
     measures: Measures
 
 
-def walker(it: FleetBacktest, read: ReadHistory) -> Callable[[float], Walked]:
+def walker(backtest: FleetBacktest, read: ReadHistory) -> Callable[[float], Walked]:
     """A function that replays the fleet with every promised share times a factor; 1 is the fleet as it is.
 
     All factors share the forecasts, which do not depend on the promises. Raises `UsageError` as `FleetBacktest.steps`.
     """
-    fleet, steps = it.fleet, it.steps()
-    longer = fleet.history.model_copy(update={"window": fleet.history.window + (it.until - it.since)})
-    demand = realised(read(fleet.model_copy(update={"history": longer}), it.until), fleet, it.since, steps)
+    fleet, steps = backtest.fleet, backtest.steps()
+    longer = fleet.history.model_copy(update={"window": fleet.history.window + (backtest.until - backtest.since)})
+    demand = realised(read(fleet.model_copy(update={"history": longer}), backtest.until), fleet, backtest.since, steps)
 
     @cache
     def known(at: datetime) -> Outlook:
         """What `tiercast plan --as-of` would have seen: the reader itself leaves out what came later."""
-        return outlook(fleet, read(fleet, at), at=at, seed=it.seed)
+        return outlook(fleet, read(fleet, at), at=at, seed=backtest.seed)
 
     def walk(factor: float) -> Walked:
         scaled = _scaled(fleet, factor)
-        period = ReplayPeriod(fleet=scaled, catalogue=it.catalogue, start=it.since, steps=steps, seed=it.seed)
+        period = ReplayPeriod(
+            fleet=scaled, catalogue=backtest.catalogue, start=backtest.since, steps=steps, seed=backtest.seed
+        )
         made = replay(period, known, demand)
         return Walked(replay=made, measures=measured(made, foresight(made, foresight_shares(made, scaled)), scaled))
 
@@ -105,15 +107,15 @@ def _scaled(fleet: Fleet, factor: float) -> Fleet:
     return fleet.model_copy(update={"qos": promises})
 
 
-def not_asked(it: FleetBacktest) -> tuple[str, ...]:
+def not_asked(backtest: FleetBacktest) -> tuple[str, ...]:
     """Notes on what the fleet file asks a cloud for and a replay takes from elsewhere, or leaves out."""
     notes = []
-    if it.fleet.prices.source is PriceSource.AWS:
+    if backtest.fleet.prices.source is PriceSource.AWS:
         notes.append(
-            f"prices: a replay asks no API; it is priced by {it.catalogue.source} of {it.catalogue.taken_on.isoformat()} in "
-            "place of AWS's (give `prices.catalogue` for others)"
+            f"prices: a replay does not query AWS. It uses {backtest.catalogue.source} of "
+            f"{backtest.catalogue.taken_on.isoformat()}. Set `prices.catalogue` to use other prices"
         )
-    if it.fleet.tiers.warm.commitments_from == "aws":
+    if backtest.fleet.tiers.warm.commitments_from == "aws":
         notes.append(
             "commitments: a replay does not ask what the account holds and counts none; list them under "
             "`tiers.warm.commitments` to count them"
@@ -121,16 +123,16 @@ def not_asked(it: FleetBacktest) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def summary(it: FleetBacktest, found: Walked, tolerance: Tolerance) -> dict[str, object]:
+def summary(backtest: FleetBacktest, found: Walked, tolerance: Tolerance) -> dict[str, object]:
     """The document that `--json` writes and `--gate` reads."""
     return {
-        "fleet": it.fleet.name,
-        "from": it.since.isoformat(),
-        "to": it.until.isoformat(),
-        "seed": it.seed,
+        "fleet": backtest.fleet.name,
+        "from": backtest.since.isoformat(),
+        "to": backtest.until.isoformat(),
+        "seed": backtest.seed,
         **found.measures.to_json(),
         "tolerance": tolerance.model_dump(),
-        "notes": [*not_asked(it), *found.replay.notes],
+        "notes": [*not_asked(backtest), *found.replay.notes],
     }
 
 

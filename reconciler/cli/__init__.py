@@ -1,4 +1,4 @@
-"""The command line: thin. A command is one file with a click command and one line in `COMMANDS`.
+"""The command line. Each command is one file with a click command and one line in `COMMANDS`.
 
 Only this package maps errors to exit codes; docs/errors.md lists them.
 """
@@ -13,28 +13,31 @@ import click
 from reconciler.cli import failures
 from reconciler.errors import TiercastError
 
-#: name → (module:attribute, summary); the module is imported only when the command is called, so that help stays quick.
+#: name → (module:attribute, summary). A module is imported only when its command is called, which keeps help fast.
 COMMANDS = {
     "init": ("reconciler.cli.init:command", "Write a commented fleet.yaml and the stack files."),
     "train": ("reconciler.cli.train:command", "Fit the models on the history and keep them."),
     "forecast": ("reconciler.cli.forecast:command", "Print or write demand quantiles per application."),
-    "score": ("reconciler.cli.score:command", "Score past forecasts against what came."),
-    "explain-forecast": ("reconciler.cli.explain_forecast:command", "Say how a forecast came about."),
+    "score": ("reconciler.cli.score:command", "Score past forecasts against the actuals."),
+    "explain-forecast": ("reconciler.cli.explain_forecast:command", "Explain how a forecast was made."),
     "plan": ("reconciler.cli.plan:command", "Forecast, size the tiers and write Pulumi.<stack>.yaml."),
-    "preview": ("reconciler.cli.preview:command", "Show what would change, what it costs and risks; run the policies."),
-    "up": ("reconciler.cli.up:command", "Apply exactly the approved plan, or refuse."),
+    "preview": (
+        "reconciler.cli.preview:command",
+        "Show the changes of a plan, their cost and risk, and run the policies.",
+    ),
+    "up": ("reconciler.cli.up:command", "Apply the approved plan and nothing else."),
     "reconcile": (
         "reconciler.cli.reconcile:command",
-        "The scheduled run: plan, preview, and apply as far as the mode allows.",
+        "Plan, preview, and apply as far as the mode allows. Use it for scheduled runs.",
     ),
-    "explain": ("reconciler.cli.explain:command", "Say why the sizes are what they are, or were in a past plan."),
-    "history": ("reconciler.cli.history:command", "List what was decided and done, and why a resource changed."),
-    "status": ("reconciler.cli.status:command", "Show what runs against what was wanted."),
+    "explain": ("reconciler.cli.explain:command", "Explain the current sizes, or the sizes of a past plan."),
+    "history": ("reconciler.cli.history:command", "List decisions and changes, and show why a resource changed."),
+    "status": ("reconciler.cli.status:command", "Compare what runs with what was planned."),
     "replay": ("reconciler.cli.replay:command", "Decide a past plan again from its kept inputs and compare."),
-    "backtest": ("reconciler.cli.backtest:command", "Replay history: cost and violations against baselines."),
+    "backtest": ("reconciler.cli.backtest:command", "Replay a past period and report its cost and violations."),
     "policy": ("reconciler.cli.policy:policy", "Run the policy pack against a stack file without a cloud."),
-    "lab": ("reconciler.cli.lab:lab", "The embedded lab: engine, cloud and hypervisors on this machine."),
-    "doctor": ("reconciler.cli.doctor:doctor", "List what is missing on this machine and how to get it."),
+    "lab": ("reconciler.cli.lab:lab", "Run the embedded lab: engine, cloud and hypervisors on this machine."),
+    "doctor": ("reconciler.cli.doctor:doctor", "List what is missing on this machine and how to install it."),
 }
 
 

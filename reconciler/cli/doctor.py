@@ -1,4 +1,4 @@
-"""`tiercast doctor`: every part that a run needs, whether it is there, and how to get it."""
+"""`tiercast doctor`: the parts that a run needs, whether they are installed, and how to install them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from lab import checks, paths
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def doctor(as_json: bool) -> None:
-    """List what is missing on this machine and how to get it. Exit 0 where nothing is, else 1."""
+    """List what is missing on this machine and how to install it.
+
+    Exit code: 0 nothing is missing, 1 something is.
+    """
     parts = checks.check(paths.repository_root())
     missing = [part for part in parts if not part.found]
     if as_json:
@@ -25,5 +28,5 @@ def doctor(as_json: bool) -> None:
             click.echo(f"{part.name:<{width}}  {state}  {part.version or '-':<28}  {part.why}".rstrip())
             if not part.found:
                 click.echo(f"{'':<{width}}           how to get it: {part.remedy}")
-        click.echo(f"\n{len(parts) - len(missing)} of {len(parts)} parts are there.")
+        click.echo(f"\n{len(parts) - len(missing)} of {len(parts)} parts are installed.")
     raise SystemExit(1 if missing else 0)

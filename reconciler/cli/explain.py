@@ -1,4 +1,4 @@
-"""`tiercast explain`: why the sizes are what they are, computed by what decides them."""
+"""`tiercast explain`: the reasons for the sizes, computed by the functions that decide them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from reconciler.adapters import ledger
 from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
-from reconciler.explain.explain import Basis, explain_plan
+from reconciler.explain.changes import Basis
+from reconciler.explain.explain import explain_plan
 from reconciler.loop.gather import take_snapshot
 from reconciler.plan.decide import sized
 from reconciler.plan.file import parse_plan
@@ -35,11 +36,12 @@ from stacks.contract import parse
 def command(
     plan: str | None, stack: str | None, fleet: Path | None, as_of: datetime | None, seed: int, as_json: bool
 ) -> int:
-    """Say per tier which constraint binds, what one instance more or less would do, the share of late requests of
-    each QoS class, which forecast is trusted, and what changed since the last plan. Writes nothing.
+    """Explain the sizes: the binding constraint per tier, the effect of one instance more or less, the share of late
+    requests of each QoS class, the forecast in use, and what changed since the last plan. Writes nothing.
 
-    With the ID of a past plan (its first digits are enough) the answer comes from the ledger alone: what was observed,
-    wanted and planned, what bound, which guard changed what, what the policies said, and what was done."""
+    With the ID of a past plan (its first digits are enough), the answer comes from the ledger only: the observed,
+    wanted and planned counts, the binding constraints, the changes by guards, the verdicts of the policies, and the
+    changes that were applied."""
     project = options.open_project(stack, fleet)
     if plan is not None:
         return _explain_past(project, plan, as_json=as_json)
@@ -55,7 +57,7 @@ def command(
     _print(tables(told))
     if told.forecast_note:
         click.echo(told.forecast_note)
-    click.echo(f"{told.status}; cost within {100 * told.gap:.2g} % of the proven bound")
+    click.echo(f"{told.status}; the cost is within {100 * told.gap:.2g} % of the proven lower bound")
     return 0
 
 
@@ -78,7 +80,7 @@ def _print(found: list[Table]) -> None:
 
 
 def _last_basis(project: Project) -> Basis | None:
-    """What the plan on disk was made from; None where there is none yet."""
+    """What the plan on disk was made from; None if there is no plan yet."""
     if not project.plan_file.exists():
         return None
     plan = parse_plan(read_json(project.plan_file, "a plan file"), str(project.plan_file))

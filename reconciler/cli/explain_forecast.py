@@ -1,4 +1,4 @@
-"""`tiercast explain-forecast`: where a forecast comes from: models and weights, calendar, shares, costs, data quality."""
+"""`tiercast explain-forecast`: how a forecast was made: models, weights, calendar, shares, costs and data quality."""
 
 from __future__ import annotations
 
@@ -71,9 +71,10 @@ class SeriesStory:
 @click.argument("name", required=False)
 @options.as_json
 def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bool) -> int:
-    """Explain every forecast series, or NAME (an application, a user, a class or a series): its models and why they were
-    chosen, the effect of the calendar, the coverage of its intervals, what a request costs and where that was learned, and
-    what was found in the data."""
+    """Explain every forecast series, or only NAME (an application, a user, a class or a series).
+
+    Shows the models and why they were chosen, the effect of the calendar, the coverage of the intervals, the cost of a
+    request and its source, and the quality of the data."""
     project = options.open_project(stack, fleet)
     state = load_state(project.models)
     plbm = PLBM.resumed(state, node_of=nodes_of(project.read_fleet(), state.history.pairs))
@@ -93,10 +94,13 @@ def command(stack: str | None, fleet: Path | None, name: str | None, as_json: bo
 
 
 def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
-    """What is modelled under a name → the nodes it stands for; without a name, of everything.
+    """Name of each modelled series that `name` refers to → the nodes in that series. No name: all series.
 
-    A name may be any that a forecast shows: of a series ("rest of CLASS" too), a node, an application, a user, a class or
+    A name is any name that a forecast shows: a series ("rest of CLASS" too), a node, an application, a user, a class or
     "total".
+
+    Raises:
+        InputError: nothing has this name.
     """
     structure, pairs = plbm.structure, plbm.state.history.pairs
     nodes = structure.nodes
@@ -115,7 +119,7 @@ def _series_of(plbm: PLBM, name: str | None) -> dict[str, tuple[str, ...]]:
         some = ", ".join(dict.fromkeys((*structure.labels[:3], *list(holds)[:10])))
         raise InputError(
             "explain-forecast",
-            f"nothing is called {name!r}.",
+            f"nothing has the name {name!r}.",
             f"Name an application, a user, a class or a series; known are {some} …",
         )
     return found
@@ -161,7 +165,7 @@ def _json(it: SeriesStory) -> dict[str, object]:
 
 
 def _table(it: SeriesStory) -> Table:
-    holds = "" if it.holds == (it.series,) else f" (stands for {len(it.holds)} applications)"
+    holds = "" if it.holds == (it.series,) else f" (contains {len(it.holds)} applications)"
     table = Table(title=shown(it.series + holds), title_justify="left", show_header=False)
     mix = ", ".join(f"{name} {weight:.0%}" for name, weight in it.weights if weight >= 0.01)
     table.add_row("model", it.model)

@@ -1,4 +1,4 @@
-"""How a command's error is reported: a sentence on standard error and, with `--json`, a document on standard output."""
+"""Reports an error of a command: a sentence on standard error and, with `--json`, a document on standard output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import click
 from reconciler.errors import Interrupted, TiercastError, UsageError, UserError
 from reconciler.observe.redaction import printable
 
-DEFECT = "This is a defect of tiercast: report it with the traceback on standard error."
+DEFECT = "This is a bug in tiercast: report it with the traceback on standard error."
 
 
 def as_error(raised: BaseException) -> TiercastError:
-    """An error of click, an interruption or a defect as an error of tiercast; its own errors pass as they are."""
+    """An error of click, an interruption or a bug as a `TiercastError`. An error that already is one is returned as is."""
     if isinstance(raised, TiercastError):
         return raised
     if isinstance(raised, click.UsageError):
@@ -29,7 +29,7 @@ def as_error(raised: BaseException) -> TiercastError:
 
 
 def document(error: TiercastError) -> str:
-    """The error as one line of ASCII JSON, as docs/errors.md describes it; names from data cannot move the cursor."""
+    """The error as one line of ASCII JSON, as docs/errors.md describes it. ASCII keeps control characters escaped."""
     body: dict[str, Any] = {
         "kind": type(error).__name__,
         "message": str(error),
@@ -45,7 +45,7 @@ def document(error: TiercastError) -> str:
 
 
 def wants_json(root: click.Group, arguments: Sequence[str]) -> bool:
-    """Whether `--json` was given to a command that prints JSON; `backtest --json FILE` writes a file instead."""
+    """Whether `--json` was given to a command that prints JSON. (`backtest --json FILE` writes a file instead.)"""
     words = list(arguments)
     words = words[: words.index("--")] if "--" in words else words
     if "--json" not in words:
@@ -60,7 +60,7 @@ def wants_json(root: click.Group, arguments: Sequence[str]) -> bool:
 
 
 def report(raised: BaseException, *, as_json: bool) -> int:
-    """Report what ended a command; returns its exit code."""
+    """Report the error that ended a command and return the exit code."""
     error = as_error(raised)
     if isinstance(raised, click.ClickException):
         raised.show()  # with the command's usage line

@@ -1,4 +1,4 @@
-"""`tiercast forecast`: demand quantiles from the kept forecaster, brought up to date first."""
+"""`tiercast forecast`: demand quantiles from the kept model, which is updated first."""
 
 from __future__ import annotations
 
@@ -42,48 +42,56 @@ class ForecastOptions:
 @click.command("forecast")
 @options.project
 @options.as_of
-@click.option("--level", type=click.Choice([*NAMES, "pair"]), default="node", show_default=True, help="What to sum to.")
-@click.option("--horizon", type=click.IntRange(1), help="Steps ahead; default: the fleet's horizon.")
-@click.option("--user", help="One user, with --application and --at.")
-@click.option("--application", help="One application, with --user and --at.")
-@click.option("--at", type=options.Instant(), help="The time that --user and --application are predicted for.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all quantiles as CSV.")
-@click.option("--instances", is_flag=True, help="Also size it: instances per tier and type, with intervals.")
+@click.option(
+    "--level", type=click.Choice([*NAMES, "pair"]), default="node", show_default=True, help="Level to aggregate to."
+)
+@click.option("--horizon", type=click.IntRange(1), help="Steps ahead. Default: the fleet's horizon.")
+@click.option("--user", help="Predict one user; needs --application and --at.")
+@click.option("--application", help="Predict one application; needs --user and --at.")
+@click.option("--at", type=options.Instant(), help="Time of the prediction for --user and --application.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all quantiles to this file (CSV).")
+@click.option(
+    "--instances",
+    is_flag=True,
+    help="Also show the instances that the demand needs, per tier and type, with intervals.",
+)
 @options.fits
 @options.as_json
 @options.bundled(ForecastOptions)
-def command(it: ForecastOptions) -> int:
-    """Print demand quantiles with intervals, for all of a level or for one user and application (requests, vCPU, memory,
-    network). Newer history than the kept model knows is taken in first."""
-    single = [it.user is not None, it.application is not None, it.at is not None]
+def command(chosen: ForecastOptions) -> int:
+    """Print demand quantiles with intervals, for a whole level or for one user and application (requests, vCPU, memory,
+    network). If the history is newer than the kept model, the model is updated first."""
+    single = [chosen.user is not None, chosen.application is not None, chosen.at is not None]
     if any(single) and not all(single):
-        raise UsageError("--user, --application and --at belong together; give all three or none.")
-    if it.level == "pair" and it.out is None:
-        raise UsageError("--level pair may be very many rows; give --out FILE.csv.")
-    if it.instances and any(single):
-        raise UsageError("--instances sizes what all applications need together; leave --user out, or --instances.")
-    project, now = options.open_project(it.stack, it.fleet), options.now()
+        raise UsageError("--user, --application and --at belong together: give all three or none.")
+    if chosen.level == "pair" and chosen.out is None:
+        raise UsageError("--level pair can have very many rows: add --out FILE.csv.")
+    if chosen.instances and any(single):
+        raise UsageError("--instances sizes all applications together: leave out --instances or --user.")
+    project, now = options.open_project(chosen.stack, chosen.fleet), options.now()
     said, base = project.read_fleet(), project.fleet_path.parent
-    with Console(stderr=True).status("bringing the forecast up to date …"), runner(it.jobs, it.cluster) as run:
-        kept = resume(said, base=base, models=project.models, as_of=it.as_of, run=run, now=now)
-        if it.user is not None and it.application is not None and it.at is not None:
-            one = kept.plbm.predict(it.user, it.application, it.at)
-            click.echo(json.dumps(one.as_json(), indent=2, ensure_ascii=False) if it.as_json else prediction_text(one))
+    with Console(stderr=True).status("updating the forecast …"), runner(chosen.jobs, chosen.cluster) as run:
+        kept = resume(said, base=base, models=project.models, as_of=chosen.as_of, run=run, now=now)
+        if chosen.user is not None and chosen.application is not None and chosen.at is not None:
+            one = kept.plbm.predict(chosen.user, chosen.application, chosen.at)
+            click.echo(
+                json.dumps(one.as_json(), indent=2, ensure_ascii=False) if chosen.as_json else prediction_text(one)
+            )
             return 0
         rows = None
-        if it.instances:
+        if chosen.instances:
             rows = recommended(kept.plbm, said, project.read_catalogue(said, now=now).catalogue, now=now)
-        _print_level(kept, it, rows)
+        _print_level(kept, chosen, rows)
     return 0
 
 
-def _print_level(kept: Kept, it: ForecastOptions, instances: Rows | None) -> None:
-    shown = "node" if it.level == "pair" else it.level
-    forecast = kept.plbm.forecast(level=shown, horizon=it.horizon)
-    if it.out is not None:
-        rows = pair_rows(kept.plbm) if it.level == "pair" else forecast_rows(forecast)
-        write_text(it.out, "\n".join(rows) + "\n", through_link=True)
-    if it.as_json:
+def _print_level(kept: Kept, chosen: ForecastOptions, instances: Rows | None) -> None:
+    shown = "node" if chosen.level == "pair" else chosen.level
+    forecast = kept.plbm.forecast(level=shown, horizon=chosen.horizon)
+    if chosen.out is not None:
+        rows = pair_rows(kept.plbm) if chosen.level == "pair" else forecast_rows(forecast)
+        write_text(chosen.out, "\n".join(rows) + "\n", through_link=True)
+    if chosen.as_json:
         document = forecast_json(forecast, shown)
         done = kept.update
         document["update"] = None if done is None else {"scored": done.scored, "refitted": dict(done.refitted)}
@@ -93,12 +101,14 @@ def _print_level(kept: Kept, it: ForecastOptions, instances: Rows | None) -> Non
         return
     Console().print(forecast_table(forecast, shown))
     if instances is not None:
-        table = Table("tier", "type", "instances", title="what that takes, whatever runs now", title_justify="left")
+        table = Table(
+            "tier", "type", "instances", title="instances needed, regardless of what runs now", title_justify="left"
+        )
         for row in instances:
             table.add_row(str(row["tier"]), str(row["instance_type"]), f"{row['count']} [{row['low']}, {row['high']}]")
         Console().print(table)
     if kept.update is not None and kept.update.refitted:
         said = "; ".join(f"{name}: {why}" for name, why in sorted(kept.update.refitted.items()))
-        options.say(f"fitted anew: {said}")
-    if it.out is not None:
-        click.echo(f"wrote {it.out}")
+        options.say(f"refitted: {said}")
+    if chosen.out is not None:
+        click.echo(f"wrote {chosen.out}")

@@ -1,4 +1,4 @@
-"""`tiercast history`: what was decided and done, from the ledger alone."""
+"""`tiercast history`: decisions and changes, from the ledger only."""
 
 from __future__ import annotations
 
@@ -18,14 +18,23 @@ from reconciler.report.text import table
 
 @click.command("history")
 @options.project
-@click.option("--resource", metavar="NAME", help="Only what happened to this resource (name or URN), and why.")
-@click.option("--since", "start", type=options.Since(), help="Only from this time on, or this long ago (2d, 12h).")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show the newest so many.")
+@click.option(
+    "--resource", metavar="NAME", help="Show only the changes of this resource (name or URN), with their reasons."
+)
+@click.option(
+    "--since",
+    "start",
+    type=options.Since(),
+    help="Show only entries since this time, or since this long ago (2d, 12h).",
+)
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="Show this many of the newest entries."
+)
 @options.as_json
 def command(
     stack: str | None, fleet: Path | None, resource: str | None, start: datetime | None, limit: int, as_json: bool
 ) -> int:
-    """List what was decided, previewed and done, oldest first; reads nothing but the ledger."""
+    """List decisions, previews and changes, oldest first. Reads only the ledger."""
     project = options.open_project(stack, fleet)
     # The plan behind a resource's change may be older than `start`.
     found = ledger.read(project.ledger_file, since=start if resource is None else None)
@@ -43,5 +52,5 @@ def command(
     elif rows:
         Console().print(table(HEAD, rows))
     else:
-        click.echo("the ledger has no such entry")
+        click.echo("the ledger has no matching entry")
     return 0

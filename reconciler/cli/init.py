@@ -1,4 +1,4 @@
-"""`tiercast init`: the files a new project starts with."""
+"""`tiercast init`: the files of a new project."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from reconciler.cli import options
 
 
 @click.command("init")
-@click.option("--force", is_flag=True, help="Overwrite a fleet.yaml that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing fleet.yaml.")
 @options.as_json
 def command(force: bool, as_json: bool) -> int:
-    """Write a commented fleet.yaml into this folder; existing files are kept unless --force is given."""
+    """Write a commented fleet.yaml into this folder. An existing file is kept unless --force is given."""
     path = Path.cwd() / "fleet.yaml"
     kept = path.exists() and not force
     if not kept:
@@ -26,9 +26,9 @@ def command(force: bool, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"written": [] if kept else ["fleet.yaml"], "kept": ["fleet.yaml"] if kept else []}))
     elif kept:
-        click.echo("fleet.yaml is there and was kept; --force overwrites it")
+        click.echo("fleet.yaml exists and was kept; --force overwrites it")
     else:
         click.echo(
-            "fleet.yaml written: edit history, qos, applications and tiers, then run `tiercast plan --stack NAME`"
+            "wrote fleet.yaml; next: edit history, qos, applications and tiers, then run `tiercast plan --stack NAME`"
         )
     return 0

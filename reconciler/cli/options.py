@@ -1,4 +1,4 @@
-"""Options that several commands share, and how times are read."""
+"""Options that several commands share, and the parsing of times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Instant(click.ParamType[datetime]):
-    """An ISO 8601 time; one without a zone is UTC."""
+    """An ISO 8601 time. A time without a zone is UTC."""
 
     name = "TIME"
 
@@ -32,12 +32,12 @@ class Instant(click.ParamType[datetime]):
         try:
             found = datetime.fromisoformat(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no ISO 8601 time such as 2013-06-15T12:00Z.", param, ctx)
+            self.fail(f"{value!r} is not an ISO 8601 time such as 2013-06-15T12:00Z.", param, ctx)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 class Since(Instant):
-    """A time, or how long ago it was (2d, 12h)."""
+    """A time, or a duration before now (2d, 12h)."""
 
     name = "TIME|DURATION"
 
@@ -49,29 +49,35 @@ class Since(Instant):
             try:
                 return now() - ago
             except OverflowError:
-                self.fail(f"{value} is longer ago than the year 1.", param, ctx)
+                self.fail(f"{value} is before the year 1.", param, ctx)
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value!r} is no duration such as 2d or 12h, and no ISO 8601 time.", param, ctx)
+            self.fail(f"{value!r} is neither a duration such as 2d nor an ISO 8601 time.", param, ctx)
 
 
-stack = click.option("--stack", help="Stack to work on; default: PULUMI_STACK.")
+stack = click.option("--stack", help="Stack to work on. Default: PULUMI_STACK.")
 fleet = click.option(
     "--fleet",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Fleet file; default: TIERCAST_FLEET or fleet.yaml.",
+    help="Fleet file. Default: TIERCAST_FLEET, else fleet.yaml.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-as_of = click.option("--as-of", type=Instant(), help="Use only history before this time (replay); default: all of it.")
-
-no_policies = click.option(
-    "--no-policies", is_flag=True, help="Run without the policy pack; ledger and reports state that no policies ran."
+as_of = click.option(
+    "--as-of", type=Instant(), help="Use only history before this time (replay). Default: all history."
 )
 
-jobs = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Local processes that fit.")
+no_policies = click.option(
+    "--no-policies",
+    is_flag=True,
+    help="Run without the policy pack. The ledger and the reports state that no policies ran.",
+)
+
+jobs = click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of local processes that fit models."
+)
 cluster = click.option(
-    "--cluster", metavar="ADDRESS", help="Fit on the Dask cluster whose scheduler is there (tcp://host:port)."
+    "--cluster", metavar="ADDRESS", help="Fit models on the Dask cluster with this scheduler (tcp://host:port)."
 )
 
 
@@ -86,7 +92,7 @@ def project(function: F) -> F:
 
 
 def bundled(kind: type[T]) -> Callable[[Callable[[T], R]], Callable[..., R]]:
-    """Hand a command its options as one `kind`, a dataclass whose fields are named as click names the parameters."""
+    """Pass a command its options as one `kind`, a dataclass whose fields have the names of click's parameters."""
 
     def wrap(function: Callable[[T], R]) -> Callable[..., R]:
         @wraps(function)
@@ -105,7 +111,7 @@ def open_project(stack: str | None, fleet: Path | None) -> Project:
 
 @contextmanager
 def locked(project: Project, command: str) -> Iterator[None]:
-    """Hold the stack's lock; says where it was left by a run that died."""
+    """Hold the stack's lock. Prints a note if a run that died had left the lock."""
     with project.locked(command, now=now()) as recovered:
         if recovered:
             say(f"note: {recovered}", err=True)
@@ -113,10 +119,10 @@ def locked(project: Project, command: str) -> Iterator[None]:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line that may hold names from data: no control character in them reaches the terminal."""
+    """Print a line without its control characters, because names in it may come from data."""
     click.echo(printable(text), err=err)
 
 
 def now() -> datetime:
-    """The wall clock, read once per command at its edge, to whole seconds."""
+    """The wall clock in whole seconds, UTC. A command reads it once."""
     return datetime.now(UTC).replace(microsecond=0)

@@ -31,11 +31,11 @@ from reconciler.report.text import plan_tables, table
     "scenarios",
     multiple=True,
     metavar="CHANGE",
-    help="Write nothing; show the plan beside what it would be: demand=1.5, price=1.2, price.spot=2, lost=HOST, no-spot; "
-    "joined by + they happen together.",
+    help="Write nothing; compare the plan with the plan under CHANGE: demand=1.5, price=1.2, price.spot=2, lost=HOST, "
+    "no-spot. Join changes by + to combine them; repeatable.",
 )
 @click.option(
-    "--force-replay", is_flag=True, help="Let a plan made with --as-of replace the stack file of a live plan."
+    "--force-replay", is_flag=True, help="Allow a plan made with --as-of to replace the stack file of a live plan."
 )
 @options.as_json
 def command(
@@ -47,12 +47,12 @@ def command(
     force_replay: bool,
     as_json: bool,
 ) -> int:
-    """Forecast demand, size the tiers, and write the stack file (only its own keys) and a plan file that says why."""
+    """Forecast demand, size the tiers, and write the stack file (only the keys of tiercast) and a plan file with the reasons."""
     project = options.open_project(stack, fleet)
     progress = Console(stderr=True)
     if scenarios:
         for text in scenarios:
-            parse(text)  # a slip of the pen is told before the forecast is made
+            parse(text)  # report a typo before the slow forecast
         with progress.status("reading history, forecasting, sizing …"):
             snapshot = take_snapshot(project, as_of=as_of, now=options.now(), seed=seed)
             outcomes = what_if(problem_of(snapshot), scenarios, lambda problem, warm: sized(snapshot, problem, warm))

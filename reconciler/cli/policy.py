@@ -1,4 +1,4 @@
-"""`tiercast policy`: the policy pack without a cloud."""
+"""`tiercast policy`: runs the policy pack without a cloud."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def policy() -> None:
     "--config",
     "config_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The pack's configuration, as for --policy-pack-config; default: policies/config.<stack>.json, then config.json.",
+    help="Configuration of the pack, as for --policy-pack-config. Default: policies/config.<stack>.json, then config.json.",
 )
-@click.option("--only", multiple=True, metavar="POLICY", help="Run this policy only; may be given several times.")
+@click.option("--only", multiple=True, metavar="POLICY", help="Run only this policy; repeatable.")
 @options.as_json
 def test(stack_file: Path, config_file: Path | None, only: tuple[str, ...], as_json: bool) -> int:
-    """Judge STACK_FILE (Pulumi.<stack>.yaml) by what the program would declare for it.
+    """Run the policies on the resources that the program would declare for STACK_FILE (Pulumi.<stack>.yaml).
 
-    Exit code: 0 nothing refused, 3 refused by a mandatory policy, 1 error.
+    Exit code: 0 passed, 3 refused by a mandatory policy, 1 error.
     """
     names = [*(rule.name for rule in RULES), tagging.NAME]
     if unknown := set(only) - set(names):
-        raise click.UsageError(f"There is no policy {', '.join(sorted(unknown))}; there are {', '.join(names)}.")
+        raise click.UsageError(f"There is no policy {', '.join(sorted(unknown))}; known are {', '.join(names)}.")
     trial = _trial(stack_file)
     folder = _pack_folder(stack_file)
     config = _pack_config(config_file, folder, trial.stack, names)
@@ -81,7 +81,7 @@ def show(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    table = Table("policy", "level", "severity", "what it asks for", "settings", box=None, pad_edge=False)
+    table = Table("policy", "level", "severity", "requirement", "settings", box=None, pad_edge=False)
     for row in rows:
         settings = row["settings"]
         assert isinstance(settings, dict)
@@ -94,7 +94,9 @@ def show(as_json: bool) -> None:
 def _trial(stack_file: Path) -> StackUnderTrial:
     name = re.fullmatch(r"Pulumi\.(.+)\.ya?ml", stack_file.name)
     if name is None:
-        raise InputError(str(stack_file), "expected a stack file's name, Pulumi.<stack>.yaml.", "Name the right file.")
+        raise InputError(
+            str(stack_file), "not the name of a stack file; expected Pulumi.<stack>.yaml.", "Correct the path."
+        )
     raw = read_config(read_text(stack_file, "a stack file"), str(stack_file))
     secret = frozenset(key for key, value in raw.items() if _has_secret(value))
     known = {key: _without_secrets(value) for key, value in raw.items()}
@@ -120,14 +122,14 @@ def _has_secret(value: Any) -> bool:
 
 
 def _without_secrets(value: Any) -> Any:
-    """Encrypted values are not decrypted here: no policy needs them."""
+    """The value with each encrypted part replaced by `SECRET`: no policy needs the plain text."""
     if isinstance(value, Mapping):
         return SECRET if set(value) == {"secure"} else {key: _without_secrets(one) for key, one in value.items()}
     return [_without_secrets(one) for one in value] if isinstance(value, list) else value
 
 
 def _pack_folder(stack_file: Path) -> Path:
-    """The project's own pack, to which the files that its configuration names are relative."""
+    """Folder of the project's own pack. Paths in the pack's configuration are relative to it."""
     return stack_file.resolve().parent / "policies"
 
 
@@ -140,11 +142,9 @@ def _pack_config(given: Path | None, folder: Path, stack: str, names: list[str])
     try:
         return read_pack_config(json.loads(read_text(found, "a policy pack's configuration")), names)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{found}, line {error.lineno}", f"this is not JSON: {error.msg}.", "Mend that line."
-        ) from None
+        raise InputError(f"{found}, line {error.lineno}", f"not valid JSON: {error.msg}.", "Fix that line.") from None
     except PackConfigError as error:
-        raise InputError(str(found), f"{error}.", "Mend the policy pack's configuration.") from None
+        raise InputError(str(found), f"{error}.", "Fix the policy pack's configuration.") from None
 
 
 def _read(folder: Path, path: PurePath) -> str:

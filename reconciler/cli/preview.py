@@ -1,4 +1,4 @@
-"""`tiercast preview`: what the plan would change, cost and risk; nothing is changed."""
+"""`tiercast preview`: the changes, cost and risk of a plan. Changes nothing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ from reconciler.report.text import terminal
 @click.command("preview")
 @options.project
 @click.option(
-    "--plan", "plan_path", type=click.Path(path_type=Path, dir_okay=False), help="Plan file; default: the newest."
+    "--plan", "plan_path", type=click.Path(path_type=Path, dir_okay=False), help="Plan file. Default: the newest plan."
 )
-@click.option("--refresh", is_flag=True, help="Read the providers first, so that drift shows.")
-@click.option("--format", "shape", type=click.Choice(["text", "markdown", "html"]), default="text", show_default=True)
+@click.option("--refresh", is_flag=True, help="Read the providers first, to show drift.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
+)
 @options.no_policies
 @options.as_json
 def command(
@@ -33,16 +40,16 @@ def command(
     no_policies: bool,
     as_json: bool,
 ) -> int:
-    """Run the real engine with the policy pack and show sizes, USD/hour, risk and reasons.
+    """Run the engine's preview with the policy pack and show sizes, USD/hour, risk and reasons.
 
-    Exit code: 0 nothing to do, 2 changes, 3 refused by policy, 1 error. The same in text, Markdown, HTML and JSON is
-    kept beside the plan.
+    Exit code: 0 nothing to do, 2 changes, 3 refused by policy, 1 error. Copies of the preview in text, Markdown, HTML
+    and JSON are written to the folder of the plan.
     """
     project = options.open_project(stack, fleet)
     path = plan_path or project.plan_file
     plan = read_plan(path)
     progress = Console(stderr=True)
-    with options.locked(project, "preview"), progress.status("asking the engine …"):
+    with options.locked(project, "preview"), progress.status("running the engine's preview …"):
         summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now(), no_policies=no_policies)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2, sort_keys=True, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""`tiercast replay`: a past decision made again from its kept inputs alone."""
+"""`tiercast replay`: decides a past plan again from its kept inputs only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from reconciler.plan.kept_inputs import precision_of, replayed
 @options.project
 @options.as_json
 def command(plan: str, stack: str | None, fleet: Path | None, as_json: bool) -> int:
-    """Decide a past plan again from the inputs that were kept of it, and compare the bytes of the plan and of the stack
-    file's values. Reads no history, prices, engine or fleet file; writes nothing.
+    """Decide a past plan again from its kept inputs, and compare the bytes of the plan and of the values in the stack
+    file. Reads no history, prices, engine or fleet file, and writes nothing.
 
-    Exit code: 0 the same bytes, 1 they differ, or there is nothing to replay.
+    Exit code: 0 the bytes are the same, 1 they differ or there is nothing to replay.
     """
     project = options.open_project(stack, fleet)
     inputs, file = read_run(project.runs, plan)
@@ -31,7 +31,9 @@ def command(plan: str, stack: str | None, fleet: Path | None, as_json: bool) -> 
         click.echo(json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False))
         return 1 if found.differs else 0
     if precision != "exact":
-        click.echo("the paths of this run were too large to keep in full: they are rounded to float32", err=True)
+        click.echo(
+            "the sample paths of this run were too large to keep in full: they were rounded to float32", err=True
+        )
     for line in found.differs:
         click.echo(line)
     if found.differs:

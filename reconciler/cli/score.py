@@ -1,4 +1,4 @@
-"""`tiercast score`: how good forecasts would have been, walked step by step over the end of the history."""
+"""`tiercast score`: the accuracy that forecasts would have had, step by step over the end of the history."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reconciler.report.text import shown
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesScore:
-    """Accuracy of a series at one distance, as `--json` writes it; None where a measure has no value."""
+    """Accuracy of a series at one lead time, as `--json` writes it; None where a measure has no value."""
 
     series: str
     ahead: str
@@ -45,28 +45,40 @@ class SeriesScore:
 @click.command("score")
 @options.project
 @options.as_of
-@click.option("--days", type=click.IntRange(1), default=7, show_default=True, help="Days at the end that are scored.")
-@click.option("--series", "most", type=click.IntRange(1), default=20, show_default=True, help="Largest series scored.")
+@click.option(
+    "--days", type=click.IntRange(1), default=7, show_default=True, help="Days to score, at the end of the history."
+)
+@click.option(
+    "--series",
+    "most",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Number of series to score, the largest first.",
+)
 @options.as_json
 def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days: int, most: int, as_json: bool) -> int:
-    """Forecast every step of the last days from what was known then, 2 steps and 24 hours ahead, and compare with what
-    came: weighted quantile loss (and against a seasonal naive), coverage of intervals, scaled interval score, MASE."""
+    """Forecast every step of the last days from what was known then, 2 steps and 24 hours ahead, and compare the
+    forecasts with the actuals.
+
+    Reports the weighted quantile loss (also relative to a seasonal naive forecast), the coverage of intervals, the
+    scaled interval score and MASE."""
     project = options.open_project(stack, fleet)
     said = project.read_fleet()
-    with Console(stderr=True).status("walking the history …"):
+    with Console(stderr=True).status("scoring the history …"):
         base, now = project.fleet_path.parent, options.now()
         history, hindsight = read_walk(said, base=base, as_of=as_of, now=now)
         first = history.length - round(timedelta(days=days) / history.step)
         if first < 2:
             raise InputError(
                 "history",
-                f"it has {history.length} steps, too few to score {days} days and learn from the steps before them.",
+                f"it has {history.length} steps, too few to score {days} days and to learn from the steps before them.",
                 "Give a smaller --days or a longer history.",
             )
         settings = settings_of(said)
         structure = structure_of(history, nodes_of(said, history.pairs), settings)
         values = series_values(history, structure, settings.calendar)
-        # What an outage hid is no demand of zero, also before it was known.
+        # Steps hidden by an outage are unknown, not zero, even before the outage was known.
         truth = series_values(hindsight, structure, settings.calendar)
         order = np.argsort(-np.nansum(values, axis=1), kind="stable")[:most]
         rows = [row for k in order for row in _scores(structure.series[k], values[k], truth[k], history, first)]
@@ -81,13 +93,13 @@ def command(stack: str | None, fleet: Path | None, as_of: datetime | None, days:
         table.add_row(shown(row.series), row.ahead, *loss, *cover, *measures)
     Console().print(table)
     click.echo(
-        "loss: weighted quantile loss; / naive: against the seasonal naive's; SIS: scaled interval score at 90 %"
+        "loss: weighted quantile loss; / naive: loss relative to a seasonal naive forecast; SIS: scaled interval score at 90 %"
     )
     return 0
 
 
 def _scores(name: str, values: Floats, truth: Floats, history: History, first: int) -> list[SeriesScore]:
-    """Accuracy at both distances; `values` (n,) are forecast from, `truth` (n,) is what they are compared with."""
+    """Accuracy at both lead times. Forecasts are made from `values` (n,) and compared with `truth` (n,), in requests."""
     day = max(1, round(timedelta(days=1) / history.step))
     times = history.index.tz_localize(None).to_numpy()
     series = SeriesInput(values=values, times=times, step=history.step)

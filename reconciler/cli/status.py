@@ -1,4 +1,4 @@
-"""`tiercast status`: what runs against what was wanted."""
+"""`tiercast status`: compares what runs with what was planned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from reconciler.report.text import plan_tables
 @options.project
 @options.as_json
 def command(stack: str | None, fleet: Path | None, as_json: bool) -> int:
-    """Show the newest plan and what the state says runs. Exit code: 0 as wanted, 2 something differs."""
+    """Show the newest plan and the running instances, as the engine's state records them.
+
+    Exit code: 0 as planned, 2 something differs.
+    """
     project = options.open_project(stack, fleet)
     plan = read_plan(project.plan_file)
     seen = observe(project.engine().state(), project.read_fleet().metal_flavours)
@@ -31,5 +34,5 @@ def command(stack: str | None, fleet: Path | None, as_json: bool) -> int:
         for line in (*found, *notes(plan, seen)):
             options.say(line)
         if not found:
-            click.echo("every tier runs what was planned, or is moved within its bounds by its owner")
+            click.echo("every tier runs the planned count, or a count within the bounds of its scaling policy")
     return 2 if found else 0

@@ -1,4 +1,4 @@
-"""`tiercast train`: fit the forecaster on the fleet's history and keep it."""
+"""`tiercast train`: fits the forecaster on the fleet's history and keeps it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reconciler.report.text import shown
 @click.command("train")
 @options.project
 @options.as_of
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random numbers.")
 @options.fits
 @options.as_json
 def command(
@@ -32,7 +32,7 @@ def command(
     cluster: str | None,
     as_json: bool,
 ) -> int:
-    """Read the history, fit every series, learn what requests cost, and keep the result for `forecast` and `plan`."""
+    """Read the history, fit every series, learn the cost of requests, and keep the result for `forecast` and `plan`."""
     project = options.open_project(stack, fleet)
     begin = time.perf_counter()
     with Console(stderr=True).status("reading history, fitting …"), runner(jobs, cluster) as run:
@@ -57,7 +57,7 @@ def command(
     Console().print(table)
     click.echo(f"{len(state.fitted)} series fitted in {seconds:.1f} s, kept as version {kept.version}")
     click.echo(f"LSTM: {state.net.said}")
-    click.echo("why a series is forecast as it is: tiercast explain-forecast [NAME]")
+    click.echo("to see how a series is forecast: tiercast explain-forecast [NAME]")
     return 0
 
 

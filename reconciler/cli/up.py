@@ -1,4 +1,4 @@
-"""`tiercast up`: apply exactly what was approved."""
+"""`tiercast up`: applies exactly what was approved."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from reconciler.cli import options
 @click.option(
     "--approved",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The plan file that was previewed and approved; default: the newest, after asking.",
+    help="Plan file that was previewed and approved. Default: the newest plan, after a confirmation.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask where no --approved is given.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation when --approved is not given.")
 @options.no_policies
 @options.as_json
 def command(
     stack: str | None, fleet: Path | None, approved: Path | None, yes: bool, no_policies: bool, as_json: bool
 ) -> int:
-    """Apply the approved plan, or refuse where it is no longer what would run.
+    """Apply the approved plan. Refuses if anything changed since the approval.
 
-    Exit code: 0 done or nothing to do, 1 refused as stale or failed, 3 refused by policy.
+    Exit code: 0 applied or nothing to do, 1 refused as stale or failed, 3 refused by policy.
     """
     project = options.open_project(stack, fleet)
     path = approved or project.plan_file
@@ -46,6 +46,6 @@ def command(
     else:
         changed = len(done.changed)
         unjudged = "" if done.judged else " (no policies ran)"
-        did = f"plan {plan.id} is applied: {changed} resources changed" if changed else f"plan {plan.id}: no change"
+        did = f"plan {plan.id} was applied: {changed} resources changed" if changed else f"plan {plan.id}: no change"
         click.echo(f"{did}{unjudged}")
     return 0

@@ -1,7 +1,7 @@
-"""Why a size is what it is: binding constraints, what one instance more or less would do, risks, and what changed.
+"""Explains the sizes: binding constraints, the effect of one instance more or less, risks, and changes.
 
-All figures come from the functions that decided: the marginal lines re-judge the fleet with one instance more and one
-less, so that what is explained is what was computed.
+All figures come from the functions that made the decision. The marginal lines assess the fleet again with one instance
+more and one less.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from reconciler.explain.changes import Basis, basis_of, changes
 from reconciler.guards.guarded import GuardedSizing
 from reconciler.plan.snapshot import Snapshot
 from reconciler.sizing import Sizing, SizingProblem
@@ -19,14 +20,19 @@ from reconciler.sizing.result import supply_of, usd_of
 from reconciler.slo.assess import Assessment, assess
 from reconciler.trust.demotion import Rung
 from reconciler.trust.feedback import Standing
-from stacks.contract import Demand, Tier
+from stacks.contract import Tier
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marginal:
-    """One instance of an option more, and one less: USD/hour, and expected shares of late requests by class (None: not possible).
+    """The effect of one instance more and one less of an option.
 
-    `tightest` is the class whose share changes most.
+    Attributes:
+        option: the option's name.
+        count: instances in the plan.
+        usd_more, usd_less: change of the cost in USD/hour; None if that count is not possible.
+        share_now, share_more, share_less: class → expected share of late requests; None if that count is not possible.
+        tightest: class whose share changes most.
     """
 
     option: str
@@ -41,7 +47,7 @@ class Marginal:
 
 @dataclass(frozen=True, kw_only=True)
 class TierExplained:
-    """A tier's change with its binding constraint."""
+    """A tier's count and USD/hour before and after the plan, with its binding constraint."""
 
     tier: Tier
     before: int
@@ -53,7 +59,10 @@ class TierExplained:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassExplained:
-    """A class's promise, the price of a shortage and the demand quantile it implies, and what the plan gives it."""
+    """A class's promise, the price of a shortage with the demand quantile that it implies, and the result of the plan.
+
+    `multiplier_usd` is in USD/hour per request/s, `served` in requests/s by tier.
+    """
 
     name: str
     target_ms: float
@@ -70,9 +79,12 @@ class ClassExplained:
 
 @dataclass(frozen=True, kw_only=True)
 class FloorExplained:
-    """The safety floor of a class where it binds: one instance less of an option would go below it.
+    """A binding safety floor of a class: one instance less of `option` would go below the floor.
 
-    measured_rps: of the last step; counted_rps: what the floor counts it for, more where latency was over target.
+    Attributes:
+        measured_rps: load of the last step, requests/s.
+        counted_rps: load that the floor assumes, requests/s. It is higher than measured if latency was over target.
+        latency_ms: measured latency; None if not measured.
     """
 
     name: str
@@ -84,7 +96,7 @@ class FloorExplained:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """All of it, ready to be shown as tables or JSON."""
+    """The whole explanation, ready to be shown as tables or JSON."""
 
     tiers: tuple[TierExplained, ...]
     classes: tuple[ClassExplained, ...]
@@ -99,30 +111,12 @@ class Explanation:
     forecast_note: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values. JSON has no infinity: an endless latency is null; a rung is its name."""
+        """Plain values. An infinite latency is null, because JSON has no infinity. A rung is its name."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Basis:
-    """What the last plan was made from, for the comparison; without prices they are not compared."""
-
-    demand: Demand
-    counts: Mapping[str, int]
-    prices: Mapping[str, float]
-
-
-def basis_of(problem: SizingProblem, sizing: Sizing) -> Basis:
-    """What to keep of this plan for the next one's explanation."""
-    return Basis(
-        demand=problem.demand,
-        counts={c.option: c.after for c in sizing.counts},
-        prices={o.name: o.usd_per_hour for o in problem.options},
-    )
-
-
 def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = None) -> Explanation:
-    """Explain a sizing of a problem; `previous` is the last plan's basis, None on the first."""
+    """Explain a sizing. `previous` is the basis of the last plan; None if there is none."""
     tiers = [t for t in Tier if any(o.tier is t for o in problem.options)]
     return Explanation(
         tiers=tuple(_tier(sizing, tier) for tier in tiers),
@@ -144,7 +138,7 @@ def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = Non
         ),
         marginals=marginals(problem, {c.option: c.after for c in sizing.counts}),
         problems=sizing.problems,
-        changes=changes(previous, basis_of(problem, sizing)) if previous else ("this is the first plan.",),
+        changes=changes(previous, basis_of(problem, sizing)) if previous else ("This is the first plan.",),
         gap=sizing.gap,
         status=sizing.status,
     )
@@ -153,7 +147,7 @@ def explain(problem: SizingProblem, sizing: Sizing, previous: Basis | None = Non
 def explain_plan(
     snapshot: Snapshot, problem: SizingProblem, held: GuardedSizing, previous: Basis | None = None
 ) -> Explanation:
-    """`explain` of the counts that the guards left, with these, which forecast is trusted, and the floor where it binds."""
+    """`explain` for the counts after the guards, with the binding guards, the forecasts in use and the binding safety floor."""
     counts = {c.option: c.after for c in held.sizing.counts}
     return replace(
         explain(problem, held.sizing, previous),
@@ -170,7 +164,7 @@ def binding_floor(
     measured: Mapping[str, float],
     latency_ms: Mapping[str, float],
 ) -> tuple[FloorExplained, ...]:
-    """Per option of which one less would leave the floor, the classes that it would leave short."""
+    """For each option where one instance less would break a class's safety floor: that class."""
     holding = {c.name for c in floor(problem, counts).classes if c.holds}
     found = []
     for option in problem.options:
@@ -214,7 +208,7 @@ def _tier(sizing: Sizing, tier: Tier) -> TierExplained:
 
 
 def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Marginal, ...]:
-    """One line per option that is used, or is the cheapest of its tier: what one more and one less would do."""
+    """The effect of one instance more and one less, for each option that is used or is the cheapest of its tier."""
     now, usd = _judge(problem, counts), usd_of(problem, counts)
     shares = {c.name: c.expected_share for c in now.classes}
     cheapest = {
@@ -252,49 +246,3 @@ def marginals(problem: SizingProblem, counts: Mapping[str, int]) -> tuple[Margin
 
 def _judge(problem: SizingProblem, counts: Mapping[str, int]) -> Assessment:
     return assess(problem.demand, supply_of(problem, counts), latency=False)
-
-
-def changes(before: Basis, after: Basis) -> tuple[str, ...]:
-    """Sentences on what changed since the last plan: demand, promises, prices, counts; the largest first in each."""
-    found = [*_demand_changes(before.demand, after.demand)]
-    for name in sorted(set(before.prices) & set(after.prices)):
-        old, new = before.prices[name], after.prices[name]
-        if old > 0 and abs(new / old - 1) > 0.005:
-            found.append(f"price of {name}: {old:.4g} → {new:.4g} USD/h ({100 * (new / old - 1):+.1f} %).")
-    if before.prices:
-        found += [f"{name} is offered now." for name in sorted(set(after.prices) - set(before.prices))]
-        found += [f"{name} is no longer offered." for name in sorted(set(before.prices) - set(after.prices))]
-    for name in sorted(set(before.counts) | set(after.counts)):
-        old_count, new_count = before.counts.get(name, 0), after.counts.get(name, 0)
-        if old_count != new_count:
-            found.append(f"{name}: {old_count} → {new_count} instances.")
-    return tuple(found) or ("nothing changed since the last plan.",)
-
-
-def _demand_changes(before: Demand, after: Demand) -> list[str]:
-    found = []
-    for name, wanted in after.classes.items():
-        old = before.classes.get(name)
-        if old is None:
-            found.append(f"QoS class {name} is new.")
-            continue
-        for level in (0.5, 0.99):
-            if level in old.levels and level in wanted.levels:
-                was = old.requests_per_second[old.levels.index(level)]
-                now = wanted.requests_per_second[wanted.levels.index(level)]
-                if abs(now - was) > 0.02 * max(was, now, 1e-9):
-                    percent = f" ({100 * (now / was - 1):+.0f} %)" if was > 0 else ""
-                    found.append(
-                        f"demand of {name} at its {level:g} quantile: {was:.4g} → {now:.4g} requests/s{percent}."
-                    )
-        promise = ("latency_ms", "percentile", "promised_share", "tiers")
-        changed = [key for key in promise if getattr(old, key) != getattr(wanted, key)]
-        if changed:
-            found.append(f"the promise to {name} changed: {', '.join(changed)}.")
-        if old.service != wanted.service:
-            found.append(
-                f"service time of {name}: {old.service.mean_ms:.4g} → {wanted.service.mean_ms:.4g} ms, variation "
-                f"{old.service.scv:.3g} → {wanted.service.scv:.3g}."
-            )
-    found += [f"QoS class {name} is gone." for name in before.classes if name not in after.classes]
-    return found

@@ -1,7 +1,7 @@
-"""What the plan would be if: prices, demand, a host lost, no spot; each a full plan of a changed problem, in a table.
+"""The plan under other prices or demand, with a lost host, or without spot. Each scenario is a full plan.
 
-Scenarios are written as `demand=1.5`, `price=1.2`, `price.spot=2`, `price.warm=0.8`, `price.m5.large=1.1`, `lost=hv1`,
-`no-spot`; several joined by `+` happen together.
+Scenarios are written as `demand=1.5`, `price=1.2`, `price.spot=2`, `price.warm=0.8`, `price.m5.large=1.1`, `lost=hv1` and
+`no-spot`. Changes joined by `+` are combined.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from reconciler.sizing import Option, Sizing, SizingProblem, size
 from stacks.contract import Tier
 
 Change = Callable[[SizingProblem], SizingProblem]
-#: The counts for a problem, from a former answer where there is one: the sizing with the guards around it.
+#: Sizes a problem and applies the guards. The second argument is a former sizing to start from, or None.
 Settle = Callable[[SizingProblem, Sizing | None], GuardedSizing]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WhatIfResult:
-    """One scenario's plan: counts by tier, USD/hour and the difference to the base, the worst class, obstacles, and the
-    guards that bind."""
+    """One scenario's plan: counts by tier, USD/hour and the difference to the base, the worst class, unmet constraints
+    (`problems`), and the binding guards."""
 
     scenario: str
     counts: tuple[tuple[Tier, int], ...]
@@ -38,7 +38,11 @@ class WhatIfResult:
 
 
 def demand_times(factor: float) -> Change:
-    """All demand, forecast and promised for, times a factor; what is measured now stays."""
+    """Forecast demand times a factor. The load measured now stays the same.
+
+    Raises:
+        UsageError: the factor is negative or not finite.
+    """
     if not (factor >= 0 and math.isfinite(factor)):
         raise UsageError(f"--what-if demand={factor:g}: expected a finite factor of at least 0, such as 1.5.")
 
@@ -56,7 +60,11 @@ def demand_times(factor: float) -> Change:
 
 
 def price_times(factor: float, what: str = "") -> Change:
-    """Prices times a factor: all, of `spot`, of a tier, of an instance type or of an option."""
+    """Prices times a factor: all prices, or those of `spot`, a tier, an instance type or an option.
+
+    Raises:
+        UsageError: the factor is not above 0 or not finite, or no option matches `what`.
+    """
     if not (factor > 0 and math.isfinite(factor)):
         raise UsageError(f"--what-if price={factor:g}: expected a finite factor above 0, such as 1.2.")
 
@@ -67,7 +75,7 @@ def price_times(factor: float, what: str = "") -> Change:
         if not any(meant(o) for o in problem.options):
             known = sorted({o.instance_type for o in problem.options})
             raise UsageError(
-                f"--what-if price.{what}: no option is meant by it; use spot, hot, warm, cold or one of {', '.join(known)}."
+                f"--what-if price.{what}: no option matches; use spot, hot, warm, cold or one of {', '.join(known)}."
             )
         options = tuple(_priced(o, factor, spot_only=what == "spot") if meant(o) else o for o in problem.options)
         return replace(problem, options=options)
@@ -83,13 +91,17 @@ def _priced(option: Option, factor: float, *, spot_only: bool) -> Option:
 
 
 def without_host(name: str) -> Change:
-    """A host lost with what ran on it; the spare one is then in use, so none is kept free."""
+    """The fleet without a host and the VMs on it. One spare host fewer is kept free, because it replaces the lost one.
+
+    Raises:
+        UsageError: the fleet has no such host.
+    """
 
     def change(problem: SizingProblem) -> SizingProblem:
         lost = next((h for h in problem.hosts if h.name == name), None)
         if lost is None:
             known = ", ".join(h.name for h in problem.hosts) or "none declared"
-            raise UsageError(f"--what-if lost={name}: there is no such host (hosts: {known}).")
+            raise UsageError(f"--what-if lost={name}: no such host; hosts are {known}.")
         left = tuple(h for h in problem.hosts if h.name != name)
         options = tuple(
             replace(
@@ -110,7 +122,7 @@ def without_host(name: str) -> Change:
 
 
 def without_spot() -> Change:
-    """No spot to be had: at the on-demand price where it is known, else not at all."""
+    """The fleet without spot capacity. Spot options cost the on-demand price; an option without one is not available."""
 
     def change(problem: SizingProblem) -> SizingProblem:
         def dear(option: Option) -> Option:
@@ -129,12 +141,14 @@ def parse(text: str) -> Change:
     """A scenario from its text.
 
     Raises:
-        UsageError: naming what is not understood and what is.
+        UsageError: the text is not a scenario; the message names the accepted forms.
     """
     parts = [part.strip() for part in text.split("+")]
     steps = [_parse_one(part, text) for part in parts if part]
     if not steps:
-        raise UsageError(f"--what-if {text!r} is empty; use for example demand=1.5, price.spot=2, lost=hv1 or no-spot.")
+        raise UsageError(
+            f"--what-if {text!r} is empty; use, for example, demand=1.5, price.spot=2, lost=hv1 or no-spot."
+        )
 
     def change(problem: SizingProblem) -> SizingProblem:
         for step in steps:
@@ -158,21 +172,21 @@ def _parse_one(part: str, text: str) -> Change:
             raise UsageError(f"--what-if {text}: {value!r} is not a number.") from None
         return demand_times(factor) if kind == "demand" else price_times(factor, what)
     raise UsageError(
-        f"--what-if {text}: {part!r} is not understood; use demand=FACTOR, price[.spot|.TIER|.TYPE]=FACTOR, lost=HOST or "
+        f"--what-if {text}: {part!r} is not a scenario; use demand=FACTOR, price[.spot|.TIER|.TYPE]=FACTOR, lost=HOST or "
         "no-spot."
     )
 
 
 def unguarded(problem: SizingProblem, warm: Sizing | None) -> GuardedSizing:
-    """The sizing alone."""
+    """The sizing without guards."""
     return GuardedSizing(sizing=size(problem, warm=warm), bound=())
 
 
 def what_if(problem: SizingProblem, scenarios: Sequence[str], settle: Settle = unguarded) -> tuple[WhatIfResult, ...]:
-    """The plan and one outcome per scenario, in the order given; `settle` makes each, with a plan's guards if it has them.
+    """The plan and one outcome per scenario, in the given order. `settle` sizes each of them.
 
     Raises:
-        UsageError: a scenario is not understood or names what is not there.
+        UsageError: a scenario is not valid, or names a host or option that does not exist.
     """
     changes = [(text, parse(text)) for text in scenarios]
     planned = settle(problem, None)
@@ -202,7 +216,7 @@ def _outcome(name: str, held: GuardedSizing, base_usd: float) -> WhatIfResult:
 
 
 def table(outcomes: Sequence[WhatIfResult]) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
-    """Title, headings and rows for people."""
+    """The outcomes as a table: title, headings and rows."""
     rows = [
         (
             o.scenario,

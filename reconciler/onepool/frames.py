@@ -52,10 +52,10 @@ class PoolRow:
 
     def line(self) -> str:
         """The row as one sentence."""
-        it = self.measures
+        found = self.measures
         return (
-            f"{self.application}: {self.setting}, obtained {it['obtained_share']:.3%}, cost {it['cost']:.0f} "
-            f"instance-steps, regret {it['regret']:.1%}, {it['violating_steps']} violating steps"
+            f"{self.application}: {self.setting}, obtained {found['obtained_share']:.3%}, cost {found['cost']:.0f} "
+            f"instance-steps, regret {found['regret']:.1%}, {found['violating_steps']} violating steps"
         )
 
 
@@ -67,31 +67,39 @@ class PoolWalked:
     rows: tuple[PoolRow, ...]
 
 
-def walk_pool(it: PoolBacktest, history: History) -> PoolWalked:
-    """Decide the count of every step from `it.start` on, 1 + `lead` steps before it, for each application and setting."""
-    times, stamps = _times(history), _stamps(it, history)
-    shares, step = [share for _, share in it.promises], history.step
-    frames: dict[str, list[pd.DataFrame]] = {label: [] for label in it.labels}
+def walk_pool(backtest: PoolBacktest, history: History) -> PoolWalked:
+    """Decide the count of every step from `backtest.start` on, 1 + `lead` steps before it, for each application and setting."""
+    times, stamps = _times(history), _stamps(backtest, history)
+    shares, step = [share for _, share in backtest.promises], history.step
+    frames: dict[str, list[pd.DataFrame]] = {label: [] for label in backtest.labels}
     rows = []
     for name, y in pooled(history).items():
-        chosen = table(y, times, step=step, lead=it.lead, unit=it.unit, start=it.start)
-        made = allocate(y, chosen, promised_shares=shares, step=step, lead=it.lead, unit=it.unit, start=it.start)
-        made += [at_risk(chosen, risk, start=it.start) for _, risk in it.risks]
-        for label, one in zip(it.labels, made, strict=True):
-            frames[label].append(_counts(name, one, stamps[it.start : it.start + len(one.counts)]))
+        chosen = table(y, times, step=step, lead=backtest.lead, unit=backtest.unit, start=backtest.start)
+        made = allocate(
+            y, chosen, promised_shares=shares, step=step, lead=backtest.lead, unit=backtest.unit, start=backtest.start
+        )
+        made += [at_risk(chosen, risk, start=backtest.start) for _, risk in backtest.risks]
+        for label, one in zip(backtest.labels, made, strict=True):
+            frames[label].append(_counts(name, one, stamps[backtest.start : backtest.start + len(one.counts)]))
             rows.append(
-                PoolRow(application=name, setting=label, measures=measured(y[it.start :], one, it.unit, it.lead))
+                PoolRow(
+                    application=name,
+                    setting=label,
+                    measures=measured(y[backtest.start :], one, backtest.unit, backtest.lead),
+                )
             )
     return PoolWalked(allocations={label: pd.concat(parts) for label, parts in frames.items()}, rows=tuple(rows))
 
 
-def pool_forecasts(it: PoolBacktest, history: History) -> pd.DataFrame:
+def pool_forecasts(backtest: PoolBacktest, history: History) -> pd.DataFrame:
     """timestamp, application_id, cutoff, quantile, value: 1 + `lead` steps and 24 hours ahead of every step."""
-    times, stamps = _times(history), _stamps(it, history)
+    times, stamps = _times(history), _stamps(backtest, history)
     parts = []
     for name, y in pooled(history).items():
         series = SeriesInput(values=y, times=times, step=history.step)
-        ahead = walk(series, lead=it.lead, start=it.start, pipeline=Pipeline(quantile_models=(pretrained(),)))
+        ahead = walk(
+            series, lead=backtest.lead, start=backtest.start, pipeline=Pipeline(quantile_models=(pretrained(),))
+        )
         parts += [_quantiles(name, part, stamps) for part in (ahead.near, ahead.day) if part is not None]
     return pd.concat(parts)
 
@@ -100,9 +108,9 @@ def _times(history: History) -> np.ndarray:
     return history.index.tz_localize(None).to_numpy()
 
 
-def _stamps(it: PoolBacktest, history: History) -> np.ndarray:
+def _stamps(backtest: PoolBacktest, history: History) -> np.ndarray:
     """Starts of the history's steps and of those beyond it that can be forecast."""
-    count = history.length + 1 + it.lead + round(timedelta(days=1) / history.step)
+    count = history.length + 1 + backtest.lead + round(timedelta(days=1) / history.step)
     at = pd.date_range(history.start, periods=count, freq=history.step)
     return at.strftime("%Y-%m-%dT%H:%M:%SZ").to_numpy()
 

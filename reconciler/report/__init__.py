@@ -1,16 +1,16 @@
-"""What people read: one summary of plan and preview, as text, Markdown, HTML or JSON.
+"""Reports for people: one summary of plan and preview, as text, Markdown, HTML or JSON.
 
-The rule: pure, and no format computes a figure of its own.
+The rule: pure. Every format shows the figures of the summary and computes none itself.
 
-- `summary`: what every format shows of a plan and its preview
+- `summary`: the content that every format shows
 - `text`: on a terminal
 - `markdown`: for a pull request
-- `escape`: text from data, shown as it is in Markdown
+- `escape`: escapes text from data for Markdown
 - `html`: as one self-contained page
-- `status`: what runs against what was planned
+- `status`: running counts compared with planned counts
 - `explanation`: an explanation as tables
 - `history`: the ledger's entries and answers as rows and JSON
 - `forecast`: forecasts as tables, JSON and CSV
-- `answers`: what happened to a resource, and why a past plan was as it was, from the ledger
-- `frontier`: cost against violations as a page
+- `answers`: the changes of a resource and the story of a past plan, from the ledger
+- `frontier`: cost against violations as an HTML page
 """

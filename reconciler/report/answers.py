@@ -1,4 +1,4 @@
-"""Answers from the ledger alone: what happened to a resource, and why a plan was as it was. Pure."""
+"""Answers from the ledger only: the changes of a resource, and the story of a past plan. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reconciler.record.entries import (
     TierEntry,
 )
 
-#: How an operation ended: done; done before the update stopped; planned by an update that was cut short or still runs.
+#: How an operation ended: done, done before the update failed, or unknown because the update was cut short or still runs.
 Ended = Literal["done", "done before the update failed", "not known: the update did not end"]
 
 
@@ -29,8 +29,10 @@ Ended = Literal["done", "done before the update failed", "not known: the update 
 class LedgerChange:
     """One operation on a resource.
 
-    tier, line, guards: its tier in the plan, that tier's sizes and binding constraint, and the guards that changed it;
-    None and empty where the resource is of no tier or the ledger does not hold them.
+    Attributes:
+        tier: tier of the resource in the plan; "" if it belongs to none.
+        line: sizes and binding constraint of that tier; None if the ledger has none.
+        guards: guards that changed the tier's counts.
     """
 
     at: datetime
@@ -44,7 +46,10 @@ class LedgerChange:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanStory:
-    """A plan's decision (None: made elsewhere, or no longer in the ledger) and all entries that name it, in order."""
+    """A plan's decision and all entries that name the plan, in order.
+
+    `decided` is None if the plan was made elsewhere or its entry is no longer in the ledger.
+    """
 
     plan: str
     decided: Decided | None
@@ -53,10 +58,10 @@ class PlanStory:
 
 
 def changes_of(entries: Sequence[Entry], name: str, *, location: str) -> list[LedgerChange]:
-    """Operations on the resource of a name or URN, oldest first.
+    """Operations on the resource with this name or URN, oldest first.
 
     Raises:
-        InputError: no entry names it; with names that are close, or that older entries name no resources.
+        InputError: no entry names the resource. The message lists similar names.
     """
     decided = {entry.plan: entry for entry in entries if isinstance(entry, Decided)}
     found = [
@@ -80,7 +85,7 @@ def story(entries: Sequence[Entry], prefix: str, *, location: str) -> PlanStory:
     """The plan whose id starts with `prefix`.
 
     Raises:
-        InputError: no plan's id, or more than one, starts so.
+        InputError: no id, or more than one, starts with it.
     """
     plans = list(dict.fromkeys(entry.plan for entry in entries if entry.plan))
     fitting = [plan for plan in plans if plan == prefix] or [plan for plan in plans if plan.startswith(prefix)]
@@ -107,7 +112,7 @@ def story(entries: Sequence[Entry], prefix: str, *, location: str) -> PlanStory:
 
 
 def unfinished(entries: Iterable[Entry]) -> list[Started]:
-    """Updates that began and neither ended nor failed: they were cut short, or still run."""
+    """Updates that started and neither ended nor failed: they were cut short, or still run."""
     opened: dict[str, list[Started]] = {}
     for entry in entries:
         if isinstance(entry, Started):
@@ -118,7 +123,7 @@ def unfinished(entries: Iterable[Entry]) -> list[Started]:
 
 
 def _updates(entries: Sequence[Entry]) -> list[tuple[Entry, tuple[ResourceEntry, ...], Ended]]:
-    """Each update with its resources and how it ended; one that was cut short with what its preview had."""
+    """Each update with its resources and how it ended. An update that was cut short has the resources of its preview."""
     cut = unfinished(entries)
     previewed: dict[str, tuple[ResourceEntry, ...]] = {}
     found: list[tuple[Entry, tuple[ResourceEntry, ...], Ended]] = []
@@ -153,9 +158,9 @@ def _unknown_resource(entries: Sequence[Entry], name: str) -> tuple[str, str]:
     known = {r.name for _, resources, _ in _updates(entries) for r in resources}
     close = difflib.get_close_matches(name, sorted(known), n=3)
     unnamed = sum(isinstance(e, Applied) and bool(e.steps) and not e.resources for e in entries)
-    problem = f"no update in it changed a resource named '{name}'"
-    problem += f"; close names are {', '.join(close)}." if close else "."
+    problem = f"no update in this ledger changed a resource named '{name}'"
+    problem += f"; similar names are {', '.join(close)}." if close else "."
     remedy = "Check the name with `pulumi stack`."
     if unnamed:
-        remedy += f" {unnamed} updates of older versions are in it without the names of their resources."
+        remedy += f" {unnamed} updates were recorded by an older version, without the names of their resources."
     return problem, remedy

@@ -1,6 +1,6 @@
-"""Text from data, for Markdown that a host renders: shown as it is, never obeyed. Pure.
+"""Escapes text from data for Markdown, so that a host shows the text literally. Pure.
 
-Names of applications come from request logs, and names of resources from a branch: both may hold HTML, links, mentions
+Names of applications come from request logs and names of resources from a branch. Both can contain HTML, links, mentions
 and escape sequences.
 """
 
@@ -10,8 +10,8 @@ import re
 
 from reconciler.observe.redaction import printable
 
-#: Stands between a sign and a word: hosts look for mentions and references after Markdown was rendered, so a backslash
-#: before the sign does not stop them.
+#: Separates a sign such as @ from the word after it. Hosts look for mentions and references after they render Markdown,
+#: so a backslash does not prevent a mention.
 _GAP = "\u200b"
 
 _SPECIAL = re.compile(r"[\\`*\[\]|]|(?<![^\W_])_|_(?![^\W_])")
@@ -27,7 +27,7 @@ def flat(text: str) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """One line that renders as exactly this text: no HTML, link, image, mention, reference, emphasis or table cell."""
+    """One line that renders as exactly this text, without HTML, links, images, mentions, references, emphasis or cells."""
     line = flat(text)
     line = _LINK.sub(lambda found: found.group() + _GAP, line)
     line = _REFERENCE.sub(rf"\1{_GAP}", line)
@@ -46,10 +46,10 @@ def code(text: str) -> str:
 
 
 def fence(lines: list[str]) -> str:
-    """The sign that opens and closes a block of code around these lines."""
+    """The backticks that open and close a code block around these lines."""
     return "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
 
 
 def marker(project: str, stack: str) -> str:
-    """The hidden first line by which a comment is found again; it ends where it should, whatever the names are."""
+    """The hidden first line that identifies a comment. Names are sanitised, so they cannot end the HTML comment."""
     return f"<!-- tiercast:{re.sub(r'[^A-Za-z0-9_./-]', '?', f'{project}/{stack}')} -->"

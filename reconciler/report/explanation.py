@@ -1,4 +1,4 @@
-"""An explanation as tables for people. Pure."""
+"""An explanation as tables. Pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 
 from reconciler.explain.explain import Explanation, Marginal
 
-#: A table for people: title, headings, rows of text.
+#: A table: title, headings, rows of text.
 Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
 
 def tables(explanation: Explanation) -> list[Table]:
-    """The explanation as tables, in the order of reading; the last is empty where nothing stands in the way."""
+    """The explanation as tables, in reading order. A table without rows has nothing to report."""
     return [
         _tiers(explanation),
         _classes(explanation),
         _marginals(explanation),
         _standing(explanation),
         _floor(explanation),
-        ("Guards that bind", ("guard",), [(text,) for text in explanation.guards]),
+        ("Binding guards", ("guard",), [(text,) for text in explanation.guards]),
         ("Since the last plan", ("change",), [(text,) for text in explanation.changes]),
-        ("In the way", ("constraint",), [(text,) for text in explanation.problems]),
+        ("Unmet constraints", ("constraint",), [(text,) for text in explanation.problems]),
     ]
 
 
@@ -81,7 +81,8 @@ def _marginals(explanation: Explanation) -> Table:
 
 def _standing(explanation: Explanation) -> Table:
     rows: list[tuple[str, ...]] = [
-        (s.group, s.rung.label, str(s.scored), s.reason or "its forecasts hold.") for s in explanation.standing
+        (s.group, s.rung.label, str(s.scored), s.reason or "its forecasts pass their checks.")
+        for s in explanation.standing
     ]
     return "Forecast in use", ("group", "forecast", "steps scored", "why"), rows
 
@@ -98,8 +99,8 @@ def _floor(explanation: Explanation) -> Table:
         for f in explanation.floor
     ]
     return (
-        "Safety floor that binds",
-        ("class", "with one less of", "requests/s now", "counted as", "latency now"),
+        "Binding safety floor",
+        ("class", "one instance less of", "requests/s now", "counted as", "latency now"),
         rows,
     )
 

@@ -14,17 +14,17 @@ from forecaster.plbm import PLBM
 from forecaster.plbm.prediction import Prediction
 from reconciler.report.text import shown
 
-#: Rows that a terminal shows; JSON and CSV have all.
+#: Most rows in a terminal table; JSON and CSV have all rows.
 SHOWN = 20
 
 
 def iso(moment: datetime) -> str:
-    """UTC to whole seconds, as all our files write it."""
+    """A UTC time in whole seconds, in the format of all files."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def forecast_table(forecast: DemandForecast, level: str) -> Table:
-    """The largest rows: the next step and the largest step of the horizon, with 90 % intervals."""
+    """A table of the largest rows: the next step and the peak step of the horizon, in requests, with 90 % intervals."""
     low, middle, high = (forecast.levels.index(q) for q in (0.05, 0.5, 0.95))
     q = forecast.quantiles
     order = np.argsort(-q[:, :, middle].sum(axis=1), kind="stable")
@@ -40,7 +40,7 @@ def forecast_table(forecast: DemandForecast, level: str) -> Table:
         ready = "" if not forecast.calibrated or forecast.calibrated[k] else " (not calibrated)"
         table.add_row(shown(forecast.applications[k]), *cells, forecast.models[k] + ready)
     if len(order) > SHOWN:
-        table.caption = f"and {len(order) - SHOWN} more: --json or --out has all"
+        table.caption = f"{len(order) - SHOWN} more rows: use --json or --out"
     return table
 
 
@@ -79,7 +79,7 @@ def forecast_rows(forecast: DemandForecast) -> Iterator[str]:
 
 
 def pair_rows(plbm: PLBM) -> Iterator[str]:
-    """Lines for every user and application, one node's pairs in memory at a time."""
+    """CSV lines for every pair of user and application. Only one node's pairs are in memory at a time."""
     joint, history = plbm.joint_forecast(), plbm.state.history
     yield "timestamp,user_id,application_id,cutoff,quantile,value"
     levels = plbm.forecast(level="total").levels
@@ -95,7 +95,7 @@ def pair_rows(plbm: PLBM) -> Iterator[str]:
 
 
 def field(text: str) -> str:
-    """A CSV field, quoted where it must be."""
+    """A CSV field, quoted if necessary."""
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\n\r') else text
 
 
@@ -110,7 +110,7 @@ def prediction_text(one: Prediction) -> str:
     )
     for name, values in named:
         if values is None:
-            lines.append(f"  {name:14} unknown: no cost was declared or learned")
+            lines.append(f"  {name:14} unknown: no cost is declared or learned")
         else:
             low, middle, high = values[1], values[10], values[19]
             lines.append(f"  {name:14} {middle:,.4g}  90 % within [{low:,.4g}, {high:,.4g}]")

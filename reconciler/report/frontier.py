@@ -1,4 +1,4 @@
-"""Cost against violations as one self-contained HTML page: Plotly's script is in the page, nothing is fetched."""
+"""Cost against violations as one self-contained HTML page. Plotly's script is included, so nothing is fetched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A replay at `factor` × the promised shares: USD of it and of foresight, and class → obtained share."""
+    """A replay with the promised shares times `factor`: its cost and that of foresight in USD, and class → obtained share."""
 
     factor: float
     usd: float
@@ -19,7 +19,7 @@ class Point:
 
 
 def frontier_html(points: Sequence[Point], title: str) -> str:
-    """The page: one line per class, obtained share over cost, each point labelled with its factor."""
+    """The page: obtained share over cost, one line per class. Each point is labelled with its factor."""
     figure = go.Figure()
     ordered = sorted(points, key=lambda p: p.usd)
     for name in ordered[0].obtained_share if ordered else ():
@@ -35,7 +35,7 @@ def frontier_html(points: Sequence[Point], title: str) -> str:
         )
     figure.update_layout(
         title=title,
-        xaxis_title="cost of the stretch, USD",
+        xaxis_title="cost of the period, USD",
         yaxis_title="late requests (obtained share), %",
         template="plotly_white",
         legend_title="class",

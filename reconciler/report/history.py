@@ -1,4 +1,4 @@
-"""The ledger's entries and answers as rows and text for people. Pure."""
+"""The ledger's entries and answers as table rows, text and JSON. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def when(at: datetime) -> str:
 
 
 def row(entry: Entry) -> tuple[str, str, str, str]:
-    """Time, event, plan and one sentence of an entry."""
+    """Time, event, plan and a one-sentence summary of an entry."""
     return when(entry.at), entry.event, entry.plan, _what(entry)
 
 
@@ -69,18 +69,18 @@ def story_json(told: PlanStory) -> dict[str, Any]:
 
 
 def story_tables(told: PlanStory) -> list[Table]:
-    """A plan's story as tables, in the order of reading."""
+    """A plan's story as tables, in reading order."""
     decided = told.decided
     tables = _decision_tables(decided) if decided is not None else []
     events = [row(e) for e in told.entries]
     if told.cut_short:
-        events.append(("", "", told.plan, "an update began and did not end: it was cut short, or still runs"))
-    tables.append(("What happened", HEAD, list(events)))
+        events.append(("", "", told.plan, "an update started and did not end: it was cut short or still runs"))
+    tables.append(("Events", HEAD, list(events)))
     done = [(e, r) for e in told.entries if isinstance(e, Applied) for r in e.resources]
     tables.append(
         (
             "Resources",
-            ("time, UTC", "operation", "resource", "type", "inputs that differ"),
+            ("time, UTC", "operation", "resource", "type", "changed inputs"),
             [(when(e.at), r.op, r.name, r.type, ", ".join(r.keys)) for e, r in done],
         )
     )
@@ -88,15 +88,21 @@ def story_tables(told: PlanStory) -> list[Table]:
 
 
 def headline(told: PlanStory) -> str:
-    """What the plan was made from, in one line."""
+    """The inputs of the plan in one line."""
     made = told.decided
     if made is None:
-        return f"plan {told.plan}: its decision is not in this ledger (made elsewhere, or rotated out)"
+        return (
+            f"plan {told.plan}: this ledger does not have its decision (it was made elsewhere or deleted by rotation)"
+        )
     cutoff = f", history up to {made.cutoff:%Y-%m-%d %H:%M}" if made.cutoff else ""
     digest = (
         f", forecast {made.forecast[:12]}, catalogue {made.catalogue[:12]}, seed {made.seed}" if made.forecast else ""
     )
-    kept = f"; inputs: {made.inputs.bytes} bytes, paths {made.inputs.paths}" if made.inputs else "; inputs: not kept"
+    kept = (
+        f"; inputs kept: {made.inputs.bytes} bytes, sample paths {made.inputs.paths}"
+        if made.inputs
+        else "; inputs not kept"
+    )
     return f"plan {told.plan}, decided {when(made.at)} UTC{cutoff}{digest}{kept}"
 
 
@@ -125,8 +131,8 @@ def _decision_tables(made: Decided) -> list[Table]:
         for model, count in sorted(models.items())
     ]
     return [
-        ("Tiers", ("tier", "instances", "USD/hour", "constraint that binds"), list(tiers)),
-        ("Options", ("option", "observed", "wanted", "planned", "USD/hour of one"), list(options)),
+        ("Tiers", ("tier", "instances", "USD/hour", "binding constraint"), list(tiers)),
+        ("Options", ("option", "observed", "wanted", "planned", "USD/hour each"), list(options)),
         ("Guards that changed counts", ("tier", "guard", "from → to", "why"), list(guards)),
         (
             "QoS classes",
@@ -135,13 +141,13 @@ def _decision_tables(made: Decided) -> list[Table]:
                 "latency / target",
                 "promise",
                 "allowed in this window",
-                "late: expected",
+                "late requests expected",
                 "chance demand > capacity",
             ),
             list(classes),
         ),
-        ("Slots on own hosts", ("change", "slot"), list(slots)),
-        ("Models", ("model", "groups", "of which"), used),
+        ("Slots on owned hosts", ("change", "slot"), list(slots)),
+        ("Models", ("model", "count", "groups"), used),
         ("Notes", ("note",), [(note,) for note in made.notes]),
     ]
 
@@ -158,10 +164,10 @@ def _what(entry: Entry) -> str:
     if isinstance(entry, NotApplied):
         return "not applied: " + "; ".join(entry.why)
     if isinstance(entry, Started):
-        return f"an update of {entry.steps} resources began"
+        return f"an update of {entry.steps} resources started"
     if isinstance(entry, Applied):
         done = _operations(entry.resources) or f"{entry.steps} resources changed"
-        return f"{done}; then it failed: {entry.error}" if isinstance(entry, Failed) else done
+        return f"{done}, then the update failed: {entry.error}" if isinstance(entry, Failed) else done
     return entry.text if isinstance(entry, Repaired) else ""
 
 
@@ -172,11 +178,11 @@ def _operations(resources: Sequence[ResourceEntry]) -> str:
 def _grounds(change: LedgerChange) -> list[str]:
     lines: list[str] = [] if change.ended == "done" else [change.ended]
     if change.resource.keys:
-        lines.append(f"inputs that differ: {', '.join(change.resource.keys)}")
+        lines.append(f"changed inputs: {', '.join(change.resource.keys)}")
     if change.line is not None:
         lines.append(f"{change.tier} {_size(change.line)}: {change.line.reason}".rstrip(": "))
     lines += [f"guard '{g.guard}' ({_changed(g)}): {g.text}" for g in change.guards]
-    return lines or ["the ledger holds no reason: its plan was made elsewhere"]
+    return lines or ["the ledger has no reason: the plan was made elsewhere"]
 
 
 def _size(line: TierEntry) -> str:

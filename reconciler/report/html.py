@@ -1,4 +1,4 @@
-"""The preview as one self-contained HTML page: no script, no request to anywhere."""
+"""The preview as one self-contained HTML page, without scripts and network requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ code { background: #f2f4f7; padding: .1rem .3rem; } .bar { background: #3f6fd8; 
 <table><thead><tr>{% for h in class_head %}<th>{{ h }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in classes %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table>
-<h2>Who serves whom (safe load, requests/s)</h2>
+<h2>Load per class and tier (safe load, requests/s)</h2>
 {% for c in plan.classes %}<p>{{ c.name }}:{% for tier, load in c.served_by.items() %}
 {{ tier }} <span class="bar" style="width: {{ (300 * load / widest) | round(1) }}px"></span> {{ "%.3g" | format(load) }}
 {% endfor %}</p>{% endfor %}
@@ -41,7 +41,7 @@ code { background: #f2f4f7; padding: .1rem .3rem; } .bar { background: #3f6fd8; 
 
 
 def html(summary: Summary, *, project: str) -> str:
-    """The page's text; names and messages are escaped, and control characters in them replaced."""
+    """The page's text. Names and messages are escaped, and control characters in them are replaced."""
     page = Environment(autoescape=True, keep_trailing_newline=True, finalize=_shown).from_string(_PAGE)
     loads = [load for line in summary.plan.classes for load in line.served_by.values()]
     return page.render(

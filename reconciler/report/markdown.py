@@ -1,4 +1,4 @@
-"""The preview as host-neutral Markdown for a pull request: one comment per project and stack, totals first."""
+"""The preview as Markdown for a pull request on any host: one comment per project and stack, totals first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reconciler.observe.redaction import printable
 from reconciler.report.escape import code, fence, markdown_text, marker
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
-#: Hosts cut or refuse comments of 65,536 characters.
+#: Longest comment, in characters. Hosts cut or refuse comments of 65,536 characters.
 LIMIT = 64_000
 
 
@@ -17,8 +17,8 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
 
     Args:
         summary: plan and preview.
-        project: name of the Pulumi project; with the stack it makes the hidden marker by which a comment is updated.
-        artefact: where the whole preview is kept, named where the text had to be cut.
+        project: name of the Pulumi project. With the stack it forms the hidden marker that identifies the comment.
+        artefact: file with the whole preview, which the text names if it had to be cut.
     """
     plan = summary.plan
     icon = {"no change": "✅", "changes": "📝", "refused": "⛔"}[summary.verdict]
@@ -46,7 +46,7 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
 
 
 def _cut(head: str, rows: Sequence[str], artefact: str) -> str:
-    """Head, then as many steps in a collapsed block as fit; what was left out is said."""
+    """Head, then as many steps as fit in a collapsed block. Steps that do not fit are counted."""
     pointer = f"\nThe whole preview is in `{artefact}`.\n"
     if len(head) + len(pointer) > LIMIT:
         return head[: LIMIT - len(pointer) - 2].rsplit("\n", 1)[0] + "\n" + pointer

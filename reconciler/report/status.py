@@ -1,4 +1,4 @@
-"""What runs against what was planned."""
+"""Compares the running counts with the planned counts."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from stacks.contract import Tier
 
 
 def drift(plan: PlanFile, seen: Observed) -> list[str]:
-    """One sentence per tier that runs fewer instances than the plan's minimum or more than its maximum.
+    """One sentence per tier whose running count is below the plan's minimum or above its maximum.
 
-    Under `floor` a reactive policy owns what lies between; `notes` says where it is.
+    Under `floor`, a scaling policy may choose any count between the two; `notes` reports that count.
     """
     lines = []
     for line in plan.tiers:
         low, high = _bounds(plan, line.tier)
         runs = seen.total(Tier(line.tier))
         if runs < low:
-            lines.append(f"{line.tier}: {runs} run, at least {low} were planned")
+            lines.append(f"{line.tier}: {runs} instances run, the planned minimum is {low}")
         elif runs > high:
-            lines.append(f"{line.tier}: {runs} run, at most {high} were planned")
+            lines.append(f"{line.tier}: {runs} instances run, the planned maximum is {high}")
     return lines
 
 
 def notes(plan: PlanFile, seen: Observed) -> list[str]:
-    """One sentence per tier that runs another count than planned within its bounds."""
+    """One sentence per tier whose running count differs from the plan but is within its bounds."""
     lines = []
     for line in plan.tiers:
         low, high = _bounds(plan, line.tier)
         runs = seen.total(Tier(line.tier))
         if runs != line.after and low <= runs <= high:
             lines.append(
-                f"{line.tier}: {runs} run, {line.after} planned; a reactive policy owns it from {low} to {high}"
+                f"{line.tier}: {runs} instances run, {line.after} are planned; a scaling policy may choose {low} to {high}"
             )
     return lines
 

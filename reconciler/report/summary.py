@@ -1,4 +1,4 @@
-"""One summary of a plan and its preview; every output format shows this and computes nothing itself."""
+"""One summary of a plan and its preview. Every output format shows this summary and computes nothing itself."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 
-#: Engine operation → the word people use.
+#: Engine operation → the word in reports.
 _WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Plan and preview side by side; `verdict` is one of "no change", "changes", "refused"."""
+    """A plan and its preview."""
 
     plan: PlanFile
     preview: Preview
 
     @property
     def verdict(self) -> str:
-        """What a reviewer needs first."""
+        """One of "no change", "changes" and "refused"."""
         if self.preview.refusals:
             return "refused"
         return "changes" if self.preview.changed else "no change"
@@ -34,13 +34,13 @@ class Summary:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Operation → number of resources it hits; a replacement counts once."""
+        """Operation → number of affected resources. A replacement counts once."""
         ops = Counter(_WORDS[s.op] for s in self.preview.changed if s.op in _WORDS)
         return {word: ops[word] for word in _WORDS.values() if ops[word]}
 
     @property
     def steps(self) -> tuple[PreviewStep, ...]:
-        """The changing steps, without the engine's halves of a replacement."""
+        """The steps that change something. A replacement is one step, not the engine's separate create and delete."""
         return tuple(s for s in self.preview.changed if s.op in _WORDS)
 
     @property
@@ -61,7 +61,7 @@ class Summary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as plain values; figures keep their full precision."""
+        """The summary as plain values, with figures in full precision."""
         plan = self.plan.model_dump(mode="json", exclude={"config", "binding"})
         return {
             "verdict": self.verdict,
@@ -79,7 +79,7 @@ class Summary:
 
 
 def blocked_line(plan: PlanFile) -> str:
-    """The sentence that ends every output of a plan that must not scale a tier down; empty where all may shrink."""
+    """The sentence about tiers that must not be scaled down, which ends every output. Empty if there are none."""
     why: dict[str, list[str]] = {}
     for tier, text in plan.blocked.items():
         why.setdefault(text, []).append(tier)
@@ -87,12 +87,12 @@ def blocked_line(plan: PlanFile) -> str:
 
 
 def usd(value: float) -> str:
-    """Dollars with as many digits as a reviewer can use."""
+    """An amount in USD: two decimals, or four below one dollar."""
     return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.4f}"
 
 
 def percent(value: float) -> str:
-    """A share in percent: two significant digits below one percent, and never a false zero."""
+    """A share in percent: two significant digits below one percent. Only 0 is shown as 0."""
     if value == 0:
         return "0 %"
     return f"{value:.1%}".replace("%", " %") if value >= 0.01 else f"{value * 100:.2g} %"

@@ -1,4 +1,4 @@
-"""The preview on a terminal."""
+"""Plan and preview as text for a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_li
 
 
 def terminal(summary: Summary) -> RenderableType:
-    """Headline, tiers, classes, steps and what the policies say."""
+    """Headline, tiers, classes, steps and violations of policies."""
     colour = {"no change": "green", "changes": "yellow", "refused": "red"}[summary.verdict]
     parts: list[RenderableType] = [shown(summary.headline(), style=f"bold {colour}"), plan_tables(summary.plan)]
     for step in summary.steps:
@@ -41,7 +41,7 @@ def plan_tables(plan: PlanFile) -> RenderableType:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table whose last column takes the room that is left."""
+    """A table without outer edges. Long cells are folded."""
     found = Table(show_edge=False, pad_edge=False)
     for name in head:
         found.add_column(name, overflow="fold")
@@ -51,12 +51,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def shown(text: str, style: str = "") -> Text:
-    """Text from data: no markup and no control character in it is obeyed."""
+    """Text from data, with markup shown literally and control characters replaced."""
     return Text(printable(text), style=style)
 
 
 def plain(renderable: RenderableType, *, width: int = 120) -> str:
-    """What a terminal of this width would show, without colours."""
+    """The text that a terminal of this width shows, without colours."""
     console = Console(width=width, no_color=True, force_terminal=False, highlight=False)
     with console.capture() as capture:
         console.print(renderable)

@@ -101,7 +101,7 @@ def test_an_invalid_configuration_is_refused_with_its_key(stack_file: Path):
 def test_a_file_of_another_name_is_a_users_mistake(tmp_path: Path):
     path = tmp_path / "stack.yaml"
     path.write_text("config: {}\n")
-    with pytest.raises(InputError, match=r"expected a stack file's name"):
+    with pytest.raises(InputError, match=r"not the name of a stack file"):
         _run("test", str(path))
 
 

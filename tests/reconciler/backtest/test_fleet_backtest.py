@@ -165,9 +165,9 @@ def test_a_stored_summary_of_version_1_is_lifted_and_a_newer_one_refused(base: P
     ("options", "said"),
     [
         ("--allocations A.csv", "give either"),
-        ("--allocations A.csv --fleet f.yaml", "give --to"),
-        ("--allocations A.csv --pool --unit 3 --ask 1% --to 2024-01-09T00:00:00Z", "are for --fleet"),
-        ("--allocations A.csv --pool", "with --pool give"),
+        ("--allocations A.csv --fleet f.yaml", "needs --to"),
+        ("--allocations A.csv --pool --unit 3 --ask 1% --to 2024-01-09T00:00:00Z", "need --fleet"),
+        ("--allocations A.csv --pool", "--pool needs --unit"),
     ],
 )
 def test_a_wrong_mix_of_options_is_one_sentence(options: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,11 +72,11 @@ def test_a_fixed_risk_is_a_knob_without_a_promise(history: Path, tmp_path: Path)
     ("change", "said"),
     [
         ({"--unit": "0"}, "--unit"),
-        ({"--ask": "150%"}, "no share"),
-        ({"--risk": "0"}, "--risk '0' is no share"),
+        ({"--ask": "150%"}, "is not a share"),
+        ({"--risk": "0"}, "--risk '0' is not a share"),
         ({"--from": "yesterday"}, "ISO 8601"),
-        ({"--from": "2030-01-01T00:00:00Z"}, "must lie inside"),
-        ({"--from": "2024-01-09T00:00:00"}, "no zone"),
+        ({"--from": "2030-01-01T00:00:00Z"}, "choose a time inside the history"),
+        ({"--from": "2024-01-09T00:00:00"}, "has no time zone"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(

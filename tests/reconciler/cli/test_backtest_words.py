@@ -54,6 +54,6 @@ def test_a_replay_says_that_it_asks_no_cloud_for_prices_and_commitments(
     assert not stop.value.code
     shown = capsys.readouterr().out
     notes = json.loads((tmp_path / "S.json").read_text())["notes"]
-    for words in ("prices: a replay asks no API; it is priced by ", "commitments: a replay does not ask"):
+    for words in ("prices: a replay does not query AWS. It uses ", "commitments: a replay does not ask"):
         assert words in shown
         assert any(note.startswith(words) for note in notes)

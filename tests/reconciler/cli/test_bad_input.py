@@ -87,7 +87,7 @@ def test_a_promise_out_of_reach_on_every_type_is_sized_for_the_nearest_and_says_
 
 
 def test_no_demand_needs_nothing() -> None:
-    plan = decide(make_snapshot(0.0, running=3)).plan
+    plan = decide(make_snapshot(0.0, running=3, churn_share=1)).plan
     assert (of(plan, "warm"), of(plan, "cold")) == (0, 0)
 
 

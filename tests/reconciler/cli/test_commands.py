@@ -132,7 +132,7 @@ def test_an_explanation_names_models_calendar_and_costs(project: Path, capsys: p
     assert [user["series"] for user in users] == ["ann × shop", "bob × shop"], "large enough to be modelled themselves"
     assert (row["series"], row["settings"]) == ("shop", {"near": "default"})
     assert run("explain-forecast", "nothing") == 1
-    assert "nothing is called 'nothing'" in capsys.readouterr().err
+    assert "nothing has the name 'nothing'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_an_explanation_names_models_calendar_and_costs(project: Path, capsys: p
     [
         (("forecast",), 1, "holds no kept model; run `tiercast train` first"),
         (("forecast", "--user", "ann"), 64, "belong together"),
-        (("forecast", "--level", "pair"), 64, "give --out FILE.csv"),
+        (("forecast", "--level", "pair"), 64, "add --out FILE.csv"),
         (("forecast", "--level", "galaxy"), 64, "galaxy"),
         (("score", "--days", "400"), 1, "too few to score 400 days"),
         (("train", "--cluster", "tcp://127.0.0.1:9"), 1, "does not answer"),

@@ -110,7 +110,7 @@ def test_an_interruption_is_130(
     assert "interrupted" in text
 
 
-def test_a_defect_keeps_its_traceback_and_is_a_document_too(
+def test_a_bug_keeps_its_traceback_and_is_a_document_too(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan, "make_plan", raising(ZeroDivisionError("by zero")))
@@ -118,7 +118,7 @@ def test_a_defect_keeps_its_traceback_and_is_a_document_too(
         program_main("plan", "--json")
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["message"].startswith("ZeroDivisionError: by zero")
-    assert "defect" in error["remedy"]
+    assert "bug in tiercast" in error["remedy"]
 
 
 def program_main(*words: str) -> None:

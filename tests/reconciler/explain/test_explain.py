@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from reconciler.cli.explain import command as explain_command
 from reconciler.cli.plan import command as plan_command
-from reconciler.explain.explain import basis_of, binding_floor, changes, explain
+from reconciler.explain.changes import basis_of, changes
+from reconciler.explain.explain import binding_floor, explain
 from reconciler.plan.decide import decide
 from reconciler.plan.file import parse_plan
 from reconciler.plan.problem import problem_of
@@ -69,11 +70,11 @@ def test_what_changed_since_the_last_plan_is_named() -> None:
         options=tuple(replace(o, usd_per_hour=0.05) if o.tier is Tier.COLD else o for o in second.options),
     )
     text = " ".join(changes(before, basis_of(second, size(second))))
-    assert "demand of gold at its 0.5 quantile" in text
+    assert "Demand of gold at the 0.5 quantile" in text
     assert "+50 %" in text
-    assert "price of cold/m: 0.04 → 0.05 USD/h (+25.0 %)" in text
+    assert "Price of cold/m: 0.04 → 0.05 USD/h (+25.0 %)" in text
     assert "instances" in text
-    assert changes(before, before) == ("nothing changed since the last plan.",)
+    assert changes(before, before) == ("Nothing changed since the last plan.",)
 
 
 def test_the_floor_is_shown_where_one_less_would_go_below_it() -> None:
@@ -116,8 +117,8 @@ def test_the_command_shows_every_table_and_writes_nothing(project: Path) -> None
         "it misses",
         "binding constraint",
         "One instance more or less",
-        "this is the first plan",
-        "proven bound",
+        "This is the first plan",
+        "proven lower bound",
     ):
         assert text in shown.output
     data = json.loads(CliRunner().invoke(explain_command, ["--json"]).output)
@@ -150,7 +151,7 @@ def test_the_command_names_the_price_that_changed_since_the_plan_on_disk(
     monkeypatch.setattr("reconciler.cli.explain.problem_of", problem_of)
     shown = CliRunner().invoke(explain_command, ["--json"])
     assert shown.exit_code == 0, shown.output
-    assert "price of warm/m5.large: 0.096 → 0.12 USD/h (+25.0 %)." in json.loads(shown.stdout)["changes"]
+    assert "Price of warm/m5.large: 0.096 → 0.12 USD/h (+25.0 %)." in json.loads(shown.stdout)["changes"]
 
 
 def test_the_commands_show_what_the_guards_leave_as_the_plan_has_it(

@@ -62,9 +62,9 @@ def test_scenarios_combine() -> None:
         ("demand=-1", "at least 0"),
         ("demand=inf", "finite factor"),
         ("price=inf", "finite factor"),
-        ("price.m9=2", "no option is meant"),
+        ("price.m9=2", "no option matches"),
         ("lost=hv9", "no such host"),
-        ("rain", "not understood"),
+        ("rain", "is not a scenario"),
         ("", "is empty"),
     ],
 )

@@ -284,7 +284,7 @@ def test_a_replay_names_the_values_that_differ(
 
 @pytest.mark.parametrize(
     ("since", "words"),
-    [("9999999d", "longer ago than the year 1"), ("yesterday", "no duration such as 2d or 12h, and no ISO 8601 time")],
+    [("9999999d", "is before the year 1"), ("yesterday", "is neither a duration such as 2d nor an ISO 8601 time")],
 )
 def test_a_since_that_is_no_time_is_one_sentence(project: Project, since: str, words: str) -> None:
     told = CliRunner().invoke(root, ["history", "--since", since])

@@ -83,11 +83,12 @@ def test_an_update_that_neither_ended_nor_failed_is_recognised_and_a_second_one_
 
 def test_a_name_that_is_not_there_is_a_sentence_with_names_that_are_close() -> None:
     with pytest.raises(
-        InputError, match="no update in it changed a resource named 'hot-hv-b-003'; close names are hot-hv-b-002"
+        InputError,
+        match="no update in this ledger changed a resource named 'hot-hv-b-003'; similar names are hot-hv-b-002",
     ):
         of(LIFE, "hot-hv-b-003")
     old = Applied(at=AT, event="applied", plan="a", version=1, steps=4)
-    with pytest.raises(InputError, match="1 updates of older versions are in it without the names"):
+    with pytest.raises(InputError, match="1 updates were recorded by an older version, without the names"):
         of([old])
 
 
