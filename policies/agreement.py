@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from policies.estate import Estate, Group
+from policies.estate import Estate
+from policies.groups import Group
 from policies.rule import Facts, Rule, RuleSettings, Violation
 from stacks.contract import ColdGroup, Ownership, StackConfig, Tier, WarmGroup
 

@@ -31,6 +31,14 @@ def decide(facts: Facts, settings: CostCeiling) -> Iterator[Violation]:
             ),
             urn=stranger.urn,
         )
+    for template, odd in facts.estate.uncounted:
+        yield Violation(
+            message=(
+                f"{template.name} sets {', '.join(odd)}, whose cost is not counted, so the stack's cost is not known. "
+                "Remove it from the program, or teach policies/resources.py and policies/pricing.py to count it."
+            ),
+            urn=template.urn,
+        )
     bill = most(facts.estate, facts.catalogue(settings), settings.commitments)
     if bill.usd_per_hour > settings.max_usd_per_hour:
         yield Violation(

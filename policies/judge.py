@@ -28,13 +28,34 @@ def read_settings(name: str, kind: type[S], raw: Mapping[str, Any]) -> S:
         raise Misconfigured(f"The pack's configuration of {name} is not valid at '{key}': {first['msg']}.") from None
 
 
+#: Pins that belong together: a policy with one of a group of its own takes none of that group from `provenance`.
+_PINS = (("catalogueFile", "catalogueDigest"), ("forecastFile", "forecastDigest"), ("requirePin",))
+
+
+def with_pins(kind: type[RuleSettings], raw: Mapping[str, Any], pins: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw settings with the pins of `provenance` where a policy knows such pins and has none of its own.
+
+    The engine fills in the defaults of a policy's schema: a value that is the default is none of its own.
+    """
+    defaults = {field.alias or name: field.default for name, field in kind.model_fields.items()}
+    found = dict(raw)
+    for group in _PINS:
+        if all(raw.get(key, defaults.get(key)) == defaults.get(key) for key in group):
+            found |= {key: pins[key] for key in group if key in pins and key in defaults}
+    return found
+
+
 def judge(rule: Rule[Any], facts: Facts, settings: Mapping[str, Any]) -> list[Violation]:
     """All violations of a rule under raw settings, in the order in which the rule finds them."""
     found: list[Violation] = []
     try:
-        found.extend(rule.decide(facts, read_settings(rule.name, rule.settings, settings)))
+        found.extend(rule.decide(facts, _settings(rule, facts, settings)))
     except Undecidable as error:
         found.append(Violation(message=str(error), urn=error.urn))
     except UserError as error:
         found.append(Violation(message=str(error)))
     return found
+
+
+def _settings(rule: Rule[S], facts: Facts, raw: Mapping[str, Any]) -> S:
+    return read_settings(rule.name, rule.settings, with_pins(rule.settings, raw, facts.pins))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from policies.estate import Group
-from policies.resources import GROUP_POLICY, SCHEDULE, UNKNOWN
+from policies.groups import Group, movers_of
+from policies.resources import SCHEDULE, UNKNOWN, Resource
 from policies.rule import Facts, Rule, RuleSettings, Violation
 from stacks.contract import Ownership, Tier
 
@@ -16,15 +16,29 @@ def decide(facts: Facts, settings: RuleSettings) -> Iterator[Violation]:  # noqa
     """One violation per group and per other owner of its size."""
     config = facts.require_config()
     owners = {Tier.WARM: config.warm.ownership, Tier.COLD: config.cold.ownership}
-    movers: dict[str, list[str]] = {}
-    for resource in facts.resources:
-        if resource.type in (GROUP_POLICY, SCHEDULE):
-            for urn in resource.depends.get("autoscalingGroupName", ()):
-                movers.setdefault(urn, []).append(resource.name)
+    movers = movers_of(facts.resources)
+    for mover in movers.get("", ()):
+        yield Violation(
+            message=(
+                f"{mover.name} changes the size of a group that it names by text, or that is not in this stack. Refer "
+                "to the group's resource, or remove it."
+            ),
+            urn=mover.urn,
+        )
+    tracked = {
+        tier: part.target_tracking is not None and part.ownership is Ownership.FLOOR
+        for tier, part in ((Tier.WARM, config.warm), (Tier.COLD, config.cold))
+    }
     for group in facts.estate.groups:
-        wrong = list(_faults(group, owners.get(group.tier, Ownership.EXACT), movers.get(group.resource.urn, [])))
+        wrong = list(_faults(group, owners.get(group.tier, Ownership.EXACT), _extra(group, movers, tracked)))
         for fault in wrong:
             yield Violation(message=f"{group.name}: {fault}", urn=group.resource.urn)
+
+
+def _extra(group: Group, movers: Mapping[str, Sequence[Resource]], tracked: Mapping[Tier, bool]) -> list[str]:
+    """Names of what moves the group, without the one policy that the configuration declares."""
+    ours = f"{group.name}-cpu" if tracked.get(group.tier) else ""
+    return sorted(m.name for m in movers.get(group.resource.urn, ()) if m.type == SCHEDULE or m.name != ours)
 
 
 def _faults(group: Group, owner: Ownership, movers: list[str]) -> Iterator[str]:
@@ -36,8 +50,13 @@ def _faults(group: Group, owner: Ownership, movers: list[str]) -> Iterator[str]:
         )
     if owner is Ownership.EXACT and movers:
         yield (
-            f"its ownership is exact, but {', '.join(sorted(movers))} would also change its size. Remove it, or set the "
+            f"its ownership is exact, but {', '.join(movers)} would also change its size. Remove it, or set the "
             "tier's ownership to floor in fleet.yaml."
+        )
+    if owner is Ownership.FLOOR and movers:
+        yield (
+            f"its ownership is floor, but {', '.join(movers)} would also change its size and the configuration does not declare "
+            "it. Remove it, or use target_tracking in fleet.yaml."
         )
     if owner is Ownership.FLOOR and group.desired is not None and "desiredCapacity" not in group.resource.ignored:
         yield (

@@ -10,11 +10,13 @@ from typing import Literal, cast
 
 from pydantic import Field
 
-from policies.estate import Estate, Group
+from policies.estate import Estate
+from policies.groups import COMMON, Group, Volume
 from policies.rule import PriceSettings
-from reconciler.prices.bill import Bill, hourly
+from reconciler.prices.bill import Bill, Line, hourly
 from reconciler.prices.billed_fleet import BilledFleet, Prepared, Running
 from reconciler.prices.catalogue import Catalogue
+from reconciler.slo.interruptions import HOURS_PER_MONTH
 from stacks.contract import Commitment, Reservation
 
 
@@ -110,7 +112,7 @@ def _bill(
     running: list[Running],
     pools: list[Prepared | None],
 ) -> Bill:
-    return hourly(
+    bill = hourly(
         BilledFleet(
             running=tuple(running),
             prepared=tuple(pool for pool in pools if pool is not None),
@@ -125,3 +127,30 @@ def _bill(
         ),
         catalogue,
     )
+    counts = {group.name: 0 for group in estate.groups}
+    for one in running:
+        counts[one.group] += one.count
+    for pool in pools:
+        if pool is not None:
+            counts[pool.group] += pool.count
+    return Bill(lines=(*bill.lines, *_more_of_volumes(estate, catalogue, counts)))
+
+
+def _more_of_volumes(estate: Estate, catalogue: Catalogue, counts: dict[str, int]) -> list[Line]:
+    """Lines for what volumes cost beyond GiB of the common type: other types, provisioned IOPS and throughput."""
+    found = []
+    for group in estate.groups:
+        for volume in group.volumes:
+            usd = _more_usd(volume, catalogue)
+            if usd and counts[group.name]:
+                item = f"{group.name} {volume.kind} volumes"
+                found.append(Line(tier=group.tier, item=item, count=counts[group.name], unit_usd=usd, note="storage"))
+    return found
+
+
+def _more_usd(volume: Volume, catalogue: Catalogue) -> float:
+    if volume.kind == COMMON and volume.iops is None and volume.mibps is None:
+        return 0.0
+    month = catalogue.volume_usd_per_month(volume.kind, iops=volume.iops, mibps=volume.mibps)
+    gib = 0.0 if volume.kind == COMMON else catalogue.volume(volume.kind).usd_per_gib_month * volume.gib
+    return (gib + month) / HOURS_PER_MONTH

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from policies.rule import SKEW, Facts, PriceSettings, Rule, Violation
+from policies.rule import SKEW, Facts, Misconfigured, Rule, Violation
+from policies.trusted import DemandSettings
+from stacks.contract import from_engine, plan_id
+
+_PLAN = TypeAdapter(dict[str, Any])
 
 
-class Provenance(PriceSettings):
-    """The required plan and prices."""
+class Provenance(DemandSettings):
+    """The required plan and prices. Its pins apply to every policy that sets none of its own."""
 
     plan_id: str = Field(default="", description="ID of the only plan that may be applied; empty: any.")
+    plan_file: str = Field(
+        default="",
+        description="Plan file of the planning job. The policy computes its id again and compares its values with the stack's.",
+    )
     same_prices: bool = Field(default=True, description="Whether the plan must be made with the pack's catalogue.")
 
 
@@ -27,6 +36,8 @@ def decide(facts: Facts, settings: Provenance) -> Iterator[Violation]:
                 "plan, or check out the configuration that was approved."
             )
         )
+    if settings.plan_file:
+        yield from _not_the_file(facts, settings.plan_file)
     if settings.same_prices and plan.catalogue_digest != catalogue.digest():
         yield Violation(
             message=(
@@ -43,6 +54,32 @@ def decide(facts: Facts, settings: Provenance) -> Iterator[Violation]:
                 f"{facts.now.isoformat()}). Correct the clock and plan again."
             )
         )
+
+
+def _not_the_file(facts: Facts, path: str) -> Iterator[Violation]:
+    """Where the configuration is not that of the plan in a file."""
+    kept = facts.json(path, _PLAN, "a plan file")
+    config = kept.get("config")
+    if not isinstance(config, dict):
+        raise Misconfigured(f"The file '{path}' must hold a plan file with `config`.")
+    named, found = facts.require_config().plan.id, plan_id(kept)
+    if not found == named == kept.get("id"):
+        yield Violation(
+            message=(
+                f"The configuration names plan {named}; the content of {path} has the id {found}. Run `tiercast plan`, and "
+                "preview what it wrote."
+            )
+        )
+    ours = from_engine(facts.plain)
+    for key, value in sorted(config.items()):
+        name = key.removeprefix("tiercast:")
+        if key.startswith("tiercast:") and key != "tiercast:plan" and key in facts.plain and ours[name] != value:
+            yield Violation(
+                message=(
+                    f"{key} is not what plan {named} holds. Run `tiercast plan` instead of editing the stack file, or "
+                    "revert the edit."
+                )
+            )
 
 
 RULE = Rule(

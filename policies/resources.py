@@ -6,7 +6,7 @@ turn the refusal of even a mandatory policy into advice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,6 +32,36 @@ FREE: Final = frozenset(
         "aws:lb/listenerRule:ListenerRule",
         "libvirt:index/volume:Volume",
         "libvirt:index/cloudInitDisk:CloudInitDisk",
+    }
+)
+
+#: Inputs of a launch template that cost nothing, or that are counted.
+TEMPLATE_INPUTS: Final = frozenset(
+    {
+        "__defaults",
+        "blockDeviceMappings",
+        "defaultVersion",
+        "description",
+        "disableApiStop",
+        "disableApiTermination",
+        "ebsOptimized",
+        "iamInstanceProfile",
+        "imageId",
+        "instanceInitiatedShutdownBehavior",
+        "instanceMarketOptions",
+        "instanceType",
+        "keyName",
+        "metadataOptions",
+        "name",
+        "namePrefix",
+        "region",
+        "securityGroupNames",
+        "tagSpecifications",
+        "tags",
+        "tagsAll",
+        "updateDefaultVersion",
+        "userData",
+        "vpcSecurityGroupIds",
     }
 )
 
@@ -69,7 +99,7 @@ class Resource:
     """One resource of the stack.
 
     inputs: plain values by the provider's property names. provider: inputs of its provider. depends: property → URNs of
-    the resources that its value comes from.
+    the resources that its value comes from. physical: the id that ends its ARN in the state; "" where unknown.
     """
 
     urn: str
@@ -80,6 +110,7 @@ class Resource:
     provider_name: str = ""
     provider: Mapping[str, Any] = field(default_factory=dict)
     depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    physical: str = ""
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -123,3 +154,16 @@ class Resource:
             return int(value)
         except (TypeError, ValueError):
             raise Undecidable(self, path) from None
+
+
+def tag_values(tags: Any) -> dict[str, str]:
+    """Known tags of a resource, from a group's list or everybody else's map."""
+    if isinstance(tags, Mapping):
+        return {str(key): str(value) for key, value in tags.items() if value is not UNKNOWN}
+    if isinstance(tags, Sequence) and not isinstance(tags, str):
+        return {
+            str(tag["key"]): str(tag.get("value", ""))
+            for tag in tags
+            if isinstance(tag, Mapping) and tag.get("key") is not None and tag.get("value") is not UNKNOWN
+        }
+    return {}

@@ -41,9 +41,8 @@ class PriceSettings(RuleSettings):
             "tiercast's built-in table."
         ),
     )
-    catalogue_digest: str = Field(
-        default="", description="SHA-256 of the catalogue's contents; required with `catalogueFile`, to pin the prices."
-    )
+    catalogue_digest: str = Field(default="", description="SHA-256 of the catalogue's contents, to pin the prices.")
+    require_pin: bool = Field(default=True, description="Refuse where prices, or demand, are not pinned.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +70,7 @@ class Facts:
     plain: configuration values that are not secret, text by full key.
     now: the current time, with a time zone.
     read: returns the text of a file, by path relative to the pack's folder.
+    pins: the settings of `provenance`, whose pins apply to every policy that sets none of its own.
     """
 
     project: str
@@ -81,6 +81,7 @@ class Facts:
     plain: Mapping[str, str]
     now: datetime
     read: Callable[[PurePath], str] = field(repr=False)
+    pins: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def estate(self) -> Estate:
@@ -95,6 +96,11 @@ class Facts:
 
     def catalogue(self, settings: PriceSettings) -> Catalogue:
         """The pinned price catalogue; raises `Misconfigured` if it is not pinned or was changed."""
+        if settings.require_pin and not (settings.catalogue_file or settings.catalogue_digest):
+            raise Misconfigured(
+                "No prices are pinned: set catalogueDigest of provenance in the pack's configuration (the built-in table, "
+                f"once reviewed: {builtin().digest()}), or requirePin to false."
+            )
         if not settings.catalogue_file:
             found = builtin()
         elif not settings.catalogue_digest:

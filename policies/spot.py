@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from policies.estate import Group
+from policies.groups import Group
 from policies.rule import Facts, PriceSettings, Rule, Violation
 from reconciler.prices.catalogue import Catalogue
 

@@ -6,7 +6,8 @@ start a larger type, but neither is guaranteed.
 
 from __future__ import annotations
 
-from policies.estate import Estate, Group
+from policies.estate import Estate
+from policies.groups import Group
 from reconciler.prices.catalogue import Catalogue
 from reconciler.slo.assess import Supply
 from reconciler.slo.interruptions import interrupted_within

@@ -9,8 +9,9 @@ from typing import Annotated
 from pydantic import Field
 
 from policies.cost import largest
-from policies.estate import Estate, tag_values
+from policies.estate import Estate
 from policies.pricing import BillSettings, most
+from policies.resources import tag_values
 from policies.rule import Facts, Rule, Violation
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from policies.estate import tag_values
-from policies.resources import GROUP, RESERVATION, TEMPLATE, Resource
+from policies.resources import GROUP, RESERVATION, TEMPLATE, Resource, tag_values
 from policies.rule import Facts, Rule, RuleSettings, Violation
 
 NAME = "required-tags"

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-from policies import cost, tagging
-from policies.judge import judge, read_settings
+from policies import cost, provenance, tagging
+from policies.judge import judge, read_settings, with_pins
 from policies.pack_config import PackConfig
 from policies.pricing import most
 from policies.rehearsal import rehearse
@@ -64,7 +64,9 @@ class StackUnderTrial:
     provider: Mapping[str, Any]
 
 
-def facts_of(trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath], str]) -> Facts:
+def facts_of(
+    trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath], str], pack: PackConfig | None = None
+) -> Facts:
     """Facts about the resources that the program declares; no resources if the configuration is not valid."""
     config, fault = _parsed(trial.values)
     resources = (
@@ -87,6 +89,7 @@ def facts_of(trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath]
         plain=trial.plain,
         now=now,
         read=read,
+        pins=pack.settings.get(provenance.RULE.name, {}) if pack is not None else {},
     )
 
 
@@ -121,7 +124,7 @@ def _at(rule: Rule[Any], level: str) -> Rule[Any]:
 def usd_per_hour_at_most(facts: Facts, settings: Mapping[str, Any]) -> float | None:
     """Highest possible cost of the stack as `cost-ceiling` counts it, USD/hour; None if it can't be computed."""
     try:
-        bill = read_settings(cost.RULE.name, cost.CostCeiling, settings)
+        bill = read_settings(cost.RULE.name, cost.CostCeiling, with_pins(cost.CostCeiling, settings, facts.pins))
         return most(facts.estate, facts.catalogue(bill), bill.commitments).usd_per_hour
     except (Undecidable, UserError):
         return None

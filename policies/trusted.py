@@ -11,6 +11,11 @@ from stacks.contract import Demand, demand_digest
 
 _DEMAND = TypeAdapter(Demand)
 
+UNPINNED = (
+    "No forecast is pinned: set forecastFile or forecastDigest of provenance in the pack's configuration, or requirePin to "
+    "false."
+)
+
 
 class DemandSettings(PriceSettings):
     """Settings of a policy that judges against the demand."""
@@ -25,13 +30,14 @@ class DemandSettings(PriceSettings):
             "{project} are replaced by their names."
         ),
     )
-    require_pin: bool = Field(default=False, description="Refuse if neither digest nor file is set.")
 
 
 def demand(facts: Facts, settings: DemandSettings) -> Demand:
     """The demand to judge by: the pinned file if one is set, else the stack's own demand."""
     if settings.forecast_file:
         return _from_file(facts, settings)
+    if settings.require_pin and not settings.forecast_digest:
+        raise Misconfigured(UNPINNED)
     return facts.require_config().demand
 
 
@@ -52,7 +58,7 @@ def disagreements(facts: Facts, settings: DemandSettings) -> Iterator[Violation]
     if settings.forecast_file:
         pins.append((settings.forecast_file, demand_digest(_from_file(facts, settings))))
     if settings.require_pin and not pins:
-        raise Misconfigured("No forecast is pinned: set forecastDigest or forecastFile in the pack's configuration.")
+        raise Misconfigured(UNPINNED)
     for origin, pin in pins:
         if pin != digest:
             yield Violation(

@@ -1,8 +1,9 @@
 """Connects Pulumi's policy SDK to the rules: it builds `Facts` from the engine's calls and reports violations.
 
-The SDK (pulumi-policy 1.21) hides two things from a Python pack. This module reads them from the engine's calls:
+The SDK (pulumi-policy 1.21) hides three things from a Python pack. This module reads them from the engine's calls:
 - `ConfigureStack` brings the stack's configuration and the list of its secret keys; the SDK drops both (the environment
   variable that it reads instead is set for packs without a language host only);
+- `Configure` brings the settings of all policies; the SDK shows each policy its own, and the pins of `provenance` hold for all;
 - `AnalyzeStack` shows a resource's *outputs*; its inputs are in the `Analyze` call before it.
 """
 
@@ -21,7 +22,7 @@ from pulumi_policy import policy as sdk_policy
 from pulumi_policy import proxy, secret
 from pulumi_policy.deserialize import deserialize_properties
 
-from policies import tagging
+from policies import provenance, tagging
 from policies.judge import judge
 from policies.resources import UNKNOWN, Resource
 from policies.rule import Facts, Rule
@@ -50,6 +51,7 @@ class Session:
     config: Mapping[str, str] = field(default_factory=dict)
     secret_keys: frozenset[str] = frozenset()
     inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    pins: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self, resources: Sequence[sdk.PolicyResource]) -> Facts:
         """The input of the rules."""
@@ -63,6 +65,7 @@ class Session:
             plain={key: text for key, text in self.config.items() if key not in self.secret_keys},
             now=self.clock(),
             read=self.read,
+            pins=self.pins,
         )
 
     def resource(self, seen: sdk.PolicyResource) -> Resource:
@@ -80,6 +83,7 @@ class Session:
             ignored=ignored,
             provider_name=seen.provider.name if seen.provider is not None else "",
             provider=plain(seen.provider.props) if seen.provider is not None else {},
+            physical=state["arn"].rpartition("/")[2] if isinstance(state.get("arn"), str) else "",
             depends={key: tuple(r.urn for r in found) for key, found in seen.property_dependencies.items()},
         )
 
@@ -181,6 +185,11 @@ def _listen(session: Session) -> None:
     """Make the SDK's server pass `session` the data that it drops; see the module's docstring."""
 
     class Analyzer(sdk_policy._PolicyAnalyzerServicer):
+        def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802 (the name of the RPC)
+            if provenance.RULE.name in request.policyConfig:
+                session.pins = json_format.MessageToDict(request.policyConfig[provenance.RULE.name].properties)
+            return super().Configure(request, context)  # type: ignore[no-untyped-call]
+
         def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802 (the name of the RPC)
             session.config = dict(request.config)
             session.secret_keys = frozenset(request.config_secret_keys)

@@ -29,6 +29,7 @@ from stacks.contract_base import (
     Tier,
     canonical,
     demand_digest,
+    plan_id,
 )
 from stacks.contract_cloud import (
     Cold,
@@ -90,6 +91,7 @@ __all__ = [
     "from_engine",
     "json_schema",
     "parse",
+    "plan_id",
     "stale",
     "to_key",
 ]

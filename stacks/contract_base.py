@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -148,6 +149,21 @@ class Size(ContractModel):
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: the text that digests are taken over."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def plan_id(plan: Mapping[str, Any]) -> str:
+    """The id that a plan file's content has: 128 bits of its digest, as hex digits.
+
+    Everything counts but the id, the binding, the note about the model, and `tiercast:plan`, which holds the id. Keys that
+    plans of earlier versions lacked count only where they say something.
+    """
+    left_out = {"id", "binding", "forecast_note"}
+    body = {key: value for key, value in plan.items() if key not in left_out}
+    for late in ("prices", "blocked", "edited", "replay"):
+        if not body.get(late):
+            body.pop(late, None)
+    body["config"] = {key: value for key, value in body["config"].items() if key != "tiercast:plan"}
+    return hashlib.sha256(canonical(body).encode()).hexdigest()[:32]
 
 
 def demand_digest(demand: Demand) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 #: Packages of others that decide with the pack.
 _PACKAGES = ("pulumi", "pulumi-policy", "pydantic", "pydantic-core", "numpy", "scipy", "PyYAML")
 #: Our packages that a pack may import.
-_OURS = ("policies", "stacks", "reconciler")
+_OURS = ("policies", "stacks", "reconciler", "forecaster")
 _DATA = frozenset({".yaml", ".json", ".xslt"})
 #: Files that are new with every plan: an older plan, approved, stays approved.
 _PER_PLAN = frozenset({"forecastFile", "planFile"})
@@ -97,7 +97,8 @@ def _imports(path: Path, pack: Path) -> Iterator[str]:
 def _parts(module: str, beside: Path) -> list[Path]:
     """Files that run when a module of ours is imported: its packages' `__init__.py` and its own."""
     names = module.split(".")
-    home = beside if (beside / names[0]).is_dir() else _installed(names[0])
+    near = beside / names[0]
+    home = beside if near.is_dir() or near.with_suffix(".py").is_file() else _installed(names[0])
     if home is None:
         return []
     found = []

@@ -52,7 +52,7 @@ def test(stack_file: Path, config_file: Path | None, only: tuple[str, ...], as_j
     trial = _trial(stack_file)
     folder = _pack_folder(stack_file)
     config = _pack_config(config_file, folder, trial.stack, names)
-    facts = facts_of(trial, now=options.now(), read=lambda path: _read(folder, path))
+    facts = facts_of(trial, now=options.now(), read=lambda path: _read(folder, path), pack=config)
     found = [v for v in verdicts(facts, RULES, config) if not only or v.name in only]
     refused = any(verdict.refuses for verdict in found)
     if as_json:

@@ -6,13 +6,12 @@ of its content.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import InputError
-from stacks.contract import KEYS, StackConfig, canonical
+from stacks.contract import KEYS, StackConfig, plan_id
 
 #: Version of the plan files that this code writes and reads. Plans are short-lived, so other versions are not converted.
 VERSION = 2
@@ -118,15 +117,8 @@ class PlanFile(PlanPart):
         return (*self.reasons, *filter(None, [self.forecast_note]))
 
     def identified(self) -> PlanFile:
-        """The plan with its id: 128 bits (as hex) of the digest of everything except id, binding and forecast note."""
-        body = self.model_dump(mode="json", exclude={"id", "binding", "forecast_note"})
-        if not self.prices:
-            del body["prices"]  # plans from before prices were kept still match their id
-        for late in ("blocked", "edited", "replay"):  # the same for plans from before these keys existed
-            if not body[late]:
-                del body[late]
-        body["config"] = {k: v for k, v in body["config"].items() if k != "tiercast:plan"}
-        return self.model_copy(update={"id": hashlib.sha256(canonical(body).encode()).hexdigest()[:32]})
+        """The same plan with its id, as `plan_id` computes it from the content."""
+        return self.model_copy(update={"id": plan_id(self.model_dump(mode="json"))})
 
 
 def parse_plan(raw: Any, location: str) -> PlanFile:

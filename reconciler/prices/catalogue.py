@@ -63,6 +63,16 @@ class InstanceType(ContractModel):
     )
 
 
+class VolumePrices(ContractModel):
+    """USD/month of one volume type; IOPS and throughput (MiB/s) beyond the free ones. Absent: can't be provisioned."""
+
+    usd_per_gib_month: Usd
+    usd_per_iops_month: Usd | None = None
+    free_iops: Annotated[int, Field(ge=0)] = 0
+    usd_per_mibps_month: Usd | None = None
+    free_mibps: Annotated[int, Field(ge=0)] = 0
+
+
 class Catalogue(ContractModel):
     """Instance types of one region with their prices, and the prices of storage, load balancers and own hosts."""
 
@@ -76,13 +86,19 @@ class Catalogue(ContractModel):
     storage_usd_per_gib_month: Usd
     load_balancer_usd_per_hour: Usd
     default_root_gib: Positive = Field(8, description="Root volume if a launch keeps the image's own size, GiB.")
+    volumes: dict[str, VolumePrices] = Field(
+        default_factory=dict, description="Volume type → prices; the policies refuse a type that is not here."
+    )
     hypervisor_usd_per_hour: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="Running cost of own hosts (power, space) if known. It is sunk."
     )
 
     @cached_property
     def _digest(self) -> str:
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        contents = self.model_dump(mode="json")
+        if not self.volumes:  # catalogues of before volumes had prices keep their digest
+            del contents["volumes"]
+        text = json.dumps(contents, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def digest(self) -> str:
@@ -106,6 +122,26 @@ class Catalogue(ContractModel):
     def offers(self, name: str, market: Market) -> bool:
         """Whether the type has a price in that market."""
         return getattr(self.type(name).usd_per_hour, market) is not None
+
+    def volume(self, kind: str) -> VolumePrices:
+        """Prices of a volume type, or `PriceMissing`."""
+        if kind not in self.volumes:
+            raise PriceMissing(f"{kind} volume", "GiB-month", self.source)
+        return self.volumes[kind]
+
+    def volume_usd_per_month(self, kind: str, *, iops: int | None, mibps: int | None) -> float:
+        """USD/month of what is provisioned beyond the free IOPS and throughput; `PriceMissing` where it has no price."""
+        prices = self.volume(kind)
+        total = 0.0
+        for given, free, price, what in (
+            (iops, prices.free_iops, prices.usd_per_iops_month, "IOPS-month"),
+            (mibps, prices.free_mibps, prices.usd_per_mibps_month, "MiB/s-month"),
+        ):
+            more = max((given or 0) - free, 0)
+            if more and price is None:
+                raise PriceMissing(f"{kind} volume", what, self.source)
+            total += more * (price or 0.0)
+        return total
 
     def boot(self, name: str) -> Boot:
         """Boot time of the type, or the catalogue's default."""

@@ -136,8 +136,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     base, branch = work / "base", work / "branch"
     checkout(base, whole=True)
     checkout(branch, whole=False)
-    pin = {"forecastFile": "../.tiercast/{stack}/demand.json", "requirePin": True}
-    (base / "policies" / "config.lab.json").write_text(json.dumps({"all": "mandatory", "latency-slo": pin}))
+    pin = {"forecastFile": "../.tiercast/{stack}/demand.json", "catalogueDigest": builtin().digest()}
+    (base / "policies" / "config.lab.json").write_text(json.dumps({"all": "mandatory", "provenance": pin}))
     (branch / "policies" / "config.lab.json").write_text(json.dumps({"all": "disabled"}))
     (branch / ".venv").symlink_to(Path(__file__).parents[2] / ".venv")
     lab = up.up(branch, directory=root / "lab", domain_type="qemu")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ def facts_of(
     declared: Mapping[str, Any] | None = None,
     plain: Mapping[str, str] | None = None,
     region: str = "us-east-1",
+    pins: Mapping[str, Any] = MappingProxyType({"requirePin": False}),
 ) -> Facts:
     """Facts of a stack with this configuration.
 
@@ -63,6 +65,7 @@ def facts_of(
         plain={**engine, **(plain or {})},
         now=now,
         read=read,
+        pins=pins,
     )
 
 

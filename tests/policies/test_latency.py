@@ -11,6 +11,7 @@ from samples import raw
 
 from policies.latency import RULE
 from policies.resources import Resource
+from reconciler.prices.catalogue import builtin
 from stacks.contract import demand_digest, parse
 
 
@@ -88,7 +89,7 @@ def test_an_invented_quantile_with_a_digest_to_match_is_refused_by_the_pin(viola
 
 
 def test_a_pin_can_be_required(violations):
-    (message,) = violations(RULE, settings={"requirePin": True})
+    (message,) = violations(RULE, pins={"catalogueDigest": builtin().digest()})
     assert "No forecast is pinned" in message
 
 

@@ -36,7 +36,15 @@ def stack_file(tmp_path: Path) -> Path:
     path.write_text(yaml.safe_dump({"config": {"aws:region": "us-east-1", **values}}))
     (tmp_path / "Pulumi.yaml").write_text("name: tiercast\n")
     (tmp_path / "policies").mkdir()
+    configure(path)
     return path
+
+
+def configure(stack_file: Path, **policies: Any) -> None:
+    """Write the pack's configuration for the stack: the given policies, prices pinned, and the demand not."""
+    pins = {"catalogueDigest": builtin().digest(), "requirePin": False}
+    path = stack_file.parent / "policies" / "config.dev.json"
+    path.write_text(json.dumps({"provenance": pins, **policies}))
 
 
 def _run(*arguments: str) -> tuple[int | None, str]:
@@ -58,13 +66,12 @@ def test_a_policy_without_anything_to_judge_by_is_not_configured_rather_than_pas
     text = _run("test", str(stack_file), "--only", "step-limit")[1]
     assert "not configured  step-limit: set currentFile or current" in text
     assert "passed 0 policies, 1 not configured" in text
-    config = stack_file.parent / "policies" / "config.dev.json"
-    config.write_text('{"step-limit": {"current": {"warm": 2}}}')
+    configure(stack_file, **{"step-limit": {"current": {"warm": 2}}})
     assert "pass    step-limit" in _run("test", str(stack_file), "--only", "step-limit")[1]
 
 
 def test_the_packs_configuration_beside_it_is_used(stack_file: Path):
-    (stack_file.parent / "policies" / "config.dev.json").write_text('{"cost-ceiling": {"maxUsdPerHour": 0.1}}')
+    configure(stack_file, **{"cost-ceiling": {"maxUsdPerHour": 0.1}})
     code, text = _run("test", str(stack_file))
     assert code == 3
     assert "refuse  cost-ceiling" in text
@@ -73,7 +80,8 @@ def test_the_packs_configuration_beside_it_is_used(stack_file: Path):
 
 def test_an_advisory_policy_says_and_does_not_refuse(stack_file: Path, tmp_path: Path):
     config = tmp_path / "pack.json"
-    config.write_text('{"cost-ceiling": {"enforcementLevel": "advisory", "maxUsdPerHour": 0.1}}')
+    limit = {"enforcementLevel": "advisory", "maxUsdPerHour": 0.1}
+    config.write_text(json.dumps({"cost-ceiling": limit, "provenance": {"requirePin": False}}))
     code, text = _run("test", str(stack_file), "--config", str(config), "--only", "cost-ceiling", "--json")
     found = json.loads(text)
     assert code == 0
@@ -98,11 +106,10 @@ def test_a_file_of_another_name_is_a_users_mistake(tmp_path: Path):
 
 
 def test_tags_that_would_be_added_pass_unless_nothing_is_remedied(stack_file: Path):
-    config = stack_file.parent / "policies" / "config.dev.json"
     settings = {"tags": ["owner"], "defaults": {"owner": "ops"}}
-    config.write_text(json.dumps({"required-tags": settings}))
+    configure(stack_file, **{"required-tags": settings})
     assert _run("test", str(stack_file), "--only", "required-tags")[0] == 0
-    config.write_text(json.dumps({"required-tags": {**settings, "enforcementLevel": "mandatory"}}))
+    configure(stack_file, **{"required-tags": {**settings, "enforcementLevel": "mandatory"}})
     code, said = _run("test", str(stack_file), "--only", "required-tags")
     assert code == 3
     assert "warm-web: The tag owner is missing." in said
@@ -134,11 +141,27 @@ def test_all_sets_the_level_of_each_that_has_none_of_its_own():
 
 
 def test_settings_and_prices_that_cannot_be_used_refuse_in_words(stack_file: Path):
-    config = stack_file.parent / "policies" / "config.dev.json"
-    config.write_text('{"required-tags": {"tag": ["team"]}, "cost-ceiling": {"catalogueFile": "gone.yaml"}}')
+    configure(stack_file, **{"required-tags": {"tag": ["team"]}, "cost-ceiling": {"catalogueFile": "gone.yaml"}})
     code, text = _run("test", str(stack_file), "--json")
     found = {policy["name"]: policy["violations"] for policy in json.loads(text)["policies"]}
     assert code == 3
     assert json.loads(text)["usdPerHourAtMost"] is None
     assert "required-tags is not valid at 'tag'" in found["required-tags"][0]["message"]
     assert "catalogueFile has no catalogueDigest" in found["cost-ceiling"][0]["message"]
+
+
+def test_without_a_configuration_the_policies_that_need_prices_or_demand_refuse(stack_file: Path):
+    (stack_file.parent / "policies" / "config.dev.json").unlink()
+    code, text = _run("test", str(stack_file), "--json")
+    refusing = {p["name"]: p["violations"][0]["message"] for p in json.loads(text)["policies"] if p["violations"]}
+    assert code == 3
+    assert f"once reviewed: {builtin().digest()}" in refusing["cost-ceiling"]
+    assert refusing["latency-slo"].startswith("No forecast is pinned")
+
+
+def test_the_shipped_configuration_pins_prices_and_demand():
+    shipped = json.loads((Path(__file__).parents[2] / "policies" / "config.lab.json").read_text())
+    assert shipped["provenance"] == {
+        "catalogueDigest": builtin().digest(),
+        "forecastFile": "../.tiercast/lab/demand.json",
+    }

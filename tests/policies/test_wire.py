@@ -20,6 +20,7 @@ from policies import cost, pack, wire
 from policies.resources import GROUP, TEMPLATE, UNKNOWN
 from policies.rule import RuleSettings
 
+UNPINNED = {"requirePin": False}
 PREFIX = "urn:pulumi:test::tiercast::tiercast:stacks:WarmTier$"
 OPTIONS = {
     "protect": False,
@@ -47,7 +48,9 @@ def _resource(kind: str, name: str, props: dict[str, Any], *, ignore: tuple[str,
 
 def _session(**values: Any) -> wire.Session:
     config = {f"tiercast:{key}": json.dumps(value) for key, value in raw(**values).items()}
-    return wire.Session(folder=Path(), clock=lambda: datetime(2026, 11, 24, 1, tzinfo=UTC), config=config)
+    return wire.Session(
+        folder=Path(), clock=lambda: datetime(2026, 11, 24, 1, tzinfo=UTC), config=config, pins=UNPINNED
+    )
 
 
 def _stack(maximum: Any) -> list[sdk.PolicyResource]:

@@ -79,7 +79,9 @@ class Project:
         kept = yaml.safe_load(path.read_text()) or {}
         ours = {f"tiercast:{key}": value for key, value in configuration(self.lab, **sections).items()}
         path.write_text(yaml.safe_dump({**kept, "config": {**values.aws_config(self.lab), **ours}}, sort_keys=False))
-        (self.root / "pack.json").write_text(json.dumps({"all": "mandatory", **(pack or {})}))
+        pack = pack or {}
+        pins = {"catalogueDigest": builtin().digest(), "requirePin": False, **pack.get("provenance", {})}
+        (self.root / "pack.json").write_text(json.dumps({"all": "mandatory", **pack, "provenance": pins}))
 
     def pulumi(self, *arguments: str, policies: bool = True) -> tuple[int, str]:
         """Exit code and output of the plain CLI."""

@@ -6,6 +6,7 @@ file. Times are compared as microseconds since 1970 UTC, so no session setting c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ from forecaster.errors import HistoryError
 from forecaster.history.measured import BLANK
 from forecaster.history.measured import unreadable as unreadable_values
 from forecaster.history.quality import Finding
+from reconciler.adapters.history.disguise import refuse_disguised
 from reconciler.adapters.history.ragged import refuse_ragged
 
 #: User of rows that name none.
@@ -96,6 +98,7 @@ def scans_of(
     for file in files:
         if file.stat().st_size == 0:
             raise HistoryError(f"{file}: the file is empty; expected a header and rows.")
+        refuse_disguised(file)
         parquet = file.name.lower().endswith(".parquet")
         text = text_times and not parquet
         described = _described(base, [file], parquet, text, timestamp)
@@ -144,10 +147,13 @@ def _described(
 
 
 def unreadable(where: object, problem: Exception) -> HistoryError:
-    """The sentence for a file that DuckDB refuses: its own first lines, without the advice on its options."""
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    said = " ".join(lines[:3])[:300]
-    return HistoryError(f"{where}: can't be read as a history ({said}); mend or leave out the row or file.")
+    """The sentence for rows that DuckDB refuses; of its own words only the line's number is kept."""
+    found = re.search(r"\bLine: (\d+)", str(problem))
+    place = f", line {found.group(1)}" if found else ""
+    return HistoryError(
+        f"{where}{place}: can't be read as a history; expected UTF-8 text with one row a line, or Parquet. Fix or remove the "
+        f"{'line' if found else 'file'}."
+    )
 
 
 def _relation(files: Sequence[Path], parquet: bool, text_column: str | None) -> str:

@@ -76,3 +76,12 @@ def test_a_pinned_file_that_vanishes_and_a_newer_package_count(pack: Path, monke
     gone = digest(pack)
     monkeypatch.setattr("importlib.metadata.version", lambda name: "99")
     assert len({before, gone, digest(pack), pack_digest(None, None, project="shop", stack="dev")}) == 4
+
+
+def test_a_folder_or_a_module_beside_the_pack_that_shadows_a_package_of_others_counts(pack: Path) -> None:
+    before = digest(pack)
+    (pack.parent / "pydantic.py").write_text("")
+    module = digest(pack)
+    (pack.parent / "scipy").mkdir()
+    (pack.parent / "scipy" / "__init__.py").write_text("")
+    assert len({before, module, digest(pack)}) == 3
