@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolve the dependencies anew. The files hold hashes and no index addresses, so that any mirror can serve them.
+# Resolve the dependencies again. The files hold hashes and no index addresses, so that any mirror can serve them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 compile=(.venv/uv/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-find-links

@@ -63,7 +63,7 @@ def outcome(demand: Floats, counts: Floats) -> tuple[Floats, Floats]:
 
 
 def charged(peers: Mapping[str, Frontier], name: str, share: float) -> float:
-    """A peer's cost at a share; one that can't reach it, or is dearer there than static peak, costs what that costs."""
+    """A peer's cost at a share; one that can't reach it, or costs more there than static peak, costs what that costs."""
     return float(np.fmin(peers[name].cost_at(share), peers[STATIC].cost_at(share)))
 
 

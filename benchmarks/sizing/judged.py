@@ -68,7 +68,7 @@ def judged(one: Judgement, peers: Mapping[str, Frontier]) -> dict[str, float]:
 
 
 def judged_peer(name: str, one: Judgement, peers: Mapping[str, Frontier]) -> dict[str, float]:
-    """As `judged`, but charged static peak's cost where the peer's knob does not reach or is dearer."""
+    """As `judged`, but charged static peak's cost where the peer's knob does not reach it or costs more."""
     out = judged(one, peers)
     for share, label in SHARES.items():
         out[f"cost_{label}"] = charged(peers, name, share)

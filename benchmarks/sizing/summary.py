@@ -13,7 +13,7 @@ from benchmarks.sizing.judged import PROMISED, SHARES
 
 Floats = NDArray[np.float64]
 DRAWS = 2000
-#: Ours may cost so many times what a peer costs and still count as no dearer.
+#: Ours may cost so many times what a peer costs and still count as no more expensive.
 AS_CHEAP = 1.02
 
 

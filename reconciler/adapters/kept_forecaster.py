@@ -88,7 +88,7 @@ def resume(
         )
     if history.end < known.end:
         raise ForecastError(
-            f"the kept model knows the history up to {known.end.isoformat()}, later than what was asked for "
+            f"the kept model knows the history up to {known.end.isoformat()}, later than the requested time "
             f"({history.end.isoformat()}); run `tiercast train --as-of {history.end.isoformat()}` first."
         )
     pairs = {*history.pairs, *known.pairs}

@@ -1,4 +1,4 @@
-"""The memory of a stack's forecasts as a file: written all or nothing; one cut short starts the tests anew, with a note."""
+"""The memory of a stack's forecasts as a file: written all or nothing. After a truncated file the tests restart, with a note."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_memory(path: Path) -> tuple[RunMemory | None, tuple[str, ...]]:
     try:
         return from_json(json.loads(read_text(path, "the forecasts' scores"))), ()
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None, (f"{path.name} can't be read (cut short, or of another version): the forecasts' tests start anew",)
+        return None, (f"{path.name} can't be read (truncated, or of another version): the tests of the forecasts start again",)
 
 
 def write_memory(path: Path, memory: RunMemory) -> None:

@@ -1,7 +1,7 @@
 """Where things are: the Pulumi project around the working directory, its stack file, and tiercast's own folder.
 
 `.tiercast/<stack>/` holds what runs write: plan, demand, models, memory, prices, ledger, reports. It can be deleted at any
-time; only the ledger is history, and without the memory the tests of the forecasts start anew.
+time; only the ledger is history, and without the memory the tests of the forecasts start again.
 """
 
 from __future__ import annotations

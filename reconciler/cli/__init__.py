@@ -15,7 +15,7 @@ from reconciler.errors import TiercastError
 
 #: name → (module:attribute, summary). A module is imported only when its command is called, which keeps help fast.
 COMMANDS = {
-    "init": ("reconciler.cli.init:command", "Write a commented fleet.yaml and the stack files."),
+    "init": ("reconciler.cli.init:command", "Write a commented fleet.yaml."),
     "train": ("reconciler.cli.train:command", "Fit the models on the history and keep them."),
     "forecast": ("reconciler.cli.forecast:command", "Print or write demand quantiles per application."),
     "score": ("reconciler.cli.score:command", "Score past forecasts against the actuals."),

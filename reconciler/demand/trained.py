@@ -117,7 +117,7 @@ def _anew(fleet: Fleet, history: History, why: str, seed: int) -> Forecasted:
     plbm = PLBM(settings, node_of=nodes_of(fleet, history.pairs))
     plbm.train(history, declared=declared_costs(fleet, history.pairs), units=units_of(fleet))
     return Forecasted(
-        forecast=plbm.forecast(level="series"), grouping=grouping, forecast_note=f"forecast made anew: {why}"
+        forecast=plbm.forecast(level="series"), grouping=grouping, forecast_note=f"new forecast: {why}"
     )
 
 

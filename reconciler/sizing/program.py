@@ -192,7 +192,7 @@ class _Builder:
     def _steps(self) -> None:
         """Expected shortage of every class in every step, at its price, and its sum over the steps within the promise.
 
-        λ comes from the cheapest capacity; where that has not booted, or is used up, dearer capacity must do, so the
+        λ comes from the cheapest capacity; where that has not booted, or is used up, more expensive capacity is needed, so the
         volume is bounded too. Steps that no capacity can reach in time are left out of the sum.
         """
         problem, needs, p = self.problem, self.needs, self.program

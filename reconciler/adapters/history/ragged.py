@@ -28,7 +28,7 @@ def refuse_ragged(file: Path) -> None:
             for row in rows:
                 if row and len(row) != wanted:
                     raise HistoryError(
-                        f"{file}: line {rows.line_num + 1} has {len(row)} fields where the header has {wanted}; mend "
+                        f"{file}: line {rows.line_num + 1} has {len(row)} fields where the header has {wanted}; fix "
                         "or remove that line."
                     )
                 if rows.line_num > LINES:

@@ -1,7 +1,7 @@
 """Reading request history from the rows that a source hands over.
 
 The rule: events are aggregated inside DuckDB to one row per user, application and step in a single pass; series are
-cleaned row by row (forecaster.history.cleaning). What comes out is a `History`, with a quality summary of all that was mended.
+cleaned row by row (forecaster.history.cleaning). What comes out is a `History`, with a quality summary of all that was corrected.
 """
 
 from __future__ import annotations

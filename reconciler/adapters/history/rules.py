@@ -23,7 +23,7 @@ class HistoryRules:
         retry_window: an event equal to a rejected one at most this long before is a retry of it, counted once.
         columns: our column name → the file's.
         bad_share: share of unreadable rows up to which they are left out and reported; above it they are an error.
-        said_in: file in which a person says all this, "" where there is none: then only the history itself can be mended.
+        said_in: file that declares these rules, "" if there is none: then only the history itself can be fixed.
     """
 
     kind: str = "auto"

@@ -178,7 +178,7 @@ def _scan(
     for ours, theirs in names.items():
         if theirs not in own:
             raise HistoryError(
-                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); mend `history.columns` in {said_in}."
+                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); fix `history.columns` in {said_in}."
             )
         columns[ours] = (_identifier(theirs), own[theirs])
     lacking = [name for name in ROW if name not in columns]

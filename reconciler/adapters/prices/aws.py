@@ -2,7 +2,7 @@
 
     DescribeInstanceTypes        vCPU, memory, baseline network
     Pricing GetProducts          on-demand and standard no-upfront 1 and 3 years, Linux, shared tenancy
-    DescribeSpotPriceHistory     the newest price of each zone; the dearest zone counts
+    DescribeSpotPriceHistory     the newest price of each zone; the most expensive zone counts
     DescribeReservedInstances    what is committed already          DescribeCapacityReservations   what is reserved
     spot advisor file            interruption rates, from AWS's published JSON that the user keeps beside the fleet
 

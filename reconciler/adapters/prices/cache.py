@@ -52,7 +52,7 @@ def cached_catalogue(
         return Priced(catalogue=kept, notes=(kept_note(kept, fetched_at, now, why=str(error)),))
     document = {"fetched_at": now.isoformat(), "catalogue": fresh.model_dump(mode="json", exclude_none=True)}
     write_text(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
-    notes = (f"the kept prices were not readable and were fetched anew: {fault}",) if fault is not None else ()
+    notes = (f"the kept prices were not readable and were fetched again: {fault}",) if fault is not None else ()
     return Priced(catalogue=fresh, notes=notes)
 
 

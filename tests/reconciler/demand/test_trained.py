@@ -96,8 +96,8 @@ def test_a_replay_does_not_use_a_model_that_knows_later_data(state: PlbmState) -
     assert said == "the trained model knows data until 2024-01-11 00:00 UTC, which is later than this run"
     kept, none = (forecast_of(fleet(), earlier, one) for one in (Trained(state=state, source=SOURCE), UNTRAINED))
     assert kept.forecast.digest() == none.forecast.digest(), "it is as if no model were kept"
-    assert kept.forecast_note == f"forecast made anew: {said}"
-    assert none.forecast_note == "forecast made anew: no trained model, run `tiercast train`"
+    assert kept.forecast_note == f"new forecast: {said}"
+    assert none.forecast_note == "new forecast: no trained model, run `tiercast train`"
 
 
 @pytest.mark.parametrize(

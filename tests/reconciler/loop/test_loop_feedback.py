@@ -187,9 +187,9 @@ def test_a_memory_cut_short_is_said_and_written_anew(project: Project, model: Mo
     whole = project.memory_file.read_text()
     project.memory_file.write_text(whole[:100])
     again = plan(project, WEEKS)
-    assert any("start anew" in reason for reason in again.reasons)
+    assert any("start again" in reason for reason in again.reasons)
     assert project.memory_file.read_text() == whole
-    assert not any("start anew" in reason for reason in plan(project, WEEKS).reasons)
+    assert not any("start again" in reason for reason in plan(project, WEEKS).reasons)
 
 
 def test_looking_writes_nothing_and_a_shadow_run_scores(project: Project, model: Model) -> None:

@@ -59,7 +59,7 @@ def test_a_replay_of_an_earlier_time_plans_as_if_nothing_were_kept(project: Proj
     assert "knows data until 2026-01-26 00:00 UTC, which is later than this run" in made.forecast_note
     project.models.rename(project.root / "elsewhere")
     anew, _, without = planned(project, end, end - 3 * HOUR)
-    assert anew.forecast_note == "forecast made anew: no trained model, run `tiercast train`"
+    assert anew.forecast_note == "new forecast: no trained model, run `tiercast train`"
     assert stack == without
 
 
@@ -68,7 +68,7 @@ def test_a_kept_model_that_cannot_be_read_is_none_and_the_plan_says_so(project: 
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 4}))
     made, *_ = planned(project, end)
     assert made.forecast_note == (
-        "forecast made anew: model 000001 is of format 4, this version reads 5; run `tiercast train` to fit and keep a "
+        "new forecast: model 000001 is of format 4, this version reads 5; run `tiercast train` to fit and keep a "
         "new one"
     )
 

@@ -85,7 +85,7 @@ def test_a_memory_cut_short_starts_anew_with_a_note(tmp_path: Path) -> None:
         path.write_text(text)
         found, notes = read_memory(path)
         assert found is None
-        assert "start anew" in notes[0]
+        assert "start again" in notes[0]
 
 
 def test_a_kill_while_the_memory_is_written_leaves_the_old_one(tmp_path: Path) -> None:
