@@ -25,7 +25,7 @@ def test_nothing_missing_is_exit_0(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "check", lambda _root: [part("QEMU", found=True)])
     result = CliRunner().invoke(doctor)
     assert result.exit_code == 0
-    assert "1 of 1 parts are there" in result.output
+    assert "1 of 1 parts are installed" in result.output
 
 
 def test_something_missing_is_exit_1_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
