@@ -16,7 +16,9 @@ def read_memory(path: Path) -> tuple[RunMemory | None, tuple[str, ...]]:
     try:
         return from_json(json.loads(read_text(path, "the forecasts' scores"))), ()
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None, (f"{path.name} can't be read (truncated, or of another version): the tests of the forecasts start again",)
+        return None, (
+            f"{path.name} can't be read (truncated, or of another version): the tests of the forecasts start again",
+        )
 
 
 def write_memory(path: Path, memory: RunMemory) -> None:

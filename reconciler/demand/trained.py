@@ -116,9 +116,7 @@ def _anew(fleet: Fleet, history: History, why: str, seed: int) -> Forecasted:
     settings = replace(settings_of(fleet, seed=seed), big_pairs=0, warm=None)
     plbm = PLBM(settings, node_of=nodes_of(fleet, history.pairs))
     plbm.train(history, declared=declared_costs(fleet, history.pairs), units=units_of(fleet))
-    return Forecasted(
-        forecast=plbm.forecast(level="series"), grouping=grouping, forecast_note=f"new forecast: {why}"
-    )
+    return Forecasted(forecast=plbm.forecast(level="series"), grouping=grouping, forecast_note=f"new forecast: {why}")
 
 
 def _extended(fleet: Fleet, history: History, state: PlbmState, seed: int) -> Forecasted:
