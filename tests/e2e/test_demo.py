@@ -55,7 +55,7 @@ def test_the_demonstration_shows_forecast_preview_machines_and_refusals(shown: t
         assert words in text
     assert "refused by cost-ceiling" in text
     assert "refused by latency-slo" in text
-    assert "exit 3 both times; machines and groups are as they were" in text
+    assert "exit 3 both times; machines and groups did not change" in text
     assert all(state for h in lab.hypervisors for state in hypervisors.machines(h).values())
 
 

@@ -75,7 +75,7 @@ def test_with_sudo_only_what_is_missing_is_installed_and_a_failure_is_said(bare:
     code, errors = bootstrap(bare)
     assert code == 1
     assert "apt-get install -q -y --no-install-recommends xsltproc haproxy\n" in errors
-    assert errors.endswith("Error: apt-get could not install xsltproc haproxy: see the lines above.\n")
+    assert errors.endswith("Error: apt-get could not install xsltproc haproxy. See the lines above.\n")
 
 
 def test_another_distribution_is_told_what_it_needs(bare: Path) -> None:

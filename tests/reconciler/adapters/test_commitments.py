@@ -75,5 +75,5 @@ def test_a_declared_list_is_not_asked_for_and_both_at_once_are_refused(tmp_path:
     listed = [{"instance_type": "m5.large", "count": 1, "usd_per_hour": 0.05}]
     declared = fleet(commitments=listed)
     assert with_held(declared, builtin(), ask=silent, kept=tmp_path / "c.json", now=NOW).fleet is declared
-    with pytest.raises(InputError, match="leave `commitments` out"):
+    with pytest.raises(InputError, match="remove either it or the list"):
         fleet(commitments=listed, commitments_from="aws")

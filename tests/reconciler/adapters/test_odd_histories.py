@@ -148,7 +148,7 @@ def test_a_forecast_s_names_are_known_to_the_explanation(project: Path, capsys: 
         for row in document(capsys, "forecast", "--level", level)["rows"]:
             assert explained(row["name"])
     assert run("explain-forecast", "nobody") == 1
-    assert "nothing is called 'nobody'" in capsys.readouterr().err
+    assert "nothing has the name 'nobody'" in capsys.readouterr().err
 
 
 def test_parameters_that_are_no_json_cost_nothing_but_are_counted(
