@@ -209,7 +209,7 @@ def test_a_line_with_another_number_of_fields_is_named(
     (project / "fleet.yaml").write_text(FLEET.replace("demand.csv", f"odd{suffix}"))
     assert run("train") == 1
     fields = line.count(",") + 1
-    assert f"odd{suffix}: line 52 has {fields} fields where the header has 4; mend" in capsys.readouterr().err
+    assert f"odd{suffix}: line 52 has {fields} fields where the header has 4; fix" in capsys.readouterr().err
 
 
 def test_a_count_beyond_all_counts_is_missing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
