@@ -35,12 +35,19 @@ def history_from_frame(
 ) -> History:
     """A history from tidy rows in memory: series (with `requests`) or events (without).
 
-    `frame` has `timestamp`, `user_id`, `application_id` and, for series, `requests` (count per step) with optional
-    `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`. Naive timestamps are UTC. Attempts of
-    one event are counted once: of one `request_id`, or, without ids, equal to one that was `rejected` in the 30 s before.
-    `absent` is "missing", "zero" or "auto" (series: missing, events: zero). Rows at
-    or after `until` are left out. Raises `HistoryError` for columns that are missing, times that can't be read, two
-    steps mixed.
+    Attempts of one event are counted once: rows with the same `request_id` or, without ids, rows equal to one that was
+    `rejected` in the 30 s before.
+
+    Args:
+        frame: columns `timestamp` (without a zone: UTC), `user_id`, `application_id` and, for series, `requests` (count per
+            step) with optional `rejected`, `shed`, `cpu`, `memory`, `network_in`, `network_out`.
+        step: length of a step; None: the one of the rows.
+        until: rows at or after this time are left out.
+        absent: what a step without a row means: "missing", "zero" or "auto" (series: missing, events: zero).
+        counters: `requests` only grows; differences are taken.
+
+    Raises:
+        HistoryError: a column is missing, a time can't be read, or two steps are mixed.
     """
     _refuse_lacking(frame)
     if frame.empty:

@@ -27,15 +27,19 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class PromisePace:
-    """How the promise is kept; defaults chosen on training stretches and other series (docs/backtest.md).
+    """How the promise is kept over time. The defaults were chosen on training stretches and other series (docs/backtest.md).
 
-    `ahead_days` window that the promise must hold over from now on, `debt_days` where more is spent than was promised;
-    `back_days` how long credit and debt live;
-    `half_days` half-life of the past's weight; `model_weight` the forecast's own expectation weighs as much as that many
-    violating steps of the past; `caution` share of the promise kept in reserve; `one_event` the most that one step counts
-    for, in mean days' volume at a promise of 100 %, falling with the root of the promise: a rarer violation may be larger
-    beside its budget; `least` and `most` bound the expected rate as shares of the promised one: debt is paid back no faster, credit
-    spent no faster.
+    Attributes:
+        ahead_days: the window, from now on, over which the promise must hold.
+        debt_days: the same window while more is spent than was promised.
+        back_days: how long credit and debt last.
+        half_days: half-life of the weight of past steps.
+        model_weight: weight of the forecast's own expectation, in violating steps of the past.
+        caution: share of the promise that is kept in reserve.
+        one_event: the most that one step counts for, in mean days' volume at a promise of 100 %. It falls with the root of
+            the promise, because a rarer violation may be larger in relation to its budget.
+        least, most: bounds of the expected rate, as shares of the promised one: how fast debt is paid back, and how fast
+            credit is spent.
     """
 
     ahead_days: float = 21.0
