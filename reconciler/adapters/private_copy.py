@@ -37,13 +37,15 @@ def private_copy(project: Project) -> Iterator[Project]:
     with tempfile.TemporaryDirectory(prefix="tiercast-apply-") as name:
         top = Path(name)
         try:
-            yield _copied(project, top)
+            copy = _copied(project, top)
         except (OSError, shutil.Error) as error:
             raise InputError(
                 str(getattr(error, "filename", "") or project.root),
                 f"the files of the update cannot be copied: {getattr(error, 'strerror', None) or error}.",
                 "Free the disk, or set TMPDIR to a folder with room.",
             ) from None
+        # Outside of the `try`: an error of the update itself is no error of the copy.
+        yield copy
 
 
 def _copied(project: Project, top: Path) -> Project:

@@ -70,3 +70,8 @@ def test_plan_and_ledger_stay_where_they_are(project: Project) -> None:
     with private_copy(project) as copy:
         assert copy.work == project.work
         assert copy.fleet_path == project.fleet_path
+
+
+def test_an_error_of_the_update_is_not_taken_for_one_of_the_copy(project: Project) -> None:
+    with pytest.raises(ConnectionError, match="the engine is gone"), private_copy(project):
+        raise ConnectionError("the engine is gone")
