@@ -71,14 +71,20 @@ def make_plan(
         Unavailable: a hypervisor does not answer and the fleet says to stop then, or a disk or mount does not answer.
     """
     decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
-    write_plan(project, decision.plan, force_replay=force_replay)
-    note_decision(project, decision, event="plan", seed=seed)
+    text = rendered(project, decision.plan, force_replay=force_replay)
+    note_decision(project, decision, event="plan", seed=seed)  # before the plan: what can't be noted isn't written
+    write_plan(project, decision.plan, text)
     remember(project, decision)
     return decision.plan
 
 
 def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
-    """Keep a decision's inputs, and put it into the ledger with its grounds."""
+    """Keep a decision's inputs, and put it into the ledger with its grounds.
+
+    Raises:
+        InputError, Unavailable: the ledger cannot be written; nothing was.
+    """
+    ledger.require_writable(project.ledger_file)
     inputs = write_run(project.runs, inputs_of(decision, seed=seed), now=decision.snapshot.now)
     ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=inputs))
 
@@ -119,13 +125,15 @@ def reconcile_once(
     """
     decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
     plan = decision.plan
-    remember(project, decision)
     if mode is Mode.SHADOW:
         note_decision(project, decision, event="shadow", seed=seed)
+        remember(project, decision)
         return RunResult(plan=plan)
     project.judging_engine(no_policies=no_policies)  # without a policy pack nothing is written
-    write_plan(project, plan)
+    text = rendered(project, plan)
     note_decision(project, decision, event="plan", seed=seed)
+    remember(project, decision)
+    write_plan(project, plan, text)
     try:
         return _carry_out(
             project, decision, mode=mode, envelope=envelope, now=now, no_policies=no_policies, progress=progress
@@ -162,8 +170,8 @@ def _carry_out(
     return RunResult(plan=plan, summary=summary, applied=True)
 
 
-def write_plan(project: Project, plan: PlanFile, *, force_replay: bool = False) -> None:
-    """Write demand, plan and stack file; a file that already holds these bytes is not touched."""
+def rendered(project: Project, plan: PlanFile, *, force_replay: bool = False) -> str:
+    """The stack file's text with this plan. InputError where a replay would replace a live plan."""
     path = project.stack_file
     before = read_text(path, "a stack file") if path.exists() else ""
     if plan.replay and not force_replay and _is_live(before, str(path)):
@@ -172,10 +180,14 @@ def write_plan(project: Project, plan: PlanFile, *, force_replay: bool = False) 
             "it holds a live plan, and a plan made with --as-of would replace it with sizes of an earlier time.",
             "Leave out --as-of, name another stack, or give --force-replay.",
         )
-    text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
+    return render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
+
+
+def write_plan(project: Project, plan: PlanFile, text: str) -> None:
+    """Write demand, plan and the stack file's `text`; a file that already holds these bytes is not touched."""
     write_json(project.demand_file, plan.config["tiercast:demand"])
     write_json(project.plan_file, plan.model_dump(mode="json"))
-    write_text(path, text, through_link=True)
+    write_text(project.stack_file, text, through_link=True)
 
 
 def _is_live(text: str, location: str) -> bool:

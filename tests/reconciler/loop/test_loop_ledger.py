@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,8 +15,9 @@ from click.testing import CliRunner, Result
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
-from reconciler.cli import options, root
+from reconciler.cli import main, options, root
 from reconciler.demand import outlook
+from reconciler.errors import InputError, Unavailable
 from reconciler.loop import Mode, make_plan, reconcile_once
 from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan.render import read_config
@@ -302,3 +304,41 @@ def test_a_run_without_policies_is_stated_in_report_and_ledger(project: Project,
     apply_plan(project, summary.plan, now=now, progress=lambda line: None, no_policies=True)
     noted = ledger.read(project.ledger_file).entries
     assert [e.no_policies for e in noted if isinstance(e, (Previewed, Started))] == [True, True]
+
+
+def test_a_plan_that_cannot_be_noted_is_refused_before_anything_is_written(
+    project: Project, engine: Engine, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = write_history(project.root, WEEKS)
+
+    def read_only(path: Path) -> None:
+        raise InputError(str(path), "the ledger cannot be written: Read-only file system.", "Free the disk.")
+
+    monkeypatch.setattr(ledger, "require_writable", read_only)
+    with pytest.raises(InputError, match="Read-only"):
+        make_plan(project, as_of=None, now=now)
+    for mode in Mode:
+        with pytest.raises(InputError, match="Read-only"):
+            reconcile_once(project, mode=mode, envelope=None, as_of=None, now=now, progress=print)
+    assert not project.stack_file.exists()
+    assert not [p for p in project.work.rglob("*") if p.is_file() and p.name != "ledger.lock"]
+
+
+def test_with_a_ledger_that_cannot_be_read_nothing_is_decided(project: Project, engine: Engine, model: Model) -> None:
+    now = write_history(project.root, WEEKS)
+    project.ledger_file.mkdir(parents=True)
+    with pytest.raises(Unavailable, match="cooldowns and past changes are unknown"):
+        make_plan(project, as_of=None, now=now)
+    assert not project.stack_file.exists()
+
+
+def test_an_up_beside_another_run_of_the_stack_says_who_holds_it(
+    project: Project, engine: Engine, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = write_history(project.root, WEEKS)
+    made = make_plan(project, as_of=None, now=now)
+    preview_plan(project, made, path=project.plan_file, refresh=False, now=now)
+    with project.locked("reconcile", now=now), pytest.raises(SystemExit, match="1"):
+        main(["up", "--yes"])
+    assert f"locked by `tiercast reconcile` (pid {os.getpid()}" in capsys.readouterr().err
+    assert engine.names == set()
