@@ -17,6 +17,7 @@ from typing import Literal
 from reconciler.adapters import ledger
 from reconciler.adapters.files import os_errors_as_unavailable, read_text, write_json, write_text
 from reconciler.adapters.hypervisors import unreachable
+from reconciler.adapters.lock import brief_lock
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
 from reconciler.adapters.runs import write_run
@@ -165,17 +166,18 @@ def _carry_out(
 def write_plan(project: Project, plan: PlanFile, *, force_replay: bool = False) -> None:
     """Write demand, plan and stack file; a file that already holds these bytes is not touched."""
     path = project.stack_file
-    before = read_text(path, "a stack file") if path.exists() else ""
-    if plan.replay and not force_replay and _is_live(before, str(path)):
-        raise InputError(
-            str(path),
-            "it holds a live plan, and a plan made with --as-of would replace it with sizes of an earlier time.",
-            "Leave out --as-of, name another stack, or give --force-replay.",
-        )
-    text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
-    write_json(project.demand_file, plan.config["tiercast:demand"])
-    write_json(project.plan_file, plan.model_dump(mode="json"))
-    write_text(path, text, through_link=True)
+    with brief_lock(project.stack_file_lock):
+        before = read_text(path, "a stack file") if path.exists() else ""
+        if plan.replay and not force_replay and _is_live(before, str(path)):
+            raise InputError(
+                str(path),
+                "it holds a live plan, and a plan made with --as-of would replace it with sizes of an earlier time.",
+                "Leave out --as-of, name another stack, or give --force-replay.",
+            )
+        text = render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
+        write_json(project.demand_file, plan.config["tiercast:demand"])
+        write_json(project.plan_file, plan.model_dump(mode="json"))
+        write_text(path, text, through_link=True)
 
 
 def _is_live(text: str, location: str) -> bool:
