@@ -16,7 +16,7 @@ from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.cli import main, options, root
 from reconciler.demand import outlook
 from reconciler.errors import PinsChanged
-from reconciler.loop import Mode, make_plan, reconcile_once
+from reconciler.loop import Mode, RunOptions, make_plan, reconcile_once
 from reconciler.plan.render import read_config
 from reconciler.record.entries import Decided, SetByHand
 from reconciler.report.markdown import markdown
@@ -60,7 +60,7 @@ def tiercast(*words: str) -> str:
 
 
 def run(project: Project, now: datetime) -> Any:
-    return reconcile_once(project, mode=Mode.APPLY, envelope=None, as_of=None, now=now, progress=lambda line: None)
+    return reconcile_once(project, RunOptions(mode=Mode.APPLY, now=now), progress=lambda line: None)
 
 
 def test_a_pin_acts_within_one_run_and_ends_by_itself(project: Project, engine: Engine, now: datetime) -> None:
