@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
-from reconciler.adapters.files import read_yaml
+from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_yaml
 from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
 from reconciler.adapters.prices.source import priced
 from reconciler.adapters.sources.known import source_of
-from reconciler.errors import InputError, UsageError
+from reconciler.errors import InputError, Unavailable, UsageError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import Catalogue
 
@@ -98,8 +98,19 @@ class Project:
         return self.work / "models"
 
     def read_fleet(self) -> Fleet:
-        """The fleet file, validated; its source of demand is one that is known."""
+        """The fleet file, validated; its source of demand is one that is known.
+
+        Raises:
+            InputError: it is missing, or has a fault.
+            Unavailable: its folder is missing or empty, as it is while a mount is lost.
+        """
         location = str(self.fleet_path)
+        with os_errors_as_unavailable():
+            if mount_lost(self.fleet_path):
+                raise Unavailable(
+                    f"{location}: no such file; its folder is missing or empty.",
+                    remedy="Mount the folder, or correct the path.",
+                )
         fleet = parse_fleet(read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), location)
         source_of(fleet, self.fleet_path.parent, location=location)
         return fleet

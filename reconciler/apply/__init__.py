@@ -57,7 +57,8 @@ def preview_plan(
     engine = project.judging_engine(no_policies=no_policies)
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
-    if not (found.refusals or changed):
+    approvable = not (found.refusals or changed)
+    if approvable:
         plan = approval.bind(
             plan,
             grounds=_grounds(project, plan, engine, text, refresh=refresh),
@@ -65,13 +66,14 @@ def preview_plan(
             state=engine.state(),
             at=now,
         )
-        write_json(path, plan.model_dump(mode="json"))
     summary = Summary(plan=plan, preview=found)
+    ledger.append(project.ledger_file, noted.previewed(plan, found, summary.verdict, at=now))
+    if approvable:
+        write_json(path, plan.model_dump(mode="json"))
     write_text(project.work / "preview.txt", plain(terminal(summary)))
     write_text(project.work / "preview.md", markdown(summary, project=project.name, artefact="preview.html"))
     write_text(project.work / "preview.html", html(summary, project=project.name))
     write_json(project.work / "preview.json", summary.to_json())
-    ledger.append(project.ledger_file, noted.previewed(plan, found, summary.verdict, at=now))
     return summary
 
 
