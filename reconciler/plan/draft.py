@@ -40,7 +40,10 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         catalogue_digest=snapshot.catalogue.digest(),
         replay=snapshot.replay,
     )
-    config = compose(snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
+    pinned = snapshot.pins.tiers
+    config = compose(
+        snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft, pinned=pinned.keys()
+    )
     seen = {c.option: c.before for c in sizing.counts}  # VMs on hosts that do not answer do not change the cost
     running = compose(snapshot.fleet, counts=seen, slots=snapshot.observed.slots, demand=problem.demand, plan=draft)
     stays = staying(snapshot.fleet, sizing)
@@ -74,6 +77,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         replay=snapshot.replay,
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
         forecast_note=snapshot.forecast_note,
+        pins={} if snapshot.pins.empty else snapshot.pins.model_dump(mode="json", by_alias=True, exclude_none=True),
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, snapshot.fleet.config),
     ).identified()
