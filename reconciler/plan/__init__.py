@@ -9,6 +9,7 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `draft`: the plan file of a sizing
 - `noted`: the ledger's entries of a decision, a preview and an update
 - `compose`: counts → the stack configuration
+- `unlowered`: groups that a smaller plan does not shrink, because nothing lowers their desired size
 - `file`: the plan file
 - `notes`: the notes of a plan
 - `kept_inputs`: keep the inputs of a decision, and replay the decision from them
