@@ -116,7 +116,8 @@ class Project:
                     f"{location}: no such file; its folder is missing or empty.",
                     remedy="Mount the folder, or correct the path.",
                 )
-        fleet = parse_fleet(read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), location)
+        raw = read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)")
+        fleet = parse_fleet(raw, location, stack=self._stack_name)
         source_of(fleet, self.fleet_path.parent, location=location)
         return fleet
 

@@ -17,6 +17,7 @@ from reconciler.errors import InputError
 from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.plain_secrets import refuse_plain_secrets
+from reconciler.fleet.stacks import of_stack
 from reconciler.fleet.tiers import Tiers
 from reconciler.fleet.types import Count, Duration, FleetPart, InnerShare, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
@@ -30,6 +31,10 @@ class HistorySection(FleetPart):
     )
     paths: tuple[str, ...] = Field(
         (), description="CSV, CSV.gz or Parquet files, or folders of them. Relative to the fleet file."
+    )
+    users: tuple[str, ...] = Field((), description="Shell patterns of the users that count; empty: all of them.")
+    applications: tuple[str, ...] = Field(
+        (), description="Shell patterns of the applications that count; empty: all of them."
     )
     window: PositiveDuration = Field(timedelta(weeks=12), description="How much of the newest history is used.")
     max_age: Duration = Field(
@@ -59,6 +64,13 @@ class HistorySection(FleetPart):
     )
     vcpus_per_cpu: float | None = Field(None, gt=0, description="vCPUs per unit of the column `cpu`.")
     mib_per_memory: float | None = Field(None, gt=0, description="MiB per unit of the column `memory`.")
+
+    def counts(self, user: str, application: str) -> bool:
+        """Whether the requests of this user to this application are part of the fleet's demand."""
+        return all(
+            not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+            for name, patterns in ((user, self.users), (application, self.applications))
+        )
 
 
 class KnownEvent(FleetPart):
@@ -229,18 +241,21 @@ class Fleet(FleetPart):
         return next(fits, None)
 
 
-def parse_fleet(raw: Any, location: str) -> Fleet:
-    """Validate the content of a fleet file.
+def parse_fleet(raw: Any, location: str, *, stack: str | None = None) -> Fleet:
+    """Validate the content of a fleet file. `stack` chooses the part that is used where it declares several stacks.
 
     Raises:
-        InputError: the content is invalid or holds a secret in plain text. The message names file and keys.
+        InputError: the content is invalid, lacks the stack, or holds a secret in plain text. The message names file and keys.
     """
     if not isinstance(raw, dict):
         raise InputError(
             location, "expected keys such as `step`, `history`, `qos`.", "See `tiercast init` for an example."
         )
     refuse_plain_secrets(raw, location)
+    chosen = of_stack(raw, stack, location)
+    if "stacks" in raw:
+        location = f"{location} (stack {stack})"
     try:
-        return Fleet.model_validate(raw)
+        return Fleet.model_validate(chosen)
     except ValidationError as error:
-        raise InputError(location, faults(error, raw) + ".", "`tiercast init` writes a commented example.") from None
+        raise InputError(location, faults(error, chosen) + ".", "`tiercast init` writes a commented example.") from None
