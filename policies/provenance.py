@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from policies.rule import SKEW, Facts, Misconfigured, Rule, Violation
 from policies.trusted import DemandSettings
-from stacks.contract import KEYS, NAMESPACE, ContractError, from_engine, parse, plan_id
+from stacks.contract import KEYS, NAMESPACE, PERSONAL_KEYS, ContractError, from_engine, parse, plan_id
 
 _PLAN = TypeAdapter(dict[str, Any])
 
@@ -87,8 +87,8 @@ def _not_the_file(facts: Facts, path: str) -> Iterator[Violation]:
             )
 
 
-#: Keys that no plan decides: its own provenance, and what a person sets in an emergency.
-_NOT_PLANNED = ("plan", "override")
+#: Keys that no plan decides: its own provenance, and what people set.
+_NOT_PLANNED = {"plan"} | PERSONAL_KEYS
 
 
 def _agree(planned: Any, ours: Any, *, encrypted: bool) -> bool:

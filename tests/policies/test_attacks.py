@@ -309,6 +309,12 @@ ATTACKS = (
         "warm-web m5.large 8 × 0.0960",
         maxUsdPerHour=0.9,
     ),
+    program(
+        "type that nobody priced",
+        cost.RULE,
+        mixed(launchTemplate={"overrides": [{"instanceType": "m6i.mega"}]}),
+        "m6i.mega",
+    ),
     program("provisioned IOPS", cost.RULE, volume(iops=16000), "warm-web gp3 volumes 4 × 0.0890", maxUsdPerHour=0.9),
     program("provisioned throughput", cost.RULE, volume(throughput=1000), "gp3 volumes 4 × 0.0479", maxUsdPerHour=0.9),
     program(
