@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
-from reconciler.adapters.files import read_yaml
+from reconciler.adapters.files import read_placed, read_yaml
 from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
@@ -100,7 +100,8 @@ class Project:
     def read_fleet(self) -> Fleet:
         """The fleet file, validated; its source of demand is one that is known."""
         location = str(self.fleet_path)
-        fleet = parse_fleet(read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), location)
+        raw, places = read_placed(self.fleet_path, "a fleet file (`tiercast init` writes one)")
+        fleet = parse_fleet(raw, location, places)
         source_of(fleet, self.fleet_path.parent, location=location)
         return fleet
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.adapters.files import read_yaml
+from reconciler.adapters.files import read_placed
 from reconciler.adapters.project import Project
 from reconciler.approval.envelope import Envelope, parse_envelope
 from reconciler.cli import failures, options
@@ -66,7 +66,7 @@ def command(chosen: ReconcileOptions) -> int:
     """
     project = options.open_project(chosen.stack, chosen.fleet)
     bounds = chosen.bounds
-    envelope = parse_envelope(read_yaml(bounds, "an envelope"), str(bounds)) if bounds is not None else None
+    envelope = _envelope(bounds) if bounds is not None else None
     try:
         pause = read_duration(chosen.every) if chosen.every is not None else timedelta(0)
     except ValueError as error:
@@ -85,6 +85,11 @@ def command(chosen: ReconcileOptions) -> int:
             if chosen.as_json:
                 click.echo(failures.document(error))
     return code
+
+
+def _envelope(path: Path) -> Envelope:
+    raw, places = read_placed(path, "an envelope")
+    return parse_envelope(raw, str(path), places)
 
 
 def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None) -> int:
