@@ -11,7 +11,8 @@ from lab.model import Lab
 from lab.ports import HOST
 
 #: XSLT for a machine's XML: a network card on QEMU's user network, port 80 forwarded from 127.0.0.1, and the machine's
-#: name as its SMBIOS serial number. `{name}` and `{port}` are replaced by the program.
+#: name as its SMBIOS serial number. `{name}` and `{port}` are replaced by the program. The provider's default display
+#: goes: each libvirt daemon counts its displays' ports from 5900 by itself, so that two daemons on one machine collide.
 OVERLAY = """\
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
                 xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">
@@ -19,6 +20,7 @@ OVERLAY = """\
   <xsl:template match="node()|@*">
     <xsl:copy><xsl:apply-templates select="node()|@*"/></xsl:copy>
   </xsl:template>
+  <xsl:template match="/domain/devices/graphics|/domain/devices/video"/>
   <xsl:template match="/domain">
     <xsl:copy>
       <xsl:apply-templates select="node()|@*"/>

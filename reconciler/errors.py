@@ -20,13 +20,16 @@
     │   └── ModelStoreError           1  no     forecaster.errors      a saved model is missing, damaged or too old
     ├── PolicyRefused                 3  no     reconciler.errors      a mandatory policy refused the plan
     ├── StaleApproval                 1  no     reconciler.errors      the approved plan no longer matches what would run
+    │   └── PinsChanged               1  yes    reconciler.errors      pins were changed after the plan was made
     ├── GateFailed                    1  no     reconciler.errors      a backtest is worse than the stored one
     ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
     ├── Interrupted                 130  no     reconciler.errors      the user interrupted the command
     └── Unavailable                   1  yes    reconciler.errors      a system did not answer
-        └── SourceSilent              1  yes    reconciler.errors      the history's files cannot be reached
+        ├── SourceSilent              1  yes    reconciler.errors      the history's files cannot be reached
+        ├── StackLocked               1  yes    reconciler.errors      another run holds the stack's lock
+        └── RunTimeout                1  yes    reconciler.errors      a run exceeded its time limit
 
-Only the loop of `tiercast reconcile --every` retries, and only the command line maps errors to exit codes.
+Only the service of `tiercast reconcile --every` retries, and only the command line maps errors to exit codes.
 
 These never reach the command line; their own package catches them:
 
@@ -51,9 +54,12 @@ __all__ = [
     "GateFailed",
     "InputError",
     "Interrupted",
+    "PinsChanged",
     "PolicyRefused",
     "PriceMissing",
+    "RunTimeout",
     "SourceSilent",
+    "StackLocked",
     "StaleApproval",
     "TiercastError",
     "Unavailable",
@@ -147,6 +153,13 @@ class StaleApproval(TiercastError):
     remedy = "Run `tiercast plan` and `tiercast preview`, and approve the new plan."
 
 
+class PinsChanged(StaleApproval):
+    """A person changed `tiercast:pins` after the plan was made. The next run follows the change."""
+
+    retryable = True
+    remedy = "Run `tiercast plan`: the new plan follows them."
+
+
 class GateFailed(TiercastError):
     """A backtest is worse than the stored one: its regret or a class's violations exceed the tolerance."""
 
@@ -180,3 +193,15 @@ class SourceSilent(Unavailable):
     """The history can't be read: a mount is lost, a file was removed or a disk fails. Its rows may be correct."""
 
     remedy = "Check the paths under `history` in fleet.yaml, and check that their disk or mount answers."
+
+
+class StackLocked(Unavailable):
+    """Another run holds the stack's lock. The message names it."""
+
+    remedy = "Wait until that run has ended."
+
+
+class RunTimeout(Unavailable):
+    """A run exceeded `--run-timeout` and was ended. What the engine had already changed stays."""
+
+    remedy = "The next run starts from what exists. If runs need longer, raise --run-timeout."

@@ -34,6 +34,14 @@ def os_errors_as_unavailable() -> Iterator[None]:
         raise Unavailable(f"{error.filename or 'the system'}: {error.strerror or error}.", remedy=STORAGE) from error
 
 
+def mount_lost(path: Path) -> bool:
+    """Whether a file's folder is missing or empty, as a mount point is while nothing is mounted. Raises OSError."""
+    try:
+        return next(path.parent.iterdir(), None) is None
+    except FileNotFoundError:
+        return True
+
+
 def unusable(path: Path, error: OSError, problem: str, remedy: str) -> InputError | Unavailable:
     """The error for a file that cannot be read or written: `Unavailable` where its disk or mount does not answer."""
     if error.errno in SILENT:

@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.files import make_folder, refuse_link, sync_folder, unusable, write_bytes
+from reconciler.errors import Unavailable
 from reconciler.record.entries import Entry, Repaired, parse
 
 #: Bytes that `ledger.jsonl` may reach before it is rotated, and rotated files that are kept.
@@ -57,8 +58,26 @@ def append(path: Path, entry: Entry) -> None:
                 _rotate(path)
             _write(path, line)
     except OSError as error:
-        problem = f"the ledger cannot be written: {error.strerror}."
-        raise unusable(path, error, problem, "Free the disk or correct the permissions.") from None
+        raise _not_written(path, error) from None
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a decision that could not be noted, before anything of it is written; errors as `append`.
+
+    Writes no entry. A full disk shows only when the entry is written.
+    """
+    refuse_link(path)
+    try:
+        make_folder(path.parent)
+        with _locked(path, fcntl.LOCK_EX), contextlib.suppress(FileNotFoundError):
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
+    except OSError as error:
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> Exception:
+    problem = f"the ledger cannot be written: {error.strerror}."
+    return unusable(path, error, problem, "Free the disk or correct the permissions.")
 
 
 def read(path: Path, *, since: datetime | None = None) -> Ledger:
@@ -66,16 +85,26 @@ def read(path: Path, *, since: datetime | None = None) -> Ledger:
 
     Args:
         since: rotated files are read back to the first one that holds an older entry; None: all of them.
+
+    Raises:
+        Unavailable: a file of it is there and cannot be read. An unreadable ledger is not an empty one: its cooldowns and
+            changes are unknown.
     """
     found: list[tuple[Entry, ...]] = []
     notes: list[str] = []
-    with _locked(path, fcntl.LOCK_SH):
-        for file in _files(path):
-            entries, note = _entries(file)
-            found.insert(0, entries)
-            notes += [note] if note else []
-            if since is not None and entries and entries[0].at < since:
-                break
+    try:
+        with _locked(path, fcntl.LOCK_SH):
+            for file in _files(path):
+                entries, note = _entries(file)
+                found.insert(0, entries)
+                notes += [note] if note else []
+                if since is not None and entries and entries[0].at < since:
+                    break
+    except OSError as error:
+        raise Unavailable(
+            f"{error.filename or path}: the ledger cannot be read ({error.strerror}), so cooldowns and past changes are unknown.",
+            remedy="Correct its permissions or check its disk, then run the command again.",
+        ) from None
     return Ledger(entries=tuple(one for entries in found for one in entries), notes=tuple(notes))
 
 
@@ -172,17 +201,27 @@ def _compress(path: Path) -> None:
 
 
 def _files(path: Path) -> list[Path]:
-    """The files of the ledger, newest first; one that was being compressed is read as it was."""
+    """The files of the ledger, newest first; one that was being compressed is read as it was. Raises OSError."""
     plain = _rotated(path, 1, "")
-    rotated = [_rotated(path, number) for number in range(2 if plain.exists() else 1, KEPT_FILES + 1)]
-    return [file for file in (path, plain, *rotated) if file.exists()]
+    rotated = [_rotated(path, number) for number in range(2 if _there(plain) else 1, KEPT_FILES + 1)]
+    return [file for file in (path, plain, *rotated) if _there(file)]
+
+
+def _there(file: Path) -> bool:
+    """Whether a file exists. Raises OSError where that can't be known (newer Pythons' `Path.exists` says no then)."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _entries(file: Path) -> tuple[tuple[Entry, ...], str]:
+    """Entries of one file, and a note where lines or the compressed file are damaged. Raises OSError."""
+    data = file.read_bytes()
     try:
-        data = file.read_bytes()
         data = gzip.decompress(data) if file.suffix == ".gz" else data
-    except (OSError, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         return (), f"{file.name} cannot be read ({error}): its entries are left out"
     lines = [line for line in data.split(b"\n") if line.strip()]
     parsed = [_parsed(line) for line in lines]

@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
-from reconciler.adapters.files import read_placed, read_yaml
+from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_placed, read_yaml
 from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
 from reconciler.adapters.prices.source import priced
 from reconciler.adapters.sources.known import source_of
-from reconciler.errors import InputError, UsageError
+from reconciler.errors import InputError, Unavailable, UsageError
 from reconciler.fleet.file import Fleet, parse_fleet
 from reconciler.prices.catalogue import Catalogue
 
@@ -39,7 +39,8 @@ _PART = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 class Project:
     """One Pulumi project with the stack that is worked on.
 
-    home: the project's own root, where `root` is a private copy of it. pack, pack_config: the policy pack and its
+    home: the project's own root, where `root` is a private copy of it. drafts: folder of plan and demand while they are only
+    proposed; None: they are the newest ones of the stack. pack, pack_config: the policy pack and its
     configuration in that copy; None: as the environment names them.
     """
 
@@ -49,6 +50,7 @@ class Project:
     config_dir: Path
     fleet_path: Path
     home: Path | None = None
+    drafts: Path | None = None
     pack: Path | None = None
     pack_config: Path | None = None
 
@@ -56,6 +58,11 @@ class Project:
     def stack_file(self) -> Path:
         """`Pulumi.<stack>.yaml`."""
         return self.config_dir / f"Pulumi.{self._stack_name}.yaml"
+
+    @property
+    def stack_file_lock(self) -> Path:
+        """Held by a command while it writes the stack file."""
+        return self.work / "stack-file.lock"
 
     @property
     def _stack_name(self) -> str:
@@ -70,12 +77,12 @@ class Project:
     @property
     def plan_file(self) -> Path:
         """The newest plan."""
-        return self.work / "plan.json"
+        return (self.drafts or self.work) / "plan.json"
 
     @property
     def demand_file(self) -> Path:
         """The demand that the newest plan was sized for: what the policies compare the configuration with."""
-        return self.work / "demand.json"
+        return (self.drafts or self.work) / "demand.json"
 
     @property
     def ledger_file(self) -> Path:
@@ -98,8 +105,19 @@ class Project:
         return self.work / "models"
 
     def read_fleet(self) -> Fleet:
-        """The fleet file, validated; its source of demand is one that is known."""
+        """The fleet file, validated; its source of demand is one that is known.
+
+        Raises:
+            InputError: it is missing, or has a fault.
+            Unavailable: its folder is missing or empty, as it is while a mount is lost.
+        """
         location = str(self.fleet_path)
+        with os_errors_as_unavailable():
+            if mount_lost(self.fleet_path):
+                raise Unavailable(
+                    f"{location}: no such file; its folder is missing or empty.",
+                    remedy="Mount the folder, or correct the path.",
+                )
         raw, places = read_placed(self.fleet_path, "a fleet file (`tiercast init` writes one)")
         fleet = parse_fleet(raw, location, places)
         source_of(fleet, self.fleet_path.parent, location=location)

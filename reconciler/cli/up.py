@@ -35,9 +35,10 @@ def command(
     if approved is None and not yes:
         click.confirm(f"Apply plan {plan.id} to {project.name}/{project.stack}?", abort=True, err=True)
     progress = Console(stderr=True, highlight=False)
-    done = apply_plan(
-        project, plan, now=options.now(), progress=lambda line: progress.print(line), no_policies=no_policies
-    )
+    with options.locked(project, "up"):
+        done = apply_plan(
+            project, plan, now=options.now(), progress=lambda line: progress.print(line), no_policies=no_policies
+        )
     if as_json:
         steps = [{"op": s.op, "name": s.name, "type": s.type} for s in done.changed]
         click.echo(

@@ -16,6 +16,9 @@ import pytest
 from lab import hypervisors, image, paths, ports, processes, stop, up
 from lab.errors import LabError, PortBusy
 from lab.model import Lab, LabHypervisor
+from lab.plugins.errors import PluginError
+from lab.plugins.libvirt.domain import Domains
+from lab.plugins.libvirt.hypervisor import LibvirtConnection
 from lab.session import running
 from lab.values import CMDLINE, OVERLAY
 
@@ -88,6 +91,22 @@ def test_every_hypervisor_has_a_storage_pool_in_the_lab(own: Lab) -> None:
             pool = opened.storagePoolLookupByName("default")
             assert str(hypervisor.images) in pool.XMLDesc()
             assert pool.isActive()
+
+
+def test_a_domain_that_does_not_start_stays_defined_and_refuses_the_next_of_its_name(own: Lab) -> None:
+    # As upstream: two domains that want the same port of the machine; the second is defined and never runs.
+    hypervisor = own.hypervisor("hv-a")
+    domains = Domains(host=LibvirtConnection(hypervisor.uri))
+    kernel = {"kernel": str(own.kernel), "initrd": str(own.initrd), "type": own.domain_type, "machine": "pc"}
+    taken = OVERLAY.replace("{port}", str(hypervisor.base_port + 1))
+    wanted = {**kernel, "name": "hot-hv-a-009", "memory": 128, "xml": {"xslt": taken}}
+    with pytest.raises(PluginError, match="error creating libvirt domain: "):
+        domains.create(wanted)
+    assert hypervisors.machines(hypervisor) == {"hot-hv-a-001": True, "hot-hv-a-009": False}
+    with pytest.raises(PluginError, match=r"error defining libvirt domain: .*'hot-hv-a-009' already exists with uuid"):
+        domains.create(wanted)
+    with hypervisors.connection(hypervisor) as opened:
+        opened.lookupByName("hot-hv-a-009").undefine()
 
 
 def test_other_ports_need_a_new_lab(own: Lab) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from lab.plugins.errors import PluginError, UnreachableError
 from lab.plugins.libvirt.domain import Domains
+from lab.plugins.libvirt.domain_xml import domain_xml
 from lab.plugins.libvirt.hypervisor import LibvirtConnection, shown
 from lab.plugins.libvirt.xslt import overlay
 from lab.plugins.resource import Change
+from lab.values import OVERLAY
 
 WANTED = {"name": "hot-a-001", "type": "test", "arch": "i686", "memory": 64, "vcpu": 1, "running": True}
 
@@ -71,3 +75,69 @@ def test_a_broken_stylesheet_fails_in_one_sentence() -> None:
     with pytest.raises(PluginError, match="error applying XSLT stylesheet"):
         overlay("<domain/>", {"xml": {"xslt": "<broken"}})
     assert overlay("<domain/>", {}) == "<domain/>"
+
+
+def described(host: LibvirtConnection, **inputs: Any) -> ET.Element:
+    """The XML of a new domain before the overlay."""
+    return ET.fromstring(domain_xml(host, {"name": "plain", **inputs}))
+
+
+#: What a domain of upstream 0.8.1 has if the inputs name only it: path → text and attributes. The test driver runs i686.
+DEFAULT_DOMAIN = {
+    "name": ("plain", {}),
+    "memory": ("512", {"unit": "MiB"}),
+    "vcpu": ("1", {"placement": "static"}),
+    "os/type": ("hvm", {"arch": "i686"}),
+    "features/pae": (None, {}),
+    "features/acpi": (None, {}),
+    "features/apic": (None, {}),
+    "cpu": (None, {}),
+    "devices/emulator": ("/usr/bin/test-hv", {}),
+    "devices/channel": (None, {"type": "unix"}),
+    "devices/channel/target": (None, {"type": "virtio", "name": "org.qemu.guest_agent.0"}),
+    "devices/graphics": (None, {"type": "spice", "autoport": "yes"}),
+    "devices/rng": (None, {"model": "virtio"}),
+    "devices/rng/backend": ("/dev/urandom", {"model": "random"}),
+}
+
+
+def test_the_default_domain_has_every_part_of_upstreams_and_no_other(domains: Domains) -> None:
+    found = described(domains.host)
+    parts: dict[str, tuple[str | None, dict[str, str]]] = {}
+
+    def walk(element: ET.Element, path: str) -> None:
+        for child in element:
+            name = f"{path}{child.tag}"
+            text = child.text if (child.text or "").strip() else None
+            if text or child.attrib or not len(child):
+                parts[name] = (text, dict(child.attrib))
+            walk(child, f"{name}/")
+
+    walk(found, "")
+    assert parts == DEFAULT_DOMAIN
+    assert found.attrib == {"type": "kvm"}
+
+
+def test_the_random_number_device_follows_upstreams_variable(domains: Domains, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_LIBVIRT_RNG_DEV", "/dev/random")
+    assert described(domains.host).findtext("devices/rng/backend") == "/dev/random"
+
+
+def test_a_display_in_the_inputs_replaces_the_default_one(domains: Domains) -> None:
+    (display,) = described(domains.host, graphics={"type": "vnc", "autoport": False}).findall("devices/graphics")
+    assert (display.get("type"), display.get("autoport")) == ("vnc", "no")
+    assert described(domains.host, graphics={"type": "none"}).find("devices/graphics") is None
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "s390x", "ppc64", "ppc64le"])
+def test_architectures_without_spice_get_no_display(domains: Domains, arch: str) -> None:
+    found = described(domains.host, arch=arch)
+    assert found.find("devices/graphics") is None
+    assert (found.find("features") is None) == (arch == "s390x")
+
+
+def test_the_labs_overlay_removes_display_and_video_and_keeps_the_rest(domains: Domains) -> None:
+    plain = described(domains.host, video={"type": "vga"})
+    changed = ET.fromstring(overlay(ET.tostring(plain, encoding="unicode"), {"xml": {"xslt": OVERLAY}}))
+    before = {child.tag for child in plain.findall("devices/*")}
+    assert before - {child.tag for child in changed.findall("devices/*")} == {"graphics", "video"}

@@ -91,23 +91,20 @@ class Domains:
     clock: Callable[[], float] = time.monotonic
 
     def create(self, inputs: Properties) -> Created:
-        """Defines the domain and starts it; with ``running`` false it is powered off again, as upstream does."""
+        """Defines the domain and starts it; with ``running`` false it is powered off again, as upstream does.
+
+        A domain that doesn't start stays defined and is in no state, as with upstream: the next create fails for its name.
+        """
         name = str(inputs["name"])
         xml = overlay(domain_xml(self.host, inputs), inputs)
-        with self.host.doing(f"error defining libvirt domain {name}") as connection:
+        with self.host.doing("error defining libvirt domain") as connection:
             domain = connection.defineXML(xml)
         id = domain.UUIDString()
-        try:
-            if inputs.get("autostart") is not None:
-                with self.host.doing(f"error setting autostart for domain {name}"):
-                    domain.setAutostart(int(bool(inputs["autostart"])))
-            with self.host.doing(f"error creating libvirt domain {name}"):
-                domain.create()
-        except PluginError:
-            # Nothing was started: take the definition back, so that a second try isn't refused for its name.
-            with self.host.doing(f"error undefining libvirt domain {name}"):
-                domain.undefine()
-            raise
+        if inputs.get("autostart") is not None:
+            with self.host.doing(f"error setting autostart for domain {name}"):
+                domain.setAutostart(int(bool(inputs["autostart"])))
+        with self.host.doing("error creating libvirt domain"):
+            domain.create()
         wanted = bool(inputs.get("running", True))
         try:
             if wanted:

@@ -33,18 +33,18 @@ def domain_xml(host: LibvirtConnection, inputs: Properties) -> str:
     if inputs.get("description"):
         _text(domain, "description", inputs["description"])
     _text(domain, "memory", inputs.get("memory") or 512, unit="MiB")
-    _text(domain, "vcpu", inputs.get("vcpu") or 1)
+    _text(domain, "vcpu", inputs.get("vcpu") or 1, placement="static")
     architecture = str(inputs.get("arch") or host.architecture)
     _boot(host, domain, inputs, architecture)
     if architecture != "s390x":
         features = ET.SubElement(domain, "features")
         for name in ("pae", "acpi", "apic"):
             ET.SubElement(features, name)
-    if mode := (inputs.get("cpu") or {}).get("mode"):
-        ET.SubElement(domain, "cpu", mode=str(mode))
+    mode = (inputs.get("cpu") or {}).get("mode")
+    ET.SubElement(domain, "cpu", {"mode": str(mode)} if mode else {})
     devices = ET.SubElement(domain, "devices")
-    if inputs.get("emulator"):
-        _text(devices, "emulator", inputs["emulator"])
+    if emulator := inputs.get("emulator") or host.emulator(architecture):
+        _text(devices, "emulator", emulator)
     _disks(host, devices, inputs.get("disks") or [])
     if inputs.get("cloudinit"):
         devices.append(cloudinit_disk(host, str(inputs["cloudinit"])))
@@ -98,9 +98,7 @@ def _boot(host: LibvirtConnection, domain: ET.Element, inputs: Properties, archi
     boot = ET.SubElement(domain, "os")
     if architecture == "aarch64":
         boot.set("firmware", "efi")
-    kind = _text(boot, "type", "hvm")
-    if inputs.get("arch"):
-        kind.set("arch", str(inputs["arch"]))
+    kind = _text(boot, "type", "hvm", arch=architecture)
     if machine := _machine(host, inputs.get("machine"), architecture):
         kind.set("machine", machine)
     if inputs.get("firmware"):
@@ -234,7 +232,11 @@ def _console(devices: ET.Element, wanted: Properties) -> None:
 
 
 def _graphics(devices: ET.Element, wanted: Properties | None, architecture: str) -> None:
-    if not wanted or architecture.startswith(_NO_SPICE):
+    """The display of the inputs, or the SPICE display that every domain has by default. libvirt adds a video device to it."""
+    if architecture.startswith(_NO_SPICE):
+        return
+    if not wanted:
+        ET.SubElement(devices, "graphics", type="spice", autoport="yes")
         return
     kind = str(wanted.get("type") or "spice")
     if kind == "none":

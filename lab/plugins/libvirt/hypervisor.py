@@ -78,11 +78,21 @@ class LibvirtConnection:
     def machines(self, architecture: str) -> dict[str, str]:
         """Returns machine name → canonical name (often the same) for a guest architecture; empty where there is
         none."""
+        arch = self._guest(architecture)
+        machines = arch.iter("machine") if arch is not None else ()
+        return {str(one.text): one.get("canonical") or str(one.text) for one in machines}
+
+    def emulator(self, architecture: str) -> str | None:
+        """Returns the program that runs guests of an architecture, or None where the host names none."""
+        arch = self._guest(architecture)
+        return arch.findtext("emulator") if arch is not None else None
+
+    def _guest(self, architecture: str) -> ET.Element | None:
         for guest in self.capabilities.findall("guest"):
             arch = guest.find("arch")
             if arch is not None and arch.get("name") == architecture and guest.findtext("os_type") == "hvm":
-                return {str(one.text): one.get("canonical") or str(one.text) for one in arch.iter("machine")}
-        return {}
+                return arch
+        return None
 
     def _open(self) -> Any:
         # A host that swallows packets would hold us for minutes: the attempt runs aside and is given up on.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gzip
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +21,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters import ledger
 from reconciler.adapters.ledger import append, read
-from reconciler.errors import InputError
+from reconciler.errors import InputError, Unavailable
 from reconciler.record.entries import NotApplied, Previewed, Repaired, Started
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -229,3 +232,68 @@ def test_a_link_in_place_of_the_ledger_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="symbolic link"):
         append(tmp_path / "ledger.jsonl", up("a"))
     assert (tmp_path / "elsewhere").read_text() == "kept\n"
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's rights, which no permission stops."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A ledger with two entries in a folder that everybody may enter."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder / "ledger.jsonl", range(2))
+        folder.chmod(0o777)
+        for file in folder.iterdir():
+            file.chmod(0o666)
+        yield folder / "ledger.jsonl"
+        folder.chmod(0o777)
+
+
+@pytest.mark.parametrize("hidden", ["ledger.jsonl", "ledger.lock", "."])
+def test_a_ledger_that_may_not_be_read_is_not_an_empty_one(shared: Path, hidden: str) -> None:
+    (shared.parent / hidden).chmod(0)
+    with as_nobody(), pytest.raises(Unavailable, match=r"cannot be read \(Permission denied\), so cooldowns"):
+        read(shared)
+
+
+def test_a_folder_in_place_of_the_ledger_is_not_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl").mkdir()
+    with pytest.raises(Unavailable, match="Is a directory"):
+        read(tmp_path / "ledger.jsonl")
+
+
+def test_a_disk_that_fails_is_not_an_empty_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "ledger.jsonl", range(1))
+
+    def failing(self: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        read(tmp_path / "ledger.jsonl")
+
+
+def test_a_ledger_that_can_be_written_is_left_as_it_is(shared: Path) -> None:
+    before = shared.read_bytes()
+    ledger.require_writable(shared)
+    assert shared.read_bytes() == before
+    ledger.require_writable(shared.parent / "new" / "ledger.jsonl")
+    assert not (shared.parent / "new" / "ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize(("hidden", "mode"), [("ledger.jsonl", 0o444), ("ledger.lock", 0o444)])
+def test_a_ledger_that_may_not_be_written_is_refused_before(shared: Path, hidden: str, mode: int) -> None:
+    (shared.parent / hidden).chmod(mode)
+    with as_nobody(), pytest.raises(InputError, match="the ledger cannot be written: Permission denied"):
+        ledger.require_writable(shared)

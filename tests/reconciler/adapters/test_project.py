@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.adapters.project import Project, find_project
-from reconciler.errors import InputError, UsageError
+from reconciler.errors import InputError, Unavailable, UsageError
 
 #: Stands in for the CLI: notes the policy variables that it was started with, and knows every stack.
 CLI = """\
@@ -114,3 +115,16 @@ def test_a_preview_needs_pack_and_configuration_unless_no_policies_is_typed(proj
         project.judging_engine(no_policies=False)
     without = project.judging_engine(no_policies=True)
     assert (without.policy_pack, without.policy_config) == (None, None)
+
+
+def test_a_fleet_file_on_a_lost_mount_may_come_back(project: Project, tmp_path: Path) -> None:
+    mount = tmp_path / "mount"
+    lost = replace(project, fleet_path=mount / "fleet.yaml")
+    for _ in range(2):  # no folder, then a mount point without its mount
+        with pytest.raises(Unavailable, match=r"fleet\.yaml: no such file; its folder is missing or empty") as caught:
+            lost.read_fleet()
+        assert caught.value.retryable
+        mount.mkdir(exist_ok=True)
+    (mount / "other.yaml").write_text("")
+    with pytest.raises(InputError, match="no such file; expected a fleet file"):
+        lost.read_fleet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,9 +15,10 @@ from click.testing import CliRunner, Result
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
-from reconciler.cli import options, root
+from reconciler.cli import main, options, root
 from reconciler.demand import outlook
-from reconciler.loop import Mode, make_plan, reconcile_once
+from reconciler.errors import InputError, Unavailable
+from reconciler.loop import Mode, RunOptions, make_plan, reconcile_once
 from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan.render import read_config
 from reconciler.record.entries import Applied, Decided, Failed, Previewed, Started
@@ -209,7 +211,7 @@ def test_an_update_that_fails_half_way_leaves_what_it_did(project: Project, engi
 def test_shadow_and_held_runs_are_in_the_ledger_too(project: Project, engine: Engine, model: Model) -> None:
     now = write_history(project.root, WEEKS)
     for mode in (Mode.SHADOW, Mode.WITHIN):
-        reconcile_once(project, mode=mode, envelope=None, as_of=None, now=now, progress=lambda line: None)
+        reconcile_once(project, RunOptions(mode=mode, now=now), progress=lambda line: None)
     entries = ledger.read(project.ledger_file).entries
     assert [e.event for e in entries] == ["shadow", "plan", "preview", "held"]
     assert isinstance(entries[0], Decided)
@@ -260,7 +262,7 @@ def test_a_shadow_run_is_replayed_too_and_the_ledger_names_its_file(
     project: Project, engine: Engine, model: Model
 ) -> None:
     now = write_history(project.root, WEEKS)
-    made = reconcile_once(project, mode=Mode.SHADOW, envelope=None, as_of=None, now=now, progress=lambda line: None)
+    made = reconcile_once(project, RunOptions(mode=Mode.SHADOW, now=now), progress=lambda line: None)
     (entry,) = ledger.read(project.ledger_file).entries
     assert isinstance(entry, Decided)
     assert entry.inputs is not None
@@ -302,3 +304,41 @@ def test_a_run_without_policies_is_stated_in_report_and_ledger(project: Project,
     apply_plan(project, summary.plan, now=now, progress=lambda line: None, no_policies=True)
     noted = ledger.read(project.ledger_file).entries
     assert [e.no_policies for e in noted if isinstance(e, (Previewed, Started))] == [True, True]
+
+
+def test_a_plan_that_cannot_be_noted_is_refused_before_anything_is_written(
+    project: Project, engine: Engine, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = write_history(project.root, WEEKS)
+
+    def read_only(path: Path) -> None:
+        raise InputError(str(path), "the ledger cannot be written: Read-only file system.", "Free the disk.")
+
+    monkeypatch.setattr(ledger, "require_writable", read_only)
+    with pytest.raises(InputError, match="Read-only"):
+        make_plan(project, as_of=None, now=now)
+    for mode in Mode:
+        with pytest.raises(InputError, match="Read-only"):
+            reconcile_once(project, RunOptions(mode=mode, now=now), progress=print)
+    assert not project.stack_file.exists()
+    assert not [p for p in project.work.rglob("*") if p.is_file() and p.suffix != ".lock"]
+
+
+def test_with_a_ledger_that_cannot_be_read_nothing_is_decided(project: Project, engine: Engine, model: Model) -> None:
+    now = write_history(project.root, WEEKS)
+    project.ledger_file.mkdir(parents=True)
+    with pytest.raises(Unavailable, match="cooldowns and past changes are unknown"):
+        make_plan(project, as_of=None, now=now)
+    assert not project.stack_file.exists()
+
+
+def test_an_up_beside_another_run_of_the_stack_says_who_holds_it(
+    project: Project, engine: Engine, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = write_history(project.root, WEEKS)
+    made = make_plan(project, as_of=None, now=now)
+    preview_plan(project, made, path=project.plan_file, refresh=False, now=now)
+    with project.locked("reconcile", now=now), pytest.raises(SystemExit, match="1"):
+        main(["up", "--yes"])
+    assert f"locked by `tiercast reconcile` (pid {os.getpid()}" in capsys.readouterr().err
+    assert engine.names == set()
