@@ -19,6 +19,7 @@ from policies.resources import Resource
 from reconciler.errors import UserError
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from stacks.contract import StackConfig
+from stacks.yaml_text import NOWHERE, Places
 
 Level = Literal["advisory", "mandatory", "remediate"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -75,6 +76,7 @@ class Facts:
     now: the current time, with a time zone.
     read: returns the contents of a file by its address (`policies.places`).
     pins: the settings of `provenance`, whose pins apply to every policy that sets none of its own.
+    places: where the keys of the pack's configuration are, if it was read from a file.
     """
 
     project: str
@@ -86,6 +88,7 @@ class Facts:
     now: datetime
     read: Callable[[str], bytes] = field(repr=False)
     pins: Mapping[str, Any] = field(default_factory=dict)
+    places: Places = NOWHERE
 
     @cached_property
     def estate(self) -> Estate:
