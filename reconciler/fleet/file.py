@@ -6,6 +6,7 @@ The file holds no sizes, because tiercast decides them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -14,13 +15,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
-from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.plain_secrets import refuse_plain_secrets
-from reconciler.fleet.stacks import of_stack
+from reconciler.fleet.stacks import of_stack, path_in
 from reconciler.fleet.tiers import Tiers
 from reconciler.fleet.types import Count, Duration, FleetPart, InnerShare, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
+from stacks.faults import faults, located
+from stacks.yaml_text import NOWHERE, Places
 
 
 class HistorySection(FleetPart):
@@ -241,11 +243,13 @@ class Fleet(FleetPart):
         return next(fits, None)
 
 
-def parse_fleet(raw: Any, location: str, *, stack: str | None = None) -> Fleet:
-    """Validate the content of a fleet file. `stack` chooses the part that is used where it declares several stacks.
+def parse_fleet(raw: Any, location: str, places: Places = NOWHERE, *, stack: str | None = None) -> Fleet:
+    """Validate the content of a fleet file; `places` are those of its keys. `stack` chooses the part that is used where the
+    file declares several stacks.
 
     Raises:
-        InputError: the content is invalid, lacks the stack, or holds a secret in plain text. The message names file and keys.
+        InputError: the content is invalid, lacks the stack, or holds a secret in plain text. The message names file, lines and
+            keys.
     """
     if not isinstance(raw, dict):
         raise InputError(
@@ -253,9 +257,9 @@ def parse_fleet(raw: Any, location: str, *, stack: str | None = None) -> Fleet:
         )
     refuse_plain_secrets(raw, location)
     chosen = of_stack(raw, stack, location)
-    if "stacks" in raw:
-        location = f"{location} (stack {stack})"
     try:
         return Fleet.model_validate(chosen)
     except ValidationError as error:
-        raise InputError(location, faults(error, chosen) + ".", "`tiercast init` writes a commented example.") from None
+        found = [replace(fault, path=path_in(raw, stack, fault.path)) for fault in faults(error, chosen, Fleet)]
+        where, problem = located(found, location, places)
+        raise InputError(where, problem, "`tiercast init` writes a commented example.") from None

@@ -44,6 +44,17 @@ def of_stack(raw: Mapping[str, Any], stack: str | None, location: str) -> dict[s
     return merged[stack]
 
 
+def path_in(raw: Mapping[str, Any], stack: str | None, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Where the file spells a key of a stack's content: under `stacks` if the stack's part holds it, otherwise at the top."""
+    node: Any = raw.get("stacks")
+    for part in (stack, *path):
+        held = range(len(node)) if isinstance(node, list) else node
+        if not isinstance(held, Mapping | range) or part not in held:
+            return path
+        node = node[part]
+    return ("stacks", str(stack), *path) if path else path
+
+
 def _check(name: str, part: Any, place: str) -> None:
     if not _NAME.fullmatch(name):
         raise InputError(

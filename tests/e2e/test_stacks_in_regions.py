@@ -29,7 +29,7 @@ def test_a_stack_that_fails_does_not_stop_the_other_and_both_have_their_region(s
     site.write_fleet(tiers={"cold": COLD}, stacks={"east": {}, "west": broken})
     failed = site.tiercast("reconcile", "--mode", "apply", "--stack", "west")
     assert failed.returncode == 1
-    assert "(stack west): tiers.cold.max" in failed.stderr
+    assert "stacks.west.tiers.cold.max" in failed.stderr
     assert "was applied" in site.done("reconcile", "--mode", "apply", "--stack", "east")
     assert [len(site.groups(region)) for region in ("us-east-1", "us-west-2")] == [1, 0]
 

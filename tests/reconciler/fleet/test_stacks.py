@@ -71,7 +71,7 @@ def test_a_file_without_stacks_serves_every_stack() -> None:
         (changed(west=["x"]), "west", "fleet.yaml, stacks.west: expected keys such as `region`"),
         (changed(west={"qos": {}}), "east", "stacks.west: `qos` can't differ per stack"),
         (changed(**{"a/b": {}}), "east", "stacks.a/b: it is no name of a stack"),
-        (changed(west={"tiers": {"cold": {"max": 0}}}), "west", "fleet.yaml (stack west): tiers.cold.max"),
+        (changed(west={"tiers": {"cold": {"max": 0}}}), "west", "stacks.west.tiers.cold.max"),
     ],
 )
 def test_a_mistake_under_stacks_names_its_key(raw: dict[str, Any], stack: str | None, said: str) -> None:
