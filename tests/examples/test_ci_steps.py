@@ -222,7 +222,7 @@ def test_a_scheduled_run_is_red_where_it_failed_or_was_refused(runner: Runner, c
     log = tiercast(runner, ".", code)
     done = runner.run(named("github-reconcile.yml", "reconcile", "reconcile"))
     assert (done.returncode == 0) is passes
-    assert log.read_text() == "reconcile --mode apply-within-bounds --bounds approved.yaml\n"
+    assert log.read_text() == "reconcile --mode apply-within-bounds --bounds approved.yaml --run-timeout 10m\n"
 
 
 GLAB = """#!/bin/sh
