@@ -16,7 +16,6 @@ from policies.resources import TEMPLATE, Resource
 from stacks.contract import StackConfig
 from stacks.program import declare
 
-
 #: Version of a launch template in a stack of which nothing exists yet.
 _FIRST = 1
 
