@@ -20,6 +20,7 @@
     │   └── ModelStoreError           1  no     forecaster.errors      a saved model is missing, damaged or too old
     ├── PolicyRefused                 3  no     reconciler.errors      a mandatory policy refused the plan
     ├── StaleApproval                 1  no     reconciler.errors      the approved plan no longer matches what would run
+    │   └── PinsChanged               1  yes    reconciler.errors      pins were changed after the plan was made
     ├── SignatureRefused              1  no     reconciler.errors      a plan has no valid signature of an allowed key
     ├── GateFailed                    1  no     reconciler.errors      a backtest is worse than the stored one
     ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
@@ -52,6 +53,7 @@ __all__ = [
     "GateFailed",
     "InputError",
     "Interrupted",
+    "PinsChanged",
     "PolicyRefused",
     "PriceMissing",
     "SignatureRefused",
@@ -153,6 +155,13 @@ class SignatureRefused(TiercastError):
     """A plan's signature is missing, damaged, expired, or not of a key that may approve."""
 
     remedy = "Preview the plan and sign it again with `tiercast approve`, or correct the file of allowed signers."
+
+
+class PinsChanged(StaleApproval):
+    """A person changed `tiercast:pins` after the plan was made. The next run follows the change."""
+
+    retryable = True
+    remedy = "Run `tiercast plan`: the new plan follows them."
 
 
 class GateFailed(TiercastError):

@@ -5,6 +5,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `history`: reading request history
 - `sources`: the sources of demand: one file each, and their list
 - `prices`: reading prices and commitments
+- `world`: what runs on the hypervisors and in the cloud
 - `cluster`: a Dask cluster as a runner of the forecaster's tasks
 - `engine`: the Pulumi engine: preview, up, destroy, state
 - `files`: reading with a clear error, writing all or nothing
@@ -17,6 +18,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `memory`: what a run leaves for the next, as a file
 - `model_store`: versions of kept models, checked by digest
 - `pack_digest`: the digest of a policy pack
+- `pins`: sizes that people set in the stack file, and who sets them
 - `private_copy`: the files that decide an update, copied so that nobody else can change them
 - `project`: where the project's files are
 - `runs`: the inputs of past decisions
