@@ -8,6 +8,8 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `world`: what runs on the hypervisors and in the cloud
 - `cluster`: a Dask cluster as a runner of the forecaster's tasks
 - `engine`: the Pulumi engine: preview, up, destroy, state
+- `engine_process`: the engine's CLI as a child process that is never cut off
+- `exporter`: metrics and health of a service over HTTP
 - `files`: reading with a clear error, writing all or nothing
 - `identity`: what an approval is bound to: the program, and where and with what it runs
 - `hypervisors`: whether hypervisors answer
@@ -23,4 +25,5 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `project`: where the project's files are
 - `runs`: the inputs of past decisions
 - `ssh_keys`: signatures by SSH keys
+- `stopping`: signals that end a run or a service, and the time limit of a run
 """

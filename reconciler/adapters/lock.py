@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from reconciler.adapters.files import make_folder
-from reconciler.errors import InputError, Unavailable
+from reconciler.errors import InputError, StackLocked, Unavailable
 
 #: How long to wait for a lock that is held only while a file is written, and the pause between two attempts.
 BRIEF, _PAUSE = timedelta(seconds=10), timedelta(milliseconds=20)
@@ -65,7 +65,8 @@ def stack_lock(backend: str, local: Path, *, project: str, stack: str, command: 
         now: the wall clock.
 
     Raises:
-        Unavailable: another run holds it; the message names the owner.
+        StackLocked: another run holds it; the message names the owner.
+        Unavailable: the bucket does not answer.
         InputError: the lock cannot be written.
     """
     owner = LockOwner(
@@ -181,7 +182,7 @@ class _Bucket:
         self._client, self._bucket, self._key = client, bucket, key
 
     def take(self, owner: LockOwner) -> LockOwner | None:
-        """Take the lock; returns the dead owner it was taken from. Raises Unavailable where somebody else holds it."""
+        """Take the lock; returns the dead owner it was taken from. Raises StackLocked where somebody else holds it."""
         if self._put(owner, IfNoneMatch="*"):
             return None
         holder, tag = self._get()
@@ -227,9 +228,9 @@ class _Bucket:
         return f"where that run is dead, delete the lock: `aws s3 rm s3://{self._bucket}/{self._key}`"
 
 
-def _held(owner: LockOwner | None, remedy: str) -> Unavailable:
+def _held(owner: LockOwner | None, remedy: str) -> StackLocked:
     who = owner.describe() if owner is not None else "a run that left no name"
-    return Unavailable(f"This stack is locked by {who}. Wait until it has ended; {remedy}.")
+    return StackLocked(f"This stack is locked by {who}.", remedy=f"Wait until it has ended; {remedy}.")
 
 
 def _recovered(before: LockOwner | None) -> str:

@@ -4,6 +4,8 @@ The rule: everything here is a sequence of calls; each decision is pure and else
 adapter.
 
 - `gather`: everything that a run reads before it decides
+- `schedule`: when the next run of a service starts
+- `service`: repeated runs
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Outcome of a run: its plan and decision, the preview (None in shadow), whether it was applied, and what held it back."""
+    """Outcome of a run: its plan and decision, the preview (None in shadow and in maintenance), whether it was applied, and
+    what held it back."""
 
     plan: PlanFile
     decision: Decision | None = None
@@ -153,6 +156,12 @@ def reconcile_once(
         note_decision(project, decision, event="shadow", seed=options.seed)
         remember(project, decision)
         return RunResult(plan=plan, decision=decision)
+    if window := decision.snapshot.fleet.guards.in_maintenance(options.now):
+        note_decision(project, decision, event="shadow", seed=options.seed)
+        remember(project, decision)
+        held = (f"maintenance: {window}",)
+        ledger.append(project.ledger_file, noted.not_applied(plan, held, at=options.now))
+        return RunResult(plan=plan, decision=decision, held=held)
     project.judging_engine(no_policies=options.no_policies)  # without a policy pack nothing is written
     with brief_lock(project.stack_file_lock):
         text = rendered(project, plan)
