@@ -3,6 +3,7 @@
 The stack file is what the engine reads; the plan is what explains it. Both must be of the same plan.
 
 - `approve`: sign a plan, and check who signed one
+- `bounds`: whether a plan lies within an approved envelope
 """
 
 from __future__ import annotations

@@ -34,21 +34,23 @@ def bind(
     return plan.model_copy(update={"binding": bound, "signature": ""})
 
 
-def require_previewed(plan: PlanFile, *, now: datetime) -> Binding:
-    """What a plan was bound to.
-
-    Raises:
-        StaleApproval: it was never previewed, or has expired.
-    """
+def binding_of(plan: PlanFile) -> Binding:
+    """What a plan was bound to; raises StaleApproval where it was never previewed."""
     if plan.binding is None:
         raise StaleApproval(
             f"Plan {plan.id} was never previewed, so it can't be approved.", remedy="Run `tiercast preview`."
         )
+    return plan.binding
+
+
+def require_previewed(plan: PlanFile, *, now: datetime) -> Binding:
+    """What a plan was bound to; raises StaleApproval where it was never previewed, or has expired."""
+    approved = binding_of(plan)
     if now > plan.valid_until:
         raise StaleApproval(
             f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}.", remedy=AGAIN
         )
-    return plan.binding
+    return approved
 
 
 def check(

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.adapters.files import read_yaml
 from reconciler.adapters.project import Project
-from reconciler.approval.envelope import Envelope, parse_envelope
+from reconciler.apply.bounds import read_envelope
+from reconciler.approval.envelope import Envelope
 from reconciler.cli import options
 from reconciler.cli.serving import Serving, ServingOptions
 from reconciler.loop import Mode, RunOptions, RunResult, reconcile_once
@@ -77,7 +77,7 @@ def command(chosen: ReconcileOptions) -> int:
     """
     project = options.open_project(chosen.stack, chosen.fleet)
     bounds = chosen.bounds
-    envelope = parse_envelope(read_yaml(bounds, "an envelope"), str(bounds)) if bounds is not None else None
+    envelope = read_envelope(bounds) if bounds is not None else None
     runs = Serving(chosen, name=f"{project.name}/{project.stack}")
 
     def once() -> int:

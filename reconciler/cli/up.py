@@ -11,6 +11,7 @@ from rich.console import Console
 
 from reconciler.apply import apply_plan, read_plan
 from reconciler.apply.approve import approval_of
+from reconciler.apply.bounds import read_envelope, require_within
 from reconciler.cli import options
 
 
@@ -23,6 +24,7 @@ class UpOptions:
     approved: Path | None
     allowed_signers: Path | None
     require_signature: bool
+    bounds: Path | None
     yes: bool
     no_policies: bool
     as_json: bool
@@ -43,7 +45,12 @@ class UpOptions:
     "signed it. Default: TIERCAST_ALLOWED_SIGNERS.",
 )
 @click.option("--require-signature", is_flag=True, help="Refuse an unsigned plan. Needs --allowed-signers.")
-@click.option("--yes", is_flag=True, help="Skip the confirmation when --approved is not given.")
+@click.option(
+    "--bounds",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the approved envelope (tiercast envelope): apply the newest previewed plan if it lies within.",
+)
+@click.option("--yes", is_flag=True, help="Skip the confirmation when neither --approved nor --bounds is given.")
 @options.no_policies
 @options.as_json
 @options.bundled(UpOptions)
@@ -55,10 +62,14 @@ def command(chosen: UpOptions) -> int:
     project = options.open_project(chosen.stack, chosen.fleet)
     plan = read_plan(chosen.approved or project.plan_file)
     approval = approval_of(plan, allowed=chosen.allowed_signers, required=chosen.require_signature)
-    if chosen.approved is None and not chosen.yes:
+    envelope = read_envelope(chosen.bounds) if chosen.bounds is not None else None
+    if chosen.approved is None and envelope is None and not chosen.yes:
         click.confirm(f"Apply plan {plan.id} ({approval}) to {project.name}/{project.stack}?", abort=True, err=True)
     progress = Console(stderr=True, highlight=False)
     with options.locked(project, "up"):
+        if envelope is not None:
+            approval = f"within the envelope of {envelope.approved_by}, {approval}"
+            require_within(project, plan, envelope, now=options.now(), no_policies=chosen.no_policies)
         done = apply_plan(
             project,
             plan,

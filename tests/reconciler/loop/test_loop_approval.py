@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from click.testing import CliRunner, Result
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
 from reconciler.apply import preview_plan, read_plan
+from reconciler.apply.bounds import read_envelope
 from reconciler.cli import options, root
 from reconciler.errors import SignatureRefused, StaleApproval, TiercastError, UsageError
-from reconciler.loop import make_plan
+from reconciler.loop import Mode, RunOptions, RunResult, make_plan, reconcile_once
 from reconciler.plan.file import PlanFile
 from reconciler.record.entries import Signed, Started
 from tests.reconciler.loop.test_loop_feedback import WEEKS, Model, write_history
@@ -135,3 +137,63 @@ def test_only_what_was_previewed_can_be_signed(
     make_plan(project, as_of=None, now=now)
     assert isinstance(refused("approve", "--sign", str(key)), StaleApproval)
     assert not read_plan(project.plan_file).signature
+
+
+ENVELOPE = "approved_by: ann  # on call\nuntil: 2026-12-01T00:00:00Z\ntiers: {hot: {min: 1, max: 30}}\n"
+
+
+def reconciled(project: Project, now: datetime) -> RunResult:
+    options = RunOptions(mode=Mode.WITHIN, now=now, envelope=read_envelope(project.root / "approved.yaml"))
+    return reconcile_once(project, options, progress=lambda line: None)
+
+
+def test_an_envelope_lets_runs_change_sizes_and_nothing_else(plan: PlanFile, project: Project, engine: Engine) -> None:
+    file = project.root / "approved.yaml"
+    file.write_text(ENVELOPE)
+    now = options.now()
+    first = reconciled(project, now)
+    assert not first.applied
+    assert "is not bound to a configuration" in first.held[0]
+    said = tiercast("envelope", "approved.yaml").output
+    assert "scheduled runs may set hot 1 to 30" in said
+    assert file.read_text().startswith(ENVELOPE)
+
+    assert reconciled(project, now).applied
+    size = len(engine.names)
+    later = write_history(project.root, WEEKS + 7)
+    grown = reconciled(project, later)
+    assert grown.applied, grown.held
+    assert len(engine.names) != size
+    started = [e for e in ledger.read(project.ledger_file).entries if isinstance(e, Started)]
+    assert {e.approval for e in started} == {"within the envelope of ann"}
+
+    fleet = project.fleet_path
+    fleet.write_text(fleet.read_text().replace("kernel: /boot/k,", "kernel: /boot/other,"))
+    engine.names.clear()  # whatever the forecast, there is something to do
+    held = reconciled(project, later).held
+    assert held == ("tiercast:hot.boot.kernel was changed after the envelope was approved",)
+    (project.root / "Pulumi.yaml").write_text("name: p\nruntime: python\nmain: elsewhere/\n")
+    assert "the program was changed after the envelope was approved" in reconciled(project, later).held
+
+
+def test_an_up_within_an_envelope_needs_no_confirmation_and_one_outside_is_refused(
+    plan: PlanFile, project: Project, engine: Engine
+) -> None:
+    file = project.root / "approved.yaml"
+    file.write_text(ENVELOPE.replace("max: 30", "max: 2"))
+    tiercast("envelope", "approved.yaml")
+    error = refused("up", "--bounds", "approved.yaml")
+    assert "is not within the envelope of ann: hot would have " in str(error)
+    assert engine.names == set()
+    file.write_text(file.read_text().replace("max: 2", "max: 30"))
+    done = json.loads(tiercast("up", "--bounds", "approved.yaml", "--json").stdout)
+    assert done["approval"] == "within the envelope of ann, unsigned"
+    assert engine.names
+
+
+def test_an_edit_between_preview_and_envelope_is_not_bound(plan: PlanFile, project: Project) -> None:
+    (project.root / "approved.yaml").write_text(ENVELOPE)
+    project.stack_file.write_text(project.stack_file.read_text() + "  app:other: 1\n")
+    error = refused("envelope", "approved.yaml")
+    assert f"was changed after plan {plan.id} was previewed" in str(error)
+    assert (project.root / "approved.yaml").read_text() == ENVELOPE
