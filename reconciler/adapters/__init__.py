@@ -12,6 +12,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `exporter`: metrics and health of a service over HTTP
 - `files`: reading with a clear error, writing all or nothing
 - `identity`: what an approval is bound to: the program, and where and with what it runs
+- `git`: commits on a branch, without the work tree
 - `hypervisors`: whether hypervisors answer
 - `kept_forecaster`: the forecaster between runs
 - `known_secrets`: the secrets of this process's environment

@@ -163,16 +163,21 @@ def _in_bucket(backend: str, key: str, owner: LockOwner) -> Iterator[str]:
 
 
 def _client(query: str) -> Any:
-    """An S3 client for the settings in a backend's URL, as Pulumi reads them (`region`, `endpoint`, `s3ForcePathStyle`)."""
+    """An S3 client for the settings in a backend's URL, as Pulumi reads them.
+
+    `region`, `profile`, `endpoint`; `use_path_style` and `disable_https`, formerly `s3ForcePathStyle` and `disableSSL`.
+    """
     import boto3
     from botocore.config import Config
 
     given = {name: values[-1] for name, values in parse_qs(query).items()}
+    on = {name for name, value in given.items() if value.lower() in ("true", "t", "1")}
     endpoint = given.get("endpoint")
     if endpoint and "://" not in endpoint:
-        endpoint = ("http://" if given.get("disableSSL") == "true" else "https://") + endpoint
-    style: Any = {"addressing_style": "path" if given.get("s3ForcePathStyle") == "true" else "auto"}
-    return boto3.client("s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3=style))
+        endpoint = ("http://" if on & {"disable_https", "disableSSL"} else "https://") + endpoint
+    style: Any = {"addressing_style": "path" if on & {"use_path_style", "s3ForcePathStyle"} else "auto"}
+    session = boto3.Session(profile_name=given.get("profile"))
+    return session.client("s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3=style))
 
 
 class _Bucket:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.adapters import ledger
 from reconciler.adapters.engine import config_digest
-from reconciler.adapters.files import read_text, read_yaml, write_text
+from reconciler.adapters.files import read_placed, read_text, write_text
 from reconciler.adapters.pack_digest import pack_digest
 from reconciler.adapters.project import Project
 from reconciler.apply import stack_text
@@ -24,8 +24,9 @@ _WHAT = "an envelope (YAML or JSON)"
 
 
 def read_envelope(path: Path) -> Envelope:
-    """The envelope in a file; InputError names file and key."""
-    return parse_envelope(read_yaml(path, _WHAT), str(path))
+    """The envelope in a file; InputError names file, line and key."""
+    raw, places = read_placed(path, _WHAT)
+    return parse_envelope(raw, str(path), places)
 
 
 def bind_envelope(
@@ -39,7 +40,7 @@ def bind_envelope(
     """
     envelope = read_envelope(path)
     bound = _bound(project, plan, require_previewed(plan, now=now), envelope.tiers, no_policies=no_policies)
-    text = bound_text(read_text(path, _WHAT), bound, str(path))
+    text = bound_text(read_text(path, _WHAT), bound)
     write_text(path, text, through_link=True)
     return read_envelope(path)
 

@@ -13,14 +13,13 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from reconciler.approval.bound_values import differing
 from reconciler.errors import InputError
 from reconciler.plan.file import PlanFile
 from stacks.contract import Ownership, Tier
-
-EXPECTED = "Expected approved_by, until (ISO 8601) and tiers: {warm: {min: 1, max: 8}}."
+from stacks.faults import faults, located
+from stacks.yaml_text import NOWHERE, Places
 
 #: Values that are named. The rest are counted.
 _SHOWN = 5
@@ -55,30 +54,22 @@ class Envelope(BaseModel):
     )
 
 
-def parse_envelope(raw: Any, location: str) -> Envelope:
-    """Validate an envelope file's value; InputError names file and key."""
+def parse_envelope(raw: Any, location: str, places: Places = NOWHERE) -> Envelope:
+    """Validate an envelope file's value; InputError names file, line and key. `places` are those of its keys."""
     try:
         return Envelope.model_validate(raw)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or 'envelope'}: {e['msg']}" for e in error.errors()]
-        raise InputError(location, "; ".join(faults) + ".", EXPECTED) from None
+        where, problem = located(faults(error, raw, Envelope), location, places)
+        remedy = "Expected approved_by, until (ISO 8601) and tiers: {warm: {min: 1, max: 8}}."
+        raise InputError(where, problem, remedy) from None
 
 
-def bound_text(text: str, bound: Mapping[str, str], location: str) -> str:
-    """An envelope file's text with what it stays bound to, in place of what it was bound to before. Comments stay.
-
-    Raises:
-        InputError: the text is not a mapping in YAML or JSON.
-    """
+def bound_text(text: str, bound: Mapping[str, str]) -> str:
+    """A valid envelope file's text with what it stays bound to, in place of what it was bound to before. Comments stay."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    try:
-        data = yaml.load(text)
-    except YAMLError as error:
-        raise InputError(location, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Fix it.") from None
-    if not isinstance(data, dict):
-        raise InputError(location, "not an envelope.", EXPECTED)
+    data = yaml.load(text)
     data["bound_to"] = dict(bound)
     stream = io.StringIO()
     yaml.dump(data, stream)

@@ -15,7 +15,9 @@ from reconciler.apply.bounds import read_envelope
 from reconciler.approval.envelope import Envelope
 from reconciler.cli import options
 from reconciler.cli.serving import Serving, ServingOptions
+from reconciler.errors import UsageError
 from reconciler.loop import Mode, RunOptions, RunResult, reconcile_once
+from reconciler.loop.propose import ProposalTarget
 from reconciler.report.text import plan_tables, terminal
 
 
@@ -28,6 +30,8 @@ class ReconcileOptions(ServingOptions):
     as_of: datetime | None
     mode: str
     bounds: Path | None
+    branch: str | None
+    patch: Path | None
     no_policies: bool
 
 
@@ -44,6 +48,14 @@ class ReconcileOptions(ServingOptions):
 )
 @click.option(
     "--bounds", type=click.Path(path_type=Path, dir_okay=False), help="File with the approved envelope (YAML or JSON)."
+)
+@click.option(
+    "--branch", metavar="NAME", help="propose: commit the plan to this git branch; the work tree stays as it is."
+)
+@click.option(
+    "--patch",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="propose: write the plan as a patch for `git apply`; the work tree stays as it is.",
 )
 @click.option(
     "--every",
@@ -78,6 +90,8 @@ def command(chosen: ReconcileOptions) -> int:
     project = options.open_project(chosen.stack, chosen.fleet)
     bounds = chosen.bounds
     envelope = read_envelope(bounds) if bounds is not None else None
+    if (chosen.branch or chosen.patch) and chosen.mode != Mode.PROPOSE:
+        raise UsageError("--branch and --patch need --mode propose.")
     runs = Serving(chosen, name=f"{project.name}/{project.stack}")
 
     def once() -> int:
@@ -98,6 +112,7 @@ def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None, 
             as_of=chosen.as_of,
             seed=chosen.seed,
             no_policies=chosen.no_policies,
+            target=ProposalTarget(branch=chosen.branch, patch=chosen.patch) if chosen.branch or chosen.patch else None,
         ),
         progress=lambda line: progress.print(line),
         before=runs.stopping.before,
@@ -114,6 +129,8 @@ def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None, 
         Console().print(terminal(done.summary))
         for why in done.held:
             options.say(f"not applied: {why}")
+        if done.proposed:
+            options.say(f"proposed: {done.proposed}")
         if done.applied:
             click.echo(f"plan {done.plan.id} was applied")
     if done.summary is None:
@@ -128,4 +145,5 @@ def _json(done: RunResult) -> dict[str, object]:
         "verdict": None if done.summary is None else done.summary.verdict,
         "applied": done.applied,
         "held": list(done.held),
+        "proposed": done.proposed,
     }

@@ -10,7 +10,6 @@ import pytest
 
 from reconciler.approval.bound_values import bound_values
 from reconciler.approval.envelope import Envelope, bound_text, outside, parse_envelope
-from reconciler.errors import InputError
 from reconciler.plan.file import PlanFile, TierLine
 from stacks.contract import Tier
 
@@ -192,8 +191,6 @@ def test_binding_a_file_keeps_its_comments_and_replaces_what_it_was_bound_to() -
     text = (
         "# reviewed in #12\napproved_by: ann  # on call\nuntil: 2026-11-25T12:00:00Z\ntiers: {warm: {min: 1, max: 8}}\n"
     )
-    once = bound_text(text, {"a": "1"}, "approved.yaml")
+    once = bound_text(text, {"a": "1"})
     assert once.startswith(text)
-    assert bound_text(once, {"b": "2"}, "approved.yaml") == text + "bound_to:\n  b: '2'\n"
-    with pytest.raises(InputError, match="not an envelope"):
-        bound_text("- 1\n", {}, "approved.yaml")
+    assert bound_text(once, {"b": "2"}) == text + "bound_to:\n  b: '2'\n"
