@@ -15,7 +15,9 @@ from reconciler.adapters.kept_forecaster import trained_model
 from reconciler.adapters.memory import read_memory
 from reconciler.adapters.pins import read_pins
 from reconciler.adapters.project import Project
+from reconciler.demand.actuals import Actuals, actuals
 from reconciler.demand.grouping import Grouping
+from reconciler.demand.guessed_kind import refuse_contradicted_guess
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
 from reconciler.errors import SourceSilent, Unavailable
@@ -84,6 +86,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
     )
 
@@ -93,7 +96,7 @@ class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
     as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
-    that serves it shrinks. forecast_note: which model made the forecast.
+    that serves it shrinks. forecast_note: which model made the forecast. actuals: what arrived, over the whole history.
     """
 
     judged: Judged
@@ -105,6 +108,7 @@ class Known:
     unfit: bool
     blocking: Mapping[str, str] = field(default_factory=dict)
     forecast_note: str = ""
+    actuals: Actuals | None = None
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -127,6 +131,8 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             notes=said,
             unfit=True,
         )
+    if memory is not None and (as_of is None or memory.cutoff < as_of):
+        refuse_contradicted_guess(fleet, history, memory.heard)
     time = as_of or now
     seen = outlook(
         fleet,
@@ -150,4 +156,5 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
         unfit=seen.demoted,
         blocking={**(dict.fromkeys(fleet.qos, judged.unproven) if judged.unproven else {}), **seen.blocking},
         forecast_note=seen.forecast_note,
+        actuals=actuals(history, fleet, history.start, history.length, seen.grouping),
     )
