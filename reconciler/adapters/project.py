@@ -119,7 +119,7 @@ class Project:
                     remedy="Mount the folder, or correct the path.",
                 )
         raw, places = read_placed(self.fleet_path, "a fleet file (`tiercast init` writes one)")
-        fleet = parse_fleet(raw, location, places)
+        fleet = parse_fleet(raw, location, places, stack=self._stack_name)
         source_of(fleet, self.fleet_path.parent, location=location)
         return fleet
 
