@@ -1,6 +1,9 @@
 """Preview a plan and apply it: the second half of the pipeline, without the forecaster's imports.
 
 The stack file is what the engine reads; the plan is what explains it. Both must be of the same plan.
+
+- `approve`: sign a plan, and check who signed one
+- `bounds`: whether a plan lies within an approved envelope
 """
 
 from __future__ import annotations
@@ -16,20 +19,22 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
-from reconciler.approval import check as approval
 from reconciler.approval.binding import Grounds
+from reconciler.approval.check import bind, check
 from reconciler.errors import InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan import noted
 from reconciler.plan.edited import Edit, as_edited, edits, without_figures
-from reconciler.plan.file import PlanFile, parse_plan
+from reconciler.plan.file import OWN_KEYS, PlanFile, parse_plan
 from reconciler.plan.pins import check_followed, pins_in
-from reconciler.plan.render import read_config
+from reconciler.plan.render import read_config, render
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
 from reconciler.report.summary import Summary
 from reconciler.report.text import plain, terminal
+
+_STACK_FILE = "the stack file (`tiercast plan` writes it)"
 
 
 def read_plan(path: Path) -> PlanFile:
@@ -61,7 +66,7 @@ def preview_plan(
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     approvable = not (found.refusals or changed)
     if approvable:
-        plan = approval.bind(
+        plan = bind(
             plan,
             grounds=_grounds(project, plan, engine, text, refresh=refresh),
             preview=found,
@@ -97,11 +102,13 @@ def apply_plan(
     *,
     now: datetime,
     progress: Callable[[str], None],
+    approval: str = "unsigned",
     no_policies: bool = False,
 ) -> Preview:
     """Preview again, refuse on any difference from what was approved, then apply; `no_policies` as `preview_plan`.
 
-    Both read a private copy of the files that decide: an edit made meanwhile changes nothing.
+    `approval` says who approved it, for the ledger. Preview and update read a private copy of the files that decide: an edit
+    made meanwhile changes nothing.
 
     Raises:
         InputError: the policy pack or its configuration is missing.
@@ -110,14 +117,20 @@ def apply_plan(
         EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
     with private_copy(project) as copy:
-        return _applied(copy, plan, now=now, progress=progress, no_policies=no_policies)
+        return _applied(copy, plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
 
 
 def _applied(
-    project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None], no_policies: bool
+    project: Project,
+    plan: PlanFile,
+    *,
+    now: datetime,
+    progress: Callable[[str], None],
+    approval: str,
+    no_policies: bool,
 ) -> Preview:
     """`apply_plan` in a private copy of the project."""
-    text = stack_text(project, plan)
+    text = _approved_text(project, plan)
     config = read_config(text, str(project.stack_file))
     check_followed(plan, pins_in(config, str(project.stack_file)), now)
     if changed := edits(plan, config):
@@ -132,7 +145,7 @@ def _applied(
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
-    approval.check(
+    check(
         plan,
         grounds=_grounds(project, plan, engine, text, refresh=refresh),
         preview=found,
@@ -142,7 +155,7 @@ def _applied(
     )
     if not found.changed:
         return found
-    ledger.append(project.ledger_file, noted.started(plan, found, at=now))
+    ledger.append(project.ledger_file, noted.started(plan, found, approval=approval, at=now))
     steps: list[PreviewStep] = []
 
     def seen(step: PreviewStep) -> None:
@@ -170,6 +183,23 @@ def _grounds(project: Project, plan: PlanFile, engine: Engine, text: str, *, ref
     )
 
 
+def _approved_text(project: Project, plan: PlanFile) -> str:
+    """The stack file's text as it was approved. Where a private copy's file holds another plan, the approved one replaces it.
+
+    Raises:
+        InputError: the file holds another plan, and differs from the approved one in other keys too.
+    """
+    path = project.stack_file
+    text = read_text(path, _STACK_FILE)
+    if plan.binding is None or _plan_in(text, str(path)) == plan.id:
+        return stack_text(project, plan)
+    again = render(text, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
+    if config_digest(again) != plan.binding.config:
+        return stack_text(project, plan)
+    write_text(path, again)
+    return again
+
+
 def stack_text(project: Project, plan: PlanFile) -> str:
     """The stack file's text.
 
@@ -177,11 +207,16 @@ def stack_text(project: Project, plan: PlanFile) -> str:
         InputError: it holds another plan than this one (a run was cut short, or a file of another branch is there).
     """
     path = project.stack_file
-    text = read_text(path, "the stack file (`tiercast plan` writes it)")
-    found = read_config(text, str(path)).get("tiercast:plan")
-    held = found.get("id") if isinstance(found, dict) else None
+    text = read_text(path, _STACK_FILE)
+    held = _plan_in(text, str(path))
     if held != plan.id:
         raise InputError(
             str(path), f"it holds plan {held}, not {plan.id}.", "Run `tiercast plan`, or name the plan file."
         )
     return text
+
+
+def _plan_in(text: str, location: str) -> str | None:
+    """The id of the plan that a stack file's text holds."""
+    found = read_config(text, location).get("tiercast:plan")
+    return found.get("id") if isinstance(found, dict) else None

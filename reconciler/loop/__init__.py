@@ -4,6 +4,7 @@ The rule: everything here is a sequence of calls; each decision is pure and else
 adapter.
 
 - `gather`: everything that a run reads before it decides
+- `look`: what runs, as a run sees it before it decides
 - `written`: what a run writes
 - `propose`: a plan as a branch or a patch
 - `shadow`: scores earlier shadow plans
@@ -24,7 +25,8 @@ from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.lock import brief_lock
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan
-from reconciler.approval.envelope import Envelope, outside
+from reconciler.apply.bounds import held_by
+from reconciler.approval.envelope import Envelope
 from reconciler.errors import EngineError, Unavailable
 from reconciler.loop.gather import take_snapshot
 from reconciler.loop.propose import ProposalTarget, propose
@@ -183,12 +185,14 @@ def _carry_out(
     done = RunResult(plan=plan, decision=decision, summary=summary)
     if summary.verdict != "changes" or options.mode is Mode.PROPOSE:
         return done
-    clock = decision.snapshot.clock
-    held = outside(plan, options.envelope, clock.expiry if clock else now) if options.mode is Mode.WITHIN else []
+    approval, held = "unsigned", list[str]()
+    if options.mode is Mode.WITHIN:
+        approval = f"within the envelope of {options.envelope.approved_by}" if options.envelope is not None else ""
+        held = held_by(project, summary.plan, options.envelope, now=now, no_policies=no_policies)
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return replace(done, held=tuple(held))
     before("apply")
     # What was previewed is what is applied: the bound plan is not read again.
-    apply_plan(project, summary.plan, now=now, progress=progress, no_policies=no_policies)
+    apply_plan(project, summary.plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
     return replace(done, applied=True)
