@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -90,13 +91,16 @@ def test_the_cron_job_is_red_where_a_run_failed_or_was_refused(tmp_path: Path, c
 def test_the_cron_job_passes_sigterm_on_and_waits_for_the_end(tmp_path: Path) -> None:
     stand_in(tmp_path, "trap 'sleep 0.5; : > ended; exit 130' TERM\n: > ready\nwhile :; do sleep 0.05; done")
     running = shell(tmp_path)
-    for _ in range(200):
-        if (tmp_path / "ready").exists():
-            break
-        with pytest.raises(subprocess.TimeoutExpired):
-            running.wait(0.05)
-    running.terminate()
-    assert running.wait(30) == 130
+    try:
+        for _ in range(600):
+            if (tmp_path / "ready").exists():
+                break
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(30) == 130
+    finally:
+        running.kill()
+        running.wait(30)
     assert (tmp_path / "ended").exists()
 
 

@@ -33,10 +33,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A project with one cold group, and an envelope that allows it."""
     made = make_site(tmp_path_factory.mktemp("service"))
     try:
-        made.write_fleet(tiers={"cold": {"instance_types": ["m5.large", "m6i.large"], "spot_share": 0, "launch": LAUNCH}})
+        made.write_fleet(
+            tiers={"cold": {"instance_types": ["m5.large", "m6i.large"], "spot_share": 0, "launch": LAUNCH}}
+        )
         until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
         approved = {"approved_by": "the reviewer", "until": until, "tiers": {"cold": {"min": 0, "max": 20}}}
         (made.root / "approved.yaml").write_text(yaml.safe_dump(approved))
+        made.done("plan")
+        made.done("preview", codes=(2,))
+        made.done("envelope", "approved.yaml")
         yield made
     finally:
         up.down(made.lab.directory)
@@ -136,7 +141,7 @@ def test_the_service_applies_is_scraped_and_ends_on_sigterm(site: Site, tmp_path
     assert "SIGTERM: tiercast stops after the current step." in text
     assert "Traceback" not in text
     events = [json.loads(line)["event"] for line in (site.root / ".tiercast/lab/ledger.jsonl").read_text().splitlines()]
-    assert events == ["plan", "preview", "up", "applied"]
+    assert events == ["plan", "preview"] * 2 + ["up", "applied"]
 
 
 def test_sigterm_during_an_update_waits_for_its_end(site: Site, tmp_path: Path) -> None:
