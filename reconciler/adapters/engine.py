@@ -87,6 +87,21 @@ class Engine:
             if not r.get("delete")
         )
 
+    def run(self, *arguments: str) -> str:
+        """What a command of the CLI prints for this stack, for what the Automation API has no call.
+
+        Raises:
+            EngineError, Unavailable: as `preview`.
+        """
+        workspace = self._select().workspace
+        try:
+            done = workspace.pulumi_command.run(
+                [*arguments, "--stack", self.stack, "--color", "never"], workspace.work_dir, workspace.env_vars
+            )
+        except automation.CommandError as error:
+            raise self._translated(error, []) from None
+        return done.stdout
+
     def policy_digest(self) -> str:
         """SHA-256 over everything that the policies decide by (see `pack_digest`): part of what an approval is bound to."""
         stack = self.stack.rpartition("/")[2]

@@ -7,5 +7,6 @@ The rule: this package is pure. It calls none of them.
 - `instances`: from what was read to instances that run or not, that are ready or not
 - `preview`: steps and policy violations of a preview
 - `exclusions`: resources that an update does not touch
+- `half_created`: what killed and failed updates left behind, and what to do about it
 - `redaction`: removes secrets and control characters from the text of other programs
 """

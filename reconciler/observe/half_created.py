@@ -1,9 +1,10 @@
 """What killed and failed updates left behind: operations that never ended, and resources of this stack that no state holds. Pure.
 
-    adopt     the resource is ours: it is written into the state as it was declared, and the next refresh reads what it is
-    remove    ours, but not usable: a disk that may be half filled, a domain that does not run or that nothing declares
-    clear     nothing was created, or the next refresh reads the resource anyway: the pending operation is dropped
-    foreign   it has a name of ours but is not ours: it is never touched
+adopt     the resource is ours: it is written into the state as it was declared, and the next refresh reads what it is
+remove    ours, but not usable: a disk that may be half filled, a domain that does not run or that nothing declares
+clear     nothing was created, or the next refresh reads the resource anyway: the pending operation is dropped
+leave     ours and running, but nothing says how to record it: a person decides
+foreign   it has a name of ours but is not ours: it is never touched
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ KINDS = {
     "aws:lb/targetGroup:TargetGroup": "target group",
 }
 
-Action = Literal["adopt", "remove", "clear", "foreign"]
+Action = Literal["adopt", "remove", "clear", "leave", "foreign"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,7 @@ class Settlement:
             "adopt": "was adopted",
             "remove": "was removed",
             "clear": "has no pending operation any more",
+            "leave": "was left alone",
             "foreign": "is not of this stack and was not touched",
         }
         return f"{self.kind} {self.name}{where} {done[self.action]}: {self.why}"
@@ -135,9 +137,20 @@ def of_pending(
     return settled
 
 
-def _judged(
-    one: PendingOperation, there: FoundResource | None, recorded: frozenset[str]
-) -> tuple[Action, str]:
+def of_silent(pending: Iterable[PendingOperation]) -> list[Settlement]:
+    """What to do about pending operations on hypervisors that do not answer. A domain is found by its description later."""
+    return [
+        Settlement(
+            action="clear",
+            kind=KINDS.get(one.type, one.type.rsplit(":", 1)[-1]),
+            name=one.urn.rsplit("::", 1)[-1],
+            why="its hypervisor does not answer; a later run finds what is there",
+        )
+        for one in pending
+    ]
+
+
+def _judged(one: PendingOperation, there: FoundResource | None, recorded: frozenset[str]) -> tuple[Action, str]:
     if one.op != "creating":
         return "clear", f"an earlier update stopped while {one.op} it; the refresh reads what it is now"
     if there is None:
@@ -161,7 +174,12 @@ class DeclaredVm:
 
 
 def of_domains(
-    site: Site, domains: Iterable[LiveDomain], *, declared: Mapping[str, DeclaredVm], known: frozenset[str]
+    site: Site,
+    domains: Iterable[LiveDomain],
+    *,
+    declared: Mapping[str, DeclaredVm],
+    known: frozenset[str],
+    recorded: bool,
 ) -> list[Settlement]:
     """What to do about domains that no state holds.
 
@@ -170,6 +188,7 @@ def of_domains(
         domains: every domain of the hypervisors that answered.
         declared: VMs of the stack configuration by name.
         known: UUIDs that the state holds, or will hold after pending operations are settled.
+        recorded: whether the state holds any domain. One that holds none may be the wrong state: what runs is left alone.
     """
     settled = []
     for one in domains:
@@ -180,15 +199,26 @@ def of_domains(
             if wanted is not None and wanted.host == one.host:
                 settled.append(_domain("foreign", one, "it has the name of a VM that the stack configuration declares"))
             continue
-        if wanted is None or wanted.host != one.host:
-            settled.append(_domain("remove", one, "no state holds it and the stack configuration does not declare it"))
-        elif not one.running:
-            settled.append(_domain("remove", one, "it was defined but never started, and no state holds it"))
-        elif (one.vcpu, one.memory_mib) != (wanted.vcpu, wanted.memory_mib):
-            settled.append(_domain("remove", one, "no state holds it and it has another size than is declared"))
-        else:
-            settled.append(_domain("adopt", one, "it runs as declared, but no state holds it"))
+        settled.append(_leftover(one, wanted, recorded=recorded))
     return settled
+
+
+def _leftover(one: LiveDomain, wanted: DeclaredVm | None, *, recorded: bool) -> Settlement:
+    """A domain of ours that no state holds."""
+    matches = wanted is not None and (wanted.host, wanted.vcpu, wanted.memory_mib) == (
+        one.host,
+        one.vcpu,
+        one.memory_mib,
+    )
+    if not one.running:
+        return _domain("remove", one, "it is defined but does not run, and no state holds it")
+    if matches:
+        return _domain("adopt", one, "it runs as declared, but no state holds it")
+    if not recorded:
+        return _domain(
+            "leave", one, "it runs and is not declared, but the state holds no domain and may be the wrong one"
+        )
+    return _domain("remove", one, "no state holds it, and the stack configuration does not declare it so")
 
 
 def _domain(action: Action, one: LiveDomain, why: str) -> Settlement:
