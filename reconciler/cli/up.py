@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from reconciler.adapters.settle.run import settle_stack
 from reconciler.apply import apply_plan, read_plan
 from reconciler.cli import options
 
@@ -36,6 +37,7 @@ def command(
         click.confirm(f"Apply plan {plan.id} to {project.name}/{project.stack}?", abort=True, err=True)
     progress = Console(stderr=True, highlight=False)
     with options.locked(project, "up"):
+        settle_stack(project, plan, now=options.now(), progress=lambda line: progress.print(line))
         done = apply_plan(
             project, plan, now=options.now(), progress=lambda line: progress.print(line), no_policies=no_policies
         )

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from reconciler.observe.stack_state import DOMAIN, GROUP
 from reconciler.observe.world import LiveDomain, Site
+from stacks.contract import StackConfig, Tier
 
 VOLUME = "libvirt:index/volume:Volume"
 SEED = "libvirt:index/cloudInitDisk:CloudInitDisk"
@@ -171,6 +172,17 @@ class DeclaredVm:
     host: str
     vcpu: int
     memory_mib: int
+
+
+def declared_vms(config: StackConfig) -> dict[str, DeclaredVm]:
+    """Name → the VM, for every slot of a stack configuration."""
+    found = {}
+    for tier, metal in ((Tier.HOT, config.hot), (Tier.COLD, config.cold.metal)):
+        sizes = {f.name: f for f in metal.flavours} if metal else {}
+        for slot in metal.slots if metal else ():
+            size = sizes[slot.flavour]
+            found[slot.name(tier.value)] = DeclaredVm(host=slot.hypervisor, vcpu=size.vcpu, memory_mib=size.memory_mib)
+    return found
 
 
 def of_domains(

@@ -22,6 +22,7 @@ from reconciler.record.entries import (
     PolicyEntry,
     Previewed,
     ResourceEntry,
+    Settled,
     Started,
     TierEntry,
 )
@@ -100,6 +101,11 @@ def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> 
 def not_applied(plan: PlanFile, why: Iterable[str], *, at: datetime) -> NotApplied:
     """The entry of a plan that was not applied automatically."""
     return NotApplied(at=at, event="held", plan=plan.id, why=tuple(why))
+
+
+def settled(plan: PlanFile, lines: Iterable[str], *, at: datetime) -> Settled:
+    """The entry of what was adopted, removed or released before an update."""
+    return Settled(at=at, event="settled", plan=plan.id, lines=tuple(lines))
 
 
 def started(plan: PlanFile, found: Preview, *, at: datetime) -> Started:

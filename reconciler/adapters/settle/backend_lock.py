@@ -1,8 +1,8 @@
 """Locks that dead updates left in Pulumi's self-managed backends (file, S3). Pulumi's own `cancel` deletes every lock of a
 stack, also that of an update that runs; here only the lock of an owner that is known to be dead is deleted.
 
-An update writes `.pulumi/locks/organization/<project>/<stack>/<id>.json` with pid, user, host and time. Whether the owner lives can be
-known only on its own host: a lock of another host is never deleted.
+An update writes `.pulumi/locks/organization/<project>/<stack>/<id>.json` with pid, user, host and time. Whether the owner lives
+can be known only on its own host: a lock of another host is never deleted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +36,7 @@ class BackendLock:
     pid: int
     user: str
     since: str
-    delete: Callable[[], None]
+    delete: Callable[[], object]
 
     def describe(self) -> str:
         """For people: pid 12 of user a on host b, since …"""
@@ -94,7 +95,7 @@ def _of_file(path: Path) -> list[BackendLock]:
         return []  # its owner released it meanwhile
     except OSError as error:
         raise Unavailable(f"The lock {path} of Pulumi's backend can't be read: {error.strerror}.") from None
-    return [_parsed(text, str(path), lambda: path.unlink(missing_ok=True))]
+    return [_parsed(text, str(path), partial(path.unlink, missing_ok=True))]
 
 
 def _in_bucket(backend: str, folders: list[str]) -> list[BackendLock]:
@@ -110,13 +111,13 @@ def _in_bucket(backend: str, folders: list[str]) -> list[BackendLock]:
                 key = entry["Key"]
                 text = client.get_object(Bucket=url.netloc, Key=key)["Body"].read().decode(errors="replace")
                 where = f"s3://{url.netloc}/{key}"
-                found.append(_parsed(text, where, lambda key=key: client.delete_object(Bucket=url.netloc, Key=key)))
+                found.append(_parsed(text, where, partial(client.delete_object, Bucket=url.netloc, Key=key)))
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(f"The locks of Pulumi's backend s3://{url.netloc} can't be read: {error}.") from None
     return found
 
 
-def _parsed(text: str, where: str, delete: Callable[[], Any]) -> BackendLock:
+def _parsed(text: str, where: str, delete: Callable[[], object]) -> BackendLock:
     """A lock; one that can't be read has no owner, so that it is never taken for a dead one's."""
     raw: dict[str, Any] = {}
     with contextlib.suppress(ValueError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+from reconciler.adapters import ledger
 from reconciler.adapters.engine import Engine
+from reconciler.adapters.project import Project
 from reconciler.adapters.settle.backend_lock import release_stale
 from reconciler.adapters.settle.checkpoint import export_state, import_state, to_be_created
 from reconciler.adapters.settle.lookup import host_of, look_up
@@ -17,6 +20,7 @@ from reconciler.observe.half_created import (
     DeclaredVm,
     PendingOperation,
     Settlement,
+    declared_vms,
     of_domains,
     of_pending,
     of_silent,
@@ -25,11 +29,14 @@ from reconciler.observe.half_created import (
     with_settled,
 )
 from reconciler.observe.stack_state import DOMAIN
-from reconciler.observe.world import LiveDomain, Site
+from reconciler.observe.world import LiveDomain, Site, site_of
+from reconciler.plan import noted
+from reconciler.plan.file import OWN_KEYS, PlanFile
+from stacks.contract import parse
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class SettleResult:
     """What was done: released locks, in sentences, and what half-finished updates had left."""
 
     locks: tuple[str, ...] = ()
@@ -41,7 +48,19 @@ class Settled:
         return (*self.locks, *(one.describe() for one in self.leftovers))
 
 
-def settle(engine: Engine, site: Site, declared: Mapping[str, DeclaredVm], *, backend: str) -> Settled:
+def settle_stack(project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None]) -> None:
+    """Settle the stack of a plan before it is applied; what was done is noted and said. Errors as `settle`."""
+    config = parse({k.removeprefix("tiercast:"): v for k, v in plan.config.items() if k in OWN_KEYS})
+    stack = project.stack.rpartition("/")[2]
+    site = site_of(config, plan.config, project=project.name, stack=stack)
+    done = settle(project.engine(), site, declared_vms(config), backend=project.backend())
+    if done.lines:
+        for line in done.lines:
+            progress(line)
+        ledger.append(project.ledger_file, noted.settled(plan, done.lines, at=now))
+
+
+def settle(engine: Engine, site: Site, declared: Mapping[str, DeclaredVm], *, backend: str) -> SettleResult:
     """Release locks of dead updates, then adopt or remove what they left. Without leftovers nothing is written.
 
     Args:
@@ -79,7 +98,7 @@ def settle(engine: Engine, site: Site, declared: Mapping[str, DeclaredVm], *, ba
             remove_domain(hosts[one.place], one.id, running=one.id in running)
         elif one.action == "remove":
             remove_volume(hosts[one.place], one.id)
-    return Settled(locks=locks, leftovers=tuple(leftovers))
+    return SettleResult(locks=locks, leftovers=tuple(leftovers))
 
 
 def _pending(
