@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from policies import cost, provenance, tagging
@@ -18,6 +17,7 @@ from policies.resources import Undecidable
 from policies.rule import Facts, Rule, Violation
 from reconciler.errors import UserError
 from stacks.contract import MISSING, ContractError, StackConfig, parse
+from stacks.yaml_text import NOWHERE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class StackUnderTrial:
 
 
 def facts_of(
-    trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath], str], pack: PackConfig | None = None
+    trial: StackUnderTrial, *, now: datetime, read: Callable[[str], bytes], pack: PackConfig | None = None
 ) -> Facts:
     """Facts about the resources that the program declares; no resources if the configuration is not valid."""
     config, fault = _parsed(trial.values)
@@ -90,6 +90,7 @@ def facts_of(
         now=now,
         read=read,
         pins=pack.settings.get(provenance.RULE.name, {}) if pack is not None else {},
+        places=pack.places if pack is not None else NOWHERE,
     )
 
 

@@ -28,7 +28,8 @@ def pack_digest(pack: Path | None, config: Path | None, *, project: str, stack: 
     """SHA-256 over what a pack decides by.
 
     Covers the pack, its imports of ours, the data files beside them, versions of other packages, the configuration, and the
-    files that the configuration pins, without those that are new with every plan (`forecastFile`, `planFile`).
+    files that the configuration pins, without those that are new with every plan (`forecastFile`, `planFile`) and those in a
+    bucket, of which the address with its digest counts.
 
     Args:
         pack: folder of the pack; None: no policies run.
@@ -51,7 +52,7 @@ def pack_digest(pack: Path | None, config: Path | None, *, project: str, stack: 
         text = config.read_bytes()
         add("configuration", text)
         for key, named in sorted(_pinned(text)):
-            path = folder / named.replace("{stack}", stack).replace("{project}", project)
+            path = folder / named.partition("#sha256=")[0].replace("{stack}", stack).replace("{project}", project)
             add(f"{key} {named}", path.read_bytes() if path.is_file() else b"absent")
     return sha.hexdigest()
 

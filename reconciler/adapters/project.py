@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
-from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_yaml
+from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_placed, read_yaml
 from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
@@ -118,7 +118,8 @@ class Project:
                     f"{location}: no such file; its folder is missing or empty.",
                     remedy="Mount the folder, or correct the path.",
                 )
-        fleet = parse_fleet(read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), location)
+        raw, places = read_placed(self.fleet_path, "a fleet file (`tiercast init` writes one)")
+        fleet = parse_fleet(raw, location, places, stack=self._stack_name)
         source_of(fleet, self.fleet_path.parent, location=location)
         return fleet
 

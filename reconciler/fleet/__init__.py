@@ -6,7 +6,7 @@ The rule: this package holds the pydantic models of `fleet.yaml` and nothing els
 - `tiers`: the three tiers; `Tiers.of(tier)` is the one list of them
 - `guards`: limits on change
 - `freezes`: times in which nothing changes
+- `stacks`: the part of a fleet file that belongs to one of several stacks
 - `types`: strict models, durations, bounded numbers
-- `faults`: messages about mistakes in a fleet file
 - `plain_secrets`: refuses a fleet file that holds a secret
 """

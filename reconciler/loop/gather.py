@@ -16,6 +16,7 @@ from reconciler.adapters.memory import read_memory
 from reconciler.adapters.pins import read_pins
 from reconciler.adapters.project import Project
 from reconciler.demand.grouping import Grouping
+from reconciler.demand.guessed_kind import refuse_contradicted_guess
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
 from reconciler.errors import SourceSilent, Unavailable
@@ -127,6 +128,8 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
             notes=said,
             unfit=True,
         )
+    if memory is not None and (as_of is None or memory.cutoff < as_of):
+        refuse_contradicted_guess(fleet, history, memory.heard)
     time = as_of or now
     seen = outlook(
         fleet,

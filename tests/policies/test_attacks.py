@@ -156,14 +156,18 @@ def data(name: str, rule: Rule[Any], tried: Mapping[str, Any], says: str, **sett
     return Attack(name=name, rule=rule, says=says, tried=tried, settings=settings)
 
 
-def plan_file(*, forged: bool = False, **sections: Any) -> dict[str, Any]:
-    """A plan file with a true id (or, forged, with another content than its id's), and the sample with these sections."""
-    values = raw()
+def plan_file(*, forged: bool = False, lacking: str = "", **sections: Any) -> dict[str, Any]:
+    """A plan file with a true id (or, forged, with another content than its id's), and the sample with these sections.
+
+    lacking: a section that neither the plan nor the sample has, unless `sections` gives it.
+    """
+    values = {key: value for key, value in raw().items() if key != lacking}
     body = {"fleet": "shop", "stack": "test", "config": {f"tiercast:{key}": value for key, value in values.items()}}
     name = plan_id(body)
     body = {**body, "id": name, **({"fleet": "another"} if forged else {})}
     values["plan"]["id"] = name
-    return {"values": {**values, **sections}, "files": {"plan.json": json.dumps(body)}}
+    merged = {key: value for key, value in {**values, **sections}.items() if value is not None}
+    return {"values": merged, "files": {"plan.json": json.dumps(body)}}
 
 
 def wide() -> dict[str, Any]:
@@ -305,6 +309,12 @@ ATTACKS = (
         "warm-web m5.large 8 × 0.0960",
         maxUsdPerHour=0.9,
     ),
+    program(
+        "type that nobody priced",
+        cost.RULE,
+        mixed(launchTemplate={"overrides": [{"instanceType": "m6i.mega"}]}),
+        "m6i.mega",
+    ),
     program("provisioned IOPS", cost.RULE, volume(iops=16000), "warm-web gp3 volumes 4 × 0.0890", maxUsdPerHour=0.9),
     program("provisioned throughput", cost.RULE, volume(throughput=1000), "gp3 volumes 4 × 0.0479", maxUsdPerHour=0.9),
     program(
@@ -430,6 +440,53 @@ ATTACKS = (
         planFile="plan.json",
         samePrices=False,
     ),
+    data(
+        "section that the plan lacks",
+        provenance.RULE,
+        plan_file(lacking="cold", cold=raw()["cold"]),
+        "tiercast:cold is not what plan",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data(
+        "section of the plan taken out",
+        provenance.RULE,
+        plan_file(cold=None),
+        "tiercast:cold is not what plan",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data(
+        "size edited beside an encrypted value",
+        provenance.RULE,
+        {**plan_file(cold=wide()), "encrypted": "tiercast:cold"},
+        "tiercast:cold is not what plan",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data(
+        "artefact of another run",
+        latency.RULE,
+        {"files": {"demand.json": json.dumps(raw()["demand"])}},
+        "the policy pack pins 000000000000",
+        forecastFile="demand.json#sha256=" + "0" * 64,
+    ),
+    data(
+        "object that is gone from its bucket",
+        provenance.RULE,
+        {},
+        "can't read its file 's3://plans/plan.json'",
+        planFile="s3://plans/plan.json",
+        samePrices=False,
+    ),
+    data(
+        "plan id that is a path",
+        provenance.RULE,
+        plan(id="../../mine"),
+        "not the id of a plan",
+        planFile="{plan}/plan.json",
+        samePrices=False,
+    ),
     data("plan file that is gone", provenance.RULE, {}, "can't read its file", planFile="plan.json", samePrices=False),
     data("secret in a value", plain_secrets.RULE, {"plain": {"app:db": '{"password": "hunter2hunter2"}'}}, "app:db"),
     data(
@@ -491,8 +548,12 @@ def test_nothing_is_refused_where_nothing_was_tried(violations: Any) -> None:
 
 
 def test_every_attack_has_a_row_in_the_docs_with_the_policy_that_stops_it() -> None:
-    rows = dict(re.findall(r"^\| ([^|`]+?) \| `([a-z-]+)` \|", DOCS.partition("## Attacks")[2], flags=re.MULTILINE))
-    assert {attack.name: attack.rule.name for attack in ATTACKS}.items() <= rows.items()
+    table = DOCS.partition("## Attacks")[2].partition("Attacks on the pack")[0]
+    rows = re.findall(r"^\| ([^|`]+?) \| `([a-z-]+)` \| \w+ \| (.+?) \| (yes|no) \|$", table, flags=re.MULTILINE)
+    assert {attack.name: attack.rule.name for attack in ATTACKS} == {row[0]: row[1] for row in rows}
+    says = {attack.name: attack.says for attack in ATTACKS}
+    assert [row[0] for row in rows if row[2] not in says[row[0]] and says[row[0]] not in row[2]] == []
+    assert f"{len(rows)} attacks. {sum(row[3] == 'yes' for row in rows)} of them were stopped before" in table
 
 
 def test_the_plan_that_its_file_holds_passes(violations: Any) -> None:
