@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reconciler.adapters.lock import s3_client
-from reconciler.errors import Unavailable
+from reconciler.errors import StackLocked, Unavailable
 
 #: The start of a process and the time in a lock are read from different clocks.
 _SLACK = timedelta(seconds=2)
@@ -63,12 +63,13 @@ def release_stale(backend: str, *, project: str, stack: str) -> list[str]:
         project, stack: the stack; `stack` may be fully qualified.
 
     Raises:
-        Unavailable: an update that lives, or that may live on another host, holds the lock, or the backend does not answer.
+        StackLocked: an update that lives, or that may live on another host, holds the lock.
+        Unavailable: the backend does not answer.
     """
     said = []
     for lock in _locks(backend, project, stack.rpartition("/")[2]):
         if not lock.is_dead():
-            raise Unavailable(
+            raise StackLocked(
                 f"Another update holds the lock of stack {stack}: {lock.describe()}.",
                 remedy=f"Wait until it has ended. If that host or process is gone for good, delete {lock.where}.",
             )

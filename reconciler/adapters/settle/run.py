@@ -70,7 +70,8 @@ def settle(engine: Engine, site: Site, declared: Mapping[str, DeclaredVm], *, ba
         backend: URL of the stack's backend.
 
     Raises:
-        Unavailable: a living update holds the lock, or AWS or a backend does not answer.
+        StackLocked: a living update holds the lock.
+        Unavailable: AWS or the backend does not answer.
         InputError: a domain of somebody else has the name of a declared VM.
         EngineError: the state can't be read or written.
     """
