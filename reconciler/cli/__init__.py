@@ -35,6 +35,10 @@ COMMANDS = {
     "unpin": ("reconciler.cli.pin:unpin", "Remove the pin of a tier, or the freeze."),
     "explain": ("reconciler.cli.explain:command", "Explain the current sizes, or the sizes of a past plan."),
     "history": ("reconciler.cli.history:command", "List decisions and changes, and show why a resource changed."),
+    "shadow-report": (
+        "reconciler.cli.shadow_report:command",
+        "Compare shadow plans with what ran, and say whether promotion is justified.",
+    ),
     "status": ("reconciler.cli.status:command", "Compare what runs with what was planned."),
     "replay": ("reconciler.cli.replay:command", "Decide a past plan again from its kept inputs and compare."),
     "backtest": ("reconciler.cli.backtest:command", "Replay a past period and report its cost and violations."),

@@ -6,6 +6,7 @@ adapter.
 - `gather`: everything that a run reads before it decides
 - `written`: what a run writes
 - `propose`: a plan as a branch or a patch
+- `shadow`: scores earlier shadow plans
 - `schedule`: when the next run of a service starts
 - `service`: repeated runs
 """
@@ -28,6 +29,7 @@ from reconciler.approval.envelope import Envelope, outside
 from reconciler.errors import EngineError, Unavailable
 from reconciler.loop.gather import take_snapshot
 from reconciler.loop.propose import ProposalTarget, propose
+from reconciler.loop.shadow import score_shadows
 from reconciler.loop.written import note_decision, remember, rendered, write_plan
 from reconciler.plan import noted
 from reconciler.plan.decide import Decision, decide
@@ -138,6 +140,7 @@ def reconcile_once(
     if options.mode is Mode.SHADOW:
         note_decision(project, decision, event="shadow", seed=options.seed)
         remember(project, decision)
+        score_shadows(project, decision, now=options.now)
         return RunResult(plan=plan, decision=decision)
     if window := decision.snapshot.fleet.guards.in_maintenance(options.now):
         note_decision(project, decision, event="shadow", seed=options.seed)

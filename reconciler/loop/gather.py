@@ -15,6 +15,7 @@ from reconciler.adapters.kept_forecaster import trained_model
 from reconciler.adapters.memory import read_memory
 from reconciler.adapters.pins import read_pins
 from reconciler.adapters.project import Project
+from reconciler.demand.actuals import Actuals, actuals
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.guessed_kind import refuse_contradicted_guess
 from reconciler.demand.kept_demand import with_kept
@@ -85,6 +86,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
     )
 
@@ -94,7 +96,7 @@ class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
     as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
-    that serves it shrinks. forecast_note: which model made the forecast.
+    that serves it shrinks. forecast_note: which model made the forecast. actuals: what arrived, over the whole history.
     """
 
     judged: Judged
@@ -106,6 +108,7 @@ class Known:
     unfit: bool
     blocking: Mapping[str, str] = field(default_factory=dict)
     forecast_note: str = ""
+    actuals: Actuals | None = None
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -153,4 +156,5 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
         unfit=seen.demoted,
         blocking={**(dict.fromkeys(fleet.qos, judged.unproven) if judged.unproven else {}), **seen.blocking},
         forecast_note=seen.forecast_note,
+        actuals=actuals(history, fleet, history.start, history.length, seen.grouping),
     )

@@ -10,6 +10,7 @@ from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan.decide import Decision
 from reconciler.plan.draft import places_of
 from reconciler.plan.file import PlanFile
+from reconciler.plan.unlowered import staying
 from reconciler.record.entries import (
     Applied,
     ClassEntry,
@@ -34,6 +35,7 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
     plan, snapshot, sizing = decision.plan, decision.snapshot, decision.held.sizing
     options = {o.name: o for o in decision.problem.options}
     provenance = plan.config["tiercast:plan"]
+    stays = staying(snapshot.fleet, sizing)
     before = _names(snapshot.observed.slots)
     counts = {c.option: c.after for c in sizing.counts}
     after = _names({tier: found.slots for tier, found in places_of(snapshot, counts).items()})
@@ -43,6 +45,7 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
         plan=plan.id,
         seed=seed,
         as_of=snapshot.as_of,
+        replay=snapshot.replay,
         cutoff=plan.cutoff,
         forecast=provenance["forecastDigest"],
         catalogue=provenance["catalogueDigest"],
@@ -54,7 +57,7 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
             c.option: OptionEntry(
                 observed=c.before,
                 wanted=decision.held.wanted[c.option],
-                planned=c.after,
+                planned=stays.get(c.option, c.after),
                 usd_per_hour=round(options[c.option].usd_per_hour, 9),
             )
             for c in sizing.counts

@@ -17,6 +17,7 @@ from reconciler.record.entries import (
     Previewed,
     Repaired,
     ResourceEntry,
+    Scored,
     SetByHand,
     Settled,
     Started,
@@ -24,6 +25,7 @@ from reconciler.record.entries import (
 )
 from reconciler.report.answers import LedgerChange, PlanStory
 from reconciler.report.explanation import Table
+from reconciler.report.shadow import late_shares
 from reconciler.report.summary import percent, usd
 
 HEAD = ("time, UTC", "event", "plan", "what")
@@ -163,6 +165,9 @@ def _what(entry: Entry) -> str:
     if isinstance(entry, Previewed):
         said = "; ".join(f"{v.policy}: {v.message}".removeprefix(": ") for v in entry.violations)
         return ": ".join(filter(None, (entry.verdict, _operations(entry.resources)))) + (f"; {said}" if said else "")
+    if isinstance(entry, Scored):
+        late = "; ".join(f"{name} {late_shares(line)}" for name, line in entry.classes.items())
+        return f"shadow {usd(entry.usd[0])}, actual {usd(entry.usd[1])} in {entry.steps} steps; late requests: {late}"
     if isinstance(entry, NotApplied):
         return "not applied: " + "; ".join(entry.why)
     if isinstance(entry, Started):
