@@ -180,6 +180,7 @@ def _carry_out(
     """Preview a written plan and apply it as far as the mode allows."""
     plan, now, no_policies = decision.plan, options.now, options.no_policies
     if options.mode in (Mode.WITHIN, Mode.APPLY):
+        project.engine().ensure_stack()
         settle_stack(project, plan, now=now, progress=progress)
     before("preview")
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)
