@@ -26,5 +26,6 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `settle`: what killed updates left, settled before the next update
 - `project`: where the project's files are
 - `runs`: the inputs of past decisions
+- `ssh_keys`: signatures by SSH keys
 - `stopping`: signals that end a run or a service, and the time limit of a run
 """

@@ -25,6 +25,11 @@ COMMANDS = {
         "reconciler.cli.preview:command",
         "Show the changes of a plan, their cost and risk, and run the policies.",
     ),
+    "approve": ("reconciler.cli.approve:command", "Sign a previewed plan with an SSH key."),
+    "envelope": (
+        "reconciler.cli.envelope:command",
+        "Bind an envelope, within which scheduled runs may act, to a configuration.",
+    ),
     "up": ("reconciler.cli.up:command", "Apply the approved plan and nothing else."),
     "reconcile": (
         "reconciler.cli.reconcile:command",

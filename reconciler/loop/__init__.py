@@ -25,7 +25,8 @@ from reconciler.adapters.lock import brief_lock
 from reconciler.adapters.project import Project
 from reconciler.adapters.settle.run import settle_stack
 from reconciler.apply import apply_plan, preview_plan
-from reconciler.approval.envelope import Envelope, outside
+from reconciler.apply.bounds import held_by
+from reconciler.approval.envelope import Envelope
 from reconciler.errors import EngineError, Unavailable
 from reconciler.loop.gather import take_snapshot
 from reconciler.loop.propose import ProposalTarget, propose
@@ -187,12 +188,14 @@ def _carry_out(
     done = RunResult(plan=plan, decision=decision, summary=summary)
     if summary.verdict != "changes" or options.mode is Mode.PROPOSE:
         return done
-    clock = decision.snapshot.clock
-    held = outside(plan, options.envelope, clock.expiry if clock else now) if options.mode is Mode.WITHIN else []
+    approval, held = "unsigned", list[str]()
+    if options.mode is Mode.WITHIN:
+        approval = f"within the envelope of {options.envelope.approved_by}" if options.envelope is not None else ""
+        held = held_by(project, summary.plan, options.envelope, now=now, no_policies=no_policies)
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return replace(done, held=tuple(held))
     before("apply")
     # What was previewed is what is applied: the bound plan is not read again.
-    apply_plan(project, summary.plan, now=now, progress=progress, no_policies=no_policies)
+    apply_plan(project, summary.plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
     return replace(done, applied=True)

@@ -113,6 +113,9 @@ class PlanFile(PlanPart):
     )
     config: dict[str, Any] = Field(description="Full key → value as rendered into the stack file.")
     binding: Binding | None = None
+    signature: str = Field(
+        "", description="SSH signature over all else, binding included. `tiercast approve` writes it."
+    )
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from reconciler.record.entries import (
     Previewed,
     ResourceEntry,
     Settled,
+    Signed,
     Started,
     TierEntry,
 )
@@ -111,9 +112,15 @@ def settled(plan: PlanFile, lines: Iterable[str], *, at: datetime) -> Settled:
     return Settled(at=at, event="settled", plan=plan.id, lines=tuple(lines))
 
 
-def started(plan: PlanFile, found: Preview, *, at: datetime) -> Started:
+def approved(plan: PlanFile, key: str, *, at: datetime) -> Signed:
+    """The entry of a plan that was signed with the key of this fingerprint."""
+    return Signed(at=at, event="approved", plan=plan.id, key=key)
+
+
+def started(plan: PlanFile, found: Preview, *, approval: str, at: datetime) -> Started:
     """The entry of an update that begins, as its last preview found it."""
-    return Started(at=at, event="up", plan=plan.id, steps=len(touched(found.changed)), no_policies=not found.judged)
+    steps = len(touched(found.changed))
+    return Started(at=at, event="up", plan=plan.id, steps=steps, no_policies=not found.judged, approval=approval)
 
 
 def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:

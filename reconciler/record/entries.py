@@ -3,6 +3,7 @@
     Entry
     ├── Decided     plan, shadow   observed, wanted and planned sizes, the guards that bound, and the reasons
     ├── Previewed   preview        what the engine would change, and the violations of policies
+    ├── Signed      approved       who signed a plan
     ├── NotApplied  held           why a plan was not applied automatically
     ├── Started     up             an update began; without a later `applied` or `failed` it was interrupted
     ├── Applied     applied        what was done, resource by resource
@@ -157,6 +158,14 @@ class Previewed(Entry):
     resources: tuple[ResourceEntry, ...] = ()
 
 
+class Signed(Entry):
+    """A person signed a plan. `key`: fingerprint of the SSH key."""
+
+    events = ("approved",)
+
+    key: str = ""
+
+
 class NotApplied(Entry):
     """Why a plan was not applied automatically."""
 
@@ -166,12 +175,13 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it."""
 
     events = ("up",)
 
     steps: int = 0
     no_policies: bool = False
+    approval: str = ""
 
 
 class Applied(Entry):
@@ -248,7 +258,9 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | Settled | SetByHand | Scored | Repaired
+AnyEntry = (
+    Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | Settled | SetByHand | Scored | Repaired
+)
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.approval.signature import signed_line
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 
@@ -62,7 +63,7 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The summary as plain values, with figures in full precision."""
-        plan = self.plan.model_dump(mode="json", exclude={"config", "binding"})
+        plan = self.plan.model_dump(mode="json", exclude={"config", "binding", "signature"})
         return {
             "verdict": self.verdict,
             "exit_code": self.exit_code,
@@ -74,6 +75,7 @@ class Summary:
                 for v in self.violations
             ],
             "messages": list(self.preview.messages),
+            "approval": signed_line(self.plan),
             "no_policies": not self.preview.judged,
         }
 
