@@ -4,6 +4,7 @@ The rule: everything here is a sequence of calls; each decision is pure and else
 adapter.
 
 - `gather`: everything that a run reads before it decides
+- `look`: what runs, as a run sees it before it decides
 - `written`: what a run writes
 - `propose`: a plan as a branch or a patch
 - `shadow`: scores earlier shadow plans

@@ -10,7 +10,6 @@ from reconciler.adapters import ledger
 from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
-from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.kept_forecaster import trained_model
 from reconciler.adapters.memory import read_memory
 from reconciler.adapters.pins import read_pins
@@ -20,16 +19,22 @@ from reconciler.demand.grouping import Grouping
 from reconciler.demand.guessed_kind import refuse_contradicted_guess
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
-from reconciler.errors import SourceSilent, Unavailable
+from reconciler.errors import SourceSilent
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
-from reconciler.guards.past import past_changes
-from reconciler.observe.stack_state import observe
+from reconciler.guards.past import begun, past_changes
+from reconciler.loop.look import look
+from reconciler.observe.serving import observed_now
 from reconciler.plan.notes import commitment_notes
+from reconciler.plan.readiness import readiness_notes
 from reconciler.plan.snapshot import Snapshot
 from reconciler.trust.feedback import Judged, judge
 from reconciler.trust.source_silent import usable_alone, without_history
+from stacks.contract import Tier
+
+#: Boot times after which a VM that was made or started is expected to answer its health check.
+_SETTLING = 2
 
 
 @os_errors_as_unavailable()
@@ -37,14 +42,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable(fleet.tiers.own_hosts)
-    if silent and fleet.tiers.hot.unreachable == "refuse":
-        said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
-        raise Unavailable(
-            f"Hypervisors do not answer ({said}).", remedy="Repair them, or set tiers.hot.unreachable to skip."
-        )
-    engine = project.engine()
-    engine.ensure_stack()
+    seen = look(project, fleet, now=now)
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
     past = ledger.read(project.ledger_file, since=min(now, known.as_of) - remembered(fleet))
@@ -55,25 +53,28 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         max_age=fleet.history.max_age,
     )
     fleet = held.fleet
+    boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
+    observed = observed_now(seen.world, seen.site, booting=begun(past.entries, since=now - _SETTLING * boot))
     return Snapshot(
         fleet=fleet,
         catalogue=prices.catalogue,
         forecast=known.judged.forecast,
         grouping=known.grouping,
-        observed=observe(engine.state(), fleet.metal_flavours),
+        observed=observed,
         load_now=known.load,
         latency_now_ms=known.latency_ms,
         as_of=known.as_of,
         now=now,
         stack=project.stack,
         replay=as_of is not None,
-        unreachable=silent,
+        unreachable=seen.silent,
         notes=(
             *known.notes,
             *known.judged.notes,
             *prices.notes,
             *held.notes,
             *commitment_notes(fleet),
+            *readiness_notes(fleet, seen.world, observed),
             *past.notes,
             *clock.notes,
         ),

@@ -32,6 +32,7 @@ class TierLine(PlanPart):
     kinds: dict[str, int] = Field(description="Instance type or flavour → planned count.")
     before: int
     after: int
+    ready: int | None = Field(None, description="How many of `before` serve. None: not known.")
     usd_before: float
     usd_after: float
     reason: str

@@ -147,6 +147,10 @@ def _snapshot(document: Mapping[str, Any], paths: Floats) -> Snapshot:
                 (Tier(tier), group): (tuple(types), count)
                 for tier, group, types, count in document["observed"]["groups"]
             },
+            idle=dict(document["observed"].get("idle", {})),
+            replaced=frozenset(document["observed"].get("replaced", ())),
+            taken=frozenset(document["observed"].get("taken", ())),
+            ready={(Tier(tier), group): count for tier, group, count in document["observed"].get("ready", ())},
         ),
         # Of the forecast the decision reads names, models and costs. Its numbers are in `ahead`.
         forecast=DemandForecast(
@@ -180,6 +184,10 @@ def _observed(observed: Observed) -> dict[str, Any]:
         "groups": [
             [tier.value, group, list(types), count] for (tier, group), (types, count) in observed.groups.items()
         ],
+        "idle": dict(observed.idle),
+        "replaced": sorted(observed.replaced),
+        "taken": sorted(observed.taken),
+        "ready": [[tier.value, group, count] for (tier, group), count in observed.ready.items()],
     }
 
 

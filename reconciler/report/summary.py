@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.approval.signature import signed_line
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
-from reconciler.plan.signature import signed_line
 
 #: Engine operation → the word in reports.
 _WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}
@@ -104,7 +104,8 @@ def tier_cells(line: TierLine) -> list[str]:
     """Cells of the tier table: tier, instances, kinds, USD/hour, reason."""
     kinds = ", ".join(f"{n} × {kind}" for kind, n in line.kinds.items() if n) or "-"
     money = f"{usd(line.usd_before)} → {usd(line.usd_after)}"
-    return [line.tier, f"{line.before} → {line.after}", kinds, money, line.reason]
+    served = "" if line.ready in (None, line.before) else f" ({line.ready} ready)"
+    return [line.tier, f"{line.before}{served} → {line.after}", kinds, money, line.reason]
 
 
 def class_cells(line: ClassLine) -> list[str]:

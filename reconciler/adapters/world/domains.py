@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from reconciler.adapters.known_secrets import known_secrets
-from reconciler.errors import Unavailable
 from reconciler.observe.redaction import printable, redacted
 from reconciler.observe.world import LiveDomain
 from stacks.contract import Hypervisor
@@ -40,29 +39,26 @@ _STATE = re.compile(r"^Domain: '(.*)'\n\s+state\.state=(\d+)", re.MULTILINE)
 #: Domains that one command describes: an argument of a process has a limit of 128 KiB.
 _AT_ONCE = 500
 
-_NO_CLIENT = "libvirt's client (virsh) is not installed, so no hypervisor can be asked."
-_INSTALL = "Install it (on Debian: libvirt-clients)."
-
 
 @dataclass(frozen=True, kw_only=True)
 class HostRead:
-    """Domains of a hypervisor, or why they could not be read."""
+    """Domains of a hypervisor, or why they could not be read. `asked`: false without a client to ask with."""
 
     domains: tuple[LiveDomain, ...] = ()
     error: str = ""
+    asked: bool = True
 
 
 def read_domains(hypervisors: Sequence[Hypervisor], *, timeout_s: float = 10.0) -> dict[str, HostRead]:
     """Every domain of every hypervisor, by the hypervisor's name. A host that does not answer in time has an error.
 
-    Raises:
-        Unavailable: libvirt's client (`virsh`) is not on PATH, so no hypervisor can be asked.
+    Without libvirt's client (`virsh`) on PATH no host is asked.
     """
     if not hypervisors:
         return {}
     program = shutil.which("virsh")
     if program is None:
-        raise Unavailable(_NO_CLIENT, remedy=_INSTALL)
+        return {h.name: HostRead(error="libvirt's client (virsh) is not installed", asked=False) for h in hypervisors}
     hosts = {h.name: h for h in hypervisors}
 
     def ask(host: Hypervisor) -> HostRead:
@@ -86,7 +82,10 @@ def virsh(host: Hypervisor, command: str, *, timeout_s: float = 10.0) -> str:
     """
     program = shutil.which("virsh")
     if program is None:
-        raise Unavailable(_NO_CLIENT, remedy=_INSTALL)
+        raise Unavailable(
+            "libvirt's client (virsh) is not installed, so no hypervisor can be asked.",
+            remedy="Install it (on Debian: libvirt-clients).",
+        )
     try:
         return _call(program, host, command, time.monotonic() + timeout_s)
     except TimeoutError:
