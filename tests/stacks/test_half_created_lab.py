@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -15,8 +16,10 @@ import pytest
 import yaml
 from lab_project import Project, on_a_lab
 
-from lab import env, hypervisors, values
+from lab import env, hypervisors, processes, values
+from reconciler.adapters import engine_process
 from reconciler.adapters.engine import Engine
+from reconciler.adapters.hypervisors import watch_hosts
 from reconciler.adapters.settle.checkpoint import export_state, import_state
 from reconciler.adapters.settle.run import SettleResult, settle
 from reconciler.errors import InputError, Unavailable
@@ -235,3 +238,26 @@ def test_a_lock_of_an_update_that_lives_is_respected_and_its_owner_is_named(proj
         assert lock.exists()
     finally:
         lock.unlink()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL], ids=["hangs", "dies"])
+def test_a_hypervisor_that_hangs_or_dies_after_the_plan_is_named_within_a_bounded_time(
+    project: Project, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(engine_process, "WATCH_EVERY", 1.0)
+    monkeypatch.setattr(engine_process, "GRACE", 1.0)
+    raw = yaml.safe_load((project.root / "Pulumi.lab.yaml").read_text())["config"]
+    watched = replace(engine(project), watch=watch_hosts(raw, (), timeout_s=2.0))
+    host = project.lab.hypervisors[0]
+    daemon = processes.read_record(project.lab.records, hypervisors.record_name(host))
+    assert daemon is not None
+    os.kill(daemon.pid, number)
+    try:
+        with pytest.raises(Unavailable) as lost:
+            watched.preview(refresh=True)
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT) if number is signal.SIGSTOP else hypervisors.start(project.lab, host)
+    assert str(lost.value).startswith("Hypervisors no longer answer: hv-a (")
+    assert "Traceback" not in str(lost.value)
+    assert "tiercast plan" in lost.value.remedy
+    unchanged(project)

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from reconciler.adapters.known_secrets import known_secrets
+from reconciler.errors import Unavailable
 from reconciler.observe.redaction import printable, redacted
 from reconciler.observe.world import LiveDomain
 from stacks.contract import Hypervisor
