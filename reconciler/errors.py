@@ -35,6 +35,7 @@ Only the service of `tiercast reconcile --every` retries, and only the command l
 These never reach the command line; their own package catches them:
 
     ContractError              stacks.contract        the program reports it and ends the update
+    TextFault                  stacks.yaml_text       who reads the file reports it with the file's name
     Undecidable                policies.resources     the policy refuses the plan
     NoPythonError              lab.host.python        the language host reports it to the engine
     PluginError                lab.plugins.errors     the plugin reports it to the engine

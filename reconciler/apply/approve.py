@@ -9,10 +9,10 @@ from reconciler.adapters import ledger, ssh_keys
 from reconciler.adapters.files import write_json
 from reconciler.adapters.project import Project
 from reconciler.approval.check import require_previewed
-from reconciler.approval.signature import NAMESPACE, key_of, signed_bytes, signed_line
 from reconciler.errors import SignatureRefused, UsageError
 from reconciler.plan import noted
 from reconciler.plan.file import PlanFile
+from reconciler.plan.signature import NAMESPACE, key_of, signed_bytes, signed_line
 
 
 def approve_plan(project: Project, plan: PlanFile, *, path: Path, key: Path, now: datetime) -> str:

@@ -5,6 +5,5 @@ The rule: pure; the present is passed in, and every difference from what was app
 - `binding`: what an approval is bound to, and in what the present differs
 - `bound_values`: what an envelope stays bound to
 - `check`: whether an approved plan may be applied now
-- `signature`: what the signature of an approval covers
 - `envelope`: bounds within which scheduled runs may act
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jinja2 import Environment
 
-from reconciler.approval.signature import signed_line
 from reconciler.observe.redaction import printable
+from reconciler.plan.signature import signed_line
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 _PAGE = """<!doctype html>

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.approval.signature import signed_line
 from reconciler.observe.redaction import printable
+from reconciler.plan.signature import signed_line
 from reconciler.report.escape import code, fence, markdown_text, marker
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.approval.signature import signed_line
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
+from reconciler.plan.signature import signed_line
 
 #: Engine operation → the word in reports.
 _WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}

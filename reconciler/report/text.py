@@ -8,9 +8,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.approval.signature import signed_line
 from reconciler.observe.redaction import printable
 from reconciler.plan.file import PlanFile
+from reconciler.plan.signature import signed_line
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.ssh_keys import sign, signer
-from reconciler.approval.signature import key_of
 from reconciler.errors import InputError, SignatureRefused
+from reconciler.plan.signature import key_of
 
 DATA = b'{"id": "a"}'
 
