@@ -71,6 +71,14 @@ class Project:
         return self.stack.rpartition("/")[2]
 
     @property
+    def program(self) -> Path:
+        """Folder of the Pulumi program: `main` of Pulumi.yaml, else `stacks/`."""
+        settings = read_yaml(self.root / "Pulumi.yaml", "a Pulumi project file")
+        named = self.root / str(settings.get("main") or "." if isinstance(settings, dict) else ".")
+        folder = named.parent if named.is_file() else named
+        return folder if folder.resolve() != self.root.resolve() else self.root / "stacks"
+
+    @property
     def work(self) -> Path:
         """Folder of this stack's plan, demand, models, ledger and reports."""
         return (self.home or self.root) / ".tiercast" / self.stack_name
