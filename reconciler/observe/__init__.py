@@ -10,5 +10,7 @@ The rule: this package is pure. It calls none of them.
 - `same_value`: whether two values of a property differ in form only
 - `preview`: steps and policy violations of a preview
 - `exclusions`: resources that an update does not touch
+- `half_created`: what killed and failed updates left behind, and what to do about it
+- `engine_faults`: faults around the engine that a person can fix, recognised in its text
 - `redaction`: removes secrets and control characters from the text of other programs
 """

@@ -116,7 +116,7 @@ def _targets(site: Site, arns: Sequence[str]) -> dict[str, dict[str, str]]:
 
     def ask(arn: str) -> dict[str, str]:
         try:
-            answer = _call(balancing, "describe_target_health", TargetGroupArn=arn)
+            answer = ask_aws(balancing, "describe_target_health", TargetGroupArn=arn)
         except LookupError:
             return {}
         return {t["Target"]["Id"]: t["TargetHealth"]["State"] for t in answer["TargetHealthDescriptions"]}
@@ -177,8 +177,8 @@ def _pages(client: BaseClient, operation: str, **arguments: Any) -> Iterator[Map
         yield from page[key]
 
 
-def _call(client: BaseClient, operation: str, **arguments: Any) -> Mapping[str, Any]:
-    """One answer. Raises LookupError where what was asked for does not exist."""
+def ask_aws(client: BaseClient, operation: str, **arguments: Any) -> Mapping[str, Any]:
+    """One answer of AWS. Raises LookupError where what was asked for does not exist, Unavailable where AWS does not answer."""
     return next(iter(_guarded(operation, lambda: [getattr(client, operation)(**arguments)])))
 
 
