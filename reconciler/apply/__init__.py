@@ -16,6 +16,7 @@ from typing import Any
 from reconciler.adapters import ledger
 from reconciler.adapters.engine import Engine, config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
+from reconciler.adapters.hypervisors import watch_hosts
 from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
@@ -61,7 +62,7 @@ def preview_plan(
     changed = edits(plan, config)
     if changed:
         plan = _edited(project, plan, config, changed, now)
-    engine = project.judging_engine(no_policies=no_policies)
+    engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     approvable = not (found.refusals or changed)
@@ -138,7 +139,7 @@ def _applied(
         raise StaleApproval(
             f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."
         )
-    engine = project.judging_engine(no_policies=no_policies)
+    engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     left_alone = exclusions(plan.skipped, plan.config, engine.state())
     refresh = plan.binding is not None and plan.binding.refresh
     found = engine.preview(refresh=refresh, exclude=left_alone)

@@ -154,7 +154,6 @@ def test_sigterm_during_an_update_waits_for_its_end(site: Site, tmp_path: Path) 
         service.send_signal(signal.SIGTERM)
         assert service.wait(120) == 0, log.read_text()
     assert json.loads(ledger.read_text().splitlines()[-1])["event"] == "applied"
-    assert site.tiercast("reconcile", "--mode", "propose").returncode == 0, "the update was whole"
 
 
 def test_a_run_that_exceeds_its_time_is_ended_and_the_lock_is_free(site: Site) -> None:
@@ -162,7 +161,8 @@ def test_a_run_that_exceeds_its_time_is_ended_and_the_lock_is_free(site: Site) -
     assert found.returncode == 1
     assert "The run did not end within 0:00:02." in found.stderr
     assert "Traceback" not in found.stderr
-    assert site.tiercast("reconcile", "--mode", "propose").returncode in (0, 2)
+    assert list((site.lab.backend / ".tiercast").glob("*.lock")) != []
+    assert all(lock.read_text() == "" for lock in (site.lab.backend / ".tiercast").glob("*.lock"))
 
 
 def test_the_timer_and_the_cron_job_make_one_run(site: Site) -> None:
