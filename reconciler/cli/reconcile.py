@@ -17,7 +17,7 @@ from reconciler.approval.envelope import Envelope, parse_envelope
 from reconciler.cli import failures, options
 from reconciler.errors import TiercastError, UsageError
 from reconciler.fleet.types import read_duration
-from reconciler.loop import Mode, RunResult, reconcile_once
+from reconciler.loop import Mode, RunOptions, RunResult, reconcile_once
 from reconciler.report.text import plan_tables, terminal
 
 
@@ -91,12 +91,14 @@ def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None) 
     progress = Console(stderr=True, highlight=False)
     done = reconcile_once(
         project,
-        mode=Mode(chosen.mode),
-        envelope=envelope,
-        as_of=chosen.as_of,
-        now=options.now(),
-        seed=chosen.seed,
-        no_policies=chosen.no_policies,
+        RunOptions(
+            mode=Mode(chosen.mode),
+            now=options.now(),
+            envelope=envelope,
+            as_of=chosen.as_of,
+            seed=chosen.seed,
+            no_policies=chosen.no_policies,
+        ),
         progress=lambda line: progress.print(line),
     )
     if chosen.as_json:

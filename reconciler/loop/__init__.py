@@ -9,7 +9,7 @@ adapter.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -43,10 +43,31 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How one scheduled run is made.
+
+    Attributes:
+        mode: shadow: only decide, and note what would be planned; propose: write the stack file and preview it;
+            apply-within-bounds: apply what lies in the envelope; apply: apply what no policy refuses.
+        envelope: what was approved beforehand.
+        as_of, now, seed: as `make_plan`.
+        no_policies: run without the policy pack, which ledger and reports then state.
+    """
+
+    mode: Mode
+    now: datetime
+    envelope: Envelope | None = None
+    as_of: datetime | None = None
+    seed: int = 0
+    no_policies: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Outcome of a run: its plan, the preview (None in shadow), whether it was applied, and what held it back."""
+    """Outcome of a run: its plan and decision, the preview (None in shadow), whether it was applied, and what held it back."""
 
     plan: PlanFile
+    decision: Decision | None = None
     summary: Summary | None = None
     applied: bool = False
     held: tuple[str, ...] = ()
@@ -97,47 +118,46 @@ def remember(project: Project, decision: Decision) -> None:
         write_memory(project.memory_file, with_carried(memory, decision.problem, planned))
 
 
+def _go_on(_: str) -> None:
+    """Nothing stops a run between its steps."""
+
+
 @os_errors_as_unavailable()
 def reconcile_once(
     project: Project,
+    options: RunOptions,
     *,
-    mode: Mode,
-    envelope: Envelope | None,
-    as_of: datetime | None,
-    now: datetime,
-    seed: int = 0,
-    no_policies: bool = False,
     progress: Callable[[str], None],
+    before: Callable[[str], None] = _go_on,
 ) -> RunResult:
     """One scheduled run: plan, preview, and apply as far as the mode allows. Starts from what is observed.
 
     Args:
-        mode: shadow: only say and note what would be planned; propose: write the stack file and preview it;
-            apply-within-bounds: apply what lies in the envelope; apply: apply what no policy refuses.
-        envelope: what was approved beforehand.
-        as_of, now, seed: as `make_plan`.
-        no_policies: run without the policy pack, which ledger and reports then state.
+        project: fleet and stack.
+        options: how far the run goes, and what it starts from.
         progress: called with one line per resource that changes.
+        before: called with the name of each step before it begins (`read`, `plan`, `preview`, `apply`). It ends the run
+            there by raising an error.
 
     Raises:
         As `make_plan`, `preview_plan` and `apply_plan`; where the engine failed and a hypervisor no longer answers,
         Unavailable.
     """
-    decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
+    before("read")
+    decision = decide(take_snapshot(project, as_of=options.as_of, now=options.now, seed=options.seed))
     plan = decision.plan
-    if mode is Mode.SHADOW:
-        note_decision(project, decision, event="shadow", seed=seed)
+    before("plan")
+    if options.mode is Mode.SHADOW:
+        note_decision(project, decision, event="shadow", seed=options.seed)
         remember(project, decision)
-        return RunResult(plan=plan)
-    project.judging_engine(no_policies=no_policies)  # without a policy pack nothing is written
+        return RunResult(plan=plan, decision=decision)
+    project.judging_engine(no_policies=options.no_policies)  # without a policy pack nothing is written
     text = rendered(project, plan)
-    note_decision(project, decision, event="plan", seed=seed)
+    note_decision(project, decision, event="plan", seed=options.seed)
     remember(project, decision)
     write_plan(project, plan, text)
     try:
-        return _carry_out(
-            project, decision, mode=mode, envelope=envelope, now=now, no_policies=no_policies, progress=progress
-        )
+        return _carry_out(project, decision, options, progress=progress, before=before)
     except EngineError as error:
         skipped = decision.snapshot.unreachable.keys()
         if lost := unreachable(decision.snapshot.fleet.tiers.own_hosts).keys() - skipped:
@@ -148,26 +168,27 @@ def reconcile_once(
 def _carry_out(
     project: Project,
     decision: Decision,
+    options: RunOptions,
     *,
-    mode: Mode,
-    envelope: Envelope | None,
-    now: datetime,
-    no_policies: bool,
     progress: Callable[[str], None],
+    before: Callable[[str], None],
 ) -> RunResult:
     """Preview a written plan and apply it as far as the mode allows."""
-    plan = decision.plan
+    plan, now, no_policies = decision.plan, options.now, options.no_policies
+    before("preview")
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)
-    if summary.verdict != "changes" or mode is Mode.PROPOSE:
-        return RunResult(plan=plan, summary=summary)
+    done = RunResult(plan=plan, decision=decision, summary=summary)
+    if summary.verdict != "changes" or options.mode is Mode.PROPOSE:
+        return done
     clock = decision.snapshot.clock
-    held = outside(plan, envelope, clock.expiry if clock else now) if mode is Mode.WITHIN else []
+    held = outside(plan, options.envelope, clock.expiry if clock else now) if options.mode is Mode.WITHIN else []
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
-        return RunResult(plan=plan, summary=summary, held=tuple(held))
+        return replace(done, held=tuple(held))
+    before("apply")
     # What was previewed is what is applied: the bound plan is not read again.
     apply_plan(project, summary.plan, now=now, progress=progress, no_policies=no_policies)
-    return RunResult(plan=plan, summary=summary, applied=True)
+    return replace(done, applied=True)
 
 
 def rendered(project: Project, plan: PlanFile, *, force_replay: bool = False) -> str:

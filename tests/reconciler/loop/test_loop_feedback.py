@@ -23,7 +23,7 @@ from reconciler.demand.grouping import group
 from reconciler.demand.trained import Forecasted, Trained
 from reconciler.errors import InputError, SourceSilent
 from reconciler.fleet.file import Fleet, parse_fleet
-from reconciler.loop import Mode, make_plan, reconcile_once
+from reconciler.loop import Mode, RunOptions, make_plan, reconcile_once
 from reconciler.loop.gather import take_snapshot
 from reconciler.observe.preview import StateResource
 from reconciler.plan.decide import decide
@@ -196,7 +196,7 @@ def test_looking_writes_nothing_and_a_shadow_run_scores(project: Project, model:
     end = write_history(project.root, WEEKS)
     take_snapshot(project, as_of=None, now=end)
     assert not project.memory_file.exists()
-    reconcile_once(project, mode=Mode.SHADOW, envelope=None, as_of=None, now=end, progress=lambda line: None)
+    reconcile_once(project, RunOptions(mode=Mode.SHADOW, now=end), progress=lambda line: None)
     assert json.loads(project.memory_file.read_text())["cutoff"] == (end - HOUR).isoformat()
     assert not project.plan_file.exists()
 

@@ -18,7 +18,7 @@ from reconciler.apply import apply_plan, preview_plan, read_plan
 from reconciler.cli import main, options, root
 from reconciler.demand import outlook
 from reconciler.errors import InputError, Unavailable
-from reconciler.loop import Mode, make_plan, reconcile_once
+from reconciler.loop import Mode, RunOptions, make_plan, reconcile_once
 from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan.render import read_config
 from reconciler.record.entries import Applied, Decided, Failed, Previewed, Started
@@ -211,7 +211,7 @@ def test_an_update_that_fails_half_way_leaves_what_it_did(project: Project, engi
 def test_shadow_and_held_runs_are_in_the_ledger_too(project: Project, engine: Engine, model: Model) -> None:
     now = write_history(project.root, WEEKS)
     for mode in (Mode.SHADOW, Mode.WITHIN):
-        reconcile_once(project, mode=mode, envelope=None, as_of=None, now=now, progress=lambda line: None)
+        reconcile_once(project, RunOptions(mode=mode, now=now), progress=lambda line: None)
     entries = ledger.read(project.ledger_file).entries
     assert [e.event for e in entries] == ["shadow", "plan", "preview", "held"]
     assert isinstance(entries[0], Decided)
@@ -262,7 +262,7 @@ def test_a_shadow_run_is_replayed_too_and_the_ledger_names_its_file(
     project: Project, engine: Engine, model: Model
 ) -> None:
     now = write_history(project.root, WEEKS)
-    made = reconcile_once(project, mode=Mode.SHADOW, envelope=None, as_of=None, now=now, progress=lambda line: None)
+    made = reconcile_once(project, RunOptions(mode=Mode.SHADOW, now=now), progress=lambda line: None)
     (entry,) = ledger.read(project.ledger_file).entries
     assert isinstance(entry, Decided)
     assert entry.inputs is not None
@@ -319,7 +319,7 @@ def test_a_plan_that_cannot_be_noted_is_refused_before_anything_is_written(
         make_plan(project, as_of=None, now=now)
     for mode in Mode:
         with pytest.raises(InputError, match="Read-only"):
-            reconcile_once(project, mode=mode, envelope=None, as_of=None, now=now, progress=print)
+            reconcile_once(project, RunOptions(mode=mode, now=now), progress=print)
     assert not project.stack_file.exists()
     assert not [p for p in project.work.rglob("*") if p.is_file() and p.name != "ledger.lock"]
 

@@ -15,7 +15,7 @@ from reconciler.adapters.files import read_text, write_text
 from reconciler.adapters.history import source
 from reconciler.adapters.project import Project
 from reconciler.errors import EngineError, InputError, SourceSilent, Unavailable
-from reconciler.loop import Mode, gather, make_plan, reconcile_once
+from reconciler.loop import Mode, RunOptions, gather, make_plan, reconcile_once
 from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, Model, plan, warm, write_history
 from tests.reconciler.loop.test_loop_feedback import model as model
 from tests.reconciler.loop.test_loop_feedback import project as project
@@ -71,7 +71,7 @@ def test_a_path_that_cannot_be_looked_at_may_answer_later(
     end = write_history(project.root, WEEKS)
     monkeypatch.setattr(gather, "read_memory", raising(OSError(errno.ESTALE, "Stale file handle", "memory.json")))
     with pytest.raises(Unavailable, match=r"memory\.json: Stale file handle"):
-        reconcile_once(project, mode=Mode.SHADOW, envelope=None, as_of=None, now=end, progress=print)
+        reconcile_once(project, RunOptions(mode=Mode.SHADOW, now=end), progress=print)
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,5 @@ def test_an_engine_that_stops_because_a_hypervisor_left_may_go_on_later(
     monkeypatch.setattr(Project, "judging_engine", lambda self, **_: None)
     monkeypatch.setattr(loop, "preview_plan", raising(EngineError("The engine stopped: error: x.")))
     with pytest.raises(kind, match="The engine stopped") as caught:
-        reconcile_once(project, mode=Mode.APPLY, envelope=None, as_of=None, now=end, progress=print)
+        reconcile_once(project, RunOptions(mode=Mode.APPLY, now=end), progress=print)
     assert ("hv-a" in str(caught.value)) == bool(later)
