@@ -15,7 +15,7 @@ from lab import env, paths, up, values
 from lab.model import Lab
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.project import Project, find_project
-from reconciler.loop import write_plan
+from reconciler.loop import rendered, write_plan
 from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan.phases import recorded_slots
 from reconciler.plan.placement import place
@@ -88,7 +88,7 @@ class Site:
         ).identified()
         stated = {**plan.config["tiercast:plan"], "id": plan.id}
         plan = plan.model_copy(update={"config": {**plan.config, "tiercast:plan": stated}})
-        write_plan(self.project, plan)
+        write_plan(self.project, plan, rendered(self.project, plan))
         return plan
 
     def _config(self, shape: Shape, now: datetime) -> StackConfig:
@@ -173,8 +173,8 @@ def site(folder: Path) -> Iterator[Site]:
     root.mkdir(parents=True)
     source = paths.repository_root()
     shutil.copy(source / "Pulumi.yaml", root)
-    shutil.copytree(source / "stacks", root / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "policies").symlink_to(source / "policies")
+    for part in ("stacks", "policies"):
+        shutil.copytree(source / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     (root / ".venv").symlink_to(source / ".venv")
     pack = {"all": "mandatory", "provenance": {"catalogueDigest": builtin().digest(), "requirePin": False}}
     write_json(folder / "pack.json", pack)
