@@ -1,9 +1,9 @@
 # The main targets are `make demo` (bare machine to running fleet) and `make test`. Each target runs the setup that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test check lock clean distclean
+.PHONY: help setup demo lab test test-properties check lock clean distclean
 
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install missing parts: Debian packages, .venv, the Pulumi engine.
 	@bash lab/bootstrap.sh
@@ -16,6 +16,10 @@ lab: setup ## Start the lab and leave it running.
 
 test: setup ## Run all tests, with the real engine and the lab.
 	@.venv/bin/python -m pytest -n auto --maxprocesses 4
+
+SEED ?= $(shell date +%s)
+test-properties: setup ## Run all generated cases; SEED=N repeats those of an earlier run, whose header shows its seed.
+	@.venv/bin/python -m pytest -m generated --parts 10 --seed $(SEED) -n auto --maxprocesses 4
 
 check: setup ## Check lint, format, types and import contracts.
 	@.venv/bin/ruff check .

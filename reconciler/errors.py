@@ -20,6 +20,7 @@
     │   └── ModelStoreError           1  no     forecaster.errors      a saved model is missing, damaged or too old
     ├── PolicyRefused                 3  no     reconciler.errors      a mandatory policy refused the plan
     ├── StaleApproval                 1  no     reconciler.errors      the approved plan no longer matches what would run
+    │   └── PinsChanged               1  yes    reconciler.errors      pins were changed after the plan was made
     ├── GateFailed                    1  no     reconciler.errors      a backtest is worse than the stored one
     ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
     ├── Interrupted                 130  no     reconciler.errors      the user interrupted the command
@@ -51,6 +52,7 @@ __all__ = [
     "GateFailed",
     "InputError",
     "Interrupted",
+    "PinsChanged",
     "PolicyRefused",
     "PriceMissing",
     "SourceSilent",
@@ -145,6 +147,13 @@ class StaleApproval(TiercastError):
     """The approved plan no longer matches what would run."""
 
     remedy = "Run `tiercast plan` and `tiercast preview`, and approve the new plan."
+
+
+class PinsChanged(StaleApproval):
+    """A person changed `tiercast:pins` after the plan was made. The next run follows the change."""
+
+    retryable = True
+    remedy = "Run `tiercast plan`: the new plan follows them."
 
 
 class GateFailed(TiercastError):

@@ -55,6 +55,7 @@ from stacks.contract_metal import (
     Slot,
 )
 from stacks.contract_migrations import MIGRATIONS
+from stacks.contract_pins import Hold, Pin, Pins
 
 __all__ = [
     "BaseVolume",
@@ -68,12 +69,15 @@ __all__ = [
     "Demand",
     "DirectKernel",
     "Flavour",
+    "Hold",
     "Hypervisor",
     "Interface",
     "Launch",
     "Metal",
     "Override",
     "Ownership",
+    "Pin",
+    "Pins",
     "Plan",
     "ReadyPool",
     "Reservation",
@@ -106,7 +110,9 @@ MISSING = "This stack has no tiercast configuration: run `tiercast plan` to writ
 SCHEMA_VERSION = 2
 
 #: Configuration keys under the project's namespace, in the order they are written.
-KEYS = ("schemaVersion", "plan", "override", "demand", "hot", "warm", "cold", "routing", "tags")
+KEYS = ("schemaVersion", "plan", "override", "pins", "demand", "hot", "warm", "cold", "routing", "tags")
+#: Keys that people set. A plan neither writes nor removes them.
+PERSONAL_KEYS = frozenset({"override", "pins"})
 
 
 class StackConfig(ContractModel):
@@ -115,6 +121,7 @@ class StackConfig(ContractModel):
     schema_version: Literal[2] = 2
     plan: Plan
     override: Override | None = None
+    pins: Pins | None = None
     demand: Demand
     hot: Metal = Metal()
     warm: Warm = Warm()

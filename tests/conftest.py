@@ -20,6 +20,25 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, suppres
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of the generated suite runs, and from which seed."""
+    group = parser.getgroup("generated cases")
+    group.addoption("--parts", type=int, default=1, help="Parts of the generated suite to run, of ten. Default: 1.")
+    group.addoption("--seed", type=int, default=12, help="Seed of the first part; each next part adds 1. Default: 12.")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The seed, with which the same cases come again."""
+    return f"generated cases: {config.getoption('parts')} of 10 parts from --seed {config.getoption('seed')}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `cases_seed` once per part."""
+    if "cases_seed" in metafunc.fixturenames:
+        first, parts = metafunc.config.getoption("seed"), metafunc.config.getoption("parts")
+        metafunc.parametrize("cases_seed", range(first, first + parts), ids=lambda seed: f"seed {seed}")
+
+
 @pytest.fixture(autouse=True)
 def no_aws_session() -> None:
     """boto3 keeps one session a process with the credentials that it found first: no test inherits another's."""

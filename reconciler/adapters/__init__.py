@@ -17,6 +17,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `memory`: what a run leaves for the next, as a file
 - `model_store`: versions of kept models, checked by digest
 - `pack_digest`: the digest of a policy pack
+- `pins`: sizes that people set in the stack file, and who sets them
 - `private_copy`: the files that decide an update, copied so that nobody else can change them
 - `project`: where the project's files are
 - `runs`: the inputs of past decisions

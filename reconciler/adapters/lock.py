@@ -14,18 +14,23 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from reconciler.adapters.files import make_folder
 from reconciler.errors import InputError, Unavailable
+
+#: How long to wait for a lock that is held only while a file is written, and the pause between two attempts.
+BRIEF, _PAUSE = timedelta(seconds=10), timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +107,33 @@ def _in_file(path: Path, owner: LockOwner) -> Iterator[str]:
             yield _recovered(before)
         finally:
             _rewrite(stream, "")
+
+
+@contextlib.contextmanager
+def brief_lock(path: Path) -> Iterator[None]:
+    """Hold a file's lock while a file beside it is read and written; waits for the one who holds it, at most `BRIEF`.
+
+    Raises:
+        Unavailable: it was not released in time. InputError: it can't be written.
+    """
+    try:
+        make_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise InputError(str(path), f"the lock cannot be written: {error.strerror}.", "Fix the folder.") from None
+    with os.fdopen(handle, "r+") as stream:
+        for _ in range(math.ceil(BRIEF / _PAUSE)):
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                time.sleep(_PAUSE.total_seconds())
+        else:
+            raise Unavailable(
+                f"Another command has held {path} for {BRIEF.total_seconds():g} s.",
+                remedy="End that command, then run this one again.",
+            )
+        yield
 
 
 def _rewrite(stream: Any, text: str) -> None:

@@ -58,6 +58,11 @@ class Project:
         return self.config_dir / f"Pulumi.{self._stack_name}.yaml"
 
     @property
+    def stack_file_lock(self) -> Path:
+        """Held by a command while it writes the stack file."""
+        return self.work / "stack-file.lock"
+
+    @property
     def _stack_name(self) -> str:
         """The stack's name without organisation and project, which Pulumi leaves out of names of files and policies."""
         return self.stack.rpartition("/")[2]

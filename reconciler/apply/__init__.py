@@ -24,6 +24,7 @@ from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan import noted
 from reconciler.plan.edited import Edit, as_edited, edits, without_figures
 from reconciler.plan.file import PlanFile, parse_plan
+from reconciler.plan.pins import check_followed, pins_in
 from reconciler.plan.render import read_config
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
@@ -51,6 +52,7 @@ def preview_plan(
     """
     text = stack_text(project, plan)
     config = read_config(text, str(project.stack_file))
+    check_followed(plan, pins_in(config, str(project.stack_file)), now)
     changed = edits(plan, config)
     if changed:
         plan = _edited(project, plan, config, changed, now)
@@ -116,7 +118,9 @@ def _applied(
 ) -> Preview:
     """`apply_plan` in a private copy of the project."""
     text = stack_text(project, plan)
-    if changed := edits(plan, read_config(text, str(project.stack_file))):
+    config = read_config(text, str(project.stack_file))
+    check_followed(plan, pins_in(config, str(project.stack_file)), now)
+    if changed := edits(plan, config):
         names = "; ".join(edit.describe() for edit in changed[:3])
         raise StaleApproval(
             f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."

@@ -56,6 +56,26 @@ class Since(Instant):
             self.fail(f"{value!r} is neither a duration such as 2d nor an ISO 8601 time.", param, ctx)
 
 
+class Until(Instant):
+    """A time, or a duration from now (2d, 12h)."""
+
+    name = "TIME|DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        with contextlib.suppress(ValueError):
+            ahead = read_duration(value)
+            try:
+                return now() + ahead
+            except OverflowError:
+                self.fail(f"{value} is after the year 9999.", param, ctx)
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither a duration such as 2h nor an ISO 8601 time.", param, ctx)
+
+
 stack = click.option("--stack", help="Stack to work on. Default: PULUMI_STACK.")
 fleet = click.option(
     "--fleet",

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from reconciler.adapters.pins import read_pins
 from reconciler.apply import read_plan
 from reconciler.cli import options
 from reconciler.observe.stack_state import observe
+from reconciler.plan.pins import plain
 from reconciler.report.status import drift, notes, status_json
 from reconciler.report.text import plan_tables
 
@@ -27,11 +29,15 @@ def command(stack: str | None, fleet: Path | None, as_json: bool) -> int:
     plan = read_plan(project.plan_file)
     seen = observe(project.engine().state(), project.read_fleet().metal_flavours)
     found = drift(plan, seen)
+    pins = read_pins(project).active(options.now())
+    pinned = pins.describe()
     if as_json:
-        click.echo(json.dumps(status_json(plan, seen), indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(
+            json.dumps({**status_json(plan, seen), "pins": plain(pins)}, indent=2, sort_keys=True, ensure_ascii=False)
+        )
     else:
         Console().print(plan_tables(plan))
-        for line in (*found, *notes(plan, seen)):
+        for line in (*found, *notes(plan, seen), *pinned):
             options.say(line)
         if not found:
             click.echo("every tier runs the planned count, or a count within the bounds of its scaling policy")

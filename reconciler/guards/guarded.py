@@ -12,7 +12,7 @@ from reconciler.guards.reasons import Reason
 from reconciler.sizing import Sizing, SizingProblem
 from reconciler.sizing.repair import floor
 from reconciler.sizing.result import with_counts
-from stacks.contract import Tier
+from stacks.contract import Pins, Tier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class GuardedSizing:
         return tuple(reason.note for reason in self.bound)
 
 
-def rules_of(fleet: Fleet) -> GuardRules:
-    """The guards that a fleet file declares, with its tiers' bounds."""
+def rules_of(fleet: Fleet, pins: Pins) -> GuardRules:
+    """The guards that a fleet file declares, with its tiers' bounds and the sizes that people have set."""
     declared = fleet.guards
     return GuardRules(
         step_limit=declared.step_limit,
@@ -43,6 +43,7 @@ def rules_of(fleet: Fleet) -> GuardRules:
         cooldown_down=declared.cooldown_down,
         freezes=tuple(f.window() for f in declared.freeze),
         bounds={tier: (fleet.tiers.of(tier).min, fleet.tiers.of(tier).max) for tier in Tier},
+        pins=pins,
     )
 
 
@@ -79,7 +80,10 @@ def guarded(
         The same sizing if no guard binds. Otherwise the sizing with the guarded counts, their cost and assessment, and the
         guard's sentence as the reason of each tier that a guard changed.
     """
-    items = [Item(name=c.option, tier=c.tier, before=c.before, wanted=c.after) for c in sizing.counts]
+    most = {o.name: o.maximum for o in problem.options}
+    items = [
+        Item(name=c.option, tier=c.tier, before=c.before, wanted=c.after, most=most[c.option]) for c in sizing.counts
+    ]
     rules = replace(rules, bounds=_bounds(problem, rules))
     # If even the sizing's counts can't carry the load, the safety floor does not override the guards.
     reachable = floor(problem, {c.option: c.after for c in sizing.counts}).holds

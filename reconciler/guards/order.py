@@ -11,6 +11,7 @@ ones, and the last two override the others:
     6. safety floor  never below what the measured load needs, whatever the guards above decide
     7. bounds        declared minimum and maximum of the tier
 
+Before all of them comes what a person has set with `tiercast pin` or `tiercast freeze` (`pins`): no guard changes such a tier.
 Every guard cuts removals before additions. A swap that may only half happen therefore adds first and removes later.
 """
 
@@ -25,20 +26,22 @@ from functools import partial
 from reconciler.errors import ContradictoryGuards
 from reconciler.fleet.freezes import FreezeWindow
 from reconciler.guards import reasons as because
+from reconciler.guards.pins import set_by_hand, too_small
 from reconciler.guards.reasons import Reason
-from stacks.contract import Tier
+from stacks.contract import Pins, Tier
 
 Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One kind of instance in a tier: `before` runs, `wanted` is what the sizing wants."""
+    """One kind of instance in a tier: `before` runs, `wanted` is what the sizing wants, `most` is the largest possible count."""
 
     name: str
     tier: Tier
     before: int
     wanted: int
+    most: int = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,7 @@ class GuardRules:
         cooldown_up: time after growth before the next growth.
         cooldown_down: time after any change before the tier may shrink.
         bounds: minimum and maximum per tier.
+        pins: sizes that a person has set and that have not ended.
     """
 
     step_limit: int | None = None
@@ -61,6 +65,7 @@ class GuardRules:
     cooldown_down: timedelta = timedelta(minutes=10)
     freezes: tuple[FreezeWindow, ...] = ()
     bounds: Mapping[Tier, tuple[int, int]] = field(default_factory=dict)
+    pins: Pins = field(default_factory=Pins)
 
     def __post_init__(self) -> None:
         """Refuse rules that contradict each other."""
@@ -123,8 +128,9 @@ def guard(
         Guarded counts with reasons.
     """
     counts = {i.name: i.wanted for i in items}
-    reasons: list[Reason] = []
     by_tier = {tier: [i for i in items if i.tier is tier] for tier in Tier}
+    by_hand, reasons = set_by_hand(counts, by_tier, rules.pins)
+    by_tier = {tier: mine for tier, mine in by_tier.items() if tier not in by_hand}
     for tier, mine in by_tier.items():
         if not mine:
             continue
@@ -136,7 +142,9 @@ def guard(
         reasons += _applied("cooldown", tier, counts, partial(_cooldown, counts, mine, rules, now, recent))
         reasons += _applied("churn window", tier, counts, partial(_churn, counts, mine, rules, now, recent))
         reasons += _applied("step limit", tier, counts, partial(_step, counts, mine, rules))
-    reasons += _floor(counts, items, enough)
+    reasons += _floor(counts, [i for i in items if i.tier not in by_hand], enough)
+    if by_hand and enough is not None and not enough(counts):
+        reasons.append(too_small(min(by_hand, key=list(Tier).index)))
     for tier, mine in by_tier.items():
         if mine:
             reasons += _applied("bounds", tier, counts, partial(_bounds, counts, mine, rules.bounds.get(tier)))

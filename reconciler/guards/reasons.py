@@ -35,6 +35,23 @@ class Reason:
         return f"{total} by the guard '{self.guard}': {self.text}"
 
 
+def pinned(*, count: int, placed: int, hold: str) -> str:
+    """A person pinned the tier at `count`; `placed` of them find room. `hold` says until when, by whom and why."""
+    short = f" Only {placed} of them find room on the hosts that answer." if placed < count else ""
+    return f"pinned at {count} {hold}.{short}"
+
+
+def frozen_by_hand(hold: str, *, added: int, removed: int) -> str:
+    """A person froze the sizes. `hold` says until when, by whom and why."""
+    postponed = f" +{added} and -{removed} instances are postponed." if added or removed else ""
+    return f"frozen {hold}.{postponed}"
+
+
+def set_too_small() -> str:
+    """What people have set carries less than the measured load."""
+    return "the measured load needs more instances than the sizes set by hand: raise or remove them (`tiercast unpin`)."
+
+
 def frozen(window: str, *, added: int, removed: int) -> str:
     """A freeze is active. `window` describes it."""
     return f"frozen {window}: +{added} and -{removed} instances are postponed."

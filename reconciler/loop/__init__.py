@@ -17,6 +17,7 @@ from typing import Literal
 from reconciler.adapters import ledger
 from reconciler.adapters.files import os_errors_as_unavailable, read_text, write_json, write_text
 from reconciler.adapters.hypervisors import unreachable
+from reconciler.adapters.lock import brief_lock
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
 from reconciler.adapters.runs import write_run
@@ -92,9 +93,10 @@ def make_plan(
         Unavailable: a hypervisor does not answer and the fleet says to stop then, or a disk or mount does not answer.
     """
     decision = decide(take_snapshot(project, as_of=as_of, now=now, seed=seed))
-    text = rendered(project, decision.plan, force_replay=force_replay)
-    note_decision(project, decision, event="plan", seed=seed)  # before the plan: what can't be noted isn't written
-    write_plan(project, decision.plan, text)
+    with brief_lock(project.stack_file_lock):
+        text = rendered(project, decision.plan, force_replay=force_replay)
+        note_decision(project, decision, event="plan", seed=seed)  # before the plan: what can't be noted isn't written
+        write_plan(project, decision.plan, text)
     remember(project, decision)
     return decision.plan
 
@@ -152,10 +154,11 @@ def reconcile_once(
         remember(project, decision)
         return RunResult(plan=plan, decision=decision)
     project.judging_engine(no_policies=options.no_policies)  # without a policy pack nothing is written
-    text = rendered(project, plan)
-    note_decision(project, decision, event="plan", seed=options.seed)
-    remember(project, decision)
-    write_plan(project, plan, text)
+    with brief_lock(project.stack_file_lock):
+        text = rendered(project, plan)
+        note_decision(project, decision, event="plan", seed=options.seed)
+        remember(project, decision)
+        write_plan(project, plan, text)
     try:
         return _carry_out(project, decision, options, progress=progress, before=before)
     except EngineError as error:
@@ -205,7 +208,10 @@ def rendered(project: Project, plan: PlanFile, *, force_replay: bool = False) ->
 
 
 def write_plan(project: Project, plan: PlanFile, text: str) -> None:
-    """Write demand, plan and the stack file's `text`; a file that already holds these bytes is not touched."""
+    """Write demand, plan and the stack file's `text`; a file that already holds these bytes is not touched.
+
+    Its caller holds the stack file's lock since it read the file, so that no pin is lost.
+    """
     write_json(project.demand_file, plan.config["tiercast:demand"])
     write_json(project.plan_file, plan.model_dump(mode="json"))
     write_text(project.stack_file, text, through_link=True)

@@ -13,6 +13,7 @@ from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.kept_forecaster import trained_model
 from reconciler.adapters.memory import read_memory
+from reconciler.adapters.pins import read_pins
 from reconciler.adapters.project import Project
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.kept_demand import with_kept
@@ -83,6 +84,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        pins=read_pins(project).active(clock.expiry),
     )
 
 

@@ -9,12 +9,14 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `draft`: the plan file of a sizing
 - `noted`: the ledger's entries of a decision, a preview and an update
 - `compose`: counts → the stack configuration
+- `unlowered`: groups that a smaller plan does not shrink, because nothing lowers their desired size
 - `file`: the plan file
 - `notes`: the notes of a plan
 - `kept_inputs`: keep the inputs of a decision, and replay the decision from them
 - `recommend`: the sizing as a function of a forecast
 - `carried`: the load that the fleet of a plan carries, kept for the next run
 - `render`: tiercast's keys in the text of a stack file
+- `pins`: sizes that people set, in the text of a stack file
 - `kept_secrets`: keep encrypted values of a stack file through a new plan
 - `edited`: manual edits of the stack file after the plan, with their cost and risk
 """

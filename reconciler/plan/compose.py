@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import ValidationError
@@ -31,7 +31,13 @@ from stacks.contract import (
 
 
 def compose(
-    fleet: Fleet, *, counts: Mapping[str, int], slots: Mapping[Tier, tuple[Slot, ...]], demand: Demand, plan: Plan
+    fleet: Fleet,
+    *,
+    counts: Mapping[str, int],
+    slots: Mapping[Tier, tuple[Slot, ...]],
+    demand: Demand,
+    plan: Plan,
+    pinned: Collection[Tier] = (),
 ) -> StackConfig:
     """The whole configuration.
 
@@ -40,6 +46,7 @@ def compose(
         counts: option name (`warm/m6i.large`, `cold/burst`) → instances.
         slots: places of the VMs on own hosts, by tier.
         demand, plan: the demand that the sizes serve, and the provenance of the plan.
+        pinned: tiers at a size that a person has set. No scaling policy may move them.
 
     Raises:
         InputError: the fleet file lacks or contradicts what the stack needs. The message names its part.
@@ -47,9 +54,9 @@ def compose(
     with _said_of("tiers.hot"):
         hot = _metal(fleet.tiers.hot, fleet.tiers.hot.hypervisors, slots.get(Tier.HOT, ()))
     with _said_of("tiers.warm"):
-        warm = _warm(fleet.tiers.warm, counts)
+        warm = _warm(fleet.tiers.warm, counts, pinned=Tier.WARM in pinned)
     with _said_of("tiers.cold"):
-        cold = _cold(fleet.tiers.cold, counts, slots.get(Tier.COLD, ()))
+        cold = _cold(fleet.tiers.cold, counts, slots.get(Tier.COLD, ()), pinned=Tier.COLD in pinned)
     with _said_of("tags and tiers"):
         return StackConfig(
             plan=plan, demand=demand, hot=hot, warm=warm, cold=cold, routing=fleet.routing, tags=fleet.tags
@@ -66,12 +73,13 @@ def _said_of(part: str) -> Iterator[None]:
         raise InputError(f"fleet.yaml, {part}", f"{said}.", "Fix it and plan again.") from None
 
 
-def bounds(count: int, ownership: Ownership, headroom: float, limit: int) -> Size:
+def bounds(count: int, ownership: Ownership, headroom: float, limit: int, *, pinned: bool = False) -> Size:
     """Minimum, desired and maximum of a group planned at `count`.
 
-    With ownership `floor` the maximum leaves headroom for the reactive policy, at least one instance if any runs.
+    With ownership `floor` the maximum leaves headroom for the reactive policy, at least one instance if any runs. A pinned
+    group has none.
     """
-    if ownership is Ownership.EXACT:
+    if pinned or ownership is Ownership.EXACT:
         return Size(min=count, desired=count, max=count)
     roof = max(math.ceil(count * headroom), count + 1) if count else 0
     return Size(min=count, desired=count, max=max(min(roof, limit), count))
@@ -90,11 +98,11 @@ def _metal(tier: HotSection | ColdSection, hypervisors: tuple[Hypervisor, ...], 
     )
 
 
-def _warm(warm: WarmSection, counts: Mapping[str, int]) -> Warm:
+def _warm(warm: WarmSection, counts: Mapping[str, int], *, pinned: bool) -> Warm:
     groups = []
     for name in warm.instance_types:
         count = counts.get(f"warm/{name}", 0)
-        size = bounds(count, warm.ownership, warm.headroom, warm.max)
+        size = bounds(count, warm.ownership, warm.headroom, warm.max, pinned=pinned)
         rule = warm.ready_pool
         pool = None
         if rule is not None:
@@ -115,10 +123,11 @@ def _warm(warm: WarmSection, counts: Mapping[str, int]) -> Warm:
     )
 
 
-def _cold(cold: ColdSection, counts: Mapping[str, int], slots: tuple[Slot, ...]) -> Cold:
+def _cold(cold: ColdSection, counts: Mapping[str, int], slots: tuple[Slot, ...], *, pinned: bool) -> Cold:
     groups: tuple[ColdGroup, ...] = ()
     if cold.instance_types:
-        size = bounds(counts.get(f"cold/{COLD_GROUP}", 0), cold.ownership, cold.headroom, cold.max)
+        count = counts.get(f"cold/{COLD_GROUP}", 0)
+        size = bounds(count, cold.ownership, cold.headroom, cold.max, pinned=pinned)
         groups = (
             ColdGroup(
                 name=COLD_GROUP,

@@ -45,7 +45,7 @@ def decide(snapshot: Snapshot) -> Decision:
     notes = (
         *held.notes,
         *latency_notes(problem, snapshot.load_now, snapshot.latency_now_ms),
-        *minimum_notes(snapshot.fleet, problem),
+        *minimum_notes(snapshot.fleet, problem, pinned=frozenset(snapshot.pins.tiers)),
     )
     plan = plan_of(snapshot, problem, held.sizing, notes)
     return Decision(snapshot=snapshot, problem=problem, held=held, notes=notes, plan=plan)
@@ -61,7 +61,7 @@ def sized(snapshot: Snapshot, problem: SizingProblem, warm: Sizing | None = None
         held = guarded(
             problem,
             size(problem, warm=warm),
-            rules_of(snapshot.fleet),
+            rules_of(snapshot.fleet, snapshot.pins),
             now=snapshot.clock.cooldown if snapshot.clock else snapshot.now,
             past=snapshot.past,
             blocked=snapshot.blocked_tiers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan.notes import placement_notes, unreachable_notes
 from reconciler.plan.placement import Placement, place
 from reconciler.plan.snapshot import Snapshot
+from reconciler.plan.unlowered import staying, staying_notes
 from reconciler.prices.bill import Bill, hourly
 from reconciler.prices.billed_fleet import fleet_of
 from reconciler.prices.catalogue import Catalogue
@@ -38,10 +40,15 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         catalogue_digest=snapshot.catalogue.digest(),
         replay=snapshot.replay,
     )
-    config = compose(snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft)
+    pinned = snapshot.pins.tiers
+    config = compose(
+        snapshot.fleet, counts=counts, slots=slots, demand=problem.demand, plan=draft, pinned=pinned.keys()
+    )
     seen = {c.option: c.before for c in sizing.counts}  # VMs on hosts that do not answer do not change the cost
     running = compose(snapshot.fleet, counts=seen, slots=snapshot.observed.slots, demand=problem.demand, plan=draft)
-    before, after = _bill(running, snapshot.catalogue), _bill(config, snapshot.catalogue)
+    stays = staying(snapshot.fleet, sizing)
+    kept = compose(snapshot.fleet, counts={**counts, **stays}, slots=slots, demand=problem.demand, plan=draft)
+    before, after = _bill(running, snapshot.catalogue), _bill(kept, snapshot.catalogue)
     plan = PlanFile(
         fleet=snapshot.fleet.name,
         stack=snapshot.stack,
@@ -49,7 +56,9 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         valid_until=until,
         cutoff=snapshot.forecast.cutoff,
         tiers=tuple(
-            _tier_line(tier, snapshot, sizing, before, after) for tier in Tier if tier in snapshot.fleet.declared
+            _tier_line(tier, snapshot, _lines(sizing, stays), before, after)
+            for tier in Tier
+            if tier in snapshot.fleet.declared
         ),
         classes=tuple(class_line(found, problem.demand) for found in sizing.assessment.classes),
         usd_per_hour_before=before.usd_per_hour,
@@ -57,6 +66,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         reasons=(
             *sizing.problems,
             *guards,
+            *staying_notes(sizing, stays),
             *placement_notes(places),
             *snapshot.notes,
             *unreachable_notes(snapshot.unreachable),
@@ -67,6 +77,7 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         replay=snapshot.replay,
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
         forecast_note=snapshot.forecast_note,
+        pins={} if snapshot.pins.empty else snapshot.pins.model_dump(mode="json", by_alias=True, exclude_none=True),
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, snapshot.fleet.config),
     ).identified()
@@ -89,6 +100,11 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
         wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
         found[tier] = place(homes, flavours, wanted, current, spare=spare, unreachable=silent)
     return found
+
+
+def _lines(sizing: Sizing, stays: Mapping[str, int]) -> Sizing:
+    """The sizing as people read it: with the counts that run after the update."""
+    return replace(sizing, counts=tuple(replace(c, after=stays.get(c.option, c.after)) for c in sizing.counts))
 
 
 def _bill(config: StackConfig, catalogue: Catalogue) -> Bill:

@@ -11,12 +11,12 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import InputError
-from stacks.contract import KEYS, StackConfig, plan_id
+from stacks.contract import KEYS, PERSONAL_KEYS, StackConfig, plan_id
 
 #: Version of the plan files that this code writes and reads. Plans are short-lived, so other versions are not converted.
 VERSION = 2
-#: Keys of `Pulumi.<stack>.yaml` that tiercast writes; `tiercast:override` is a person's and is never touched.
-OWN_KEYS = frozenset(f"tiercast:{key}" for key in KEYS if key != "override")
+#: Keys of `Pulumi.<stack>.yaml` that a plan writes. The keys of people (override, pins) are never touched.
+OWN_KEYS = frozenset(f"tiercast:{key}" for key in KEYS if key not in PERSONAL_KEYS)
 
 
 class PlanPart(BaseModel):
@@ -108,6 +108,9 @@ class PlanFile(PlanPart):
     prices: dict[str, float] = Field(
         default_factory=dict, description="Option → USD/hour of one instance, as used by the sizing."
     )
+    pins: dict[str, Any] = Field(
+        default_factory=dict, description="`tiercast:pins` as far as it was in force when the plan was made."
+    )
     config: dict[str, Any] = Field(description="Full key → value as rendered into the stack file.")
     binding: Binding | None = None
 
@@ -149,5 +152,5 @@ def parse_plan(raw: Any, location: str) -> PlanFile:
 
 def config_values(config: StackConfig, provider: dict[str, Any]) -> dict[str, Any]:
     """Full key → value for the stack file: provider settings first (`aws:region`), then the contract's own keys."""
-    ours = {f"tiercast:{key}": value for key, value in config.to_config().items() if key != "override"}
+    ours = {f"tiercast:{key}": value for key, value in config.to_config().items() if key not in PERSONAL_KEYS}
     return {**provider, **ours}

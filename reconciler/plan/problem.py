@@ -15,7 +15,7 @@ from reconciler.prices.bill import hourly
 from reconciler.prices.billed_fleet import BilledFleet
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing import Option, SizingProblem
-from reconciler.sizing.options import hosts, options, tier_bounds
+from reconciler.sizing.options import capacity_of, hosts, options, tier_bounds
 from reconciler.sizing.safety_floor import felt_load
 from reconciler.trust.error_budget import ErrorBudget, allowed_shares, horizon_demand
 from stacks.contract import Tier
@@ -35,6 +35,9 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
     choices = options(fleet, snapshot.catalogue, snapshot.observed, frozenset(snapshot.unreachable))
     homes = hosts(fleet, frozenset(snapshot.unreachable))
     bounds = tier_bounds(fleet, frozenset(snapshot.unreachable))
+    for tier, pin in snapshot.pins.tiers.items():  # the other tiers are sized for what a pin leaves
+        size = min(pin.count, capacity_of(fleet, tier, frozenset(snapshot.unreachable)))
+        bounds[tier] = (size, size)
     allowed = {
         name: allowed_shares(
             snapshot.error_budgets.get(name, ErrorBudget()),
@@ -60,7 +63,7 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         sunk_usd_per_hour=sunk(fleet, snapshot.catalogue),
         load_now=felt_load(demand, snapshot.load_now, snapshot.latency_now_ms, running),
         first_run=snapshot.first_run or snapshot.observed.first_run,
-        keep_observed=frozenset(tier.value for tier in snapshot.blocked_tiers),
+        keep_observed=frozenset(tier.value for tier in snapshot.blocked_tiers if tier not in snapshot.pins.tiers),
         horizon_share={name: a.horizon for name, a in allowed.items()},
     )
 

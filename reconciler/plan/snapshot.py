@@ -19,7 +19,7 @@ from reconciler.prices.catalogue import Catalogue
 from reconciler.trust.error_budget import ErrorBudget, HorizonDemand
 from reconciler.trust.feedback import Standing
 from reconciler.trust.memory import RunMemory
-from stacks.contract import Tier
+from stacks.contract import Pins, Tier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,7 @@ class Snapshot:
         as_of: the time that the plan is for in the history's clock; differs from `now` in a replay.
         now: the wall clock: the plan's expiry counts from it.
         ahead: demand per class as a kept run holds it, in place of the forecast's paths; None: from the forecast.
+        pins: sizes that a person has set and that have not ended.
         clock: what cooldowns and approvals count from; None: `now`.
     """
 
@@ -84,6 +85,7 @@ class Snapshot:
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
     forecast_note: str = ""
+    pins: Pins = field(default_factory=Pins)
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

@@ -7,6 +7,7 @@
     ├── Started     up             an update began; without a later `applied` or `failed` it was interrupted
     ├── Applied     applied        what was done, resource by resource
     ├── Failed      failed         what was done before the update stopped, and why it stopped
+    ├── SetByHand   pin …          a person pinned a tier, froze the sizes, or removed one of both (also `freeze`, `unpin`)
     └── Repaired    repaired       a crash cut a line short, and the line was ended
 
 Entries from before versions existed (without `version`) are readable. They hold the tiers' sizes but no reasons.
@@ -188,6 +189,18 @@ class Failed(Applied):
     error: str = ""
 
 
+class SetByHand(Entry):
+    """A person set or removed a pin or the freeze. `what`: the tier, or "freeze"; `by`: user@host with git's identity."""
+
+    events = ("pin", "freeze", "unpin")
+
+    what: str = ""
+    count: int | None = None
+    until: AwareDatetime | None = None
+    reason: str = ""
+    by: str = ""
+
+
 class Repaired(Entry):
     """A line of the ledger was cut short after `bytes` bytes, and was ended."""
 
@@ -197,7 +210,7 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | Repaired
+AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | SetByHand | Repaired
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 

@@ -17,6 +17,7 @@ from reconciler.record.entries import (
     Previewed,
     Repaired,
     ResourceEntry,
+    SetByHand,
     Started,
     TierEntry,
 )
@@ -168,7 +169,18 @@ def _what(entry: Entry) -> str:
     if isinstance(entry, Applied):
         done = _operations(entry.resources) or f"{entry.steps} resources changed"
         return f"{done}, then the update failed: {entry.error}" if isinstance(entry, Failed) else done
+    if isinstance(entry, SetByHand):
+        return _by_hand(entry)
     return entry.text if isinstance(entry, Repaired) else ""
+
+
+def _by_hand(entry: SetByHand) -> str:
+    what = "the freeze" if entry.what == "freeze" else f"the pin of {entry.what}"
+    if entry.event == "unpin":
+        return f"{what} was removed by {entry.by}"
+    said = "the sizes are frozen" if entry.event == "freeze" else f"{entry.what} is pinned at {entry.count}"
+    end = f" until {when(entry.until)} UTC" if entry.until is not None else ""
+    return f"{said}{end} by {entry.by}: {entry.reason}"
 
 
 def _operations(resources: Sequence[ResourceEntry]) -> str:

@@ -88,6 +88,15 @@ def tier_bounds(fleet: Fleet, unreachable: frozenset[str] = frozenset()) -> dict
     return found
 
 
+def capacity_of(fleet: Fleet, tier: Tier, unreachable: frozenset[str] = frozenset()) -> int:
+    """Most instances that a tier can run: what its hosts that answer carry, or `max` where it has cloud groups; 0 for a tier
+    without hosts or instance types."""
+    part = fleet.tiers.of(tier)
+    if part.cloud_types or not part.declared:
+        return part.max if part.cloud_types else 0
+    return _most(part.own_flavours, [host for host in part.own_hosts if host.name not in unreachable])
+
+
 def _most(flavours: Sequence[Flavour], homes: Iterable[Hypervisor]) -> int:
     """Most VMs that the hosts carry together, of whichever flavours."""
     smallest = [

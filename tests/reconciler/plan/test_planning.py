@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from forecaster.demand import LEVELS, DemandForecast
 from reconciler.demand.grouping import Grouping
@@ -21,13 +23,17 @@ from reconciler.plan.problem import problem_of
 from reconciler.plan.snapshot import Snapshot
 from reconciler.prices.catalogue import builtin, parse_catalogue
 from reconciler.sizing import Option, size
-from stacks.contract import Tier
+from stacks.contract import Ownership, TargetTracking, Tier
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def fleet(**guards: Any) -> Fleet:
-    launch = {"image_id": "ami", "zones": ["us-east-1a", "us-east-1b"]}
+    launch = {
+        "image_id": "ami",
+        "zones": ["us-east-1a", "us-east-1b"],
+    }
+    scaled = {"launch": launch, "target_tracking": {"cpu_percent": 65}}
     return parse_fleet(
         {
             "step": "1h",
@@ -36,8 +42,8 @@ def fleet(**guards: Any) -> Fleet:
             "applications": [{"match": "*", "qos": "gold"}],
             "guards": {"cooldown_down": "0s", **guards},
             "tiers": {
-                "warm": {"instance_types": ["m5.large"], "launch": launch, "ready_pool": None},
-                "cold": {"instance_types": ["c5.large"], "launch": launch},
+                "warm": {"instance_types": ["m5.large"], "ready_pool": None, **scaled},
+                "cold": {"instance_types": ["c5.large"], **scaled},
             },
         },
         "fleet.yaml",
@@ -243,3 +249,48 @@ def test_the_fleet_file_says_how_much_a_change_must_save() -> None:
     assert planned(wanted + 1, hysteresis=0.9) == wanted + 1
     assert planned(wanted - 2, hysteresis=0.9) >= wanted, "a promise that needs more is never held back"
     assert problem_of(make_snapshot(100, running=0)).hysteresis == 0.02, "what was built in before is the default"
+
+
+def owned(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    """The snapshot with another owner of the warm tier's size."""
+    tiers = snapshot.fleet.tiers
+    section = tiers.warm.model_copy(update=changes)
+    return replace(
+        snapshot, fleet=snapshot.fleet.model_copy(update={"tiers": tiers.model_copy(update={"warm": section})})
+    )
+
+
+@pytest.mark.parametrize("tracking", [None, TargetTracking(disable_scale_in=True)])
+def test_a_group_that_nothing_lowers_shows_no_saving_and_the_plan_says_what_would_lower_it(
+    tracking: TargetTracking | None,
+) -> None:
+    lowered = decide(make_snapshot(20.0, running=30)).plan
+    plan = decide(owned(make_snapshot(20.0, running=30), target_tracking=tracking)).plan
+    line, other = (next(t for t in p.tiers if t.tier == "warm") for p in (plan, lowered))
+    group = plan.config["tiercast:warm"]["groups"][0]
+    assert other.after < 30
+    assert group["size"]["min"] == other.after
+    # AWS moves a desired size that is above the new maximum down to it.
+    assert line.after == line.kinds["m5.large"] == group["size"]["max"]
+    assert line.usd_after > other.usd_after
+    assert any(
+        f"warm/m5.large: nothing lowers its desired size from {line.after} to {other.after}" in note
+        and "set tiers.warm.target_tracking" in note
+        and "ownership: exact" in note
+        for note in plan.reasons
+    )
+    assert not any("nothing lowers" in note for note in lowered.reasons)
+
+
+def test_a_group_whose_size_is_set_exactly_or_that_grows_is_not_said_to_stay() -> None:
+    exact = decide(owned(make_snapshot(20.0, running=30), target_tracking=None, ownership=Ownership.EXACT)).plan
+    grown = decide(owned(make_snapshot(200.0, running=1), target_tracking=None)).plan
+    assert not any("nothing lowers" in note for note in (*exact.reasons, *grown.reasons))
+    assert next(t.after for t in exact.tiers if t.tier == "warm") < 30
+
+
+@pytest.mark.parametrize("name", ["reconciler/templates/fleet.yaml", "lab/fleet.yaml"])
+def test_the_fleet_files_that_are_written_let_every_group_shrink(name: str) -> None:
+    text = (Path(__file__).resolve().parents[3] / name).read_text(encoding="utf-8")
+    tiers = parse_fleet(YAML(typ="safe").load(text), name).tiers
+    assert all(section.target_tracking for section in (tiers.warm, tiers.cold))

@@ -29,7 +29,7 @@ HEAD = {"at": NOW.isoformat(), "plan": "a"}
 
 def test_every_event_has_one_class_and_comes_back_as_it_was() -> None:
     events = [event for kind in get_args(AnyEntry) for event in kind.events]
-    assert len(events) == len(set(events)) == 8
+    assert len(events) == len(set(events))
     for kind in get_args(AnyEntry):
         for event in kind.events:
             made = kind(at=NOW, event=event, plan="a")
