@@ -78,6 +78,11 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
         forecast_note=snapshot.forecast_note,
         pins={} if snapshot.pins.empty else snapshot.pins.model_dump(mode="json", by_alias=True, exclude_none=True),
+        boot_seconds={
+            tier.value: section.boot_time.total_seconds()
+            for tier in Tier
+            if (section := snapshot.fleet.tiers.of(tier)).own_hosts
+        },
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, snapshot.fleet.config),
     ).identified()

@@ -102,9 +102,10 @@ def not_applied(plan: PlanFile, why: Iterable[str], *, at: datetime) -> NotAppli
     return NotApplied(at=at, event="held", plan=plan.id, why=tuple(why))
 
 
-def started(plan: PlanFile, found: Preview, *, at: datetime) -> Started:
-    """The entry of an update that begins, as its last preview found it."""
-    return Started(at=at, event="up", plan=plan.id, steps=len(touched(found.changed)), no_policies=not found.judged)
+def started(plan: PlanFile, found: Preview, *, dips: Iterable[str] = (), at: datetime) -> Started:
+    """The entry of an update that begins, as its last preview found it; `dips`: losses of ready capacity that were allowed."""
+    steps = len(touched(found.changed))
+    return Started(at=at, event="up", plan=plan.id, steps=steps, no_policies=not found.judged, dips=tuple(dips))
 
 
 def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:

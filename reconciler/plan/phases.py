@@ -39,6 +39,11 @@ class Phase:
     present: frozenset[str] = frozenset()
     last: bool = False
 
+    def describe(self) -> str:
+        """What it does, in words."""
+        words = (("add", self.creates), ("remove", self.removes))
+        return ", ".join(f"{word} {', '.join(names)}" for word, names in words if names) or "all other changes"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dip:

@@ -163,12 +163,14 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `dips`: losses of ready
+    capacity that were allowed."""
 
     events = ("up",)
 
     steps: int = 0
     no_policies: bool = False
+    dips: tuple[str, ...] = ()
 
 
 class Applied(Entry):
