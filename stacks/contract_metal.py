@@ -92,6 +92,16 @@ class Interface(ContractModel):
         return self
 
 
+class HealthCheck(ContractModel):
+    """How a VM says that it serves: `GET http://ADDRESS:PORT/PATH` answers 200."""
+
+    path: Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")] = "/healthz"
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=80,
+        description="Port of the guest. Where the hypervisor forwards a port to the guest, that one is asked.",
+    )
+
+
 class Metal(ContractModel):
     """VMs on named hypervisors: the hot tier, or the cold tier's bare-metal form."""
 
@@ -107,6 +117,9 @@ class Metal(ContractModel):
     guest_agent: bool = Field(default=False, description="Ask the QEMU agent for addresses: needed on a bridge.")
     overlay: str = Field(
         default="", description="XSLT applied to the domain's XML; `{name}` and `{port}` are replaced."
+    )
+    health: HealthCheck | None = Field(
+        default=None, description="Check of a VM before it counts as ready; without it, a VM that runs is ready."
     )
 
     @model_validator(mode="after")

@@ -41,7 +41,7 @@ class Faults(BaseModel):
 
 
 @dataclass
-class World:
+class CloudWorld:
     """The state behind the faults; `activities` holds what each group tried, newest first."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -91,4 +91,4 @@ class World:
         return True
 
 
-WORLD = World()
+WORLD = CloudWorld()

@@ -5,6 +5,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `history`: reading request history
 - `sources`: the sources of demand: one file each, and their list
 - `prices`: reading prices and commitments
+- `world`: what runs on the hypervisors and in the cloud
 - `cluster`: a Dask cluster as a runner of the forecaster's tasks
 - `engine`: the Pulumi engine: preview, up, destroy, state
 - `files`: reading with a clear error, writing all or nothing

@@ -13,6 +13,7 @@ from stacks.contract import (
     Commitment,
     DirectKernel,
     Flavour,
+    HealthCheck,
     Hypervisor,
     Interface,
     Launch,
@@ -46,6 +47,11 @@ class TierSection(FleetPart):
         return ()
 
     @property
+    def health_check(self) -> HealthCheck | None:
+        """The check of the VMs on `own_hosts`; None: a VM that runs is ready."""
+        return None
+
+    @property
     def cloud_types(self) -> tuple[str, ...]:
         """Cloud instance types that the tier may run."""
         return ()
@@ -70,6 +76,7 @@ class HotSection(TierSection):
     domain_type: Literal["kvm", "qemu"] = "kvm"
     machine: str = "pc"
     overlay: str = ""
+    health: HealthCheck | None = Field(None, description="Check of a VM before it counts as ready.")
     boot_time: Duration = timedelta(minutes=3)
     round_trip: Duration = timedelta(milliseconds=1)
     max: Positive = 100
@@ -93,6 +100,11 @@ class HotSection(TierSection):
     def own_flavours(self) -> tuple[Flavour, ...]:
         """Sizes of VMs."""
         return self.flavours
+
+    @property
+    def health_check(self) -> HealthCheck | None:
+        """The check of the tier's VMs."""
+        return self.health
 
 
 class ReadyPoolRule(FleetPart):
@@ -150,6 +162,9 @@ class ColdSection(TierSection):
     domain_type: Literal["kvm", "qemu"] = "kvm"
     machine: str = "pc"
     overlay: str = ""
+    health: HealthCheck | None = Field(
+        None, description="Check of a VM of the bare-metal form before it counts as ready."
+    )
     target_tracking: TargetTracking | None = None
     headroom: Annotated[float, Field(ge=1)] = 1.5
     boot_time: Duration = timedelta(minutes=3)
@@ -172,6 +187,11 @@ class ColdSection(TierSection):
     def own_flavours(self) -> tuple[Flavour, ...]:
         """Sizes of VMs of the bare-metal form."""
         return self.flavours
+
+    @property
+    def health_check(self) -> HealthCheck | None:
+        """The check of the tier's VMs."""
+        return self.health
 
     @property
     def cloud_types(self) -> tuple[str, ...]:

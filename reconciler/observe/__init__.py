@@ -1,8 +1,10 @@
-"""The engine's reports as plain data.
+"""What the engine, the hypervisors and the cloud report, as plain data.
 
-The rule: this package is pure. It does not call the engine.
+The rule: this package is pure. It calls none of them.
 
 - `stack_state`: instances per tier and kind in a stack's state
+- `world`: what is declared, recorded, running and ready, and how it was read
+- `instances`: from what was read to instances that run or not, that are ready or not
 - `preview`: steps and policy violations of a preview
 - `exclusions`: resources that an update does not touch
 - `redaction`: removes secrets and control characters from the text of other programs

@@ -95,6 +95,7 @@ def _metal(tier: HotSection | ColdSection, hypervisors: tuple[Hypervisor, ...], 
         domain_type=tier.domain_type,
         machine=tier.machine,
         overlay=tier.overlay,
+        health=tier.health,
     )
 
 

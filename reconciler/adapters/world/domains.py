@@ -1,0 +1,145 @@
+"""The domains of hypervisors: asked by libvirt's own client, all hosts at once, each within a time limit.
+
+The URI goes through the client's environment: every user of the machine can read a process's arguments. Passwords come
+from libvirt's own `auth.conf` or from SSH keys; nothing is asked on the terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from reconciler.adapters.known_secrets import known_secrets
+from reconciler.errors import Unavailable
+from reconciler.observe.redaction import printable, redacted
+from reconciler.observe.world import LiveDomain
+from stacks.contract import Hypervisor
+
+#: `virDomainState` → libvirt's own words.
+_STATES = {
+    0: "no state",
+    1: "running",
+    2: "blocked",
+    3: "paused",
+    4: "in shutdown",
+    5: "shut off",
+    6: "crashed",
+    7: "suspended",
+}
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STATE = re.compile(r"^Domain: '(.*)'\n\s+state\.state=(\d+)", re.MULTILINE)
+#: Domains that one command describes: an argument of a process has a limit of 128 KiB.
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostRead:
+    """Domains of a hypervisor, or why they could not be read."""
+
+    domains: tuple[LiveDomain, ...] = ()
+    error: str = ""
+
+
+def read_domains(hypervisors: Sequence[Hypervisor], *, timeout_s: float = 10.0) -> dict[str, HostRead]:
+    """Every domain of every hypervisor, by the hypervisor's name. A host that does not answer in time has an error.
+
+    Raises:
+        Unavailable: libvirt's client (`virsh`) is not on PATH, so no hypervisor can be asked.
+    """
+    if not hypervisors:
+        return {}
+    virsh = shutil.which("virsh")
+    if virsh is None:
+        raise Unavailable(
+            "libvirt's client (virsh) is not installed, so no hypervisor can be asked.",
+            remedy="Install it (on Debian: libvirt-clients).",
+        )
+    hosts = {h.name: h for h in hypervisors}
+
+    def ask(host: Hypervisor) -> HostRead:
+        try:
+            return HostRead(domains=_domains(virsh, host, time.monotonic() + timeout_s))
+        except TimeoutError:
+            return HostRead(error=f"no answer within {timeout_s:g} s")
+        except (ConnectionError, ET.ParseError) as error:
+            return HostRead(error=str(error))
+
+    with ThreadPoolExecutor(max_workers=min(32, len(hosts))) as pool:
+        return dict(zip(hosts, pool.map(ask, hosts.values()), strict=True))
+
+
+def _domains(virsh: str, host: Hypervisor, until: float) -> tuple[LiveDomain, ...]:
+    uuids = _UUID.findall(_call(virsh, host, "list --all --uuid", until))
+    found: list[LiveDomain] = []
+    for start in range(0, len(uuids), _AT_ONCE):
+        some = uuids[start : start + _AT_ONCE]
+        wanted = ["domstats --state --nowait", *(f"dumpxml {uuid}" for uuid in some)]
+        text = _call(virsh, host, "; ".join(wanted), until, partly=True)
+        states = {name: int(state) for name, state in _STATE.findall(text)}
+        # A domain that is undefined between the two calls is missing in the second.
+        found += [_domain(host.name, one, states) for one in re.findall(r"^<domain .*?^</domain>$", text, _WHOLE)]
+    return tuple(found)
+
+
+_WHOLE = re.MULTILINE | re.DOTALL
+
+
+def _domain(host: str, text: str, states: dict[str, int]) -> LiveDomain:
+    xml = ET.fromstring(text)
+    name = xml.findtext("name", "")
+    # `memory` is in KiB in what libvirt writes.
+    return LiveDomain(
+        host=host,
+        name=name,
+        uuid=xml.findtext("uuid", ""),
+        state=_STATES.get(states.get(name, 0), "no state"),
+        description=xml.findtext("description", ""),
+        vcpu=int(xml.findtext("vcpu", "0")),
+        memory_mib=int(xml.findtext("memory", "0")) // 1024,
+    )
+
+
+def _call(virsh: str, host: Hypervisor, command: str, until: float, *, partly: bool = False) -> str:
+    """What the client prints. `partly`: one of several commands may fail.
+
+    Raises:
+        TimeoutError: the time is up. ConnectionError: the host refused; the message is the client's, without secrets.
+    """
+    # Of the two URIs virsh reads the first first.
+    uri = {"VIRSH_DEFAULT_CONNECT_URI": host.uri, "LIBVIRT_DEFAULT_URI": host.uri, "LC_ALL": "C.UTF-8"}
+    process = subprocess.Popen(
+        [virsh, "--quiet", command],
+        env={**os.environ, **uri},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=max(until - time.monotonic(), 0.01))
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    finally:
+        # An SSH client that libvirt started would keep the pipes open: the whole group ends.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    if process.returncode and not (partly and out):
+        text = printable(redacted(err, known_secrets(os.environ)))
+        lines = [line.removeprefix("error:").strip() for line in text.splitlines() if line.strip()]
+        raise ConnectionError(lines[-1] if lines else f"virsh ended with {process.returncode}")
+    return out
