@@ -97,7 +97,7 @@ class Site:
         overlay = raw["overlay"].replace("</xsl:stylesheet>", f"<!-- {shape.build} -->\n</xsl:stylesheet>")
         boot = {**raw["boot"], **({"kernel": shape.kernel} if shape.kernel else {})}
         launch = {"imageId": "ami-12c6146b", "zones": ["us-east-1a"], "userData": f"#!/bin/sh\n# {shape.image}\n"}
-        hot = {**raw, "hypervisors": hosts, "overlay": overlay, "boot": boot, "slots": []}
+        hot = {**raw, "hypervisors": hosts, "overlay": overlay, "boot": boot, "slots": [], "health": {"path": "/"}}
         return parse(
             {
                 "plan": {

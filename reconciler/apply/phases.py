@@ -222,12 +222,14 @@ class _Run:
 
     def _roll(self) -> None:
         """Replace instances of an older launch template, unless AWS does it by an instance refresh."""
-        kept = {Tier.WARM: self.change.config.warm, Tier.COLD: self.change.config.cold}
+        warm, cold = self.change.config.warm, self.change.config.cold
         mine = {
             tier
-            for tier, part in kept.items()
-            if part.groups and part.ownership is not Ownership.EXTERNAL
-            if part.launch is not None and not part.launch.instance_refresh
+            for tier, groups, ownership, launch in (
+                (Tier.WARM, warm.groups, warm.ownership, warm.launch),
+                (Tier.COLD, cold.groups, cold.ownership, cold.launch),
+            )
+            if groups and ownership is not Ownership.EXTERNAL and launch is not None and not launch.instance_refresh
         }
         if not mine:
             return

@@ -33,6 +33,7 @@ class ReconcileOptions:
     every: str | None
     runs: int
     seed: int
+    allow_dip: bool
     no_policies: bool
     as_json: bool
 
@@ -54,6 +55,7 @@ class ReconcileOptions:
 @click.option("--every", metavar="DURATION", help="Pause between runs, for example 5m; use it with --runs.")
 @click.option("--runs", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Number of runs.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths.")
+@options.allow_dip
 @options.no_policies
 @options.as_json
 @options.bundled(ReconcileOptions)
@@ -98,6 +100,7 @@ def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None) 
             as_of=chosen.as_of,
             seed=chosen.seed,
             no_policies=chosen.no_policies,
+            allow_dip=chosen.allow_dip,
         ),
         progress=lambda line: progress.print(line),
     )

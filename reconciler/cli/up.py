@@ -20,12 +20,21 @@ from reconciler.cli import options
     help="Plan file that was previewed and approved. Default: the newest plan, after a confirmation.",
 )
 @click.option("--yes", is_flag=True, help="Skip the confirmation when --approved is not given.")
+@options.allow_dip
 @options.no_policies
 @options.as_json
 def command(
-    stack: str | None, fleet: Path | None, approved: Path | None, yes: bool, no_policies: bool, as_json: bool
+    stack: str | None,
+    fleet: Path | None,
+    approved: Path | None,
+    yes: bool,
+    allow_dip: bool,
+    no_policies: bool,
+    as_json: bool,
 ) -> int:
     """Apply the approved plan. Refuses if anything changed since the approval.
+
+    New capacity is created first. What it replaces goes only when all of it is ready.
 
     Exit code: 0 applied or nothing to do, 1 refused as stale or failed, 3 refused by policy.
     """
@@ -37,7 +46,12 @@ def command(
     progress = Console(stderr=True, highlight=False)
     with options.locked(project, "up"):
         done = apply_plan(
-            project, plan, now=options.now(), progress=lambda line: progress.print(line), no_policies=no_policies
+            project,
+            plan,
+            now=options.now(),
+            progress=lambda line: progress.print(line),
+            no_policies=no_policies,
+            allow_dip=allow_dip,
         )
     if as_json:
         steps = [{"op": s.op, "name": s.name, "type": s.type} for s in done.changed]
