@@ -10,22 +10,27 @@ from pydantic import ValidationError
 from policies.resources import Undecidable
 from policies.rule import Facts, Misconfigured, Rule, RuleSettings, Violation
 from reconciler.errors import UserError
+from stacks.faults import faults
+from stacks.yaml_text import NOWHERE, Places, shown
 
 S = TypeVar("S", bound=RuleSettings)
 
 
-def read_settings(name: str, kind: type[S], raw: Mapping[str, Any]) -> S:
-    """A policy's settings from the pack's configuration.
+def read_settings(name: str, kind: type[S], raw: Mapping[str, Any], places: Places = NOWHERE) -> S:
+    """A policy's settings from the pack's configuration; `places` are those of the configuration's keys.
 
     Raises:
-        Misconfigured: a setting is not valid; the message names the policy and the key.
+        Misconfigured: a setting is not valid; the message names the policy, the key and its line.
     """
     try:
         return kind.model_validate(dict(raw))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise Misconfigured(f"The pack's configuration of {name} is not valid at '{key}': {first['msg']}.") from None
+        first = faults(error, raw, kind, camel=True)[0]
+        line = places.line((name, *first.path))
+        place = f" (line {line})" if line else ""
+        raise Misconfigured(
+            f"The pack's configuration of {name} is not valid at '{shown(first.path)}'{place}: {first.words}."
+        ) from None
 
 
 #: Pins that belong together: a policy with one of a group of its own takes none of that group from `provenance`.
@@ -58,4 +63,4 @@ def judge(rule: Rule[Any], facts: Facts, settings: Mapping[str, Any]) -> list[Vi
 
 
 def _settings(rule: Rule[S], facts: Facts, raw: Mapping[str, Any]) -> S:
-    return read_settings(rule.name, rule.settings, with_pins(rule.settings, raw, facts.pins))
+    return read_settings(rule.name, rule.settings, with_pins(rule.settings, raw, facts.pins), facts.places)

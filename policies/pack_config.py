@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from reconciler.errors import UserError
+from stacks.yaml_text import NOWHERE, Places
 
 LEVELS = ("advisory", "mandatory", "remediate", "disabled")
 
 
 class PackConfigError(UserError):
-    """The pack's configuration is not valid; the message names the key."""
+    """The pack's configuration is not valid; the message names the key, whose path in the file is `path`."""
 
     remedy = "Correct the policy pack's configuration."
+
+    def __init__(self, message: str, *path: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackConfig:
-    """Levels of the policies that override the default, and raw settings by policy."""
+    """Levels of the policies that override the default, raw settings by policy, and the places of their keys."""
 
     levels: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    places: Places = NOWHERE
 
 
-def read_pack_config(raw: Any, names: Iterable[str]) -> PackConfig:
-    """Check a pack's configuration against the names of its policies.
+def read_pack_config(raw: Any, names: Iterable[str], places: Places = NOWHERE) -> PackConfig:
+    """Check a pack's configuration against the names of its policies; `places` are those of its keys.
 
     Raises:
         PackConfigError: an unknown policy or level, or a value of the wrong type.
@@ -42,7 +49,9 @@ def read_pack_config(raw: Any, names: Iterable[str]) -> PackConfig:
         if name == "all":
             continue
         if name not in known:
-            raise PackConfigError(f"unknown policy '{name}'; the policies are {', '.join(known)}")
+            close = get_close_matches(str(name), known, n=1)
+            meant = f"; did you mean '{close[0]}'?" if close else ""
+            raise PackConfigError(f"unknown policy '{name}'{meant}; the policies are {', '.join(known)}", name)
         if isinstance(value, str):
             levels[name] = _level(name, value)
         elif isinstance(value, Mapping):
@@ -50,11 +59,11 @@ def read_pack_config(raw: Any, names: Iterable[str]) -> PackConfig:
             if "enforcementLevel" in value:
                 levels[name] = _level(name, value["enforcementLevel"])
         else:
-            raise PackConfigError(f"'{name}': expected a level or an object, found {value!r}")
-    return PackConfig(levels=levels, settings=settings)
+            raise PackConfigError(f"'{name}': expected a level or an object, found {value!r}", name)
+    return PackConfig(levels=levels, settings=settings, places=places)
 
 
 def _level(name: str, value: Any) -> str:
     if value not in LEVELS:
-        raise PackConfigError(f"'{name}': expected one of {', '.join(LEVELS)}, found {value!r}")
+        raise PackConfigError(f"'{name}': expected one of {', '.join(LEVELS)}, found {value!r}", name)
     return str(value)

@@ -17,6 +17,7 @@ from policies.resources import Resource
 from reconciler.errors import UserError
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
 from stacks.contract import StackConfig
+from stacks.yaml_text import NOWHERE, Places
 
 Level = Literal["advisory", "mandatory", "remediate"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -71,6 +72,7 @@ class Facts:
     now: the current time, with a time zone.
     read: returns the text of a file, by path relative to the pack's folder.
     pins: the settings of `provenance`, whose pins apply to every policy that sets none of its own.
+    places: where the keys of the pack's configuration are, if it was read from a file.
     """
 
     project: str
@@ -82,6 +84,7 @@ class Facts:
     now: datetime
     read: Callable[[PurePath], str] = field(repr=False)
     pins: Mapping[str, Any] = field(default_factory=dict)
+    places: Places = NOWHERE
 
     @cached_property
     def estate(self) -> Estate:

@@ -18,6 +18,7 @@ from policies.resources import Undecidable
 from policies.rule import Facts, Rule, Violation
 from reconciler.errors import UserError
 from stacks.contract import MISSING, ContractError, StackConfig, parse
+from stacks.yaml_text import NOWHERE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,7 @@ def facts_of(
         now=now,
         read=read,
         pins=pack.settings.get(provenance.RULE.name, {}) if pack is not None else {},
+        places=pack.places if pack is not None else NOWHERE,
     )
 
 

@@ -26,9 +26,11 @@
     ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
     ├── Interrupted                 130  no     reconciler.errors      the user interrupted the command
     └── Unavailable                   1  yes    reconciler.errors      a system did not answer
-        └── SourceSilent              1  yes    reconciler.errors      the history's files cannot be reached
+        ├── SourceSilent              1  yes    reconciler.errors      the history's files cannot be reached
+        ├── StackLocked               1  yes    reconciler.errors      another run holds the stack's lock
+        └── RunTimeout                1  yes    reconciler.errors      a run exceeded its time limit
 
-Only the loop of `tiercast reconcile --every` retries, and only the command line maps errors to exit codes.
+Only the service of `tiercast reconcile --every` retries, and only the command line maps errors to exit codes.
 
 These never reach the command line; their own package catches them:
 
@@ -56,7 +58,9 @@ __all__ = [
     "PinsChanged",
     "PolicyRefused",
     "PriceMissing",
+    "RunTimeout",
     "SourceSilent",
+    "StackLocked",
     "StaleApproval",
     "TiercastError",
     "Unavailable",
@@ -196,3 +200,15 @@ class SourceSilent(Unavailable):
     """The history can't be read: a mount is lost, a file was removed or a disk fails. Its rows may be correct."""
 
     remedy = "Check the paths under `history` in fleet.yaml, and check that their disk or mount answers."
+
+
+class StackLocked(Unavailable):
+    """Another run holds the stack's lock. The message names it."""
+
+    remedy = "Wait until that run has ended."
+
+
+class RunTimeout(Unavailable):
+    """A run exceeded `--run-timeout` and was ended. What the engine had already changed stays."""
+
+    remedy = "The next run starts from what exists. If runs need longer, raise --run-timeout."

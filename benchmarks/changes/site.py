@@ -15,7 +15,7 @@ from lab import env, paths, up, values
 from lab.model import Lab
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.project import Project, find_project
-from reconciler.loop import rendered, write_plan
+from reconciler.loop.written import rendered, write_plan
 from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan.phases import recorded_slots
 from reconciler.plan.placement import place

@@ -8,8 +8,11 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `world`: what runs on the hypervisors and in the cloud
 - `cluster`: a Dask cluster as a runner of the forecaster's tasks
 - `engine`: the Pulumi engine: preview, up, destroy, state
+- `engine_process`: the engine's CLI as a child process that is never cut off
+- `exporter`: metrics and health of a service over HTTP
 - `files`: reading with a clear error, writing all or nothing
 - `identity`: what an approval is bound to: the program, and where and with what it runs
+- `git`: commits on a branch, without the work tree
 - `hypervisors`: whether hypervisors answer
 - `kept_forecaster`: the forecaster between runs
 - `known_secrets`: the secrets of this process's environment
@@ -22,4 +25,5 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `private_copy`: the files that decide an update, copied so that nobody else can change them
 - `project`: where the project's files are
 - `runs`: the inputs of past decisions
+- `stopping`: signals that end a run or a service, and the time limit of a run
 """

@@ -17,6 +17,7 @@ from pathlib import Path
 import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
+from reconciler.adapters.engine_process import EngineCommand
 from reconciler.adapters.known_secrets import known_secrets
 from reconciler.adapters.pack_digest import pack_digest
 from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
@@ -135,7 +136,7 @@ class Engine:
         quiet["PULUMI_RUN_PROGRAM"] = "true"
         environment = {**self.environment, **quiet}
         try:
-            return automation.LocalWorkspaceOptions(env_vars=environment)
+            return automation.LocalWorkspaceOptions(env_vars=environment, pulumi_command=EngineCommand())
         except automation.InvalidVersionError as error:
             raise UserError(f"The pulumi CLI is not usable: {error}.", remedy="See `tiercast doctor`.") from None
 

@@ -7,15 +7,12 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
-
 from reconciler.errors import InputError, Unavailable
+from stacks.yaml_text import Places, TextFault, load_json, load_yaml
 
 #: Error numbers of a disk or mount that does not answer. A file or path that is wrong has others.
 SILENT = frozenset(
@@ -73,52 +70,25 @@ def read_text(path: Path, what: str) -> str:
 
 
 def read_yaml(path: Path, what: str) -> Any:
-    """The plain values of a YAML file; errors as `read_text`, with the line where the syntax is wrong."""
-    text = read_text(path, what)
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}, line {mark.line + 1}" if mark is not None else str(path)
-        raise InputError(
-            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Fix that line."
-        ) from None
-    except ValueError as error:  # a value that looks like a date, and names none
-        place, value = _impossible_date(text)
-        raise InputError(
-            f"{path}{place}",
-            f"{value or 'a value'} is not a date that exists ({error}).",
-            "Correct the date, or quote the value.",
-        ) from None
-
-
-def _impossible_date(text: str) -> tuple[str, str]:
-    """Where in a YAML text the first date is that does not exist: `, line 3, key a.b[0]`, and the value; "" if unknown."""
-    nodes: list[tuple[str, Any]] = [("", YAML(typ="safe", pure=True).compose(text))]
-    while nodes:
-        key, node = nodes.pop()
-        if isinstance(node, MappingNode):
-            nodes += [(f"{key}.{k.value}" if key else str(k.value), v) for k, v in reversed(node.value)]
-            nodes += [(key, k) for k, _ in reversed(node.value)]
-        elif isinstance(node, SequenceNode):
-            nodes += [(f"{key}[{index}]", member) for index, member in reversed(list(enumerate(node.value)))]
-        elif isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
-            try:
-                YAML(typ="safe", pure=True).load(node.value)
-            except ValueError:
-                return f", line {node.start_mark.line + 1}{f', key {key}' if key else ''}", f"'{node.value}'"
-    return "", ""
+    """The plain values of a YAML file; errors as `read_placed`."""
+    return read_placed(path, what)[0]
 
 
 def read_json(path: Path, what: str) -> Any:
-    """The value of a JSON file; errors as `read_text`, with line and column where the syntax is wrong."""
+    """The value of a JSON file; errors as `read_placed`."""
+    return read_placed(path, what, load_json)[0]
+
+
+def read_placed(path: Path, what: str, load: Callable[[str], Any] = load_yaml) -> tuple[Any, Places]:
+    """The plain values of a YAML file (with `load_json`: a JSON file) and the places of its keys.
+
+    Errors are those of `read_text`, and one sentence with the line and key for content that can't be read.
+    """
     text = read_text(path, what)
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}, line {error.lineno}", f"not valid JSON: {error.msg}; expected {what}.", "Fix that line."
-        ) from None
+        return load(text), Places(text)
+    except TextFault as error:
+        raise InputError(f"{path}{error.place}", f"{error.problem}; expected {what}.", error.remedy) from None
 
 
 def write_text(path: Path, text: str, *, through_link: bool = False) -> bool:

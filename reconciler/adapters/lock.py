@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from reconciler.adapters.files import make_folder
-from reconciler.errors import InputError, Unavailable
+from reconciler.errors import InputError, StackLocked, Unavailable
 
 #: How long to wait for a lock that is held only while a file is written, and the pause between two attempts.
 BRIEF, _PAUSE = timedelta(seconds=10), timedelta(milliseconds=20)
@@ -65,7 +65,8 @@ def stack_lock(backend: str, local: Path, *, project: str, stack: str, command: 
         now: the wall clock.
 
     Raises:
-        Unavailable: another run holds it; the message names the owner.
+        StackLocked: another run holds it; the message names the owner.
+        Unavailable: the bucket does not answer.
         InputError: the lock cannot be written.
     """
     owner = LockOwner(
@@ -162,16 +163,21 @@ def _in_bucket(backend: str, key: str, owner: LockOwner) -> Iterator[str]:
 
 
 def _client(query: str) -> Any:
-    """An S3 client for the settings in a backend's URL, as Pulumi reads them (`region`, `endpoint`, `s3ForcePathStyle`)."""
+    """An S3 client for the settings in a backend's URL, as Pulumi reads them.
+
+    `region`, `profile`, `endpoint`; `use_path_style` and `disable_https`, formerly `s3ForcePathStyle` and `disableSSL`.
+    """
     import boto3
     from botocore.config import Config
 
     given = {name: values[-1] for name, values in parse_qs(query).items()}
+    on = {name for name, value in given.items() if value.lower() in ("true", "t", "1")}
     endpoint = given.get("endpoint")
     if endpoint and "://" not in endpoint:
-        endpoint = ("http://" if given.get("disableSSL") == "true" else "https://") + endpoint
-    style: Any = {"addressing_style": "path" if given.get("s3ForcePathStyle") == "true" else "auto"}
-    return boto3.client("s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3=style))
+        endpoint = ("http://" if on & {"disable_https", "disableSSL"} else "https://") + endpoint
+    style: Any = {"addressing_style": "path" if on & {"use_path_style", "s3ForcePathStyle"} else "auto"}
+    session = boto3.Session(profile_name=given.get("profile"))
+    return session.client("s3", region_name=given.get("region"), endpoint_url=endpoint, config=Config(s3=style))
 
 
 class _Bucket:
@@ -181,7 +187,7 @@ class _Bucket:
         self._client, self._bucket, self._key = client, bucket, key
 
     def take(self, owner: LockOwner) -> LockOwner | None:
-        """Take the lock; returns the dead owner it was taken from. Raises Unavailable where somebody else holds it."""
+        """Take the lock; returns the dead owner it was taken from. Raises StackLocked where somebody else holds it."""
         if self._put(owner, IfNoneMatch="*"):
             return None
         holder, tag = self._get()
@@ -227,9 +233,9 @@ class _Bucket:
         return f"where that run is dead, delete the lock: `aws s3 rm s3://{self._bucket}/{self._key}`"
 
 
-def _held(owner: LockOwner | None, remedy: str) -> Unavailable:
+def _held(owner: LockOwner | None, remedy: str) -> StackLocked:
     who = owner.describe() if owner is not None else "a run that left no name"
-    return Unavailable(f"This stack is locked by {who}. Wait until it has ended; {remedy}.")
+    return StackLocked(f"This stack is locked by {who}.", remedy=f"Wait until it has ended; {remedy}.")
 
 
 def _recovered(before: LockOwner | None) -> str:

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
-from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_yaml
+from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_placed, read_yaml
 from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
 from reconciler.adapters.prices.commitments import Held, account, with_held
@@ -39,7 +39,8 @@ _PART = re.compile(r"(?!\.+$)[A-Za-z0-9_.-]{1,100}")
 class Project:
     """One Pulumi project with the stack that is worked on.
 
-    home: the project's own root, where `root` is a private copy of it. pack, pack_config: the policy pack and its
+    home: the project's own root, where `root` is a private copy of it. drafts: folder of plan and demand while they are only
+    proposed; None: they are the newest ones of the stack. pack, pack_config: the policy pack and its
     configuration in that copy; None: as the environment names them.
     """
 
@@ -49,6 +50,7 @@ class Project:
     config_dir: Path
     fleet_path: Path
     home: Path | None = None
+    drafts: Path | None = None
     pack: Path | None = None
     pack_config: Path | None = None
 
@@ -75,12 +77,12 @@ class Project:
     @property
     def plan_file(self) -> Path:
         """The newest plan."""
-        return self.work / "plan.json"
+        return (self.drafts or self.work) / "plan.json"
 
     @property
     def demand_file(self) -> Path:
         """The demand that the newest plan was sized for: what the policies compare the configuration with."""
-        return self.work / "demand.json"
+        return (self.drafts or self.work) / "demand.json"
 
     @property
     def ledger_file(self) -> Path:
@@ -116,7 +118,8 @@ class Project:
                     f"{location}: no such file; its folder is missing or empty.",
                     remedy="Mount the folder, or correct the path.",
                 )
-        fleet = parse_fleet(read_yaml(self.fleet_path, "a fleet file (`tiercast init` writes one)"), location)
+        raw, places = read_placed(self.fleet_path, "a fleet file (`tiercast init` writes one)")
+        fleet = parse_fleet(raw, location, places)
         source_of(fleet, self.fleet_path.parent, location=location)
         return fleet
 

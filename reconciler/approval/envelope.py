@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from reconciler.errors import InputError
 from reconciler.plan.file import PlanFile
 from stacks.contract import Tier
+from stacks.faults import faults, located
+from stacks.yaml_text import NOWHERE, Places
 
 
 class Bounds(BaseModel):
@@ -38,14 +40,14 @@ class Envelope(BaseModel):
     usd_per_hour: float | None = Field(None, gt=0)
 
 
-def parse_envelope(raw: Any, location: str) -> Envelope:
-    """Validate an envelope file's value; InputError names file and key."""
+def parse_envelope(raw: Any, location: str, places: Places = NOWHERE) -> Envelope:
+    """Validate an envelope file's value; InputError names file, line and key. `places` are those of its keys."""
     try:
         return Envelope.model_validate(raw)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or 'envelope'}: {e['msg']}" for e in error.errors()]
+        where, problem = located(faults(error, raw, Envelope), location, places)
         remedy = "Expected approved_by, until (ISO 8601) and tiers: {warm: {min: 1, max: 8}}."
-        raise InputError(location, "; ".join(faults) + ".", remedy) from None
+        raise InputError(where, problem, remedy) from None
 
 
 def outside(plan: PlanFile, envelope: Envelope | None, now: datetime) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.history.history import History
-from reconciler.adapters.files import read_json, read_yaml, write_json, write_text
+from reconciler.adapters.files import read_json, read_placed, write_json, write_text
 from reconciler.adapters.history.read import read_history
 from reconciler.adapters.history.rules import HistoryRules
 from reconciler.adapters.history.source import read_demand
@@ -145,7 +145,8 @@ def _fleet(chosen: BacktestOptions, path: Path, *, since: datetime, until: datet
     stored = (
         parse_stored(read_json(chosen.gate, "a stored backtest"), str(chosen.gate)) if chosen.gate is not None else None
     )
-    fleet = _with_history(parse_fleet(read_yaml(path, "a fleet file"), str(path)), chosen.histories)
+    raw, places = read_placed(path, "a fleet file")
+    fleet = _with_history(parse_fleet(raw, str(path), places), chosen.histories)
     catalogue = declared(fleet, path.parent)
     backtest = FleetBacktest(fleet=fleet, catalogue=catalogue, since=since, until=until, seed=chosen.seed)
     walk = walker(backtest, lambda wanted, at: read_demand(wanted, base=path.parent, as_of=at))

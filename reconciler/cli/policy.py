@@ -17,10 +17,11 @@ from policies import tagging
 from policies.pack import RULES
 from policies.pack_config import PackConfig, PackConfigError, read_pack_config
 from policies.trial import StackUnderTrial, TrialResult, facts_of, usd_per_hour_at_most, verdicts
-from reconciler.adapters.files import read_text, read_yaml
+from reconciler.adapters.files import read_placed, read_text, read_yaml
 from reconciler.cli import options
 from reconciler.errors import InputError
 from reconciler.plan.render import read_config
+from stacks.yaml_text import load_json
 
 REFUSED = 3
 SECRET = "[secret]"
@@ -139,12 +140,13 @@ def _pack_config(given: Path | None, folder: Path, stack: str, names: list[str])
     )
     if found is None:
         return PackConfig()
+    raw, places = read_placed(found, "a policy pack's configuration", load_json)
     try:
-        return read_pack_config(json.loads(read_text(found, "a policy pack's configuration")), names)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{found}, line {error.lineno}", f"not valid JSON: {error.msg}.", "Fix that line.") from None
+        return read_pack_config(raw, names, places)
     except PackConfigError as error:
-        raise InputError(str(found), f"{error}.", "Fix the policy pack's configuration.") from None
+        line = places.line(error.path)
+        place = f"{found}, line {line}" if line else str(found)
+        raise InputError(place, f"{error}.", "Fix the policy pack's configuration.") from None
 
 
 def _read(folder: Path, path: PurePath) -> str:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from reconciler.adapters.files import read_yaml
+from reconciler.adapters.files import read_placed
 from reconciler.adapters.project import Project
 from reconciler.approval.envelope import Envelope, parse_envelope
-from reconciler.cli import failures, options
-from reconciler.errors import TiercastError, UsageError
-from reconciler.fleet.types import read_duration
+from reconciler.cli import options
+from reconciler.cli.serving import Serving, ServingOptions
+from reconciler.errors import UsageError
 from reconciler.loop import Mode, RunOptions, RunResult, reconcile_once
+from reconciler.loop.propose import ProposalTarget
 from reconciler.report.text import plan_tables, terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconcileOptions:
+class ReconcileOptions(ServingOptions):
     """The command's options."""
 
     stack: str | None
@@ -30,12 +30,10 @@ class ReconcileOptions:
     as_of: datetime | None
     mode: str
     bounds: Path | None
-    every: str | None
-    runs: int
-    seed: int
+    branch: str | None
+    patch: Path | None
     allow_dip: bool
     no_policies: bool
-    as_json: bool
 
 
 @click.command("reconcile")
@@ -52,9 +50,34 @@ class ReconcileOptions:
 @click.option(
     "--bounds", type=click.Path(path_type=Path, dir_okay=False), help="File with the approved envelope (YAML or JSON)."
 )
-@click.option("--every", metavar="DURATION", help="Pause between runs, for example 5m; use it with --runs.")
-@click.option("--runs", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Number of runs.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths.")
+@click.option(
+    "--branch", metavar="NAME", help="propose: commit the plan to this git branch; the work tree stays as it is."
+)
+@click.option(
+    "--patch",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="propose: write the plan as a patch for `git apply`; the work tree stays as it is.",
+)
+@click.option(
+    "--every",
+    metavar="DURATION",
+    help="Repeat: a run is due every DURATION, for example 5m. Without --runs until SIGTERM or SIGINT.",
+)
+@click.option("--runs", type=click.IntRange(1, 100_000), help="Number of runs. Default: 1, with --every no limit.")
+@click.option(
+    "--jitter",
+    metavar="DURATION",
+    default="0s",
+    show_default=True,
+    help="Start each repeated run up to DURATION later.",
+)
+@click.option(
+    "--run-timeout",
+    metavar="DURATION",
+    help="End a run that takes longer. The engine gets one SIGINT and is waited for.",
+)
+@click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics (Prometheus) and /healthz. Needs --every.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths and of the jitter.")
 @options.allow_dip
 @options.no_policies
 @options.as_json
@@ -63,33 +86,29 @@ def command(chosen: ReconcileOptions) -> int:
     """Plan from the observed state, preview with the policies, and apply as far as the mode allows.
 
     Exit code of the last run: 0 nothing to do or applied, 2 changes that need an approval, 3 refused by policy, 1 error.
-    With --every and --runs, a run that fails because a system did not answer does not end the command: the next run
-    tries again. Any other error ends the command, and so does an error of the last run.
+    With --every a run that fails does not end the command: the error is reported, and the next run tries again. A service
+    that SIGTERM ends has exit code 0. After SIGINT or a second signal it is 130.
     """
     project = options.open_project(chosen.stack, chosen.fleet)
     bounds = chosen.bounds
-    envelope = parse_envelope(read_yaml(bounds, "an envelope"), str(bounds)) if bounds is not None else None
-    try:
-        pause = read_duration(chosen.every) if chosen.every is not None else timedelta(0)
-    except ValueError as error:
-        raise UsageError(f"--every: {error}") from None
-    code = 0
-    for number in range(chosen.runs):
-        if number:
-            time.sleep(pause.total_seconds())
-        try:
-            with options.locked(project, "reconcile"):
-                code = _run(project, chosen, envelope)
-        except TiercastError as error:
-            if not error.retryable or number == chosen.runs - 1:
-                raise
-            options.say(f"run {number + 1} of {chosen.runs} failed: {error} The next run starts in {pause}.", err=True)
-            if chosen.as_json:
-                click.echo(failures.document(error))
-    return code
+    envelope = _envelope(bounds) if bounds is not None else None
+    if (chosen.branch or chosen.patch) and chosen.mode != Mode.PROPOSE:
+        raise UsageError("--branch and --patch need --mode propose.")
+    runs = Serving(chosen, name=f"{project.name}/{project.stack}")
+
+    def once() -> int:
+        with options.locked(project, "reconcile"):
+            return _run(project, chosen, envelope, runs)
+
+    return runs.run(once)
 
 
-def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None) -> int:
+def _envelope(path: Path) -> Envelope:
+    raw, places = read_placed(path, "an envelope")
+    return parse_envelope(raw, str(path), places)
+
+
+def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None, runs: Serving) -> int:
     progress = Console(stderr=True, highlight=False)
     done = reconcile_once(
         project,
@@ -101,18 +120,25 @@ def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None) 
             seed=chosen.seed,
             no_policies=chosen.no_policies,
             allow_dip=chosen.allow_dip,
+            target=ProposalTarget(branch=chosen.branch, patch=chosen.patch) if chosen.branch or chosen.patch else None,
         ),
         progress=lambda line: progress.print(line),
+        before=runs.stopping.before,
     )
+    runs.decided(done)
     if chosen.as_json:
         click.echo(json.dumps(_json(done), sort_keys=True, ensure_ascii=False))
     elif done.summary is None:
         Console().print(plan_tables(done.plan))
-        click.echo("shadow: only the ledger was written")
+        for why in done.held:
+            options.say(f"not applied: {why}")
+        click.echo("only the ledger was written")
     else:
         Console().print(terminal(done.summary))
         for why in done.held:
             options.say(f"not applied: {why}")
+        if done.proposed:
+            options.say(f"proposed: {done.proposed}")
         if done.applied:
             click.echo(f"plan {done.plan.id} was applied")
     if done.summary is None:
@@ -127,4 +153,5 @@ def _json(done: RunResult) -> dict[str, object]:
         "verdict": None if done.summary is None else done.summary.verdict,
         "applied": done.applied,
         "held": list(done.held),
+        "proposed": done.proposed,
     }

@@ -7,6 +7,5 @@ The rule: this package holds the pydantic models of `fleet.yaml` and nothing els
 - `guards`: limits on change
 - `freezes`: times in which nothing changes
 - `types`: strict models, durations, bounded numbers
-- `faults`: messages about mistakes in a fleet file
 - `plain_secrets`: refuses a fleet file that holds a secret
 """

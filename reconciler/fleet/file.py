@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
-from reconciler.fleet.faults import faults
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.plain_secrets import refuse_plain_secrets
 from reconciler.fleet.tiers import Tiers
 from reconciler.fleet.types import Count, Duration, FleetPart, InnerShare, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
+from stacks.faults import faults, located
+from stacks.yaml_text import NOWHERE, Places
 
 
 class HistorySection(FleetPart):
@@ -229,11 +230,11 @@ class Fleet(FleetPart):
         return next(fits, None)
 
 
-def parse_fleet(raw: Any, location: str) -> Fleet:
-    """Validate the content of a fleet file.
+def parse_fleet(raw: Any, location: str, places: Places = NOWHERE) -> Fleet:
+    """Validate the content of a fleet file; `places` are those of its keys.
 
     Raises:
-        InputError: the content is invalid or holds a secret in plain text. The message names file and keys.
+        InputError: the content is invalid or holds a secret in plain text. The message names file, lines and keys.
     """
     if not isinstance(raw, dict):
         raise InputError(
@@ -243,4 +244,5 @@ def parse_fleet(raw: Any, location: str) -> Fleet:
     try:
         return Fleet.model_validate(raw)
     except ValidationError as error:
-        raise InputError(location, faults(error, raw) + ".", "`tiercast init` writes a commented example.") from None
+        where, problem = located(faults(error, raw, Fleet), location, places)
+        raise InputError(where, problem, "`tiercast init` writes a commented example.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -75,3 +75,11 @@ class Guards(FleetPart):
     cooldown_up: Duration = timedelta(0)
     cooldown_down: Duration = timedelta(minutes=10)
     freeze: tuple[Freeze, ...] = ()
+    maintenance: tuple[Freeze, ...] = Field(
+        (), description="Times in which `reconcile` only plans: it previews and applies nothing, not even repairs."
+    )
+
+    def in_maintenance(self, now: datetime) -> str:
+        """Until when and why `reconcile` changes nothing at `now`; empty outside of maintenance."""
+        windows = (one.window() for one in self.maintenance)
+        return next((window.describe() for window in windows if window.covers(now)), "")

@@ -4,6 +4,10 @@ The rule: everything here is a sequence of calls; each decision is pure and else
 adapter.
 
 - `gather`: everything that a run reads before it decides
+- `written`: what a run writes
+- `propose`: a plan as a branch or a patch
+- `schedule`: when the next run of a service starts
+- `service`: repeated runs
 """
 
 from __future__ import annotations
@@ -12,25 +16,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
 
 from reconciler.adapters import ledger
-from reconciler.adapters.files import os_errors_as_unavailable, read_text, write_json, write_text
+from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.lock import brief_lock
-from reconciler.adapters.memory import write_memory
 from reconciler.adapters.project import Project
-from reconciler.adapters.runs import write_run
 from reconciler.apply import apply_plan, preview_plan
 from reconciler.approval.envelope import Envelope, outside
-from reconciler.errors import EngineError, InputError, Unavailable
+from reconciler.errors import EngineError, Unavailable
 from reconciler.loop.gather import take_snapshot
+from reconciler.loop.propose import ProposalTarget, propose
+from reconciler.loop.written import note_decision, remember, rendered, write_plan
 from reconciler.plan import noted
-from reconciler.plan.carried import with_carried
 from reconciler.plan.decide import Decision, decide
-from reconciler.plan.file import OWN_KEYS, PlanFile
-from reconciler.plan.kept_inputs import inputs_of
-from reconciler.plan.render import read_config, render
+from reconciler.plan.file import PlanFile
 from reconciler.report.summary import Summary
 
 
@@ -54,10 +54,12 @@ class RunOptions:
         as_of, now, seed: as `make_plan`.
         no_policies: run without the policy pack, which ledger and reports then state.
         allow_dip: apply a change that lowers ready capacity too; otherwise such a change is held.
+        target: where a proposal goes; None: into the work tree.
     """
 
     mode: Mode
     now: datetime
+    target: ProposalTarget | None = None
     envelope: Envelope | None = None
     as_of: datetime | None = None
     seed: int = 0
@@ -67,9 +69,11 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Outcome of a run: its plan and decision, the preview (None in shadow), whether it was applied, and what held it back."""
+    """Outcome of a run: its plan and decision, the preview (None in shadow and in maintenance), whether it was applied, and
+    what held it back. proposed: where the proposal is."""
 
     plan: PlanFile
+    proposed: str = ""
     decision: Decision | None = None
     summary: Summary | None = None
     applied: bool = False
@@ -101,25 +105,6 @@ def make_plan(
         write_plan(project, decision.plan, text)
     remember(project, decision)
     return decision.plan
-
-
-def note_decision(project: Project, decision: Decision, *, event: Literal["plan", "shadow"], seed: int) -> None:
-    """Keep a decision's inputs, and put it into the ledger with its grounds.
-
-    Raises:
-        InputError, Unavailable: the ledger cannot be written; nothing was.
-    """
-    ledger.require_writable(project.ledger_file)
-    inputs = write_run(project.runs, inputs_of(decision, seed=seed), now=decision.snapshot.now)
-    ledger.append(project.ledger_file, noted.decided(decision, event=event, seed=seed, inputs=inputs))
-
-
-def remember(project: Project, decision: Decision) -> None:
-    """Keep this run's forecasts and scores for the next; a replay of an earlier time leaves them alone."""
-    memory = decision.snapshot.memory
-    if memory is not None:
-        planned = {f"{line.tier}/{kind}": count for line in decision.plan.tiers for kind, count in line.kinds.items()}
-        write_memory(project.memory_file, with_carried(memory, decision.problem, planned))
 
 
 def _go_on(_: str) -> None:
@@ -155,7 +140,19 @@ def reconcile_once(
         note_decision(project, decision, event="shadow", seed=options.seed)
         remember(project, decision)
         return RunResult(plan=plan, decision=decision)
+    if window := decision.snapshot.fleet.guards.in_maintenance(options.now):
+        note_decision(project, decision, event="shadow", seed=options.seed)
+        remember(project, decision)
+        held = (f"maintenance: {window}",)
+        ledger.append(project.ledger_file, noted.not_applied(plan, held, at=options.now))
+        return RunResult(plan=plan, decision=decision, held=held)
     project.judging_engine(no_policies=options.no_policies)  # without a policy pack nothing is written
+    if options.target is not None:
+        note_decision(project, decision, event="plan", seed=options.seed)
+        remember(project, decision)
+        before("preview")
+        summary, where = propose(project, plan, options.target, now=options.now, no_policies=options.no_policies)
+        return RunResult(plan=plan, decision=decision, summary=summary, proposed=where)
     with brief_lock(project.stack_file_lock):
         text = rendered(project, plan)
         note_decision(project, decision, event="plan", seed=options.seed)
@@ -203,32 +200,3 @@ def _carry_out(
         allow_dip=options.allow_dip,
     )
     return replace(done, applied=True)
-
-
-def rendered(project: Project, plan: PlanFile, *, force_replay: bool = False) -> str:
-    """The stack file's text with this plan. InputError where a replay would replace a live plan."""
-    path = project.stack_file
-    before = read_text(path, "a stack file") if path.exists() else ""
-    if plan.replay and not force_replay and _is_live(before, str(path)):
-        raise InputError(
-            str(path),
-            "it holds a live plan, and a plan made with --as-of would replace it with sizes of an earlier time.",
-            "Leave out --as-of, name another stack, or give --force-replay.",
-        )
-    return render(before, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
-
-
-def write_plan(project: Project, plan: PlanFile, text: str) -> None:
-    """Write demand, plan and the stack file's `text`; a file that already holds these bytes is not touched.
-
-    Its caller holds the stack file's lock since it read the file, so that no pin is lost.
-    """
-    write_json(project.demand_file, plan.config["tiercast:demand"])
-    write_json(project.plan_file, plan.model_dump(mode="json"))
-    write_text(project.stack_file, text, through_link=True)
-
-
-def _is_live(text: str, location: str) -> bool:
-    """Whether a stack file's text holds a plan that is no replay."""
-    found = read_config(text, location).get("tiercast:plan") if text else None
-    return isinstance(found, dict) and bool(found.get("id")) and not found.get("replay", False)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from reconciler.errors import InputError
 from reconciler.plan.kept_secrets import keep_secrets
+from stacks.yaml_text import TextFault, load_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +81,9 @@ def read_config(text: str, location: str) -> dict[str, Any]:
 
 def _load(text: str, location: str) -> Any:
     try:
-        data = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{location}, line {mark.line + 1}" if mark is not None else location
-        raise InputError(
-            where, f"not valid YAML: {getattr(error, 'problem', None) or error}.", "Fix that line."
-        ) from None
+        data = load_yaml(text)
+    except TextFault as error:
+        raise InputError(f"{location}{error.place}", f"{error.problem}.", error.remedy) from None
     if data is not None and not isinstance(data, dict):
         raise InputError(location, "expected a mapping at the top (`config:` and so on).", "Fix or remove the file.")
     return data

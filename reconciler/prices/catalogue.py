@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic.alias_generators import to_snake
 
 from reconciler.errors import InputError, PriceMissing, UnknownType
 from stacks.contract_base import ContractModel, Positive
+from stacks.faults import faults, located
+from stacks.yaml_text import NOWHERE, Places, TextFault, at, load_yaml
 
 
 def _no_truth_value(value: object) -> object:
@@ -155,12 +156,12 @@ class Catalogue(ContractModel):
         raise PriceMissing(name, "interruption rate", self.source)
 
 
-def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
-    """Validate a catalogue read from a file; keys may be snake_case or camelCase.
+def parse_catalogue(raw: Mapping[str, Any], location: str, places: Places = NOWHERE) -> Catalogue:
+    """Validate a catalogue read from a file; keys may be snake_case or camelCase. `places` are those of its keys.
 
     Raises:
         InputError: a price is zero or negative, the currency is not USD, a key is unknown or missing. The message names
-            the file and the key of the first mistake.
+            the file, the line and the key of the first mistake.
     """
     currency = raw.get("currency", "USD")
     if currency != "USD":
@@ -172,17 +173,18 @@ def parse_catalogue(raw: Mapping[str, Any], location: str) -> Catalogue:
     try:
         return Catalogue.model_validate(dict(raw))
     except ValidationError as error:
-        first = error.errors()[0]
-        parts = [str(part) for part in first["loc"]]
-        if first["type"] == "missing":  # pydantic reports the alias; the built-in table and the docs use snake_case
-            parts[-1] = to_snake(parts[-1])
-        key = ".".join(parts)
-        found = first.get("input")
-        shown = "" if isinstance(found, Mapping) or first["type"] == "missing" else f", found {found!r}"
-        more = f" ({error.error_count() - 1} more mistakes follow.)" if error.error_count() > 1 else ""
+        first, *rest = faults(error, raw, Catalogue)
+        found: Any = raw
+        for part in first.path:
+            found = at(found, part)
+        shown = "" if found is None or isinstance(found, Mapping) else f", found {found!r}"
+        more = f" ({len(rest)} more mistakes follow.)" if rest else ""
+        where, problem = located([replace(first, words=f"{first.words}{shown}")], location, places)
         unpriced = "Correct the price, or remove it if it is unknown. Never write 0."
-        remedy = unpriced if "usd_per_hour" in key else "Correct the catalogue at this key."
-        raise InputError(f"{location}: {key}", f"{first['msg']}{shown}.{more}", remedy) from None
+        remedy = (
+            unpriced if "usd_per_hour" in first.path and found is not None else "Correct the catalogue at this key."
+        )
+        raise InputError(where, f"{problem}{more}", remedy) from None
 
 
 def load_catalogue(text: str, location: str) -> Catalogue:
@@ -192,17 +194,17 @@ def load_catalogue(text: str, location: str) -> Catalogue:
     plan was made with.
     """
     try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{location}{line}", "this is not valid YAML.", "Fix that line.") from None
+        raw = load_yaml(text)
+    except TextFault as error:
+        raise InputError(f"{location}{error.place}", f"{error.problem}.", error.remedy) from None
     if not isinstance(raw, Mapping):
         raise InputError(
             location, f"expected a mapping with `types`, found {type(raw).__name__}.", "Name a catalogue file."
         )
     kept = raw.get("catalogue") if raw.keys() == {"catalogue", "fetched_at"} else None
-    return parse_catalogue(kept if isinstance(kept, Mapping) else raw, location)
+    if isinstance(kept, Mapping):
+        return parse_catalogue(kept, location)
+    return parse_catalogue(raw, location, Places(text))
 
 
 @lru_cache(maxsize=1)

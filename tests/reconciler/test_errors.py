@@ -218,7 +218,7 @@ def test_only_the_command_line_reads_exit_codes_and_only_the_loop_of_reconcile_r
         "reconciler.cli.preview",
         "reconciler.cli.reconcile",
     }
-    assert readers["retryable"] == {"reconciler.cli.failures", "reconciler.cli.reconcile"}
+    assert readers["retryable"] == {"reconciler.cli.failures", "reconciler.loop.service"}
 
 
 def test_no_message_promises_a_retry() -> None:

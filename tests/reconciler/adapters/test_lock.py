@@ -142,3 +142,13 @@ def test_a_lock_of_another_host_is_kept_and_the_message_says_how_to_end_it(bucke
     with pytest.raises(Unavailable, match=r"on runner-7, since .*`aws s3 rm s3://state/team/\.tiercast/p-prod\.lock`"):
         take(bucket, tmp_path)
     client.delete_object(Bucket="state", Key="team/.tiercast/p-prod.lock")
+
+
+def test_both_spellings_of_pulumis_settings_name_the_same_lock(bucket: str, tmp_path: Path) -> None:
+    newer = bucket.replace("disableSSL=true", "disable_https=1").replace("s3ForcePathStyle", "use_path_style")
+    assert newer != bucket
+    with (
+        stack_lock(bucket, tmp_path, project="p", stack="prod", command="up", now=NOW),
+        pytest.raises(Unavailable, match="locked by `tiercast up`"),
+    ):
+        take(newer, tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 
+from reconciler.adapters.stopping import Stopping
 from reconciler.cli import failures, plan, up
 from reconciler.cli import reconcile as command
 from reconciler.cli import root as program
@@ -138,9 +139,15 @@ def test_json_is_found_in_every_command_that_prints_it() -> None:
 class Runs:
     """`reconcile_once` in the tests: raises or returns what is listed, one per run."""
 
-    def __init__(self, *outcomes: TiercastError | None) -> None:
+    def __init__(self, *outcomes: Exception | None) -> None:
         self.left = list(outcomes)
         self.pauses: list[float] = []
+
+    def wait(self, _: object, seconds: float) -> bool:
+        """Pauses of no length; nobody asks to stop."""
+        if seconds:
+            self.pauses.append(seconds)
+        return False
 
     def __call__(self, *_: object, **__: object) -> RunResult:
         found = self.left.pop(0)
@@ -154,10 +161,10 @@ class Plan:
     tiers = ()
 
 
-def repeated(monkeypatch: pytest.MonkeyPatch, *outcomes: TiercastError | None) -> Runs:
+def repeated(monkeypatch: pytest.MonkeyPatch, *outcomes: Exception | None) -> Runs:
     runs = Runs(*outcomes)
     monkeypatch.setattr(command, "reconcile_once", runs)
-    monkeypatch.setattr(command.time, "sleep", runs.pauses.append)
+    monkeypatch.setattr(Stopping, "wait", lambda self, seconds: runs.wait(self, seconds))
     return runs
 
 
@@ -171,7 +178,7 @@ def test_a_run_that_meets_silence_is_followed_by_the_next_one(
     assert run("reconcile", "--every", "5m", "--runs", "4", "--json") == 0
     out, err = capsys.readouterr()
     assert runs.left == []
-    assert runs.pauses == [300.0] * 3
+    assert [round(pause) for pause in runs.pauses] == [300, 600, 900]  # the clock itself hardly moves here
     assert f"run 1 of 4 failed: {error} The next run starts in 0:05:00." in " ".join(err.split())
     documents = [json.loads(line) for line in out.splitlines()]
     assert ["error" in document for document in documents] == [True, False, True, False]
@@ -194,9 +201,37 @@ def test_the_last_run_promises_no_next_one_and_ends_with_the_error(
 
 @pytest.mark.parametrize(
     "error",
-    [InputError("fleet.yaml", "not valid YAML.", "Fix that line."), EngineError("The engine stopped: error: x")],
+    [
+        InputError("fleet.yaml", "not valid YAML.", "Fix that line."),
+        EngineError("The engine stopped: error: x"),
+        ZeroDivisionError("by zero"),
+    ],
 )
-def test_what_a_person_must_see_to_ends_the_repetition(error: TiercastError, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_person_must_see_to_is_reported_and_the_next_run_tries_again(
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs = repeated(monkeypatch, error, None)
-    assert run("reconcile", "--every", "5m", "--runs", "2") == 1
-    assert runs.left == [None]
+    assert run("reconcile", "--every", "5m", "--runs", "2", "--json") == 0
+    assert runs.left == []
+    err = capsys.readouterr().err
+    assert f"run 1 of 2 failed: {failures.as_error(error)} The next run starts in 0:05:00." in " ".join(err.split())
+    assert ("Traceback" in err) == (not isinstance(error, TiercastError))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--every", "soon"), "--every: expected a duration"),
+        (("--every", "0s"), "--every must be longer than 0, or --runs must be given"),
+        (("--every", "5m", "--jitter", "5m"), "--jitter 0:05:00 must be shorter than --every 0:05:00"),
+        (("--every", "5m", "--run-timeout", "0s"), "--run-timeout must be longer than 0"),
+        (("--metrics", "127.0.0.1:9464"), "--metrics needs --every"),
+        (("--every", "5m", "--metrics", "9464"), "expected HOST:PORT, such as 127.0.0.1:9464"),
+    ],
+)
+def test_wrong_options_end_the_service_before_its_first_run(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repeated(monkeypatch)
+    assert run("reconcile", *words) == 64
+    assert said in " ".join(capsys.readouterr().err.split())
