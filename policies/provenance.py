@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from policies.rule import SKEW, Facts, Misconfigured, Rule, Violation
 from policies.trusted import DemandSettings
-from stacks.contract import from_engine, plan_id
+from stacks.contract import KEYS, NAMESPACE, PERSONAL_KEYS, ContractError, from_engine, parse, plan_id
 
 _PLAN = TypeAdapter(dict[str, Any])
 
@@ -62,7 +62,8 @@ def _not_the_file(facts: Facts, path: str) -> Iterator[Violation]:
     config = kept.get("config")
     if not isinstance(config, dict):
         raise Misconfigured(f"The file '{path}' must hold a plan file with `config`.")
-    named, found = facts.require_config().plan.id, plan_id(kept)
+    stack = facts.require_config()
+    named, found = stack.plan.id, plan_id(kept)
     if not found == named == kept.get("id"):
         yield Violation(
             message=(
@@ -70,16 +71,36 @@ def _not_the_file(facts: Facts, path: str) -> Iterator[Violation]:
                 "preview what it wrote."
             )
         )
-    ours = from_engine(facts.plain)
-    for key, value in sorted(config.items()):
-        name = key.removeprefix("tiercast:")
-        if key.startswith("tiercast:") and key != "tiercast:plan" and key in facts.plain and ours[name] != value:
+    try:
+        planned = parse(from_engine(config)).model_dump(mode="json", by_alias=True)
+    except ContractError as error:
+        raise Misconfigured(f"The file '{path}' must hold a plan whose `config` is valid. {error}.") from None
+    ours = stack.model_dump(mode="json", by_alias=True)
+    for key in KEYS:
+        full = f"{NAMESPACE}:{key}"
+        if key not in _NOT_PLANNED and not _agree(planned[key], ours[key], encrypted=full not in facts.plain):
             yield Violation(
                 message=(
-                    f"{key} is not what plan {named} holds. Run `tiercast plan` instead of editing the stack file, or "
+                    f"{full} is not what plan {named} holds. Run `tiercast plan` instead of editing the stack file, or "
                     "revert the edit."
                 )
             )
+
+
+#: Keys that no plan decides: its own provenance, and what people set.
+_NOT_PLANNED = {"plan"} | PERSONAL_KEYS
+
+
+def _agree(planned: Any, ours: Any, *, encrypted: bool) -> bool:
+    """Whether a section is the plan's. One that holds encrypted values, which no plan knows, may differ in texts only."""
+    if isinstance(planned, dict) and isinstance(ours, dict):
+        return planned.keys() == ours.keys() and all(
+            _agree(planned[key], ours[key], encrypted=encrypted) for key in planned
+        )
+    if isinstance(planned, list) and isinstance(ours, list):
+        pairs = zip(planned, ours, strict=False)
+        return len(planned) == len(ours) and all(_agree(a, b, encrypted=encrypted) for a, b in pairs)
+    return bool(planned == ours) or (encrypted and isinstance(planned, str) and isinstance(ours, str))
 
 
 RULE = Rule(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import PurePath
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -22,6 +23,8 @@ from stacks.yaml_text import NOWHERE, Places
 Level = Literal["advisory", "mandatory", "remediate"]
 Severity = Literal["low", "medium", "high", "critical"]
 
+#: Precedes the digest in the address of a file.
+DIGEST = "#sha256="
 #: The largest difference between the clock that wrote a time and the clock of the policy pack.
 SKEW = timedelta(minutes=5)
 
@@ -38,8 +41,8 @@ class PriceSettings(RuleSettings):
     catalogue_file: str = Field(
         default="",
         description=(
-            "Price catalogue, relative to the pack's folder; {stack} and {project} are replaced by their names; empty: "
-            "tiercast's built-in table."
+            "Price catalogue: a path relative to the pack's folder, or s3://BUCKET/KEY; {stack}, {project} and {plan} are "
+            "replaced; empty: tiercast's built-in table."
         ),
     )
     catalogue_digest: str = Field(default="", description="SHA-256 of the catalogue's contents, to pin the prices.")
@@ -70,7 +73,7 @@ class Facts:
     config: the stack's configuration, or None; `config_fault` then gives the reason.
     plain: configuration values that are not secret, text by full key.
     now: the current time, with a time zone.
-    read: returns the text of a file, by path relative to the pack's folder.
+    read: returns the contents of a file by its address (`policies.places`).
     pins: the settings of `provenance`, whose pins apply to every policy that sets none of its own.
     places: where the keys of the pack's configuration are, if it was read from a file.
     """
@@ -82,7 +85,7 @@ class Facts:
     config_fault: str
     plain: Mapping[str, str]
     now: datetime
-    read: Callable[[PurePath], str] = field(repr=False)
+    read: Callable[[str], bytes] = field(repr=False)
     pins: Mapping[str, Any] = field(default_factory=dict)
     places: Places = NOWHERE
 
@@ -119,13 +122,40 @@ class Facts:
             )
         return found
 
-    def file(self, path: str) -> str:
-        """Text of a file; raises `Misconfigured`. `{stack}` and `{project}` in the path are replaced by their names."""
-        path = path.replace("{stack}", self.stack).replace("{project}", self.project)
+    def file(self, address: str) -> str:
+        """Text of a file, by an address of `policies.places` with an optional `#sha256=DIGEST`.
+
+        `{stack}`, `{project}` and `{plan}` are replaced by the names and the plan's id.
+
+        Raises:
+            Misconfigured: the file is absent, can't be read, or has another digest.
+        """
+        place, pinned, digest = self._named(address).partition(DIGEST)
+        if pinned and not re.fullmatch("[0-9a-f]{64}", digest):
+            raise Misconfigured(
+                f"The address '{address}' has no valid digest: write {DIGEST} and the 64 hexadecimal digits of `sha256sum`."
+            )
         try:
-            return self.read(PurePath(path))
+            content = self.read(place)
+            if pinned and hashlib.sha256(content).hexdigest() != digest:
+                raise Misconfigured(
+                    f"The file '{place}' has the digest {hashlib.sha256(content).hexdigest()[:12]}…, the policy pack pins "
+                    f"{digest[:12]}…. It was changed: review it, then pin the new digest in the pack's configuration."
+                )
+            return content.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"The policy pack can't read its file '{path}': {error}.") from None
+            raise Misconfigured(f"The policy pack can't read its file '{place}': {error}.") from None
+
+    def _named(self, address: str) -> str:
+        address = address.replace("{stack}", self.stack).replace("{project}", self.project)
+        if "{plan}" not in address:
+            return address
+        name = self.require_config().plan.id
+        if not re.fullmatch("[0-9a-f]{32}", name):  # it becomes a part of a path
+            raise Misconfigured(
+                f"The configuration names plan '{name}', which is not the id of a plan. Run `tiercast plan`."
+            )
+        return address.replace("{plan}", name)
 
     def json(self, path: str, kind: TypeAdapter[T], shape: str) -> T:
         """Contents of a JSON file; raises `Misconfigured`. `shape` describes the expected contents in messages."""

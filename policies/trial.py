@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from policies import cost, provenance, tagging
@@ -66,7 +65,7 @@ class StackUnderTrial:
 
 
 def facts_of(
-    trial: StackUnderTrial, *, now: datetime, read: Callable[[PurePath], str], pack: PackConfig | None = None
+    trial: StackUnderTrial, *, now: datetime, read: Callable[[str], bytes], pack: PackConfig | None = None
 ) -> Facts:
     """Facts about the resources that the program declares; no resources if the configuration is not valid."""
     config, fault = _parsed(trial.values)

@@ -26,8 +26,8 @@ class DemandSettings(PriceSettings):
     forecast_file: str = Field(
         default="",
         description=(
-            "JSON file with the demand section that `tiercast plan` wrote, relative to the pack's folder; {stack} and "
-            "{project} are replaced by their names."
+            "JSON file with the demand section that `tiercast plan` wrote: a path relative to the pack's folder, or "
+            "s3://BUCKET/KEY; {stack}, {project} and {plan} are replaced."
         ),
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -24,6 +24,7 @@ from pulumi_policy.deserialize import deserialize_properties
 
 from policies import provenance, tagging
 from policies.judge import judge
+from policies.places import reader
 from policies.resources import UNKNOWN, Resource
 from policies.rule import Facts, Rule
 from stacks.contract import MISSING, ContractError, StackConfig, from_engine, parse
@@ -52,6 +53,9 @@ class Session:
     secret_keys: frozenset[str] = frozenset()
     inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     pins: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.read = reader(self.folder)
 
     def facts(self, resources: Sequence[sdk.PolicyResource]) -> Facts:
         """The input of the rules."""
@@ -83,13 +87,15 @@ class Session:
             ignored=ignored,
             provider_name=seen.provider.name if seen.provider is not None else "",
             provider=plain(seen.provider.props) if seen.provider is not None else {},
+            newest=_whole(state.get("latestVersion")),
             physical=state["arn"].rpartition("/")[2] if isinstance(state.get("arn"), str) else "",
             depends={key: tuple(r.urn for r in found) for key, found in seen.property_dependencies.items()},
         )
 
-    def read(self, path: PurePath) -> str:
-        """Text of a file named in the pack's configuration."""
-        return (self.folder / path).read_text(encoding="utf-8")
+
+def _whole(value: Any) -> str:
+    """A number of the engine, which sends 3 as 3.0, as text; "" where it is none."""
+    return str(int(value)) if isinstance(value, int | float) else ""
 
 
 def read_config(values: Mapping[str, str], secret_keys: Collection[str] = ()) -> tuple[StackConfig | None, str]:

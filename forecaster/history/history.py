@@ -8,7 +8,7 @@ sparse pairs fit. Everything here looks backwards only: a sum for step t uses no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -172,6 +172,22 @@ class History:
     def tail(self, steps: int) -> History:
         """The newest `steps` steps."""
         return self._between(max(0, self.length - steps), self.length)
+
+    def select(self, keep: Callable[[str, str], bool]) -> History:
+        """The pairs for which `keep(user, application)` holds. The quality is still that of the whole reading."""
+        chosen = np.array([keep(user, application) for user, application in self.pairs], dtype=bool)
+        sizes = np.diff(self.offsets)
+        inside = np.repeat(chosen, sizes)
+        return replace(
+            self,
+            pairs=tuple(pair for pair, wanted in zip(self.pairs, chosen, strict=True) if wanted),
+            offsets=np.concatenate(([0], np.cumsum(sizes[chosen]))).astype(np.int64),
+            position=self.position[inside],
+            requests=self.requests[inside],
+            censored=self.censored[inside],
+            zero_absent=self.zero_absent[chosen],
+            utilisation={name: values[inside] for name, values in self.utilisation.items()},
+        )
 
     def _between(self, first: int, last: int) -> History:
         inside = (self.position >= first) & (self.position < last)

@@ -17,8 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reconciler.adapters.files import read_text
 from reconciler.adapters.project import PACK_FILE, Project
 from reconciler.errors import InputError
+from reconciler.plan.render import read_config
 
 #: Folders of a project that the program and the policy pack import.
 _IMPORTED = ("stacks", "reconciler", "forecaster")
@@ -90,13 +92,25 @@ def _below(top: Path, path: Path) -> Path:
 
 def _copy_named(config: Path, pack: Path, top: Path, project: Project) -> None:
     """Copy the files that the pack's configuration names, relative to the pack."""
+    names = {"{stack}": project.stack.rpartition("/")[2], "{project}": project.name, "{plan}": _plan_id(project)}
     for text in _texts(json.loads(config.read_text(encoding="utf-8"))):
-        named = text.replace("{stack}", project.stack.rpartition("/")[2]).replace("{project}", project.name)
+        named = text.partition("#sha256=")[0]
+        for mark, name in names.items():
+            named = named.replace(mark, name)
         source = Path(pack / named)
         if len(named) < 1024 and not Path(named).is_absolute() and source.is_file():
             target = _below(top, source.resolve())
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+
+
+def _plan_id(project: Project) -> str:
+    """The id of the plan that the stack file names; "" without one."""
+    if not project.stack_file.exists():
+        return ""
+    values = read_config(read_text(project.stack_file, "a stack file"), str(project.stack_file))
+    plan = values.get("tiercast:plan")
+    return str(plan.get("id", "")) if isinstance(plan, dict) else ""
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 The stack file is what the engine reads; the plan is what explains it. Both must be of the same plan.
 
+- `approve`: sign a plan, and check who signed one
+- `bounds`: whether a plan lies within an approved envelope
 - `phases`: carries out an approved change phase by phase
 """
 
@@ -20,8 +22,8 @@ from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
 from reconciler.apply.phases import Change, Patience, carry_out
-from reconciler.approval import check as approval
 from reconciler.approval.binding import Grounds
+from reconciler.approval.check import bind, check
 from reconciler.errors import CapacityDip, InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep, StateResource
@@ -68,7 +70,7 @@ def preview_plan(
     approvable = not (found.refusals or changed)
     phases = None if changed else _schedule(plan, state, found)
     if approvable and phases is not None:
-        plan = approval.bind(
+        plan = bind(
             plan,
             grounds=_grounds(project, plan, engine, text, refresh=refresh, phases=phases),
             preview=found,
@@ -104,6 +106,7 @@ def apply_plan(
     *,
     now: datetime,
     progress: Callable[[str], None],
+    approval: str = "unsigned",
     no_policies: bool = False,
     allow_dip: bool = False,
     patience: Patience | None = None,
@@ -114,6 +117,7 @@ def apply_plan(
 
     Args:
         now: the wall clock. progress: called with one line per step.
+        approval: who approved the plan, for the ledger.
         no_policies: as `preview_plan`.
         allow_dip: the change may lower ready capacity as the preview says.
         patience: how long a phase waits for the one before it to be ready.
@@ -136,7 +140,7 @@ def apply_plan(
             return found
         if dips and not allow_dip:
             raise CapacityDip(f"{'; '.join(dips)}.")
-        ledger.append(project.ledger_file, noted.started(plan, found, dips=dips, at=now))
+        ledger.append(project.ledger_file, noted.started(plan, found, approval=approval, dips=dips, at=now))
         steps: list[PreviewStep] = []
 
         def seen(step: PreviewStep) -> None:
@@ -156,7 +160,9 @@ def apply_plan(
 def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bool) -> Change:
     """The change that was approved, if it is what would run now; `project` is the private copy."""
     text = stack_text(project, plan)
-    if changed := edits(plan, read_config(text, str(project.stack_file))):
+    config = read_config(text, str(project.stack_file))
+    check_followed(plan, pins_in(config, str(project.stack_file)), now)
+    if changed := edits(plan, config):
         names = "; ".join(edit.describe() for edit in changed[:3])
         raise StaleApproval(
             f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."
@@ -170,7 +176,7 @@ def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bo
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
     phases = _schedule(plan, state, found)
-    approval.check(
+    check(
         plan,
         grounds=_grounds(project, plan, engine, text, refresh=refresh, phases=phases),
         preview=found,

@@ -40,6 +40,7 @@ class BacktestOptions:
     asks: tuple[str, ...]
     risks: tuple[str, ...]
     fleet: Path | None
+    stack: str | None
     since: str
     until: str | None
     allocations: Path
@@ -86,6 +87,7 @@ class BacktestOptions:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Replay the plans of this fleet file, with all tiers.",
 )
+@click.option("--stack", help="With --fleet: the stack, where the fleet file declares several.")
 @click.option("--from", "since", required=True, help="First step to decide (ISO 8601). Training ends before it.")
 @click.option("--to", "until", help="With --fleet: end of the period (ISO 8601), not included.")
 @click.option(
@@ -146,7 +148,7 @@ def _fleet(chosen: BacktestOptions, path: Path, *, since: datetime, until: datet
         parse_stored(read_json(chosen.gate, "a stored backtest"), str(chosen.gate)) if chosen.gate is not None else None
     )
     raw, places = read_placed(path, "a fleet file")
-    fleet = _with_history(parse_fleet(raw, str(path), places), chosen.histories)
+    fleet = _with_history(parse_fleet(raw, str(path), places, stack=chosen.stack), chosen.histories)
     catalogue = declared(fleet, path.parent)
     backtest = FleetBacktest(fleet=fleet, catalogue=catalogue, since=since, until=until, seed=chosen.seed)
     walk = walker(backtest, lambda wanted, at: read_demand(wanted, base=path.parent, as_of=at))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +16,7 @@ from rich.table import Table
 from policies import tagging
 from policies.pack import RULES
 from policies.pack_config import PackConfig, PackConfigError, read_pack_config
+from policies.places import reader
 from policies.trial import StackUnderTrial, TrialResult, facts_of, usd_per_hour_at_most, verdicts
 from reconciler.adapters.files import read_placed, read_text, read_yaml
 from reconciler.cli import options
@@ -53,7 +54,7 @@ def test(stack_file: Path, config_file: Path | None, only: tuple[str, ...], as_j
     trial = _trial(stack_file)
     folder = _pack_folder(stack_file)
     config = _pack_config(config_file, folder, trial.stack, names)
-    facts = facts_of(trial, now=options.now(), read=lambda path: _read(folder, path), pack=config)
+    facts = facts_of(trial, now=options.now(), read=reader(folder), pack=config)
     found = [v for v in verdicts(facts, RULES, config) if not only or v.name in only]
     refused = any(verdict.refuses for verdict in found)
     if as_json:
@@ -147,10 +148,6 @@ def _pack_config(given: Path | None, folder: Path, stack: str, names: list[str])
         line = places.line(error.path)
         place = f"{found}, line {line}" if line else str(found)
         raise InputError(place, f"{error}.", "Fix the policy pack's configuration.") from None
-
-
-def _read(folder: Path, path: PurePath) -> str:
-    return (folder / path).read_text(encoding="utf-8")
 
 
 def _print(found: list[TrialResult], refused: bool) -> None:

@@ -61,7 +61,8 @@ def origin_of(fleet: Fleet, source: str) -> dict[str, str]:
     said = {
         "step": str(fleet.step),
         "horizon": str(fleet.horizon),
-        "history": {**history, "source": source},
+        # The filters came later: where they are empty, the models of earlier versions still fit.
+        "history": {**{k: v for k, v in history.items() if v or k not in ("users", "applications")}, "source": source},
         "calendar": fleet.calendar.model_dump(mode="json"),
         "qos": list(fleet.qos),
         "applications": rules,

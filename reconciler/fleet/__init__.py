@@ -6,6 +6,7 @@ The rule: this package holds the pydantic models of `fleet.yaml` and nothing els
 - `tiers`: the three tiers; `Tiers.of(tier)` is the one list of them
 - `guards`: limits on change
 - `freezes`: times in which nothing changes
+- `stacks`: the part of a fleet file that belongs to one of several stacks
 - `types`: strict models, durations, bounded numbers
 - `plain_secrets`: refuses a fleet file that holds a secret
 """

@@ -6,6 +6,7 @@ The file holds no sizes, because tiercast decides them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from reconciler.errors import InputError
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.plain_secrets import refuse_plain_secrets
+from reconciler.fleet.stacks import of_stack, path_in
 from reconciler.fleet.tiers import Tiers
 from reconciler.fleet.types import Count, Duration, FleetPart, InnerShare, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
@@ -31,6 +33,10 @@ class HistorySection(FleetPart):
     )
     paths: tuple[str, ...] = Field(
         (), description="CSV, CSV.gz or Parquet files, or folders of them. Relative to the fleet file."
+    )
+    users: tuple[str, ...] = Field((), description="Shell patterns of the users that count; empty: all of them.")
+    applications: tuple[str, ...] = Field(
+        (), description="Shell patterns of the applications that count; empty: all of them."
     )
     window: PositiveDuration = Field(timedelta(weeks=12), description="How much of the newest history is used.")
     max_age: Duration = Field(
@@ -60,6 +66,13 @@ class HistorySection(FleetPart):
     )
     vcpus_per_cpu: float | None = Field(None, gt=0, description="vCPUs per unit of the column `cpu`.")
     mib_per_memory: float | None = Field(None, gt=0, description="MiB per unit of the column `memory`.")
+
+    def counts(self, user: str, application: str) -> bool:
+        """Whether the requests of this user to this application are part of the fleet's demand."""
+        return all(
+            not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+            for name, patterns in ((user, self.users), (application, self.applications))
+        )
 
 
 class KnownEvent(FleetPart):
@@ -230,19 +243,23 @@ class Fleet(FleetPart):
         return next(fits, None)
 
 
-def parse_fleet(raw: Any, location: str, places: Places = NOWHERE) -> Fleet:
-    """Validate the content of a fleet file; `places` are those of its keys.
+def parse_fleet(raw: Any, location: str, places: Places = NOWHERE, *, stack: str | None = None) -> Fleet:
+    """Validate the content of a fleet file; `places` are those of its keys. `stack` chooses the part that is used where the
+    file declares several stacks.
 
     Raises:
-        InputError: the content is invalid or holds a secret in plain text. The message names file, lines and keys.
+        InputError: the content is invalid, lacks the stack, or holds a secret in plain text. The message names file, lines and
+            keys.
     """
     if not isinstance(raw, dict):
         raise InputError(
             location, "expected keys such as `step`, `history`, `qos`.", "See `tiercast init` for an example."
         )
     refuse_plain_secrets(raw, location)
+    chosen = of_stack(raw, stack, location)
     try:
-        return Fleet.model_validate(raw)
+        return Fleet.model_validate(chosen)
     except ValidationError as error:
-        where, problem = located(faults(error, raw, Fleet), location, places)
+        found = [replace(fault, path=path_in(raw, stack, fault.path)) for fault in faults(error, chosen, Fleet)]
+        where, problem = located(found, location, places)
         raise InputError(where, problem, "`tiercast init` writes a commented example.") from None

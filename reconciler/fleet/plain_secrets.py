@@ -25,6 +25,7 @@ def refuse_plain_secrets(raw: Any, location: str) -> None:
 
 def _stack_path(key: str) -> str:
     """The stack file's key for a key of the fleet file: tiers.cold.hosts[0].uri → tiercast:cold.metal.hypervisors[0].uri."""
+    key = re.sub(r"^stacks\..+?\.(?=(?:tiers|tags|routing)\.)", "", key)
     tier, _, rest = key.removeprefix("tiers.").partition(".")
     if not key.startswith("tiers."):
         return f"tiercast:{key}" if key.startswith(("tags.", "routing.")) else "…"

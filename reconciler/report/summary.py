@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 from reconciler.plan.phases import Schedule
+from reconciler.plan.signature import signed_line
 
 #: Engine operation → the word in reports.
 _WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}
@@ -83,7 +84,7 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The summary as plain values, with figures in full precision."""
-        plan = self.plan.model_dump(mode="json", exclude={"config", "binding"})
+        plan = self.plan.model_dump(mode="json", exclude={"config", "binding", "signature"})
         return {
             "verdict": self.verdict,
             "exit_code": self.exit_code,
@@ -97,6 +98,7 @@ class Summary:
             "phases": list(self.phases),
             "dips": list(self.dips),
             "messages": list(self.preview.messages),
+            "approval": signed_line(self.plan),
             "no_policies": not self.preview.judged,
         }
 
@@ -125,7 +127,8 @@ def tier_cells(line: TierLine) -> list[str]:
     """Cells of the tier table: tier, instances, kinds, USD/hour, reason."""
     kinds = ", ".join(f"{n} × {kind}" for kind, n in line.kinds.items() if n) or "-"
     money = f"{usd(line.usd_before)} → {usd(line.usd_after)}"
-    return [line.tier, f"{line.before} → {line.after}", kinds, money, line.reason]
+    served = "" if line.ready in (None, line.before) else f" ({line.ready} ready)"
+    return [line.tier, f"{line.before}{served} → {line.after}", kinds, money, line.reason]
 
 
 def class_cells(line: ClassLine) -> list[str]:

@@ -111,7 +111,9 @@ def make_site(root: Path) -> Site:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("reconciler", "forecaster", ".venv"):
         (root / name).symlink_to(ROOT / name)
-    (root / "pack.json").write_text(json.dumps({"all": "mandatory", "provenance": {"requirePin": False}}))
+    regions = {"regions": ["us-east-1", "us-west-2"]}
+    pack = {"all": "mandatory", "provenance": {"requirePin": False}, "allowed-regions": regions}
+    (root / "pack.json").write_text(json.dumps(pack))
     site = Site(root=root, lab=up.up(root, directory=root / "lab", domain_type="qemu"))
     site.write_history()
     return site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -33,13 +33,14 @@ def facts_of(
     change: Callable[[list[Resource]], list[Resource]] = lambda resources: resources,
     declared: Mapping[str, Any] | None = None,
     plain: Mapping[str, str] | None = None,
+    encrypted: str = "",
     region: str = "us-east-1",
     pins: Mapping[str, Any] = MappingProxyType({"requirePin": False}),
 ) -> Facts:
     """Facts of a stack with this configuration.
 
     `change` edits the resources behind the configuration's back; `declared` is the configuration that the program runs
-    with where that is another one.
+    with where that is another one. `encrypted`: a key that holds an encrypted value.
     """
     config = raw() if values is None else dict(values)
     resources = rehearse(
@@ -51,10 +52,10 @@ def facts_of(
     engine = {f"tiercast:{key}": canonical(value) for key, value in config.items()}
     parsed, fault = read_config(engine)
 
-    def read(path: PurePath) -> str:
-        if files is None or str(path) not in files:
-            raise FileNotFoundError(str(path))
-        return files[str(path)]
+    def read(address: str) -> bytes:
+        if files is None or address not in files:
+            raise FileNotFoundError(address)
+        return files[address].encode()
 
     return Facts(
         project="tiercast",
@@ -62,7 +63,7 @@ def facts_of(
         resources=tuple(change(list(resources))),
         config=parsed,
         config_fault=fault,
-        plain={**engine, **(plain or {})},
+        plain={key: text for key, text in {**engine, **(plain or {})}.items() if key != encrypted},
         now=now,
         read=read,
         pins=pins,

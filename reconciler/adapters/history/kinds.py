@@ -1,13 +1,13 @@
-"""Whether rows are counts or events, where the fleet file does not declare it, and the columns that decide it.
+"""Whether rows are counts or events, where the fleet file does not declare it, and columns whose names are misspelt.
 
-The rule: a column that looks like a misspelt column of counts is an error, since rows read as one request each would be
-a small part of the demand.
+The rule: a column that looks like a misspelt column of demand is an error, since the rows would be a small part of the
+demand without it. One that looks like a misspelt measurement is a finding: the demand is right without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 
 from forecaster.errors import HistoryError
 from forecaster.history.quality import Finding
@@ -29,6 +29,46 @@ MEASURES = frozenset(
 )
 #: Likeness (0 to 1, difflib) from which a name counts as a misspelling: `reqs` has 0.67.
 LIKE = 0.65
+
+#: Optional columns: those that are part of the demand, and those that measure it (of series, of events).
+DEMAND = ("rejected", "shed")
+SERIES = ("cpu", "memory", "network_in", "network_out", "latency_ms")
+EVENTS = (*EVENTS_ONLY, "latency_ms")
+#: Likeness from which a column counts as a misspelt optional one: `latency` has 0.82, `shared` for `shed` 0.8.
+LIKE_OPTIONAL = 0.81
+
+
+def misspelt(scan: Scan, rules: HistoryRules, *, events: bool) -> list[Finding]:
+    """Findings on columns that look like a missing optional column; `HistoryError` where it is one of demand."""
+    unread = [name for name in scan.columns if name not in (*DEMAND, *SERIES, *EVENTS, *rules.columns.values())]
+    spelt = {name.strip().casefold(): name for name in unread}
+    found = []
+    for meant in (*DEMAND, *(EVENTS if events else SERIES)):
+        close = get_close_matches(meant, spelt, n=1, cutoff=LIKE_OPTIONAL)
+        if scan.has(meant) or not close:
+            continue
+        name = spelt[close[0]]
+        kind = scan.columns[name][1]
+        if meant in DEMAND and (_is_number(kind) or kind == "BOOLEAN"):
+            mapped = f", map it under `history.columns` in {rules.said_in}," if rules.said_in else ""
+            raise HistoryError(
+                f"{scan.label}: has a column `{name}`, which is not read; did you mean `{meant}`, which is part of the "
+                f"demand? Rename the column{mapped} or remove it."
+            )
+        if meant not in DEMAND:
+            treatment = f"the column `{name}` is not read; did you mean `{meant}`?"
+            found.append(Finding(kind=f"unread-{meant}", count=1, where=scan.label, treatment=treatment))
+    return found
+
+
+def refuse_other_types(scan: Scan, *names: str) -> None:
+    """Raise `HistoryError` where a column has a type that holds no numbers, whose values would all be missing."""
+    for name in names:
+        _, kind = scan.columns.get(name, ("", "VARCHAR"))
+        if not (_is_number(kind) or kind in ("VARCHAR", "BOOLEAN", '"NULL"') or kind.startswith("ENUM")):
+            raise HistoryError(
+                f"{scan.label}: the column `{name}` has the type {kind}; expected numbers, of 64 bits or less in Parquet."
+            )
 
 
 def refuse_near_miss(scan: Scan, rules: HistoryRules) -> None:
@@ -63,6 +103,8 @@ def _near_miss(columns: Mapping[str, tuple[str, str]]) -> str | None:
 
 
 def _is_number(kind: str) -> bool:
+    if "[" in kind:  # a list
+        return False
     return kind in ("DOUBLE", "FLOAT") or kind.endswith("INT") or kind.startswith(("DECIMAL", "INTEGER", "UINTEGER"))
 
 

@@ -48,7 +48,7 @@ def latency_now(fleet: Fleet, history: History, *, base: Path) -> dict[str, floa
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for user, application, latency, weight in rows:
         rule = fleet.rule(user, application)
-        if rule is not None:
+        if rule is not None and fleet.history.counts(user, application):
             found[rule.qos].append((latency, weight))
     measured = {}
     for name, promise in fleet.qos.items():

@@ -21,7 +21,14 @@ from forecaster.history.history import History
 from forecaster.history.measured import MEASURED
 from forecaster.history.outages import with_outages
 from reconciler.adapters.history.events import read_events
-from reconciler.adapters.history.kinds import guess_finding, refuse_near_miss
+from reconciler.adapters.history.kinds import (
+    DEMAND,
+    SERIES,
+    guess_finding,
+    misspelt,
+    refuse_near_miss,
+    refuse_other_types,
+)
 from reconciler.adapters.history.rules import Ends, HistoryRules
 from reconciler.adapters.history.scan import Scan, connection, frame_scan, micros_sql, scans_of, unreadable, user_sql
 from reconciler.adapters.history.series import read_series
@@ -120,8 +127,11 @@ def _read_scan(
         hours = step or timedelta(hours=1)
         return True, read_events(base, scan, step=hours, **ends, rules=rules, recorded=rows.recorded)
     series = rules.kind == "series" or (rules.kind == "auto" and scan.has(rules.demand, "requests", "requests_total"))
+    refuse_other_types(scan, rules.demand, "requests", *DEMAND, *SERIES, *MEASURED)
     if series:
-        return False, read_series(base, scan, step=step, **ends, rules=rules)
+        likely = misspelt(scan, rules, events=False)
+        counts = read_series(base, scan, step=step, **ends, rules=rules)
+        return False, replace(counts, quality=counts.quality.with_findings(likely))
     utilisation = [name for name in ("cpu", "memory", "network_in", "network_out") if scan.has(name)]
     if rules.kind == "auto" and utilisation and not scan.has("program", "parameters", "cpu_seconds"):
         instead = f", or set `history.demand: {utilisation[0]}` in {rules.said_in} to forecast the utilisation itself"
@@ -131,9 +141,10 @@ def _read_scan(
         )
     if rules.kind == "auto":
         refuse_near_miss(scan, rules)
+    found = misspelt(scan, rules, events=True)
     events = read_events(base, scan, step=step or timedelta(hours=1), **ends, rules=rules)
-    guess = guess_finding(scan, events.quality.rows) if rules.kind == "auto" else []
-    return True, replace(events, quality=events.quality.with_findings(guess))
+    found += guess_finding(scan, events.quality.rows) if rules.kind == "auto" else []
+    return True, replace(events, quality=events.quality.with_findings(found))
 
 
 def read_measurements(

@@ -67,6 +67,14 @@ def _recorded(fleet: Fleet, base: Path, as_of: datetime | None, now: datetime | 
 def _demand(found: History, fleet: Fleet) -> History:
     """The window of a history in requests, without the stretches that the calendar excludes."""
     source = fleet.history
+    if source.users or source.applications:
+        found = found.select(source.counts)
+        if not found.pairs:
+            raise InputError(
+                "history.users and history.applications",
+                "no user and application of the history match them.",
+                "Correct the patterns.",
+            )
     kept = found.tail(max(int(source.window / fleet.step), 1))
     if fleet.calendar.exclude:
         kept = kept.without([(e.start, e.end) for e in fleet.calendar.exclude])

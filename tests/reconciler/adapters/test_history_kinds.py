@@ -46,7 +46,7 @@ def test_a_declaration_settles_what_the_column_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["request_bytes", "request_size", "status", "region", "rejected", "latency_ms", "request_ms"]
+    "column", ["request_bytes", "request_size", "status", "region", "rejected", "latency_ms", "request_ms", "shared"]
 )
 def test_columns_that_describe_one_request_are_no_counts(tmp_path: Path, column: str) -> None:
     assert read_history([write(tmp_path, column)], step=HOUR).total().tolist() == [1] * 4
@@ -70,3 +70,33 @@ def test_a_column_that_every_row_needs_is_found_by_a_close_name(tmp_path: Path) 
         HistoryError, match=r"Did you mean `timestamp` by `timestmp`.*`application_id` by `application`"
     ):
         read_history([tmp_path / "h.csv"], step=HOUR)
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"), [("rejcted", "rejected"), ("Rejected", "rejected"), ("reject", "rejected"), ("shedd", "shed")]
+)
+def test_a_misspelt_column_of_demand_is_an_error_in_series_and_in_events(
+    tmp_path: Path, column: str, meant: str
+) -> None:
+    for columns in (f"requests,{column}", column):
+        file = write(tmp_path, columns, "500,3" if "," in columns else "1")
+        with pytest.raises(HistoryError) as caught:
+            read_history([file], step=HOUR)
+        assert str(caught.value) == (
+            f"{file}: has a column `{column}`, which is not read; did you mean `{meant}`, which is part of the demand? "
+            "Rename the column, map it under `history.columns` in fleet.yaml, or remove it."
+        )
+    found = read_history([file], step=HOUR, rules=HistoryRules(columns={meant: column}))
+    assert found.total().tolist() == [1] * 4
+
+
+def test_a_misspelt_measurement_is_a_finding_since_the_demand_is_right_without_it(tmp_path: Path) -> None:
+    series = read_history([write(tmp_path, "requests,latncy_ms", "500,3")], step=HOUR)
+    assert series.total().tolist() == [500] * 4
+    assert [(f.kind, f.treatment) for f in series.quality.findings] == [
+        ("unread-latency_ms", "the column `latncy_ms` is not read; did you mean `latency_ms`?")
+    ]
+    events = read_history([write(tmp_path, "Request_ID,program", "7,p")], step=HOUR)
+    assert events.quality.count("unread-request_id") == 1
+    mapped = HistoryRules(columns={"latency_ms": "latncy_ms"})
+    assert read_history([write(tmp_path, "requests,latncy_ms", "5,3")], step=HOUR, rules=mapped).quality.findings == ()

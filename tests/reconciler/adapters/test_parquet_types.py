@@ -1,10 +1,12 @@
-"""Parquet as pandas, pyarrow and DuckDB write it: every type of time, dictionaries and decimals are read alike."""
+"""Parquet as pandas, polars, pyarrow, Spark and DuckDB write it: every type of time, dictionaries and decimals are read alike."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -12,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from forecaster.errors import HistoryError
 from reconciler.adapters.history.read import read_history
 from reconciler.adapters.history.rules import HistoryRules
 
@@ -48,6 +51,54 @@ def test_every_unit_and_zone_of_pandas_and_pyarrow(tmp_path: Path, unit: str, zo
     check(file, timezone="Asia/Tokyo" if zone and writer != "int96" else "UTC")
     frame.drop(columns="requests").to_parquet(file)
     assert read_history([file], step=HOUR).total().tolist() == [1, 1, 1, 1]
+
+
+def polars_frame(unit: str, zone: str | None, strings: str, number: Any) -> Any:
+    """Four hours as polars types them; `strings` is Categorical, Enum or String."""
+    pl = import_module("polars")
+    kind = pl.Enum(["u", "a"]) if strings == "Enum" else getattr(pl, strings)
+    times = pl.Series("timestamp", [datetime(2024, 1, 1, hour) for hour in range(4)]).cast(pl.Datetime(unit))  # noqa: DTZ001
+    counts = [1.5, 2, 3, 4] if number is None else [1, 2, 3, 4]
+    return pl.DataFrame(
+        [
+            times.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else times,
+            pl.Series("user_id", ["u"] * 4).cast(kind),
+            pl.Series("application_id", ["a"] * 4).cast(kind),
+            pl.Series("requests", counts).cast(number or pl.Decimal(12, 2)),
+        ]
+    )
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+@pytest.mark.parametrize("strings", ["Categorical", "Enum", "String"])
+@pytest.mark.parametrize("writer", ["parquet", "pyarrow", "csv"])
+def test_every_unit_and_zone_of_polars(tmp_path: Path, unit: str, zone: str | None, strings: str, writer: str) -> None:
+    frame, file = polars_frame(unit, zone, strings, None), tmp_path / f"h.{'csv' if writer == 'csv' else 'parquet'}"
+    if writer == "csv":
+        frame.write_csv(file)
+    else:
+        frame.write_parquet(file, use_pyarrow=writer == "pyarrow")
+    check(file, timezone="Asia/Tokyo" if zone else "UTC")
+
+
+@pytest.mark.parametrize("number", ["Int8", "UInt16", "UInt64", "Float32"])
+def test_every_number_of_polars(tmp_path: Path, number: str) -> None:
+    frame = polars_frame("us", "UTC", "String", getattr(import_module("polars"), number))
+    frame.write_parquet(tmp_path / "h.parquet")
+    assert read_history([tmp_path / "h.parquet"], step=HOUR).total().tolist() == [1, 2, 3, 4]
+
+
+def test_a_column_of_another_type_is_an_error_and_never_missing_values(tmp_path: Path) -> None:
+    polars_frame("us", "UTC", "String", import_module("polars").Int128).write_parquet(tmp_path / "h.parquet")
+    with pytest.raises(
+        HistoryError, match="the column `requests` has the type BLOB; expected numbers, of 64 bits or less"
+    ):
+        read_history([tmp_path / "h.parquet"], step=HOUR)
+    table = {"timestamp": [START], "user_id": ["u"], "application_id": ["a"], "requests": [1], "cpu": [[1, 2]]}
+    pq.write_table(pa.table(table), tmp_path / "h.parquet")
+    with pytest.raises(HistoryError, match=r"the column `cpu` has the type BIGINT\[\]; expected numbers"):
+        read_history([tmp_path / "h.parquet"], step=HOUR)
 
 
 @pytest.mark.parametrize(

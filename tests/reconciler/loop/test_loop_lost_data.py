@@ -13,6 +13,7 @@ import pytest
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
 from reconciler.demand import outlook
+from reconciler.errors import InputError
 from reconciler.loop import make_plan
 from reconciler.observe.preview import StateResource
 from reconciler.plan.file import PlanFile
@@ -239,3 +240,16 @@ def test_a_quiet_route_of_an_event_log_is_no_lost_data_however_much_an_event_sta
         "timestamp,user_id,application_id\n" + "\n".join(lines) + "\n", encoding="utf-8"
     )
     assert make_plan(project, as_of=None, now=START + WEEKS * HOUR).blocked == {}
+
+
+def test_a_column_of_counts_that_vanished_is_an_error_and_no_plan(project: Project, proven: None) -> None:
+    fleet = project.fleet_path.read_text(encoding="utf-8").replace("kind: series", "kind: auto")
+    project.fleet_path.write_text(fleet, encoding="utf-8")
+    plan(project, WEEKS, whole)
+    before = project.stack_file.read_bytes()
+    lines = (project.root / "h.csv").read_text(encoding="utf-8").splitlines()
+    bare = [line.rpartition(",")[0] for line in lines]
+    (project.root / "h.csv").write_text("\n".join(bare) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"h\.csv: its rows were read as events.*would be 0\.000278 requests/s"):
+        make_plan(project, as_of=None, now=START + WEEKS * HOUR)
+    assert project.stack_file.read_bytes() == before
