@@ -51,6 +51,7 @@ from collections.abc import Sequence
 from forecaster.errors import TiercastError
 
 __all__ = [
+    "CapacityDip",
     "ContradictoryBounds",
     "ContradictoryGuards",
     "EngineError",

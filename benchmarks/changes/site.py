@@ -17,7 +17,7 @@ from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.project import Project, find_project
 from reconciler.loop.written import rendered, write_plan
 from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
-from reconciler.plan.phases import recorded_slots
+from reconciler.plan.inventory import recorded_slots
 from reconciler.plan.placement import place
 from reconciler.prices.catalogue import builtin
 from stacks.contract import Demand, StackConfig, Tier, demand_digest, parse
@@ -46,7 +46,7 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class Bench:
     """The project and its lab."""
 
     lab: Lab
@@ -167,7 +167,7 @@ _CLASS = ClassLine(
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
+def site(folder: Path) -> Iterator[Bench]:
     """A project in `folder` with the program and the policy pack of this checkout, on a lab that ends with the block."""
     root = folder / "project"
     root.mkdir(parents=True)
@@ -183,7 +183,7 @@ def site(folder: Path) -> Iterator[Site]:
     variables = {**env.environment(lab), "PULUMI_OPTION_POLICY_PACK_CONFIG": str(folder / "pack.json")}
     try:
         with _environment(variables):
-            yield Site(lab=lab, project=find_project(root, stack=lab.stack, fleet=None))
+            yield Bench(lab=lab, project=find_project(root, stack=lab.stack, fleet=None))
     finally:
         up.down(lab.directory)
 

@@ -21,7 +21,7 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
-from reconciler.apply.phases import Change, Patience, carry_out
+from reconciler.apply.phases import ApprovedChange, Patience, carry_out
 from reconciler.approval.binding import Grounds
 from reconciler.approval.check import bind, check
 from reconciler.errors import CapacityDip, InputError, PolicyRefused, StaleApproval
@@ -30,7 +30,7 @@ from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan import noted
 from reconciler.plan.edited import Edit, as_edited, edits, without_figures
 from reconciler.plan.file import PlanFile, parse_plan
-from reconciler.plan.phases import Schedule, schedule
+from reconciler.plan.phases import ChangeOrder, schedule
 from reconciler.plan.pins import check_followed, pins_in
 from reconciler.plan.render import read_config
 from reconciler.report.html import html
@@ -157,7 +157,7 @@ def apply_plan(
         return done
 
 
-def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bool) -> Change:
+def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bool) -> ApprovedChange:
     """The change that was approved, if it is what would run now; `project` is the private copy."""
     text = stack_text(project, plan)
     config = read_config(text, str(project.stack_file))
@@ -184,7 +184,7 @@ def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bo
         newest=read_plan(newest) if newest.exists() else None,
         now=max((now, *(entry.at for entry in ledger.read(project.ledger_file, since=now).entries))),
     )
-    return Change(
+    return ApprovedChange(
         project=project,
         plan=plan,
         engine=engine,
@@ -197,12 +197,12 @@ def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bo
     )
 
 
-def _schedule(plan: PlanFile, state: Sequence[StateResource], found: Preview) -> Schedule:
+def _schedule(plan: PlanFile, state: Sequence[StateResource], found: Preview) -> ChangeOrder:
     return schedule(plan.stack_config(), state, found.changed, boot_seconds=plan.boot_seconds)
 
 
 def _grounds(
-    project: Project, plan: PlanFile, engine: Engine, text: str, *, refresh: bool, phases: Schedule
+    project: Project, plan: PlanFile, engine: Engine, text: str, *, refresh: bool, phases: ChangeOrder
 ) -> Grounds:
     return Grounds(
         config=config_digest(text),

@@ -24,7 +24,8 @@ from reconciler.observe.ready import not_ready
 from reconciler.observe.rolling import first_to_go, outdated
 from reconciler.observe.world import LiveGroup, World, declared_of, site_of
 from reconciler.plan.file import PlanFile
-from reconciler.plan.phases import Phase, Schedule, declared, group_sizes, recorded_slots
+from reconciler.plan.inventory import declared, group_sizes, recorded_slots
+from reconciler.plan.phases import ChangeOrder, Phase
 from reconciler.plan.render import render
 from reconciler.plan.transition import left_for_later, transition
 from stacks.contract import Ownership, StackConfig, Tier
@@ -41,7 +42,7 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ApprovedChange:
     """An approved change.
 
     Attributes:
@@ -57,13 +58,13 @@ class Change:
     config: StackConfig
     text: str
     approved: Preview
-    schedule: Schedule
+    schedule: ChangeOrder
     left_alone: Sequence[str]
     refresh: bool
 
 
 def carry_out(
-    change: Change, *, seen: Callable[[PreviewStep], None], say: Callable[[str], None], patience: Patience
+    change: ApprovedChange, *, seen: Callable[[PreviewStep], None], say: Callable[[str], None], patience: Patience
 ) -> None:
     """All phases, one after the other; then instances of older launch templates are replaced.
 
@@ -83,7 +84,7 @@ def carry_out(
 class _Run:
     """A change that is carried out."""
 
-    change: Change
+    change: ApprovedChange
     seen: Callable[[PreviewStep], None]
     say: Callable[[str], None]
     patience: Patience
@@ -168,7 +169,7 @@ class _Run:
             if self.patience.clock() >= until:
                 raise Unavailable(
                     f"Not ready within {self.patience.ready_s:g} s: {'; '.join(missing)}.",
-                    remedy="Fix what is not ready, then plan and apply again: the next run finishes the change.",
+                    remedy="Fix what is not ready, then plan, preview and apply again.",
                 )
             if not said:
                 self.say(f"wait     until ready: {'; '.join(missing)}")

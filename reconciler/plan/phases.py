@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.observe.preview import PreviewStep, StateResource
-from reconciler.observe.stack_state import DOMAIN, GROUP, Observed, observe
-from stacks.contract import Flavour, Ownership, Size, Slot, StackConfig, Tier
+from reconciler.observe.stack_state import DOMAIN, GROUP
+from reconciler.plan.inventory import Vm, declared, group_size, group_sizes, recorded
+from stacks.contract import Ownership, StackConfig, Tier
 
 #: Operations that end something which exists: it goes, or is made anew in its place.
 LOSSES = frozenset({"delete", "replace", "create-replacement", "delete-replaced"})
@@ -64,23 +65,12 @@ class Dip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class ChangeOrder:
     """All phases of a change, and what it costs in ready capacity. `in_place`: VMs that the engine replaces in their slot."""
 
     phases: tuple[Phase, ...]
     dips: tuple[Dip, ...] = ()
     in_place: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Vm:
-    """A VM as the plan declares it or as the state has it."""
-
-    name: str
-    tier: Tier
-    slot: Slot
-    vcpu: int
-    memory_mib: int
 
 
 def schedule(
@@ -89,7 +79,7 @@ def schedule(
     steps: Iterable[PreviewStep],
     *,
     boot_seconds: Mapping[str, float],
-) -> Schedule:
+) -> ChangeOrder:
     """The phases of a change.
 
     Args:
@@ -123,60 +113,7 @@ def schedule(
     last = phases.pop() if phases else Phase()
     phases.append(replace(last, present=frozenset(after), last=True))
     dips = _dips(yard.forced, [before[name] for name in sorted(in_place) if name in before], before, boot_seconds)
-    return Schedule(phases=tuple(phases), dips=dips, in_place=in_place)
-
-
-def declared(config: StackConfig) -> dict[str, Vm]:
-    """Name → VM of the configuration."""
-    found = {}
-    for tier, metal in ((Tier.HOT, config.hot), (Tier.COLD, config.cold.metal)):
-        kinds = {f.name: f for f in metal.flavours} if metal is not None else {}
-        for slot in metal.slots if metal is not None else ():
-            vm = _vm(tier, slot, kinds)
-            found[vm.name] = vm
-    return found
-
-
-def recorded(config: StackConfig, state: Iterable[StateResource]) -> dict[str, Vm]:
-    """Name → VM of the state. A size that is no flavour of the configuration is read from its name (`2x512`)."""
-    found = {}
-    for tier, slots in recorded_slots(config, state).slots.items():
-        metal = config.hot if tier is Tier.HOT else config.cold.metal
-        kinds = {f.name: f for f in metal.flavours} if metal is not None else {}
-        for slot in slots:
-            vm = _vm(tier, slot, kinds)
-            found[vm.name] = vm
-    return found
-
-
-def recorded_slots(config: StackConfig, state: Iterable[StateResource]) -> Observed:
-    """The state's slots, with the flavours of the configuration where a size is one of them."""
-    cold = config.cold.metal
-    return observe(state, (*config.hot.flavours, *(cold.flavours if cold is not None else ())))
-
-
-def flavour_named(name: str) -> Flavour:
-    """The flavour behind a name that `observe` gives to an unknown size."""
-    vcpu, _, memory = name.partition("x")
-    return Flavour(name=name, vcpu=int(vcpu), memory_mib=int(memory))
-
-
-def _vm(tier: Tier, slot: Slot, kinds: Mapping[str, Flavour]) -> Vm:
-    kind = kinds[slot.flavour] if slot.flavour in kinds else flavour_named(slot.flavour)
-    return Vm(name=slot.name(tier.value), tier=tier, slot=slot, vcpu=kind.vcpu, memory_mib=kind.memory_mib)
-
-
-def group_sizes(config: StackConfig) -> dict[str, tuple[Ownership, Size]]:
-    """Resource name of each declared group → ownership and size."""
-    found = {f"warm-{group.name}": (config.warm.ownership, group.size) for group in config.warm.groups}
-    return found | {f"cold-{group.name}": (config.cold.ownership, group.size) for group in config.cold.groups}
-
-
-def group_size(resource: StateResource) -> Size:
-    """Minimum, desired and maximum of a group in the state."""
-    low, high = (int(resource.inputs.get(key, 0) or 0) for key in ("minSize", "maxSize"))
-    desired = resource.outputs.get("desiredCapacity", resource.inputs.get("desiredCapacity", low))
-    return Size(min=low, desired=min(max(int(desired or 0), low), high), max=high)
+    return ChangeOrder(phases=tuple(phases), dips=dips, in_place=in_place)
 
 
 def _moved_groups(config: StackConfig, state: Iterable[StateResource]) -> tuple[list[str], list[str]]:

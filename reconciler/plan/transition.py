@@ -13,16 +13,8 @@ from typing import Any
 from reconciler.observe.exclusions import of_slots
 from reconciler.observe.preview import PreviewStep, StateResource
 from reconciler.observe.stack_state import GROUP
-from reconciler.plan.phases import (
-    LOSSES,
-    Phase,
-    Schedule,
-    Vm,
-    declared,
-    flavour_named,
-    group_size,
-    recorded,
-)
+from reconciler.plan.inventory import Vm, declared, flavour_named, group_size, recorded
+from reconciler.plan.phases import LOSSES, ChangeOrder, Phase
 from stacks.contract import (
     Cold,
     ColdGroup,
@@ -44,7 +36,7 @@ _TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 _MACHINE = "tiercast:stacks:Machine"
 
 
-def transition(config: StackConfig, state: Sequence[StateResource], found: Schedule, phase: Phase) -> StackConfig:
+def transition(config: StackConfig, state: Sequence[StateResource], found: ChangeOrder, phase: Phase) -> StackConfig:
     """The configuration that one phase of a schedule applies. The last phase applies the plan's own."""
     if phase.last:
         return config
@@ -66,7 +58,7 @@ def left_for_later(
     config: StackConfig,
     state: Sequence[StateResource],
     steps: Iterable[PreviewStep],
-    found: Schedule,
+    found: ChangeOrder,
     phase: Phase,
 ) -> tuple[str, ...]:
     """URNs and URN globs of what a phase leaves alone: VMs that go or are replaced later, and all other losses of the change.

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
-from reconciler.plan.phases import Schedule
+from reconciler.plan.phases import ChangeOrder
 from reconciler.plan.signature import signed_line
 
 #: Engine operation → the word in reports.
@@ -21,7 +21,7 @@ class Summary:
 
     plan: PlanFile
     preview: Preview
-    schedule: Schedule | None = None
+    schedule: ChangeOrder | None = None
 
     @property
     def phases(self) -> tuple[str, ...]:
