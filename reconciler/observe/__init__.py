@@ -10,5 +10,6 @@ The rule: this package is pure. It calls none of them.
 - `exclusions`: resources that an update does not touch
 - `half_created`: what killed and failed updates left behind, and what to do about it
 - `engine_faults`: faults around the engine that a person can fix, recognised in its text
+- `scarcity`: groups that the cloud can't fill, and what a plan may count on
 - `redaction`: removes secrets and control characters from the text of other programs
 """
