@@ -21,6 +21,7 @@ from pulumi.automation.events import EngineEvent, StepEventMetadata
 from reconciler.adapters.engine_process import LOST_REMEDY, Watch, engine_command
 from reconciler.adapters.known_secrets import known_secrets
 from reconciler.adapters.pack_digest import pack_digest
+from reconciler.adapters.refreshed import refreshed_of
 from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
 from reconciler.observe.engine_faults import known_fault
 from reconciler.observe.preview import QUIET, Checkpoint, PolicyViolation, Preview, PreviewStep, StateResource
@@ -241,7 +242,11 @@ def _preview(events: Sequence[EngineEvent], shown: Callable[[str], str], *, fail
         elif event.diagnostic_event is not None and event.diagnostic_event.severity in ("warning", "error"):
             messages.append(shown(event.diagnostic_event.message.strip()))
     return Preview(
-        steps=tuple(steps.values()), violations=tuple(sorted(set(violations))), messages=tuple(messages), failed=failed
+        steps=tuple(steps.values()),
+        violations=tuple(sorted(set(violations))),
+        messages=tuple(messages),
+        failed=failed,
+        refreshed=refreshed_of(events),
     )
 
 

@@ -36,7 +36,26 @@ _STATES = {
     7: "suspended",
 }
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_STATE = re.compile(r"^Domain: '(.*)'\n\s+state\.state=(\d+)", re.MULTILINE)
+#: `virDomainShutoffReason` and `virDomainPausedReason` → libvirt's own words, by state.
+_REASONS = {
+    5: ("", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from snapshot", "daemon"),
+    3: (
+        *(
+            "",
+            "user",
+            "migration",
+            "save",
+            "dump",
+            "I/O error",
+            "watchdog",
+            "from snapshot",
+            "shutting down",
+            "snapshot",
+        ),
+        *("crashed", "starting up", "post-copy", "post-copy failed", "API error"),
+    ),
+}
+_STATE = re.compile(r"^Domain: '(.*)'\n\s+state\.state=(\d+)\n\s+state\.reason=(\d+)", re.MULTILINE)
 #: Domains that one command describes: an argument of a process has a limit of 128 KiB.
 _AT_ONCE = 500
 
@@ -100,7 +119,7 @@ def _domains(program: str, host: Hypervisor, until: float) -> tuple[LiveDomain, 
         some = uuids[start : start + _AT_ONCE]
         wanted = ["domstats --state --nowait", *(f"dumpxml {uuid}" for uuid in some)]
         text = _call(program, host, "; ".join(wanted), until, partly=True)
-        states = {name: int(state) for name, state in _STATE.findall(text)}
+        states = {name: (int(state), int(reason)) for name, state, reason in _STATE.findall(text)}
         # A domain that is undefined between the two calls is missing in the second.
         found += [_domain(host.name, one, states) for one in re.findall(r"^<domain .*?^</domain>$", text, _WHOLE)]
     return tuple(found)
@@ -109,15 +128,18 @@ def _domains(program: str, host: Hypervisor, until: float) -> tuple[LiveDomain, 
 _WHOLE = re.MULTILINE | re.DOTALL
 
 
-def _domain(host: str, text: str, states: dict[str, int]) -> LiveDomain:
+def _domain(host: str, text: str, states: dict[str, tuple[int, int]]) -> LiveDomain:
     xml = ET.fromstring(text)
     name = xml.findtext("name", "")
+    state, reason = states.get(name, (0, 0))
+    words = _REASONS.get(state, ())
     # `memory` is in KiB in what libvirt writes.
     return LiveDomain(
         host=host,
         name=name,
         uuid=xml.findtext("uuid", ""),
-        state=_STATES.get(states.get(name, 0), "no state"),
+        state=_STATES.get(state, "no state"),
+        reason=words[reason] if reason < len(words) else "",
         description=xml.findtext("description", ""),
         vcpu=int(xml.findtext("vcpu", "0")),
         memory_mib=int(xml.findtext("memory", "0")) // 1024,
