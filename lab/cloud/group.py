@@ -124,7 +124,7 @@ class LabGroup(FakeAutoScalingGroup):  # type: ignore[misc]
     def _launch(self, *, warmed: bool = False) -> bool:
         spot = not warmed and self._next_is_spot()
         types = self._types(spot=spot)
-        kind = next((kind for kind in types if WORLD.take_capacity(kind)), None)
+        kind = next((kind for kind in types if WORLD.take_capacity(kind, spot=spot)), None)
         zone = self._zone()
         if kind is None:
             self._note_shortage(types, zone, spot=spot)

@@ -9,6 +9,7 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `draft`: the plan file of a sizing
 - `noted`: the ledger's entries of a decision, a preview and an update
 - `compose`: counts → the stack configuration
+- `scarce`: the fleet that a plan may use while the cloud is short of capacity
 - `unlowered`: groups that a smaller plan does not shrink, because nothing lowers their desired size
 - `file`: the plan file
 - `inventory`: the VMs and groups that a configuration declares and a state records

@@ -8,6 +8,7 @@
     ├── Started     up             an update began; without a later `applied` or `failed` it was interrupted
     ├── Applied     applied        what was done, resource by resource
     ├── Failed      failed         what was done before the update stopped, and why it stopped
+    ├── Settled     settled        what killed updates had left: adopted, removed or released before an update
     ├── SetByHand   pin …          a person pinned a tier, froze the sizes, or removed one of both (also `freeze`, `unpin`)
     ├── Scored      scored         how a shadow plan would have served what arrived, compared with what ran
     └── Repaired    repaired       a crash cut a line short, and the line was ended
@@ -203,6 +204,14 @@ class Failed(Applied):
     error: str = ""
 
 
+class Settled(Entry):
+    """What killed updates had left, and what was done about it before an update: one sentence each."""
+
+    events = ("settled",)
+
+    lines: tuple[str, ...] = ()
+
+
 class SetByHand(Entry):
     """A person set or removed a pin or the freeze. `what`: the tier, or "freeze"; `by`: user@host with git's identity."""
 
@@ -251,7 +260,9 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | SetByHand | Scored | Repaired
+AnyEntry = (
+    Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | Settled | SetByHand | Scored | Repaired
+)
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 
