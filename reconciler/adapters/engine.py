@@ -162,6 +162,9 @@ class Engine:
     def _options(self) -> automation.LocalWorkspaceOptions:
         # The CLI adds what these variables name to what its flags name: the pack is given by flags alone. Empty names none.
         quiet = {"PULUMI_OPTION_POLICY_PACK": "", "PULUMI_OPTION_POLICY_PACK_CONFIG": ""}
+        # A refresh while the program runs. The other kind reads all resources first, and then shows the policies what the same
+        # update deletes, so that they refuse every removal.
+        quiet["PULUMI_RUN_PROGRAM"] = "true"
         environment = {**self.environment, **quiet}
         return automation.LocalWorkspaceOptions(env_vars=environment, pulumi_command=engine_command(self.watch))
 

@@ -175,12 +175,14 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it;
+    `dips`: losses of ready capacity that were allowed."""
 
     events = ("up",)
 
     steps: int = 0
     no_policies: bool = False
+    dips: tuple[str, ...] = ()
     approval: str = ""
 
 

@@ -15,8 +15,10 @@ from hypothesis import given, seed, settings
 from forecaster.errors import HistoryError
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
+from reconciler.adapters.world import read
+from reconciler.adapters.world.domains import HostRead
 from reconciler.errors import UserError
-from reconciler.loop import gather, make_plan
+from reconciler.loop import make_plan
 from reconciler.observe.preview import StateResource
 from reconciler.observe.stack_state import DOMAIN, GROUP
 from reconciler.plan.file import PlanFile
