@@ -91,6 +91,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        world=seen.world,
         actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
     )

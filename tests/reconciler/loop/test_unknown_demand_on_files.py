@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -17,11 +15,12 @@ from hypothesis import given, seed, settings
 from forecaster.errors import HistoryError
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
+from reconciler.adapters.world import read
+from reconciler.adapters.world.domains import HostRead
 from reconciler.errors import UserError
-from reconciler.loop import look, make_plan
+from reconciler.loop import make_plan
 from reconciler.observe.preview import StateResource
-from reconciler.observe.stack_state import DOMAIN, GROUP, Observed
-from reconciler.observe.world import Reading, Site, World
+from reconciler.observe.stack_state import DOMAIN, GROUP
 from reconciler.plan.file import PlanFile
 from reconciler.record.entries import Decided
 from reconciler.trust import feedback
@@ -52,17 +51,6 @@ def state_of(situation: Situation) -> list[StateResource]:
     return [*machines, *groups]
 
 
-def seen_by(situation: Situation) -> Callable[..., World]:
-    """Reads the world as its state has it; one host may not answer."""
-
-    def read(site: Site, *, recorded: Observed, **_: Any) -> World:
-        silent = {host.name for hosts in site.hypervisors.values() for host in hosts} & {situation.silent_host}
-        readings = tuple(Reading(source=name, at=situation.now, error="no route") for name in silent)
-        return World(declared={}, recorded=recorded, readings=readings)
-
-    return read
-
-
 def write(folder: Path, rows: list[tuple[str, str, str, str]]) -> None:
     lines = ["timestamp,user_id,application_id,requests", *(",".join(row) for row in rows)]
     (folder / "h.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -86,6 +74,11 @@ def planned(situation: Situation, folder: Path) -> PlanFile | None:
         return None
 
 
+def host_read(silent: dict[str, str], name: str) -> HostRead:
+    """A host that does not answer, or one that there is no client to ask with."""
+    return HostRead(error=silent[name]) if name in silent else HostRead(error="no client", asked=False)
+
+
 @pytest.mark.generated
 def test_no_plan_shrinks_a_tier_on_demand_that_is_not_known(cases_seed: int) -> None:
     counts: Counter[str] = Counter()
@@ -95,10 +88,11 @@ def test_no_plan_shrinks_a_tier_on_demand_that_is_not_known(cases_seed: int) -> 
     @given(situations(longest=24 * 4))
     def judged(situation: Situation) -> None:
         engine = SimpleNamespace(ensure_stack=lambda: None, state=lambda: state_of(situation))
+        silent = {situation.silent_host: "no route"} if situation.silent_host else {}
         with (
             tempfile.TemporaryDirectory() as folder,
             patch.object(Project, "engine", lambda self: engine),
-            patch.object(look, "read_world", seen_by(situation)),
+            patch.object(read, "read_domains", lambda hosts, **_: {h.name: host_read(silent, h.name) for h in hosts}),
             patch.object(feedback, "ENOUGH_SCORED", 0),  # else every tier is blocked until forecasts were scored
         ):
             plan = planned(situation, Path(folder))
