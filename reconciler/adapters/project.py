@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
+from reconciler.adapters.engine_process import Watch
 from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_placed, read_yaml
 from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
@@ -214,13 +215,15 @@ class Project:
             policy_config=config if config.exists() else None,
         )
 
-    def judging_engine(self, *, no_policies: bool) -> Engine:
+    def judging_engine(self, *, no_policies: bool, watch: Watch | None = None) -> Engine:
         """The engine for a preview or an update: with the policy pack and its configuration, or deliberately without.
+
+        `watch` says what the engine would wait for in vain (see `Engine`).
 
         Raises:
             InputError: as `engine`; also where pack or configuration is missing and `no_policies` is not set.
         """
-        engine = self.engine()
+        engine = replace(self.engine(), watch=watch)
         if no_policies:
             return replace(engine, policy_pack=None, policy_config=None)
         if engine.policy_pack is None:

@@ -21,13 +21,13 @@ from enum import StrEnum
 
 from reconciler.adapters import ledger
 from reconciler.adapters.files import os_errors_as_unavailable
-from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.lock import brief_lock
+from reconciler.adapters.new_stack import ensure_stack
 from reconciler.adapters.project import Project
+from reconciler.adapters.settle.run import settle_stack
 from reconciler.apply import apply_plan, preview_plan
 from reconciler.apply.bounds import held_by
 from reconciler.approval.envelope import Envelope
-from reconciler.errors import EngineError, Unavailable
 from reconciler.loop.gather import take_snapshot
 from reconciler.loop.propose import ProposalTarget, propose
 from reconciler.loop.shadow import score_shadows
@@ -57,6 +57,7 @@ class RunOptions:
         envelope: what was approved beforehand.
         as_of, now, seed: as `make_plan`.
         no_policies: run without the policy pack, which ledger and reports then state.
+        allow_dip: apply a change that lowers ready capacity too; otherwise such a change is held.
         target: where a proposal goes; None: into the work tree.
     """
 
@@ -67,6 +68,7 @@ class RunOptions:
     as_of: datetime | None = None
     seed: int = 0
     no_policies: bool = False
+    allow_dip: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +133,7 @@ def reconcile_once(
             there by raising an error.
 
     Raises:
-        As `make_plan`, `preview_plan` and `apply_plan`; where the engine failed and a hypervisor no longer answers,
-        Unavailable.
+        As `make_plan`, `preview_plan` and `apply_plan`.
     """
     before("read")
     decision = decide(take_snapshot(project, as_of=options.as_of, now=options.now, seed=options.seed))
@@ -161,13 +162,7 @@ def reconcile_once(
         note_decision(project, decision, event="plan", seed=options.seed)
         remember(project, decision)
         write_plan(project, plan, text)
-    try:
-        return _carry_out(project, decision, options, progress=progress, before=before)
-    except EngineError as error:
-        skipped = decision.snapshot.unreachable.keys()
-        if lost := unreachable(decision.snapshot.fleet.tiers.own_hosts).keys() - skipped:
-            raise Unavailable(f"{error} Hypervisors no longer answer: {', '.join(sorted(lost))}.") from error
-        raise
+    return _carry_out(project, decision, options, progress=progress, before=before)
 
 
 def _carry_out(
@@ -180,6 +175,9 @@ def _carry_out(
 ) -> RunResult:
     """Preview a written plan and apply it as far as the mode allows."""
     plan, now, no_policies = decision.plan, options.now, options.no_policies
+    if options.mode in (Mode.WITHIN, Mode.APPLY):
+        ensure_stack(project.engine(), project.stack_file)
+        settle_stack(project, plan, now=now, progress=progress)
     before("preview")
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)
     done = RunResult(plan=plan, decision=decision, summary=summary)
@@ -189,10 +187,20 @@ def _carry_out(
     if options.mode is Mode.WITHIN:
         approval = f"within the envelope of {options.envelope.approved_by}" if options.envelope is not None else ""
         held = held_by(project, summary.plan, options.envelope, now=now, no_policies=no_policies)
+    if summary.dips and not options.allow_dip:
+        held += [f"{dip}; give --allow-dip to approve it" for dip in summary.dips]
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return replace(done, held=tuple(held))
     before("apply")
     # What was previewed is what is applied: the bound plan is not read again.
-    apply_plan(project, summary.plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
+    apply_plan(
+        project,
+        summary.plan,
+        now=now,
+        progress=progress,
+        approval=approval,
+        no_policies=no_policies,
+        allow_dip=options.allow_dip,
+    )
     return replace(done, applied=True)

@@ -54,12 +54,16 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveDomain:
-    """A domain on a hypervisor, of whomever. `state`: libvirt's word (`running`, `shut off`, `paused`, …)."""
+    """A domain on a hypervisor, of whomever.
+
+    state, reason: libvirt's words (`shut off`, `destroyed`); `reason` is "" if libvirt names none.
+    """
 
     host: str
     name: str
     uuid: str
     state: str
+    reason: str = ""
     description: str = ""
     vcpu: int = 0
     memory_mib: int = 0
@@ -81,6 +85,7 @@ class LiveMember:
         targets: target group ARN → state of the instance there (`healthy`, `unhealthy`, `draining`, …).
         template: launch template ID and version that the instance was launched from, `ID:VERSION`; "" if unknown.
         spot: whether it was bought at the spot market.
+        reason: EC2's code for the last change of state (`Client.UserInitiatedShutdown`); "" if it names none.
     """
 
     id: str
@@ -93,6 +98,16 @@ class LiveMember:
     template: str = ""
     spot: bool = False
     protected: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchFailure:
+    """A launch that failed because the cloud has no capacity. `spot`: at the spot market; `why`: the cloud's own sentence."""
+
+    at: datetime
+    spot: bool
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +118,8 @@ class LiveGroup:
         template: launch template ID and version for new instances, `ID:VERSION`; "" if unknown.
         suspended: names of suspended processes.
         target_groups: ARNs.
+        failures: recent launches that failed for lack of capacity, newest first.
+        stuck: whether the newest launch is one of them.
     """
 
     tier: Tier
@@ -115,6 +132,8 @@ class LiveGroup:
     target_groups: tuple[str, ...] = ()
     template: str = ""
     suspended: tuple[str, ...] = ()
+    failures: tuple[LaunchFailure, ...] = ()
+    stuck: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from reconciler.record.entries import (
     PolicyEntry,
     Previewed,
     ResourceEntry,
+    Settled,
     Signed,
     Started,
     TierEntry,
@@ -106,15 +107,27 @@ def not_applied(plan: PlanFile, why: Iterable[str], *, at: datetime) -> NotAppli
     return NotApplied(at=at, event="held", plan=plan.id, why=tuple(why))
 
 
+def settled(plan: PlanFile, lines: Iterable[str], *, at: datetime) -> Settled:
+    """The entry of what was adopted, removed or released before an update."""
+    return Settled(at=at, event="settled", plan=plan.id, lines=tuple(lines))
+
+
 def approved(plan: PlanFile, key: str, *, at: datetime) -> Signed:
     """The entry of a plan that was signed with the key of this fingerprint."""
     return Signed(at=at, event="approved", plan=plan.id, key=key)
 
 
-def started(plan: PlanFile, found: Preview, *, approval: str, at: datetime) -> Started:
-    """The entry of an update that begins, as its last preview found it."""
-    steps = len(touched(found.changed))
-    return Started(at=at, event="up", plan=plan.id, steps=steps, no_policies=not found.judged, approval=approval)
+def started(plan: PlanFile, found: Preview, *, approval: str, dips: Iterable[str] = (), at: datetime) -> Started:
+    """The entry of an update that begins, as its last preview found it; `dips`: losses of ready capacity that were allowed."""
+    return Started(
+        at=at,
+        event="up",
+        plan=plan.id,
+        steps=len(touched(found.changed)),
+        no_policies=not found.judged,
+        approval=approval,
+        dips=tuple(dips),
+    )
 
 
 def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:

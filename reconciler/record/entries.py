@@ -8,6 +8,7 @@
     ├── Started     up             an update began; without a later `applied` or `failed` it was interrupted
     ├── Applied     applied        what was done, resource by resource
     ├── Failed      failed         what was done before the update stopped, and why it stopped
+    ├── Settled     settled        what killed updates had left: adopted, removed or released before an update
     ├── SetByHand   pin …          a person pinned a tier, froze the sizes, or removed one of both (also `freeze`, `unpin`)
     ├── Scored      scored         how a shadow plan would have served what arrived, compared with what ran
     └── Repaired    repaired       a crash cut a line short, and the line was ended
@@ -174,12 +175,14 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it;
+    `dips`: losses of ready capacity that were allowed."""
 
     events = ("up",)
 
     steps: int = 0
     no_policies: bool = False
+    dips: tuple[str, ...] = ()
     approval: str = ""
 
 
@@ -199,6 +202,14 @@ class Failed(Applied):
     events = ("failed",)
 
     error: str = ""
+
+
+class Settled(Entry):
+    """What killed updates had left, and what was done about it before an update: one sentence each."""
+
+    events = ("settled",)
+
+    lines: tuple[str, ...] = ()
 
 
 class SetByHand(Entry):
@@ -249,7 +260,9 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | SetByHand | Scored | Repaired
+AnyEntry = (
+    Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | Settled | SetByHand | Scored | Repaired
+)
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 

@@ -3,25 +3,30 @@
     DescribeAutoScalingGroups   by the stack's tags, and by name where the state holds a group without them
     DescribeInstances           state and market of the groups' instances
     DescribeTargetHealth        one call per target group
+    DescribeScalingActivities   one call per group: launches that failed for lack of capacity
 
 Each request has a time limit and is repeated on throttling, HTTP 500 and lost connections, so that the whole is bounded.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.errors import Unavailable
-from reconciler.observe.world import LiveGroup, LiveMember, Site
+from reconciler.observe.world import LaunchFailure, LiveGroup, LiveMember, Site
 from stacks.contract import Tier
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-#: Instance IDs of one request.
-_AT_ONCE = 500
+#: Instance IDs of one request; scaling activities of a group that are read.
+_AT_ONCE, _ACTIVITIES = 500, 20
+#: Words in which AWS says that it has no capacity.
+_NO_CAPACITY = re.compile("InsufficientInstanceCapacity|UnfulfillableCapacity|insufficient.* capacity|no Spot capacity")
 
 
 def aws_client(service: Literal["autoscaling", "ec2", "elbv2"], provider: Mapping[str, Any]) -> BaseClient:
@@ -76,7 +81,9 @@ def read_groups(site: Site, labels: Mapping[str, tuple[Tier, str]]) -> tuple[Liv
     arns = sorted({arn for g in raw.values() for arn in g.get("TargetGroupARNs", ())})
     machines, targets = _machines(site, ids), _targets(site, arns)
     groups = [
-        _group(g, label, machines, targets) for name, g in raw.items() if (label := labels.get(name) or _label(g))
+        replace(_group(g, label, machines, targets), **_launches(scaling, name))
+        for name, g in raw.items()
+        if (label := labels.get(name) or _label(g))
     ]
     return tuple(sorted(groups, key=lambda g: (list(Tier).index(g.tier), g.name, g.group)))
 
@@ -92,8 +99,8 @@ def _label(raw: Mapping[str, Any]) -> tuple[Tier, str] | None:
     return (Tier(tier), label) if label and tier == tags.get("tier") and tier in list(Tier) else None
 
 
-def _machines(site: Site, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
-    """Instance → EC2's state, and whether it is a spot instance. Instances that EC2 does not know are absent."""
+def _machines(site: Site, ids: Sequence[str]) -> dict[str, tuple[str, bool, str]]:
+    """Instance → EC2's state, whether it is spot, and why its state changed. Those that EC2 does not know are absent."""
     if not ids:
         return {}
     ec2 = aws_client("ec2", site.provider)
@@ -103,7 +110,8 @@ def _machines(site: Site, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
         some = [{"Name": "instance-id", "Values": list(ids[start : start + _AT_ONCE])}]
         for reservation in _pages(ec2, "describe_instances", Filters=some):
             for one in reservation["Instances"]:
-                found[one["InstanceId"]] = (one["State"]["Name"], one.get("InstanceLifecycle") == "spot")
+                reason = one.get("StateReason", {}).get("Code", "")
+                found[one["InstanceId"]] = (one["State"]["Name"], one.get("InstanceLifecycle") == "spot", reason)
     return found
 
 
@@ -115,7 +123,7 @@ def _targets(site: Site, arns: Sequence[str]) -> dict[str, dict[str, str]]:
 
     def ask(arn: str) -> dict[str, str]:
         try:
-            answer = _call(balancing, "describe_target_health", TargetGroupArn=arn)
+            answer = ask_aws(balancing, "describe_target_health", TargetGroupArn=arn)
         except LookupError:
             return {}
         return {t["Target"]["Id"]: t["TargetHealth"]["State"] for t in answer["TargetHealthDescriptions"]}
@@ -127,14 +135,14 @@ def _targets(site: Site, arns: Sequence[str]) -> dict[str, dict[str, str]]:
 def _group(
     raw: Mapping[str, Any],
     label: tuple[Tier, str],
-    machines: Mapping[str, tuple[str, bool]],
+    machines: Mapping[str, tuple[str, bool, str]],
     targets: Mapping[str, Mapping[str, str]],
 ) -> LiveGroup:
     arns = tuple(raw.get("TargetGroupARNs", ()))
     members = []
     for one in raw.get("Instances", ()):
         name = one["InstanceId"]
-        state, spot = machines.get(name, ("", False))
+        state, spot, reason = machines.get(name, ("", False, ""))
         members.append(
             LiveMember(
                 id=name,
@@ -146,6 +154,7 @@ def _group(
                 targets={arn: targets[arn][name] for arn in arns if name in targets.get(arn, {})},
                 template=_template(one.get("LaunchTemplate")),
                 spot=spot,
+                reason=reason,
                 protected=bool(one.get("ProtectedFromScaleIn")),
             )
         )
@@ -164,6 +173,17 @@ def _group(
     )
 
 
+def _launches(scaling: BaseClient, group: str) -> dict[str, Any]:
+    """Recent launches of a group that failed for lack of capacity, and whether the newest launch is one of them."""
+    raw = ask_aws(scaling, "describe_scaling_activities", AutoScalingGroupName=group, MaxRecords=_ACTIVITIES)
+    launches = [a for a in raw["Activities"] if a["Description"].startswith("Launching")]
+    short = [a for a in launches if a["StatusCode"] == "Failed" and _NO_CAPACITY.search(a.get("StatusMessage") or "")]
+    failures = tuple(
+        LaunchFailure(at=a["StartTime"], spot="Spot" in a["StatusMessage"], why=a["StatusMessage"]) for a in short
+    )
+    return {"failures": failures, "stuck": bool(short) and launches[0] is short[0]}
+
+
 def _template(raw: Mapping[str, Any] | None) -> str:
     return f"{raw.get('LaunchTemplateId', '')}:{raw.get('Version', '')}" if raw else ""
 
@@ -175,8 +195,8 @@ def _pages(client: BaseClient, operation: str, **arguments: Any) -> Iterator[Map
         yield from page[key]
 
 
-def _call(client: BaseClient, operation: str, **arguments: Any) -> Mapping[str, Any]:
-    """One answer. Raises LookupError where what was asked for does not exist."""
+def ask_aws(client: BaseClient, operation: str, **arguments: Any) -> Mapping[str, Any]:
+    """One answer of AWS. Raises LookupError where what was asked for does not exist, Unavailable where AWS does not answer."""
     return next(iter(_guarded(operation, lambda: [getattr(client, operation)(**arguments)])))
 
 
