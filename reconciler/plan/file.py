@@ -6,9 +6,9 @@ of its content.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import InputError
 from stacks.contract import KEYS, PERSONAL_KEYS, StackConfig, parse, plan_id
@@ -23,6 +23,20 @@ class PlanPart(BaseModel):
     """Base: frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _level(text: str) -> str:
+    try:
+        inside = 0 < float(text) < 1
+    except ValueError:
+        inside = False
+    if not inside:
+        raise ValueError("expected a level between 0 and 1, such as 0.95")
+    return text
+
+
+#: A quantile level as the key of a JSON object.
+LevelText = Annotated[str, AfterValidator(_level)]
 
 
 class TierLine(PlanPart):
@@ -61,7 +75,7 @@ class ClassLine(PlanPart):
     shortfall_probability: float = Field(
         description="P(demand exceeds what the class is served in time within a step). Not a share of requests."
     )
-    requests_per_second: dict[str, float] = Field(
+    requests_per_second: dict[LevelText, float] = Field(
         description="Demand quantiles of the step with the most demand: level → requests/s."
     )
     served_by: dict[str, float] = Field(
