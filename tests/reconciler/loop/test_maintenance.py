@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
+from reconciler.errors import EngineError
 from reconciler.loop import Mode, RunOptions, reconcile_once
 from tests.reconciler.loop.test_loop_feedback import FLEET, HOUR, WEEKS, Model, write_history
 from tests.reconciler.loop.test_loop_feedback import model as model
@@ -21,11 +22,13 @@ def declared(project: Project, window: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("mode", [Mode.PROPOSE, Mode.WITHIN, Mode.APPLY])
-def test_in_maintenance_a_run_only_plans_and_says_until_when(project: Project, model: Model, mode: Mode) -> None:
+def test_in_maintenance_a_run_only_plans_and_says_until_when(
+    project: Project, model: Model, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Project, "judging_engine", lambda self, **_: pytest.fail("the engine is not asked"))
     now = write_history(project.root, WEEKS)
     start, end = (now - HOUR).isoformat(), (now + HOUR).isoformat()
     declared(project, {"start": start, "end": end, "why": "new switches"})
-    # The engine of this project previews nothing: a call of it would be an AttributeError.
     done = reconcile_once(project, RunOptions(mode=mode, now=now), progress=print)
     until = (now + HOUR).isoformat(timespec="minutes")
     assert done.held == (f"maintenance: until {until} (new switches)",)
@@ -35,10 +38,14 @@ def test_in_maintenance_a_run_only_plans_and_says_until_when(project: Project, m
     assert not project.stack_file.exists()
 
 
-def test_outside_of_it_a_run_goes_on(project: Project, model: Model) -> None:
+def test_outside_of_it_a_run_goes_on(project: Project, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(self: Project, **_: Any) -> None:
+        raise EngineError("the engine was asked")
+
+    monkeypatch.setattr(Project, "judging_engine", asked)
     now = write_history(project.root, WEEKS)
     declared(project, {"start": now.isoformat(), "end": (now + timedelta(minutes=1)).isoformat(), "why": "w"})
-    with pytest.raises(AttributeError, match="policy_pack"):
+    with pytest.raises(EngineError, match="the engine was asked"):
         reconcile_once(project, RunOptions(mode=Mode.PROPOSE, now=now + timedelta(minutes=1)), progress=print)
 
 
