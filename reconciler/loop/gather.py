@@ -28,6 +28,7 @@ from reconciler.loop.look import look
 from reconciler.observe.scarcity import limited, scarce_groups
 from reconciler.observe.serving import observed_now
 from reconciler.plan.notes import commitment_notes
+from reconciler.plan.outdated import outdated_notes
 from reconciler.plan.readiness import readiness_notes
 from reconciler.plan.scarce import around, shortage_notes
 from reconciler.plan.snapshot import Snapshot
@@ -57,6 +58,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     fleet = held.fleet
     boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
     observed = observed_now(seen.world, seen.site, booting=begun(past.entries, since=now - _SETTLING * boot))
+    observed = replace(observed, replaced=observed.replaced | seen.outdated)
     short = scarce_groups(seen.world, now)
     return Snapshot(
         fleet=around(fleet, short),
@@ -78,6 +80,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *held.notes,
             *commitment_notes(fleet),
             *readiness_notes(fleet, seen.world, observed),
+            *outdated_notes(seen.outdated),
             *shortage_notes(fleet, short),
             *past.notes,
             *clock.notes,
@@ -91,6 +94,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        world=seen.world,
         actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
     )

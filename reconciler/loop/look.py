@@ -11,16 +11,18 @@ from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.observe.stack_state import observe
 from reconciler.observe.world import Site, World
+from reconciler.plan.outdated import outdated
 from stacks.contract import Tier
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What runs and where. `silent`: hypervisor that does not answer → why."""
+    """What runs and where. `silent`: hypervisor that does not answer → why; `outdated`: VMs of another build."""
 
     site: Site
     world: World
     silent: dict[str, str]
+    outdated: frozenset[str] = frozenset()
 
 
 def look(project: Project, fleet: Fleet, *, now: datetime) -> Look:
@@ -41,7 +43,7 @@ def look(project: Project, fleet: Fleet, *, now: datetime) -> Look:
         raise Unavailable(
             f"Hypervisors do not answer ({said}).", remedy="Repair them, or set tiers.hot.unreachable to skip."
         )
-    return Look(site=site, world=world, silent=silent)
+    return Look(site=site, world=world, silent=silent, outdated=outdated(fleet, state))
 
 
 def site_of_fleet(fleet: Fleet, *, project: str, stack: str) -> Site:

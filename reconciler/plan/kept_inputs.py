@@ -33,7 +33,7 @@ from stacks.plain_secrets import plain_secrets
 #: Version of the document; another one is not replayed.
 VERSION = 1
 #: Fields of a snapshot that are written apart, and those that no decision reads.
-_APART, _UNREAD = {"fleet", "observed", "forecast", "grouping", "ahead"}, {"standing", "memory", "actuals"}
+_APART, _UNREAD = {"fleet", "observed", "forecast", "grouping", "ahead"}, {"standing", "memory", "world", "actuals"}
 
 Floats = NDArray[np.float64]
 

@@ -29,7 +29,9 @@ from tests.reconciler.loop.test_loop_ledger import FLEET, Engine
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Engine(stack_file=tmp_path / "Pulumi.dev.yaml")
     monkeypatch.setattr(Project, "engine", lambda self: made)
-    monkeypatch.setattr(Project, "judging_engine", lambda self, *, no_policies: replace(made, judged=not no_policies))
+    monkeypatch.setattr(
+        Project, "judging_engine", lambda self, *, no_policies, **_: replace(made, judged=not no_policies)
+    )
     monkeypatch.setattr(outlook, "forecast_of", Model())
     monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
     return made
