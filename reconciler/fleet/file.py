@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
+from reconciler.fleet.drift import DriftReactions
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.plain_secrets import refuse_plain_secrets
 from reconciler.fleet.stacks import of_stack, path_in
@@ -175,6 +176,7 @@ class Fleet(FleetPart):
     applications: tuple[Application, ...] = Field(min_length=1)
     tiers: Tiers
     guards: Guards = Guards()
+    drift: DriftReactions = DriftReactions()
     prices: PricesSection = PricesSection()
     routing: Routing | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="Your own tags on every cloud resource.")

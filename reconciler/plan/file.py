@@ -52,6 +52,14 @@ class TierLine(PlanPart):
     reason: str
 
 
+class DriftLine(PlanPart):
+    """A difference between the state and what there is: who or what made it, the resource, and what differs."""
+
+    kind: str
+    name: str
+    what: str
+
+
 class ClassLine(PlanPart):
     """One QoS class: its promise, and the latency and share of late requests that the plan is expected to have."""
 
@@ -115,6 +123,8 @@ class PlanFile(PlanPart):
     )
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer. Their VMs are not touched.")
+    left_alone: tuple[str, ...] = Field((), description="VMs and groups with drift that the update does not touch.")
+    drift: tuple[DriftLine, ...] = Field((), description="Differences between the state and what there was.")
     demoted: bool = Field(False, description="The plan uses a fallback forecast, so nothing is scaled down.")
     edited: bool = Field(
         False, description="The figures are those of a stack file edited by hand. Such a plan is only shown."
