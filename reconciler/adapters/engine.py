@@ -88,6 +88,21 @@ class Engine:
             if not r.get("delete")
         )
 
+    def forget(self, keep: Callable[[bytes], object]) -> None:
+        """Empty the stack's state, and call `keep` with the old one before. The providers are not asked, and nothing changes.
+
+        Raises:
+            EngineError, Unavailable: the state can't be read or written.
+        """
+        stack = self._select()
+        try:
+            old = stack.export_stack()
+            keep(json.dumps({"version": old.version, "deployment": old.deployment}, indent=1).encode())
+            emptied = {**(old.deployment or {}), "resources": [], "pending_operations": []}
+            stack.import_stack(automation.Deployment(version=old.version, deployment=emptied))
+        except automation.CommandError as error:
+            raise self._translated(error, []) from None
+
     def policy_digest(self) -> str:
         """SHA-256 over everything that the policies decide by (see `pack_digest`): part of what an approval is bound to."""
         stack = self.stack.rpartition("/")[2]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.adapters import ledger
+from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
@@ -24,6 +25,7 @@ from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
 from reconciler.guards.past import past_changes
+from reconciler.observe.adopted import with_adopted
 from reconciler.observe.stack_state import observe
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.snapshot import Snapshot
@@ -44,6 +46,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         )
     engine = project.engine()
     engine.ensure_stack()
+    adopted = read_adopted(project)
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
     past = ledger.read(project.ledger_file, since=min(now, known.as_of) - remembered(fleet))
@@ -59,7 +62,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         catalogue=prices.catalogue,
         forecast=known.judged.forecast,
         grouping=known.grouping,
-        observed=observe(engine.state(), fleet.metal_flavours),
+        observed=observe(with_adopted(engine.state(), adopted), fleet.metal_flavours),
         load_now=known.load,
         latency_now_ms=known.latency_ms,
         as_of=known.as_of,
@@ -86,6 +89,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
         pins=read_pins(project).active(clock.expiry),
+        adopted=frozenset(adopted.machines),
     )
 
 

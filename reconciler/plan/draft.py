@@ -91,6 +91,7 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
     silent = frozenset(snapshot.unreachable)
     found = {}
     for tier in Tier:
+        fixed = [slot for slot in snapshot.observed.slots.get(tier, ()) if slot.name(tier.value) in snapshot.adopted]
         homes, flavours = tiers.of(tier).own_hosts, tiers.of(tier).own_flavours
         if not homes:
             continue
@@ -98,7 +99,7 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
         current = snapshot.observed.slots.get(tier, ())
         left_alone = Counter(slot.flavour for slot in current if slot.hypervisor in silent)
         wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
-        found[tier] = place(homes, flavours, wanted, current, spare=spare, unreachable=silent)
+        found[tier] = place(homes, flavours, wanted, current, spare=spare, unreachable=silent, fixed=fixed)
     return found
 
 

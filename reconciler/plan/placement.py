@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.sizing.host_spread import lost_with
@@ -44,6 +44,7 @@ def place(
     *,
     spare: int = 0,
     unreachable: frozenset[str] = frozenset(),
+    fixed: Collection[Slot] = (),
 ) -> Placement:
     """Place the wanted VMs.
 
@@ -54,11 +55,12 @@ def place(
         current: slots that are in use.
         spare: hosts that may fail (N+1 = 1): VMs are moved off crowded hosts until that costs no more than it must.
         unreachable: hosts whose slots are left exactly as they are.
+        fixed: slots that are neither removed nor moved.
 
     Returns:
         The placement; slots on hosts or of flavours that are no longer declared are dropped.
     """
-    board = _Board(hosts, flavours, unreachable)
+    board = _Board(hosts, flavours, unreachable, fixed)
     for slot in current:
         board.keep(slot)
     for name in sorted(wanted):
@@ -90,10 +92,12 @@ class _Board:
         hosts: Sequence[Hypervisor],
         flavours: Sequence[Flavour],
         unreachable: frozenset[str],
+        fixed: Collection[Slot],
     ) -> None:
         self.hosts = {h.name: h for h in hosts}
         self.flavours = {f.name: f for f in flavours}
         self.unreachable = unreachable
+        self.fixed = frozenset((slot.hypervisor, slot.number) for slot in fixed)
         self.slots: list[Slot] = []
 
     def keep(self, slot: Slot) -> None:
@@ -124,10 +128,14 @@ class _Board:
     def _open_hosts(self) -> list[str]:
         return [name for name in self.hosts if name not in self.unreachable]
 
+    def _free_to_go(self) -> list[Slot]:
+        """Slots that may be removed or moved."""
+        return [s for s in self.slots if (s.hypervisor, s.number) not in self.fixed]
+
     def shrink(self, flavour: str, wanted: int) -> None:
         """Take the highest number from the host with most VMs of the flavour, as often as needed."""
         while self.count(flavour) > wanted:
-            mine = [s for s in self.slots if s.flavour == flavour and s.hypervisor not in self.unreachable]
+            mine = [s for s in self._free_to_go() if s.flavour == flavour and s.hypervisor not in self.unreachable]
             if not mine:
                 return
             self.slots.remove(max(mine, key=lambda s: (self._kin(s.hypervisor, flavour), s.number, s.hypervisor)))
@@ -149,7 +157,7 @@ class _Board:
             self.slots = list(before)
             gone: list[str] = []
             for slot in sorted(
-                (s for s in before if s.hypervisor == host),
+                (s for s in self._free_to_go() if s.hypervisor == host),
                 key=lambda s: (self.flavours[s.flavour].vcpu, -s.number),
             ):
                 if self._fits(host, flavour) or self.flavours[slot.flavour].vcpu >= self.flavours[flavour].vcpu:
@@ -196,7 +204,9 @@ class _Board:
             if before == 0 or fullest in self.unreachable:
                 return
             kept = list(self.slots)
-            mine = [s for s in self.slots if s.hypervisor == fullest]
+            mine = [s for s in self._free_to_go() if s.hypervisor == fullest]
+            if not mine:
+                return
             crowded = max(mine, key=lambda s: (self._kin(fullest, s.flavour), s.number))
             self.slots.remove(crowded)
             others = [h for h in self._open_hosts() if h != fullest and self._fits(h, crowded.flavour)]

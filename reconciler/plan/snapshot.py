@@ -59,6 +59,7 @@ class Snapshot:
         now: the wall clock: the plan's expiry counts from it.
         ahead: demand per class as a kept run holds it, in place of the forecast's paths; None: from the forecast.
         pins: sizes that a person has set and that have not ended.
+        adopted: names of the slots whose VMs were adopted: no plan removes or moves them.
         clock: what cooldowns and approvals count from; None: `now`.
     """
 
@@ -86,6 +87,7 @@ class Snapshot:
     memory: RunMemory | None = None
     forecast_note: str = ""
     pins: Pins = field(default_factory=Pins)
+    adopted: frozenset[str] = frozenset()
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

@@ -8,6 +8,7 @@
     ├── Applied     applied        what was done, resource by resource
     ├── Failed      failed         what was done before the update stopped, and why it stopped
     ├── SetByHand   pin …          a person pinned a tier, froze the sizes, or removed one of both (also `freeze`, `unpin`)
+    ├── HandedOver  adopt, release resources that came into the stack, or left it, as they are
     └── Repaired    repaired       a crash cut a line short, and the line was ended
 
 Entries from before versions existed (without `version`) are readable. They hold the tiers' sizes but no reasons.
@@ -201,6 +202,15 @@ class SetByHand(Entry):
     by: str = ""
 
 
+class HandedOver(Entry):
+    """Resources came into the stack without being created, or left it without being deleted. `by`: user@host."""
+
+    events = ("adopt", "release")
+
+    resources: tuple[str, ...] = ()
+    by: str = ""
+
+
 class Repaired(Entry):
     """A line of the ledger was cut short after `bytes` bytes, and was ended."""
 
@@ -210,7 +220,7 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | SetByHand | Repaired
+AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | SetByHand | HandedOver | Repaired
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 

@@ -10,7 +10,7 @@ from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 
 #: Engine operation → the word in reports.
-_WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}
+_WORDS = {"import": "import", "create": "create", "update": "update", "delete": "delete", "replace": "replace"}
 
 
 @dataclass(frozen=True, kw_only=True)
