@@ -9,13 +9,18 @@ An error knows three facts: its exit code, its remedy and whether a retry helps.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = ["ForecastError", "HistoryError", "ModelStoreError", "TiercastError"]
 
 
+#: The password of a URI, after its scheme and user.
+_PASSWORD = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
+
+
 class TiercastError(Exception):
-    """Root of all errors raised on purpose.
+    """Root of all errors raised on purpose. No message shows the password of a URI: libraries quote addresses as they are.
 
     Attributes:
         problem: the sentence that says what is wrong.
@@ -29,6 +34,7 @@ class TiercastError(Exception):
     remedy = "Correct what the message names, then run the command again."
 
     def __init__(self, problem: str, *, remedy: str = "") -> None:
+        problem = _PASSWORD.sub(r"\1:[secret]@", problem)
         self.problem = problem
         if remedy:
             self.remedy = remedy

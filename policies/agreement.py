@@ -5,12 +5,16 @@ A change of the program must not bypass the review of the configuration.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 from collections.abc import Iterator, Mapping
 
 from policies.estate import Estate
 from policies.groups import Group
+from policies.resources import Resource, Undecidable
 from policies.rule import Facts, Rule, RuleSettings, Violation
-from stacks.contract import ColdGroup, Ownership, StackConfig, Tier, WarmGroup
+from stacks.contract import ColdGroup, Launch, Ownership, StackConfig, Tier, WarmGroup
 
 Facet = Mapping[str, object]
 
@@ -110,6 +114,7 @@ def _expected_groups(config: StackConfig) -> dict[str, Facet]:
             "types": (warm.instance_type,),
             "prepared": None if warm.pool is None else warm.pool.max_group_prepared_capacity,
             **_sizes(warm, config.warm.ownership),
+            **_launch(config.warm.launch),
         }
     for cold in config.cold.groups:
         found[f"cold-{cold.name}"] = {
@@ -117,6 +122,7 @@ def _expected_groups(config: StackConfig) -> dict[str, Facet]:
             "on-demand base": cold.on_demand_base,
             "on-demand share above": round(cold.on_demand_share_above_base, 2),
             **_sizes(cold, config.cold.ownership),
+            **_launch(config.cold.launch),
         }
     return found
 
@@ -126,6 +132,46 @@ def _sizes(group: WarmGroup | ColdGroup, ownership: Ownership) -> Facet:
         return {}
     bounds = {"minimum": group.size.min, "maximum": group.size.max}
     return bounds if ownership is Ownership.FLOOR else {**bounds, "desired": group.size.desired}
+
+
+def _launch(launch: Launch | None) -> Facet:
+    if launch is None:
+        return {}
+    return {
+        "template version": "newest",
+        "image": launch.image_id,
+        "user data": _digest(launch.user_data.encode()),
+        "security groups": tuple(sorted(launch.security_groups)),
+        "instance profile": (launch.instance_profile,) if launch.instance_profile else (),
+        "key": launch.key_name,
+    }
+
+
+def _launched(group: Group) -> Facet:
+    template = group.template
+    profile = (template.get("iamInstanceProfile.arn"), template.get("iamInstanceProfile.name"))
+    groups = (*template.get("vpcSecurityGroupIds", ()), *template.get("securityGroupNames", ()))
+    return {
+        # Both are unknown where the update makes a new version. An older version can hold another image.
+        "template version": "newest" if group.version == template.newest else group.version or "unknown",
+        "image": template.get("imageId", ""),
+        "user data": _user_data(template),
+        "security groups": tuple(sorted(str(one) for one in groups)),
+        "instance profile": tuple(str(one) for one in profile if one),
+        "key": template.get("keyName", ""),
+    }
+
+
+def _user_data(template: Resource) -> str:
+    try:
+        return _digest(base64.b64decode(str(template.get("userData", "")), validate=True))
+    except binascii.Error:
+        raise Undecidable(template, "userData") from None
+
+
+def _digest(content: bytes) -> str:
+    """What messages show of user data, which may hold secrets."""
+    return f"digest {hashlib.sha256(content).hexdigest()[:12]}" if content else "none"
 
 
 def _facets(group: Group, config: StackConfig) -> Facet:
@@ -138,12 +184,13 @@ def _facets(group: Group, config: StackConfig) -> Facet:
         "minimum": group.minimum,
         "maximum": group.maximum,
         "desired": None if ownership is Ownership.FLOOR else group.desired,
+        **_launched(group),
     }
 
 
 RULE = Rule(
     name="configuration-agrees",
-    description="The program declares exactly the machines, groups and reservations of the reviewed configuration.",
+    description="The program declares exactly the machines, groups, launch templates and reservations of the configuration.",
     severity="critical",
     remedy="Restore the program from the repository; change sizes with `tiercast plan`, not in code.",
     settings=RuleSettings,

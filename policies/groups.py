@@ -50,11 +50,14 @@ class Volume:
 class Group:
     """An auto scaling group, as its inputs allow it to become.
 
+    template: its launch template. version: the version of it that the group starts; "" where only the update knows it.
     types: every type that it may start. on_demand_share: above the base. mixed: bought by a mixed-instances policy.
     overshoot: instances that it may run beyond its maximum for a while.
     """
 
     resource: Resource
+    template: Resource
+    version: str
     types: tuple[str, ...]
     minimum: int
     maximum: int
@@ -131,6 +134,8 @@ def group_of(resource: Resource, by_urn: Mapping[str, Resource], movers: Sequenc
     least = min([resource.whole("minSize", 0), *(_lowest(one) for one in schedules)])
     return Group(
         resource=resource,
+        template=template,
+        version=_version(resource),
         types=_types(resource, template),
         minimum=least,
         maximum=maximum,
@@ -177,20 +182,32 @@ def _template(resource: Resource, by_urn: Mapping[str, Resource]) -> Resource:
     One that the stack does not declare could hold any type, volume and market, so it can't be judged.
     """
     key = "mixedInstancesPolicy" if resource.get("mixedInstancesPolicy") else "launchTemplate"
+    given = _specification(resource)
     found = [by_urn[urn] for urn in resource.depends.get(key, ()) if urn in by_urn and by_urn[urn].type == TEMPLATE]
     if len(found) != 1:
         raise Undecidable(resource, f"which launch template of this stack it starts ({key} names {len(found)})")
-    spec = "launchTemplate" if key == "launchTemplate" else f"{key}.launchTemplate.launchTemplateSpecification"
-    given = resource.inputs
-    for part in spec.split("."):
-        given = given.get(part, {}) if isinstance(given, Mapping) else {}
-    named = given.get("id", given.get("launchTemplateId")) if isinstance(given, Mapping) else None
+    named = given.get("id", given.get("launchTemplateId"))
     own = found[0].inputs.get("name")
     if isinstance(named, str) and named.startswith("lt-") and found[0].physical and named != found[0].physical:
         raise Undecidable(resource, f"what the launch template {named} of another stack holds")
-    if isinstance(given, Mapping) and given.get("name", given.get("launchTemplateName")) not in (None, UNKNOWN, own):
+    if given.get("name", given.get("launchTemplateName")) not in (None, UNKNOWN, own):
         raise Undecidable(resource, "what a launch template that is named by text holds")
     return found[0]
+
+
+def _specification(resource: Resource) -> Mapping[str, Any]:
+    """The part of a group's inputs that names its launch template and version; empty where it is unknown."""
+    mixed = resource.get("mixedInstancesPolicy")
+    path = ("mixedInstancesPolicy", "launchTemplate", "launchTemplateSpecification") if mixed else ("launchTemplate",)
+    given: Any = resource.inputs
+    for part in path:
+        given = given.get(part) if isinstance(given, Mapping) else None
+    return given if isinstance(given, Mapping) else {}
+
+
+def _version(resource: Resource) -> str:
+    version = _specification(resource).get("version")
+    return "" if version is UNKNOWN else str(version or "$Default")
 
 
 def _types(resource: Resource, template: Resource) -> tuple[str, ...]:

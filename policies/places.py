@@ -15,12 +15,8 @@ from typing import Any
 _BUCKET = re.compile(r"s3://(?P<bucket>[^/?#]+)/(?P<key>[^?#]+)(?:\?versionId=(?P<version>[^?#&]+))?")
 
 
-class Unreadable(Exception):
-    """A file can't be read; the message says why."""
-
-
 def reader(folder: Path) -> Callable[[str], bytes]:
-    """Returns the contents of a file by its address; it raises OSError or `Unreadable`. `folder`: the pack's."""
+    """Returns the contents of a file by its address; it raises OSError. `folder`: the pack's."""
 
     @cache
     def read(address: str) -> bytes:
@@ -32,7 +28,7 @@ def reader(folder: Path) -> Callable[[str], bytes]:
 def _object(address: str) -> bytes:
     found = _BUCKET.fullmatch(address)
     if found is None:
-        raise Unreadable("expected s3://BUCKET/KEY or s3://BUCKET/KEY?versionId=ID")
+        raise OSError("expected s3://BUCKET/KEY or s3://BUCKET/KEY?versionId=ID")
     import boto3  # only a pack that names a bucket needs it
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -43,5 +39,5 @@ def _object(address: str) -> bytes:
         client: Any = boto3.client("s3", config=patience)
         content = client.get_object(Bucket=found["bucket"], Key=found["key"], **version)["Body"].read()
     except (BotoCoreError, ClientError) as error:
-        raise Unreadable(str(error).rstrip(".")) from None
+        raise OSError(str(error).rstrip(".")) from None
     return bytes(content)

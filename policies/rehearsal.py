@@ -12,9 +12,12 @@ from typing import Any
 
 from pulumi.runtime import mocks, rpc, stack
 
-from policies.resources import Resource
+from policies.resources import TEMPLATE, Resource
 from stacks.contract import StackConfig
 from stacks.program import declare
+
+#: Version of a launch template in a stack of which nothing exists yet.
+_FIRST = 1
 
 
 class _Placeholders(mocks.Mocks):
@@ -23,8 +26,8 @@ class _Placeholders(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         """The inputs, with the values that a provider would add."""
         computed: dict[str, Any] = {"name": args.inputs.get("name", args.name)}
-        if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
-            computed["latestVersion"] = 1
+        if args.typ == TEMPLATE:
+            computed["latestVersion"] = _FIRST
         if args.typ.startswith("aws:lb/"):
             computed |= {"arn": f"arn:aws:elasticloadbalancing:::{args.name}", "dnsName": f"{args.name}.example"}
         return args.name, {**args.inputs, **computed}
@@ -64,6 +67,7 @@ class _Recorder(mocks.MockMonitor):
                 name=request.name,
                 inputs=_unwrapped(rpc.deserialize_properties(request.object, True)),
                 ignored=frozenset(request.ignoreChanges),
+                newest=str(_FIRST) if request.type == TEMPLATE else "",
                 provider_name=provider.name if provider is not None else "default",
                 provider=provider.inputs if provider is not None else self._default_provider(package),
                 depends={key: tuple(found.urns) for key, found in request.propertyDependencies.items()},

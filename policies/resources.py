@@ -99,7 +99,8 @@ class Resource:
     """One resource of the stack.
 
     inputs: plain values by the provider's property names. provider: inputs of its provider. depends: property → URNs of
-    the resources that its value comes from. physical: the id that ends its ARN in the state; "" where unknown.
+    the resources that its value comes from. physical: the id that ends its ARN in the state; "" where unknown. newest: a
+    launch template's newest version; "" where only the update knows it.
     """
 
     urn: str
@@ -111,6 +112,7 @@ class Resource:
     provider: Mapping[str, Any] = field(default_factory=dict)
     depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     physical: str = ""
+    newest: str = ""
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from policies.estate import Estate, survey
-from policies.places import Unreadable
 from policies.resources import Resource
 from reconciler.errors import UserError
 from reconciler.prices.catalogue import Catalogue, builtin, load_catalogue
@@ -144,7 +143,7 @@ class Facts:
                     f"{digest[:12]}…. It was changed: review it, then pin the new digest in the pack's configuration."
                 )
             return content.decode("utf-8")
-        except (OSError, UnicodeDecodeError, Unreadable) as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise Misconfigured(f"The policy pack can't read its file '{place}': {error}.") from None
 
     def _named(self, address: str) -> str:

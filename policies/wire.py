@@ -87,9 +87,15 @@ class Session:
             ignored=ignored,
             provider_name=seen.provider.name if seen.provider is not None else "",
             provider=plain(seen.provider.props) if seen.provider is not None else {},
+            newest=_whole(state.get("latestVersion")),
             physical=state["arn"].rpartition("/")[2] if isinstance(state.get("arn"), str) else "",
             depends={key: tuple(r.urn for r in found) for key, found in seen.property_dependencies.items()},
         )
+
+
+def _whole(value: Any) -> str:
+    """A number of the engine, which sends 3 as 3.0, as text; "" where it is none."""
+    return str(int(value)) if isinstance(value, int | float) else ""
 
 
 def read_config(values: Mapping[str, str], secret_keys: Collection[str] = ()) -> tuple[StackConfig | None, str]:

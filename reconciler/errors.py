@@ -21,6 +21,7 @@
     ├── PolicyRefused                 3  no     reconciler.errors      a mandatory policy refused the plan
     ├── StaleApproval                 1  no     reconciler.errors      the approved plan no longer matches what would run
     │   └── PinsChanged               1  yes    reconciler.errors      pins were changed after the plan was made
+    ├── SignatureRefused              1  no     reconciler.errors      a plan has no valid signature of an allowed key
     ├── GateFailed                    1  no     reconciler.errors      a backtest is worse than the stored one
     ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
     ├── Interrupted                 130  no     reconciler.errors      the user interrupted the command
@@ -34,6 +35,7 @@ Only the service of `tiercast reconcile --every` retries, and only the command l
 These never reach the command line; their own package catches them:
 
     ContractError              stacks.contract        the program reports it and ends the update
+    TextFault                  stacks.yaml_text       who reads the file reports it with the file's name
     Undecidable                policies.resources     the policy refuses the plan
     NoPythonError              lab.host.python        the language host reports it to the engine
     PluginError                lab.plugins.errors     the plugin reports it to the engine
@@ -58,6 +60,7 @@ __all__ = [
     "PolicyRefused",
     "PriceMissing",
     "RunTimeout",
+    "SignatureRefused",
     "SourceSilent",
     "StackLocked",
     "StaleApproval",
@@ -151,6 +154,12 @@ class StaleApproval(TiercastError):
     """The approved plan no longer matches what would run."""
 
     remedy = "Run `tiercast plan` and `tiercast preview`, and approve the new plan."
+
+
+class SignatureRefused(TiercastError):
+    """A plan's signature is missing, damaged, expired, or not of a key that may approve."""
+
+    remedy = "Preview the plan and sign it again with `tiercast approve`, or correct the file of allowed signers."
 
 
 class PinsChanged(StaleApproval):

@@ -154,10 +154,10 @@ def canonical(value: Any) -> str:
 def plan_id(plan: Mapping[str, Any]) -> str:
     """The id that a plan file's content has: 128 bits of its digest, as hex digits.
 
-    Everything counts but the id, the binding, the note about the model, and `tiercast:plan`, which holds the id. Keys that
-    plans of earlier versions lacked count only where they say something.
+    Everything counts but the id, the binding, its signature, the note about the model, and `tiercast:plan`, which holds the
+    id. Keys that plans of earlier versions lacked count only where they say something.
     """
-    left_out = {"id", "binding", "forecast_note"}
+    left_out = {"id", "binding", "signature", "forecast_note"}
     body = {key: value for key, value in plan.items() if key not in left_out}
     for late in ("prices", "blocked", "edited", "replay", "pins"):
         if not body.get(late):

@@ -26,5 +26,6 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `private_copy`: the files that decide an update, copied so that nobody else can change them
 - `project`: where the project's files are
 - `runs`: the inputs of past decisions
+- `ssh_keys`: signatures by SSH keys
 - `stopping`: signals that end a run or a service, and the time limit of a run
 """

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from reconciler.adapters.engine_process import EngineCommand
 from reconciler.adapters.known_secrets import known_secrets
 from reconciler.adapters.pack_digest import pack_digest
 from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
-from reconciler.observe.preview import QUIET, PolicyViolation, Preview, PreviewStep, StateResource
+from reconciler.observe.preview import QUIET, Checkpoint, PolicyViolation, Preview, PreviewStep, StateResource
 from reconciler.observe.redaction import printable, redacted
 
 #: Called with each step that is done.
@@ -71,12 +72,19 @@ class Engine:
         return self._judged(up, refresh=refresh, exclude=exclude, progress=progress)
 
     def state(self) -> tuple[StateResource, ...]:
-        """The resources that the last update left, without reading the providers."""
+        """The resources that the last update left, without reading the providers; none if the stack does not exist."""
+        return self.checkpoint().resources
+
+    def checkpoint(self) -> Checkpoint:
+        """The state that the last update or refresh left, and when."""
         try:
-            deployment = self._select().export_stack().deployment or {}
+            deployment = self._stack().export_stack().deployment or {}
+        except automation.StackNotFoundError:
+            return Checkpoint()
         except automation.CommandError as error:
             raise self._translated(error, []) from None
-        return tuple(
+        written = (deployment.get("manifest") or {}).get("time")
+        resources = tuple(
             StateResource(
                 urn=r["urn"],
                 type=r["type"],
@@ -87,6 +95,7 @@ class Engine:
             for r in deployment.get("resources", [])
             if not r.get("delete")
         )
+        return Checkpoint(resources=resources, at=_time(written))
 
     def forget(self, keep: Callable[[bytes], object]) -> None:
         """Empty the stack's state, and call `keep` with the old one before. The providers are not asked, and nothing changes.
@@ -132,9 +141,12 @@ class Engine:
     def _found(self, events: Sequence[EngineEvent], *, failed: bool) -> Preview:
         return replace(_preview(events, self._shown, failed=failed), judged=self.policy_pack is not None)
 
+    def _stack(self) -> automation.Stack:
+        return automation.select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
+
     def _select(self) -> automation.Stack:
         try:
-            return automation.select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
+            return self._stack()
         except automation.StackNotFoundError:
             raise UserError(
                 f"There is no stack '{self.stack}' in this backend.",
@@ -180,6 +192,15 @@ class Engine:
 
     def _pack_configs(self) -> list[str] | None:
         return [str(self.policy_config)] if self.policy_pack is not None and self.policy_config is not None else None
+
+
+def _time(written: object) -> datetime | None:
+    """The time in a checkpoint's manifest; None for a stack that was never updated (Go's zero time)."""
+    try:
+        found = datetime.fromisoformat(str(written))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None and found.year > 1 else None
 
 
 def _collector(events: list[EngineEvent], progress: Progress | None) -> Callable[[EngineEvent], None]:

@@ -24,7 +24,7 @@ _DATA = frozenset({".yaml", ".json", ".xslt"})
 _PER_PLAN = frozenset({"forecastFile", "planFile"})
 
 
-def pack_digest(pack: Path | None, config: Path | None, *, project: str, stack: str) -> str:
+def pack_digest(pack: Path | None, config: Path | None, *, project: str, stack: str, named: bool = True) -> str:
     """SHA-256 over what a pack decides by.
 
     Covers the pack, its imports of ours, the data files beside them, versions of other packages, the configuration, and the
@@ -35,6 +35,7 @@ def pack_digest(pack: Path | None, config: Path | None, *, project: str, stack: 
         pack: folder of the pack; None: no policies run.
         config: the pack's configuration file; None or absent: none.
         project, stack: for `{project}` and `{stack}` in names of pinned files.
+        named: whether the pinned files count. Without them the digest stays while scheduled jobs renew what runs or was billed.
     """
     sha = hashlib.sha256()
 
@@ -51,9 +52,9 @@ def pack_digest(pack: Path | None, config: Path | None, *, project: str, stack: 
     if config is not None and config.exists():
         text = config.read_bytes()
         add("configuration", text)
-        for key, named in sorted(_pinned(text)):
-            path = folder / named.partition("#sha256=")[0].replace("{stack}", stack).replace("{project}", project)
-            add(f"{key} {named}", path.read_bytes() if path.is_file() else b"absent")
+        for key, name in sorted(_pinned(text)) if named else ():
+            path = folder / name.partition("#sha256=")[0].replace("{stack}", stack).replace("{project}", project)
+            add(f"{key} {name}", path.read_bytes() if path.is_file() else b"absent")
     return sha.hexdigest()
 
 

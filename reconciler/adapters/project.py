@@ -57,7 +57,7 @@ class Project:
     @property
     def stack_file(self) -> Path:
         """`Pulumi.<stack>.yaml`."""
-        return self.config_dir / f"Pulumi.{self._stack_name}.yaml"
+        return self.config_dir / f"Pulumi.{self.stack_name}.yaml"
 
     @property
     def stack_file_lock(self) -> Path:
@@ -65,14 +65,14 @@ class Project:
         return self.work / "stack-file.lock"
 
     @property
-    def _stack_name(self) -> str:
+    def stack_name(self) -> str:
         """The stack's name without organisation and project, which Pulumi leaves out of names of files and policies."""
         return self.stack.rpartition("/")[2]
 
     @property
     def work(self) -> Path:
         """Folder of this stack's plan, demand, models, ledger and reports."""
-        return (self.home or self.root) / ".tiercast" / self._stack_name
+        return (self.home or self.root) / ".tiercast" / self.stack_name
 
     @property
     def plan_file(self) -> Path:
@@ -119,7 +119,7 @@ class Project:
                     remedy="Mount the folder, or correct the path.",
                 )
         raw, places = read_placed(self.fleet_path, "a fleet file (`tiercast init` writes one)")
-        fleet = parse_fleet(raw, location, places, stack=self._stack_name)
+        fleet = parse_fleet(raw, location, places, stack=self.stack_name)
         source_of(fleet, self.fleet_path.parent, location=location)
         return fleet
 
@@ -129,7 +129,7 @@ class Project:
 
     def with_held(self, fleet: Fleet, catalogue: Catalogue, *, now: datetime) -> Held:
         """The fleet with what its account has committed to, where it leaves that to AWS."""
-        ask = account(fleet, project=self.name, stack=self._stack_name)
+        ask = account(fleet, project=self.name, stack=self.stack_name)
         return with_held(fleet, catalogue, ask=ask, kept=self.work / "commitments.json", now=now)
 
     def backend(self) -> str:
@@ -192,7 +192,7 @@ class Project:
             )
         pack = self._pack()
         given = os.environ.get(POLICY_CONFIG, "")
-        config = Path(given).absolute() if given else pack_config(pack, self._stack_name)
+        config = Path(given).absolute() if given else pack_config(pack, self.stack_name)
         if given and not config.exists():
             raise InputError(
                 str(config), f"{POLICY_CONFIG} names it, but it is not there.", "Fix the path, or unset it."
@@ -223,7 +223,7 @@ class Project:
             )
         if engine.policy_config is None:
             raise InputError(
-                str(pack_config(engine.policy_pack, self._stack_name)),
+                str(pack_config(engine.policy_pack, self.stack_name)),
                 "the policy pack has no configuration for this stack.",
                 f"Write it (docs/policies.md shows one), name a file with {POLICY_CONFIG}, or give --no-policies.",
             )

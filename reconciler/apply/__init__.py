@@ -1,6 +1,9 @@
 """Preview a plan and apply it: the second half of the pipeline, without the forecaster's imports.
 
 The stack file is what the engine reads; the plan is what explains it. Both must be of the same plan.
+
+- `approve`: sign a plan, and check who signed one
+- `bounds`: whether a plan lies within an approved envelope
 """
 
 from __future__ import annotations
@@ -16,8 +19,8 @@ from reconciler.adapters.files import read_json, read_text, write_json, write_te
 from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
-from reconciler.approval import check as approval
 from reconciler.approval.binding import Grounds
+from reconciler.approval.check import bind, check
 from reconciler.errors import InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
@@ -61,7 +64,7 @@ def preview_plan(
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     approvable = not (found.refusals or changed)
     if approvable:
-        plan = approval.bind(
+        plan = bind(
             plan,
             grounds=_grounds(project, plan, engine, text, refresh=refresh),
             preview=found,
@@ -97,11 +100,13 @@ def apply_plan(
     *,
     now: datetime,
     progress: Callable[[str], None],
+    approval: str = "unsigned",
     no_policies: bool = False,
 ) -> Preview:
     """Preview again, refuse on any difference from what was approved, then apply; `no_policies` as `preview_plan`.
 
-    Both read a private copy of the files that decide: an edit made meanwhile changes nothing.
+    `approval` says who approved it, for the ledger. Preview and update read a private copy of the files that decide: an edit
+    made meanwhile changes nothing.
 
     Raises:
         InputError: the policy pack or its configuration is missing.
@@ -110,11 +115,17 @@ def apply_plan(
         EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
     """
     with private_copy(project) as copy:
-        return _applied(copy, plan, now=now, progress=progress, no_policies=no_policies)
+        return _applied(copy, plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
 
 
 def _applied(
-    project: Project, plan: PlanFile, *, now: datetime, progress: Callable[[str], None], no_policies: bool
+    project: Project,
+    plan: PlanFile,
+    *,
+    now: datetime,
+    progress: Callable[[str], None],
+    approval: str,
+    no_policies: bool,
 ) -> Preview:
     """`apply_plan` in a private copy of the project."""
     text = stack_text(project, plan)
@@ -132,7 +143,7 @@ def _applied(
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
-    approval.check(
+    check(
         plan,
         grounds=_grounds(project, plan, engine, text, refresh=refresh),
         preview=found,
@@ -142,7 +153,7 @@ def _applied(
     )
     if not found.changed:
         return found
-    ledger.append(project.ledger_file, noted.started(plan, found, at=now))
+    ledger.append(project.ledger_file, noted.started(plan, found, approval=approval, at=now))
     steps: list[PreviewStep] = []
 
     def seen(step: PreviewStep) -> None:

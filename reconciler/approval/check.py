@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from reconciler.approval.binding import Grounds, binding, differences
 from reconciler.errors import StaleApproval
 from reconciler.observe.preview import Preview, StateResource
-from reconciler.plan.file import PlanFile
+from reconciler.plan.file import Binding, PlanFile
 
 AGAIN = "Preview and approve again."
 
@@ -24,9 +24,33 @@ def bind(
     state: Iterable[StateResource],
     at: datetime,
 ) -> PlanFile:
-    """The plan with what its approval will be bound to, as previewed at `at`."""
+    """The plan with what its approval will be bound to, as previewed at `at`.
+
+    A signed plan of which nothing differs stays as it is, so that another preview does not void the signature.
+    """
     bound = binding(grounds, preview=preview, state=state, at=at, not_before=plan.created_at)
-    return plan.model_copy(update={"binding": bound})
+    if plan.signature and plan.binding is not None and not differences(plan.binding, bound):
+        return plan
+    return plan.model_copy(update={"binding": bound, "signature": ""})
+
+
+def binding_of(plan: PlanFile) -> Binding:
+    """What a plan was bound to; raises StaleApproval where it was never previewed."""
+    if plan.binding is None:
+        raise StaleApproval(
+            f"Plan {plan.id} was never previewed, so it can't be approved.", remedy="Run `tiercast preview`."
+        )
+    return plan.binding
+
+
+def require_previewed(plan: PlanFile, *, now: datetime) -> Binding:
+    """What a plan was bound to; raises StaleApproval where it was never previewed, or has expired."""
+    approved = binding_of(plan)
+    if now > plan.valid_until:
+        raise StaleApproval(
+            f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}.", remedy=AGAIN
+        )
+    return approved
 
 
 def check(
@@ -46,21 +70,14 @@ def check(
     Raises:
         StaleApproval: not previewed, expired, different, or unsafe; the message says which and what to do.
     """
-    if plan.binding is None:
+    approved = require_previewed(plan, now=now)
+    if approved.not_before is not None and now < approved.not_before - _SKEW:
         raise StaleApproval(
-            f"Plan {plan.id} was never previewed, so it can't be approved.", remedy="Run `tiercast preview`."
-        )
-    if now > plan.valid_until:
-        raise StaleApproval(
-            f"Plan {plan.id} was valid until {plan.valid_until.isoformat()}; it is {now.isoformat()}.", remedy=AGAIN
-        )
-    if plan.binding.not_before is not None and now < plan.binding.not_before - _SKEW:
-        raise StaleApproval(
-            f"Plan {plan.id} may not be applied before {plan.binding.not_before.isoformat()}; it is {now.isoformat()}. Set the "
+            f"Plan {plan.id} may not be applied before {approved.not_before.isoformat()}; it is {now.isoformat()}. Set the "
             "clock of this machine."
         )
     present = binding(grounds, preview=preview, state=state, at=now, not_before=plan.created_at)
-    if found := differences(plan.binding, present):
+    if found := differences(approved, present):
         raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}.", remedy=AGAIN)
     if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest)):
         raise StaleApproval(f"Plan {plan.id} is unsafe by the newest forecast: {'; '.join(short)}.", remedy=AGAIN)

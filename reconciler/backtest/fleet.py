@@ -11,8 +11,8 @@ from forecaster.history.history import History
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Tolerance
 from reconciler.backtest.measures import Measures, foresight_shares, measured
-from reconciler.backtest.realised import realised
 from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
+from reconciler.demand.actuals import actuals
 from reconciler.demand.outlook import Outlook, outlook
 from reconciler.errors import UsageError
 from reconciler.fleet.file import Fleet, PriceSource
@@ -75,7 +75,7 @@ def walker(backtest: FleetBacktest, read: ReadHistory) -> Callable[[float], Walk
     """
     fleet, steps = backtest.fleet, backtest.steps()
     longer = fleet.history.model_copy(update={"window": fleet.history.window + (backtest.until - backtest.since)})
-    demand = realised(read(fleet.model_copy(update={"history": longer}), backtest.until), fleet, backtest.since, steps)
+    demand = actuals(read(fleet.model_copy(update={"history": longer}), backtest.until), fleet, backtest.since, steps)
 
     @cache
     def known(at: datetime) -> Outlook:

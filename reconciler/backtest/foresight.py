@@ -70,7 +70,7 @@ def _certain(
         window=1,
         options=tuple(
             # Started before the step that needs it, so ready in it; what it cost to boot is billed by the caller.
-            replace(o, observed=counts[o.name], interruption=0.0, boot_seconds=0.0)
+            replace(o, observed=counts[o.name], ready=None, interruption=0.0, boot_seconds=0.0)
             for o in problem.options
         ),
         load_now={},

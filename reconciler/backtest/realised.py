@@ -1,48 +1,14 @@
-"""The demand that arrived for each class, and how ready counts served it, by the judgement that sized them. Pure."""
+"""How ready counts served the demand that arrived, by the judgement that sized them. Pure."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
-from forecaster.history.history import History
-from reconciler.demand.grouping import group
-from reconciler.fleet.file import Fleet
 from reconciler.sizing import SizingProblem
 from reconciler.sizing.safety_floor import floor_demand
 from reconciler.slo.assess import assess
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Realised:
-    """Requests/s (steps, classes) from a start on; NaN where the history does not say. `names` of the classes."""
-
-    names: tuple[str, ...]
-    rates: Floats
-
-    def at(self, row: int) -> dict[str, float]:
-        """Requests/s by class in one step, where known."""
-        return {n: float(r) for n, r in zip(self.names, self.rates[row], strict=True) if np.isfinite(r)}
-
-
-def realised(history: History, fleet: Fleet, start: datetime, steps: int) -> Realised:
-    """The demand of `steps` steps from `start` on, by class in the fleet's order."""
-    grouping = group(history, fleet)
-    rows = history.grouped(grouping.codes, len(grouping.names)) / history.step.total_seconds()
-    qos = np.array(grouping.qos)
-    by_class = np.stack([rows[qos == name].sum(axis=0) for name in fleet.qos], axis=1)
-    out = np.full((steps, len(fleet.qos)), np.nan)
-    first = round((start - history.start) / history.step)
-    there = np.arange(max(first, 0), min(first + steps, history.length))
-    out[there - first] = by_class[there]
-    return Realised(names=tuple(fleet.qos), rates=out)
 
 
 @dataclass(frozen=True, kw_only=True)

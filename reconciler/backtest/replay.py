@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from reconciler.backtest.realised import Realised, served
+from reconciler.backtest.realised import served
 from reconciler.backtest.stock import Stock, taken
+from reconciler.demand.actuals import Actuals
 from reconciler.demand.classes import class_paths, window
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import Outlook
@@ -107,7 +108,7 @@ class _ReplayState:
         return Observed(slots=self.slots, groups=groups)
 
 
-def replay(period: ReplayPeriod, known: OutlookAt, demand: Realised) -> FleetReplay:
+def replay(period: ReplayPeriod, known: OutlookAt, demand: Actuals) -> FleetReplay:
     """Walk the period.
 
     Args:

@@ -25,6 +25,11 @@ COMMANDS = {
         "reconciler.cli.preview:command",
         "Show the changes of a plan, their cost and risk, and run the policies.",
     ),
+    "approve": ("reconciler.cli.approve:command", "Sign a previewed plan with an SSH key."),
+    "envelope": (
+        "reconciler.cli.envelope:command",
+        "Bind an envelope, within which scheduled runs may act, to a configuration.",
+    ),
     "up": ("reconciler.cli.up:command", "Apply the approved plan and nothing else."),
     "reconcile": (
         "reconciler.cli.reconcile:command",
@@ -37,6 +42,10 @@ COMMANDS = {
     "release": ("reconciler.cli.release:command", "Forget everything that the stack holds, and leave it running."),
     "explain": ("reconciler.cli.explain:command", "Explain the current sizes, or the sizes of a past plan."),
     "history": ("reconciler.cli.history:command", "List decisions and changes, and show why a resource changed."),
+    "shadow-report": (
+        "reconciler.cli.shadow_report:command",
+        "Compare shadow plans with what ran, and say whether promotion is justified.",
+    ),
     "status": ("reconciler.cli.status:command", "Compare what runs with what was planned."),
     "replay": ("reconciler.cli.replay:command", "Decide a past plan again from its kept inputs and compare."),
     "backtest": ("reconciler.cli.backtest:command", "Replay a past period and report its cost and violations."),

@@ -20,7 +20,6 @@ from reconciler.report.text import terminal
 @click.option(
     "--plan", "plan_path", type=click.Path(path_type=Path, dir_okay=False), help="Plan file. Default: the newest plan."
 )
-@click.option("--refresh", is_flag=True, help="Read the providers first, to show drift.")
 @click.option(
     "--format",
     "shape",
@@ -35,12 +34,13 @@ def command(
     stack: str | None,
     fleet: Path | None,
     plan_path: Path | None,
-    refresh: bool,
     shape: str,
     no_policies: bool,
     as_json: bool,
 ) -> int:
     """Run the engine's preview with the policy pack and show sizes, USD/hour, risk and reasons.
+
+    The preview reads the hypervisors and the cloud, so that it also shows the repair of what was changed outside of tiercast.
 
     Exit code: 0 nothing to do, 2 changes, 3 refused by policy, 1 error. Copies of the preview in text, Markdown, HTML
     and JSON are written to the folder of the plan.
@@ -50,7 +50,7 @@ def command(
     plan = read_plan(path)
     progress = Console(stderr=True)
     with options.locked(project, "preview"), progress.status("running the engine's preview …"):
-        summary = preview_plan(project, plan, path=path, refresh=refresh, now=options.now(), no_policies=no_policies)
+        summary = preview_plan(project, plan, path=path, refresh=True, now=options.now(), no_policies=no_policies)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
     elif shape == "markdown":

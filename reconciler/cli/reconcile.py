@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from reconciler.adapters.files import read_placed
 from reconciler.adapters.project import Project
-from reconciler.approval.envelope import Envelope, parse_envelope
+from reconciler.apply.bounds import read_envelope
+from reconciler.approval.envelope import Envelope
 from reconciler.cli import options
 from reconciler.cli.serving import Serving, ServingOptions
 from reconciler.errors import UsageError
@@ -89,7 +89,7 @@ def command(chosen: ReconcileOptions) -> int:
     """
     project = options.open_project(chosen.stack, chosen.fleet)
     bounds = chosen.bounds
-    envelope = _envelope(bounds) if bounds is not None else None
+    envelope = read_envelope(bounds) if bounds is not None else None
     if (chosen.branch or chosen.patch) and chosen.mode != Mode.PROPOSE:
         raise UsageError("--branch and --patch need --mode propose.")
     runs = Serving(chosen, name=f"{project.name}/{project.stack}")
@@ -99,11 +99,6 @@ def command(chosen: ReconcileOptions) -> int:
             return _run(project, chosen, envelope, runs)
 
     return runs.run(once)
-
-
-def _envelope(path: Path) -> Envelope:
-    raw, places = read_placed(path, "an envelope")
-    return parse_envelope(raw, str(path), places)
 
 
 def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None, runs: Serving) -> int:

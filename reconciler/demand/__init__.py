@@ -5,6 +5,7 @@ The rule: this package is pure, and only `grouping` decides groups.
 - `grouping`: which requests belong to which class, and which series are forecast one by one
 - `forecaster_settings`: the fleet file → the forecaster's settings
 - `trained`: the forecast, by the kept model if it fits the run, else by a new one
+- `actuals`: the demand that arrived for each class
 - `guessed_kind`: whether a guess of what a row is contradicts the last run
 - `outlook`: groups, forecast, current load and data quality at a time
 - `classes`: the forecast of groups → joint paths per class

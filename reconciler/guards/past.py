@@ -7,6 +7,7 @@ unknown. So does an update that failed after it had changed something.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from reconciler.guards.order import PastChange
 from reconciler.record.entries import Applied, Decided, Entry, Failed, Started, TierEntry
@@ -42,4 +43,15 @@ def past_changes(entries: Iterable[Entry]) -> tuple[PastChange, ...]:
         for entry, sizes in sorted(found, key=lambda pair: pair[0].at)
         for tier, line in sizes.items()
         if line.before != line.after
+    )
+
+
+def begun(entries: Iterable[Entry], *, since: datetime) -> frozenset[str]:
+    """Names of the resources that an update has made or changed since a time (aware)."""
+    return frozenset(
+        one.name
+        for entry in entries
+        if isinstance(entry, Applied) and entry.at >= since
+        for one in entry.resources
+        if one.op != "delete"
     )

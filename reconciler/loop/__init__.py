@@ -4,8 +4,10 @@ The rule: everything here is a sequence of calls; each decision is pure and else
 adapter.
 
 - `gather`: everything that a run reads before it decides
+- `look`: what runs, as a run sees it before it decides
 - `written`: what a run writes
 - `propose`: a plan as a branch or a patch
+- `shadow`: scores earlier shadow plans
 - `schedule`: when the next run of a service starts
 - `service`: repeated runs
 """
@@ -23,10 +25,12 @@ from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.lock import brief_lock
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan
-from reconciler.approval.envelope import Envelope, outside
+from reconciler.apply.bounds import held_by
+from reconciler.approval.envelope import Envelope
 from reconciler.errors import EngineError, Unavailable
 from reconciler.loop.gather import take_snapshot
 from reconciler.loop.propose import ProposalTarget, propose
+from reconciler.loop.shadow import score_shadows
 from reconciler.loop.written import note_decision, remember, rendered, write_plan
 from reconciler.plan import noted
 from reconciler.plan.decide import Decision, decide
@@ -137,6 +141,7 @@ def reconcile_once(
     if options.mode is Mode.SHADOW:
         note_decision(project, decision, event="shadow", seed=options.seed)
         remember(project, decision)
+        score_shadows(project, decision, now=options.now)
         return RunResult(plan=plan, decision=decision)
     if window := decision.snapshot.fleet.guards.in_maintenance(options.now):
         note_decision(project, decision, event="shadow", seed=options.seed)
@@ -180,12 +185,14 @@ def _carry_out(
     done = RunResult(plan=plan, decision=decision, summary=summary)
     if summary.verdict != "changes" or options.mode is Mode.PROPOSE:
         return done
-    clock = decision.snapshot.clock
-    held = outside(plan, options.envelope, clock.expiry if clock else now) if options.mode is Mode.WITHIN else []
+    approval, held = "unsigned", list[str]()
+    if options.mode is Mode.WITHIN:
+        approval = f"within the envelope of {options.envelope.approved_by}" if options.envelope is not None else ""
+        held = held_by(project, summary.plan, options.envelope, now=now, no_policies=no_policies)
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return replace(done, held=tuple(held))
     before("apply")
     # What was previewed is what is applied: the bound plan is not read again.
-    apply_plan(project, summary.plan, now=now, progress=progress, no_policies=no_policies)
+    apply_plan(project, summary.plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
     return replace(done, applied=True)

@@ -11,26 +11,31 @@ from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
-from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.kept_forecaster import trained_model
 from reconciler.adapters.memory import read_memory
 from reconciler.adapters.pins import read_pins
 from reconciler.adapters.project import Project
+from reconciler.demand.actuals import Actuals, actuals
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.guessed_kind import refuse_contradicted_guess
 from reconciler.demand.kept_demand import with_kept
 from reconciler.demand.outlook import outlook
-from reconciler.errors import SourceSilent, Unavailable
+from reconciler.errors import SourceSilent
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
-from reconciler.guards.past import past_changes
-from reconciler.observe.adopted import with_adopted
-from reconciler.observe.stack_state import observe
+from reconciler.guards.past import begun, past_changes
+from reconciler.loop.look import look
+from reconciler.observe.serving import observed_now
 from reconciler.plan.notes import commitment_notes
+from reconciler.plan.readiness import readiness_notes
 from reconciler.plan.snapshot import Snapshot
 from reconciler.trust.feedback import Judged, judge
 from reconciler.trust.source_silent import usable_alone, without_history
+from stacks.contract import Tier
+
+#: Boot times after which a VM that was made or started is expected to answer its health check.
+_SETTLING = 2
 
 
 @os_errors_as_unavailable()
@@ -38,15 +43,8 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    silent = unreachable(fleet.tiers.own_hosts)
-    if silent and fleet.tiers.hot.unreachable == "refuse":
-        said = "; ".join(f"{name}: {words}" for name, words in sorted(silent.items()))
-        raise Unavailable(
-            f"Hypervisors do not answer ({said}).", remedy="Repair them, or set tiers.hot.unreachable to skip."
-        )
-    engine = project.engine()
-    engine.ensure_stack()
     adopted = read_adopted(project)
+    seen = look(project, fleet, adopted, now=now)
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
     past = ledger.read(project.ledger_file, since=min(now, known.as_of) - remembered(fleet))
@@ -57,25 +55,28 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         max_age=fleet.history.max_age,
     )
     fleet = held.fleet
+    boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
+    observed = observed_now(seen.world, seen.site, booting=begun(past.entries, since=now - _SETTLING * boot))
     return Snapshot(
         fleet=fleet,
         catalogue=prices.catalogue,
         forecast=known.judged.forecast,
         grouping=known.grouping,
-        observed=observe(with_adopted(engine.state(), adopted), fleet.metal_flavours),
+        observed=observed,
         load_now=known.load,
         latency_now_ms=known.latency_ms,
         as_of=known.as_of,
         now=now,
         stack=project.stack,
         replay=as_of is not None,
-        unreachable=silent,
+        unreachable=seen.silent,
         notes=(
             *known.notes,
             *known.judged.notes,
             *prices.notes,
             *held.notes,
             *commitment_notes(fleet),
+            *readiness_notes(fleet, seen.world, observed),
             *past.notes,
             *clock.notes,
         ),
@@ -88,6 +89,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
         adopted=frozenset(adopted.machines),
     )
@@ -98,7 +100,7 @@ class Known:
     """Demand as a run knows it: the forecast with what is trusted of it, the load and latency of the last step.
 
     as_of: the plan's time in the history's clock. unfit: the data alone forbids to shrink. blocking: QoS class → why no tier
-    that serves it shrinks. forecast_note: which model made the forecast.
+    that serves it shrinks. forecast_note: which model made the forecast. actuals: what arrived, over the whole history.
     """
 
     judged: Judged
@@ -110,6 +112,7 @@ class Known:
     unfit: bool
     blocking: Mapping[str, str] = field(default_factory=dict)
     forecast_note: str = ""
+    actuals: Actuals | None = None
 
 
 def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now: datetime, seed: int) -> Known:
@@ -157,4 +160,5 @@ def known_demand(project: Project, fleet: Fleet, *, as_of: datetime | None, now:
         unfit=seen.demoted,
         blocking={**(dict.fromkeys(fleet.qos, judged.unproven) if judged.unproven else {}), **seen.blocking},
         forecast_note=seen.forecast_note,
+        actuals=actuals(history, fleet, history.start, history.length, seen.grouping),
     )

@@ -22,6 +22,8 @@ from stacks.contract import Slot, Tier
 #: States of a target in which its balancer does not check it: they say nothing against the instance.
 _UNCHECKED = frozenset({"unused", "unavailable"})
 
+_MACHINE = "tiercast:stacks:Machine"
+
 
 def world_of(
     site: Site,
@@ -76,6 +78,27 @@ def own_domains(site: Site, state: Iterable[StateResource], domains: Iterable[Li
     return found
 
 
+def endpoints(site: Site, state: Iterable[StateResource], names: Iterable[str]) -> dict[str, str]:
+    """`http://ADDRESS:PORT/PATH` by VM, for VMs whose tier declares a check and whose address is known.
+
+    A forwarded VM is asked at its hypervisor's port, any other at its own address as the state holds it.
+    """
+    outputs = {r.name: str(r.outputs.get("endpoint") or "") for r in state if r.type == _MACHINE}
+    found = {}
+    for name in names:
+        slot = slot_of(name)
+        check = site.health.get(slot[0]) if slot else None
+        if slot is None or check is None:
+            continue
+        tier, place, number = slot
+        host = next((h for h in site.hypervisors.get(tier, ()) if h.name == place), None)
+        if host is not None and host.base_port is not None:
+            found[name] = f"http://{host.host or '127.0.0.1'}:{host.base_port + number}{check.path}"
+        elif address := outputs.get(name, "").rpartition(":")[0]:
+            found[name] = f"http://{address}:{check.port}{check.path}"
+    return found
+
+
 def _machines(
     site: Site,
     recorded: Observed,
@@ -112,6 +135,7 @@ def _machines(
                 why=why,
                 checked=tier in site.health,
                 recorded=name in held,
+                uuid=own[name].uuid if name in own else "",
             )
         )
     return found

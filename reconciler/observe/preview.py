@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from stacks.contract import canonical
@@ -99,3 +100,11 @@ class StateResource:
     def digest(self) -> str:
         """SHA-256 over id, inputs and outputs."""
         return hashlib.sha256(canonical([self.id, self.inputs, self.outputs]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The state of a stack. `at`: when an update or refresh last wrote it; None if none did."""
+
+    resources: tuple[StateResource, ...] = ()
+    at: datetime | None = None

@@ -22,12 +22,20 @@ class Observed:
     """Observed instances.
 
     Attributes:
-        slots: occupied slots on own hosts, by tier.
+        slots: occupied slots on own hosts, by tier. A VM that does not run keeps its slot.
         groups: (tier, group name) → (instance types, desired capacity).
+        idle: VM in a slot that is known not to serve → why.
+        replaced: VMs of `idle` that get a new slot instead of a start in place.
+        taken: names of slots that a domain of somebody else holds, so that no VM can be made there.
+        ready: (tier, group name) → instances that serve. Absent if that is unknown: all desired ones count then.
     """
 
     slots: Mapping[Tier, tuple[Slot, ...]] = field(default_factory=dict)
     groups: Mapping[tuple[Tier, str], tuple[tuple[str, ...], int]] = field(default_factory=dict)
+    idle: Mapping[str, str] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
+    taken: frozenset[str] = frozenset()
+    ready: Mapping[tuple[Tier, str], int] = field(default_factory=dict)
 
     @property
     def first_run(self) -> bool:
@@ -41,6 +49,18 @@ class Observed:
     def total(self, tier: Tier) -> int:
         """Instances of a tier."""
         return len(self.slots.get(tier, ())) + sum(n for (t, _), (_, n) in self.groups.items() if t is tier)
+
+    def serving(self, tier: Tier) -> int:
+        """Instances of a tier that serve. What is unknown counts as serving."""
+        return len(self.serving_slots(tier)) + sum(self.in_service(t, name) for t, name in self.groups if t is tier)
+
+    def serving_slots(self, tier: Tier) -> tuple[Slot, ...]:
+        """Slots of a tier whose VM is not known to be out of service."""
+        return tuple(slot for slot in self.slots.get(tier, ()) if slot.name(tier.value) not in self.idle)
+
+    def in_service(self, tier: Tier, group: str) -> int:
+        """Instances of a group that serve; its desired capacity if that is unknown."""
+        return self.ready.get((tier, group), self.desired(tier, group))
 
 
 def observe(resources: Iterable[StateResource], flavours: Iterable[Flavour]) -> Observed:

@@ -11,19 +11,16 @@ A figure that could not be read is None (unknown). It is never 0: unknown counts
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from reconciler.observe.preview import StateResource
 from reconciler.observe.stack_state import Observed
 from stacks.contract import HealthCheck, Hypervisor, Ownership, Size, StackConfig, Tier
 
 #: Name of a VM in a slot: `<tier>-<hypervisor>-<nnn>`.
 _SLOT = re.compile(rf"({'|'.join(Tier)})-(.+)-(\d{{3}})")
-
-_MACHINE = "tiercast:stacks:Machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +129,7 @@ class LiveInstance:
         why: why it is not ready or not known; "" for one that is ready.
         checked: whether a health check or target group decided that it is ready.
         recorded: whether the stack's state holds it; always true in a group that the state holds.
+        uuid: of the VM's domain; "" if there is none.
     """
 
     tier: Tier
@@ -143,15 +141,21 @@ class LiveInstance:
     why: str = ""
     checked: bool = False
     recorded: bool = True
+    uuid: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What one source said and when. `error` is why it could not be read; "" if it was."""
+    """What one source said and when.
+
+    error: why it could not be read; "" if it was. asked: false if there was no client to ask with, which says nothing about
+    the source.
+    """
 
     source: str
     at: datetime
     error: str = ""
+    asked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +169,15 @@ class DeclaredTier:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Instances that run and that are ready, and those of which nothing is known. None: nothing is known of any."""
+    """Instances that run and that are ready; None: nothing is known of any.
+
+    unknown: instances of which it is not known whether they run. unjudged: whether they are ready; never fewer.
+    """
 
     running: int | None
     ready: int | None
     unknown: int = 0
+    unjudged: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +201,8 @@ class World:
 
     @property
     def silent(self) -> dict[str, str]:
-        """Source → error, of those that could not be read."""
-        return {r.source: r.error for r in self.readings if r.error}
+        """Source → error, of those that were asked and did not answer."""
+        return {r.source: r.error for r in self.readings if r.error and r.asked}
 
     def tally(self, tier: Tier, place: str | None = None) -> Tally:
         """Instances of a tier, or of one hypervisor or group in it. What is recorded in a group that could not be read is
@@ -205,15 +213,13 @@ class World:
             for (its, name), (_, count) in self.recorded.groups.items()
             if its is tier and place in (None, name) and not self._read(its, name)
         )
-        unknown = unread + sum(i.ready is None or i.running is None for i in mine)
-        known = [i for i in mine if i.running is not None]
-        if unknown and not known:
-            return Tally(running=None, ready=None, unknown=unknown)
-        judged = [i for i in mine if i.ready is not None]
+        running, ready = [i.running for i in mine], [i.ready for i in mine]
+        unknown, unjudged = unread + running.count(None), unread + ready.count(None)
         return Tally(
-            running=sum(i.running is True for i in known),
-            ready=sum(i.ready is True for i in judged) if judged or not unknown else None,
+            running=None if unknown and unknown == unread + len(mine) else running.count(True),
+            ready=None if unjudged and unjudged == unread + len(mine) else ready.count(True),
             unknown=unknown,
+            unjudged=unjudged,
         )
 
     def _read(self, tier: Tier, name: str) -> bool:
@@ -243,6 +249,11 @@ def site_of(config: StackConfig, provider: Mapping[str, Any], *, project: str, s
     )
 
 
+def cloud_source(site: Site) -> str:
+    """Source of the readings of the stack's cloud groups: `aws REGION`."""
+    return f"aws {site.region}".strip()
+
+
 def declared_of(config: StackConfig) -> dict[Tier, DeclaredTier]:
     """Sizes in a stack configuration. A tier of `external` ownership has no upper bound."""
     metal = config.cold.metal
@@ -268,24 +279,3 @@ def slot_of(name: str) -> tuple[Tier, str, int] | None:
     """Tier, hypervisor and number in a VM's name; None for a name that no slot has."""
     found = _SLOT.fullmatch(name)
     return (Tier(found[1]), found[2], int(found[3])) if found else None
-
-
-def endpoints(site: Site, state: Iterable[StateResource], names: Iterable[str]) -> dict[str, str]:
-    """`http://ADDRESS:PORT/PATH` by VM, for VMs whose tier declares a check and whose address is known.
-
-    A forwarded VM is asked at its hypervisor's port, any other at its own address as the state holds it.
-    """
-    outputs = {r.name: str(r.outputs.get("endpoint") or "") for r in state if r.type == _MACHINE}
-    found = {}
-    for name in names:
-        slot = slot_of(name)
-        check = site.health.get(slot[0]) if slot else None
-        if slot is None or check is None:
-            continue
-        tier, place, number = slot
-        host = next((h for h in site.hypervisors.get(tier, ()) if h.name == place), None)
-        if host is not None and host.base_port is not None:
-            found[name] = f"http://{host.host or '127.0.0.1'}:{host.base_port + number}{check.path}"
-        elif address := outputs.get(name, "").rpartition(":")[0]:
-            found[name] = f"http://{address}:{check.port}{check.path}"
-    return found

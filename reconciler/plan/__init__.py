@@ -11,7 +11,9 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `compose`: counts → the stack configuration
 - `unlowered`: groups that a smaller plan does not shrink, because nothing lowers their desired size
 - `file`: the plan file
+- `signature`: what the signature of an approved plan covers, and which key made it
 - `notes`: the notes of a plan
+- `readiness`: the notes about what serves, what does not and what could not be read
 - `kept_inputs`: keep the inputs of a decision, and replay the decision from them
 - `recommend`: the sizing as a function of a forecast
 - `carried`: the load that the fleet of a plan carries, kept for the next run

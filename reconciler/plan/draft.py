@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from reconciler.observe.world import slot_of
 from reconciler.plan.compose import compose
 from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan.notes import placement_notes, unreachable_notes
-from reconciler.plan.placement import Placement, place
+from reconciler.plan.placement import Placement, Upset, place
 from reconciler.plan.snapshot import Snapshot
 from reconciler.plan.unlowered import staying, staying_notes
 from reconciler.prices.bill import Bill, hourly
@@ -91,7 +92,6 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
     silent = frozenset(snapshot.unreachable)
     found = {}
     for tier in Tier:
-        fixed = [slot for slot in snapshot.observed.slots.get(tier, ()) if slot.name(tier.value) in snapshot.adopted]
         homes, flavours = tiers.of(tier).own_hosts, tiers.of(tier).own_flavours
         if not homes:
             continue
@@ -99,8 +99,23 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
         current = snapshot.observed.slots.get(tier, ())
         left_alone = Counter(slot.flavour for slot in current if slot.hypervisor in silent)
         wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
-        found[tier] = place(homes, flavours, wanted, current, spare=spare, unreachable=silent, fixed=fixed)
+        found[tier] = place(
+            homes, flavours, wanted, current, spare=spare, unreachable=silent, upset=_upset(tier, snapshot)
+        )
     return found
+
+
+def _upset(tier: Tier, snapshot: Snapshot) -> Upset:
+    """The tier's slots whose VM does not serve or was adopted, and the numbers that are not free."""
+    seen = snapshot.observed
+    slots = {slot.name(tier.value): slot for slot in seen.slots.get(tier, ())}
+    names = [found for name in seen.taken if (found := slot_of(name)) is not None]
+    return Upset(
+        idle=frozenset(slots[name] for name in seen.idle if name in slots),
+        replaced=frozenset(slots[name] for name in seen.replaced - snapshot.adopted if name in slots),
+        fixed=frozenset(slots[name] for name in snapshot.adopted if name in slots),
+        taken=frozenset((host, number) for its, host, number in names if its is tier),
+    )
 
 
 def _lines(sizing: Sizing, stays: Mapping[str, int]) -> Sizing:
@@ -119,6 +134,7 @@ def _tier_line(tier: Tier, snapshot: Snapshot, sizing: Sizing, before: Bill, aft
         kinds=kinds,
         before=snapshot.observed.total(tier),
         after=sum(kinds.values()),
+        ready=snapshot.observed.serving(tier),
         usd_before=before.of(tier),
         usd_after=after.of(tier),
         reason=sizing.reasons.get(tier, "no demand is assigned to this tier"),

@@ -32,6 +32,7 @@ class TierLine(PlanPart):
     kinds: dict[str, int] = Field(description="Instance type or flavour → planned count.")
     before: int
     after: int
+    ready: int | None = Field(None, description="How many of `before` serve. None: not known.")
     usd_before: float
     usd_after: float
     reason: str
@@ -113,6 +114,9 @@ class PlanFile(PlanPart):
     )
     config: dict[str, Any] = Field(description="Full key → value as rendered into the stack file.")
     binding: Binding | None = None
+    signature: str = Field(
+        "", description="SSH signature over all else, binding included. `tiercast approve` writes it."
+    )
 
     @property
     def notes(self) -> tuple[str, ...]:

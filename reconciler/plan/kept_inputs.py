@@ -33,7 +33,7 @@ from stacks.plain_secrets import plain_secrets
 #: Version of the document; another one is not replayed.
 VERSION = 1
 #: Fields of a snapshot that are written apart, and those that no decision reads.
-_APART, _UNREAD = {"fleet", "observed", "forecast", "grouping", "ahead"}, {"standing", "memory"}
+_APART, _UNREAD = {"fleet", "observed", "forecast", "grouping", "ahead"}, {"standing", "memory", "actuals"}
 
 Floats = NDArray[np.float64]
 
@@ -88,8 +88,8 @@ def secrets_in(inputs: RunInputs) -> list[str]:
     return [place for place, _ in plain_secrets("", inputs.document)]
 
 
-def replayed(inputs: RunInputs, *, location: str) -> ReplayResult:
-    """Decide again, and compare the plan file's and the rendered stack values' bytes.
+def snapshot_of(inputs: RunInputs, *, location: str) -> tuple[Snapshot, PlanFile]:
+    """What a kept run knew, and the plan that it decided.
 
     Raises:
         InputError: the document has another version or is damaged.
@@ -102,12 +102,20 @@ def replayed(inputs: RunInputs, *, location: str) -> ReplayResult:
             "Replay them with the version of tiercast that made them.",
         )
     try:
-        snapshot = _snapshot(document, inputs.paths)
-        expected = PlanFile.model_validate(document["expected"])
+        return _snapshot(document, inputs.paths), PlanFile.model_validate(document["expected"])
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
         raise InputError(
             location, f"the kept inputs are damaged ({type(error).__name__}).", "Replay another run."
         ) from None
+
+
+def replayed(inputs: RunInputs, *, location: str) -> ReplayResult:
+    """Decide again, and compare the plan file's and the rendered stack values' bytes.
+
+    Raises:
+        InputError: the document has another version or is damaged.
+    """
+    snapshot, expected = snapshot_of(inputs, location=location)
     found = decide(snapshot).plan
     differs = _differences("", expected.model_dump(mode="json"), found.model_dump(mode="json"))
     if not differs and _text(expected) != _text(found):
@@ -139,6 +147,10 @@ def _snapshot(document: Mapping[str, Any], paths: Floats) -> Snapshot:
                 (Tier(tier), group): (tuple(types), count)
                 for tier, group, types, count in document["observed"]["groups"]
             },
+            idle=dict(document["observed"].get("idle", {})),
+            replaced=frozenset(document["observed"].get("replaced", ())),
+            taken=frozenset(document["observed"].get("taken", ())),
+            ready={(Tier(tier), group): count for tier, group, count in document["observed"].get("ready", ())},
         ),
         # Of the forecast the decision reads names, models and costs. Its numbers are in `ahead`.
         forecast=DemandForecast(
@@ -172,6 +184,10 @@ def _observed(observed: Observed) -> dict[str, Any]:
         "groups": [
             [tier.value, group, list(types), count] for (tier, group), (types, count) in observed.groups.items()
         ],
+        "idle": dict(observed.idle),
+        "replaced": sorted(observed.replaced),
+        "taken": sorted(observed.taken),
+        "ready": [[tier.value, group, count] for (tier, group), count in observed.ready.items()],
     }
 
 

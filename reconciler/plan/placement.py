@@ -3,13 +3,14 @@
 - A slot is `<tier>-<host>-<nnn>`. A VM keeps its slot until it is removed, so a changed count touches only the last slots.
 - A new VM goes to the host with the fewest VMs of the same flavour, then to the one with the most free cores.
 - A removal takes the highest number from the host with the most VMs of the flavour.
+- A VM that does not serve is removed before one that does. It is started again in its slot, or replaced under another number.
 - VMs move only if a VM does not fit although enough cores are free in total. As few as possible move.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.sizing.host_spread import lost_with
@@ -36,6 +37,20 @@ class Placement:
     fullest: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Upset:
+    """Slots that are not as they should be.
+
+    idle: their VM does not serve, so that they are the first to be removed. replaced: of those, the ones whose VM gets
+    another slot. taken: (host, number) of slots that a domain of somebody else holds. fixed: neither removed nor moved.
+    """
+
+    idle: frozenset[Slot] = frozenset()
+    replaced: frozenset[Slot] = frozenset()
+    taken: frozenset[tuple[str, int]] = frozenset()
+    fixed: frozenset[Slot] = frozenset()
+
+
 def place(
     hosts: Sequence[Hypervisor],
     flavours: Sequence[Flavour],
@@ -44,7 +59,7 @@ def place(
     *,
     spare: int = 0,
     unreachable: frozenset[str] = frozenset(),
-    fixed: Collection[Slot] = (),
+    upset: Upset = Upset(),
 ) -> Placement:
     """Place the wanted VMs.
 
@@ -55,14 +70,15 @@ def place(
         current: slots that are in use.
         spare: hosts that may fail (N+1 = 1): VMs are moved off crowded hosts until that costs no more than it must.
         unreachable: hosts whose slots are left exactly as they are.
-        fixed: slots that are neither removed nor moved.
+        upset: slots whose VM does not serve, and numbers that are not free.
 
     Returns:
         The placement; slots on hosts or of flavours that are no longer declared are dropped.
     """
-    board = _Board(hosts, flavours, unreachable, fixed)
+    board = _Board(hosts, flavours, unreachable, upset)
     for slot in current:
-        board.keep(slot)
+        if slot not in upset.replaced or slot.hypervisor in unreachable:
+            board.keep(slot)
     for name in sorted(wanted):
         board.shrink(name, wanted[name])
     moved: list[str] = []
@@ -92,12 +108,14 @@ class _Board:
         hosts: Sequence[Hypervisor],
         flavours: Sequence[Flavour],
         unreachable: frozenset[str],
-        fixed: Collection[Slot],
+        upset: Upset,
     ) -> None:
         self.hosts = {h.name: h for h in hosts}
         self.flavours = {f.name: f for f in flavours}
         self.unreachable = unreachable
-        self.fixed = frozenset((slot.hypervisor, slot.number) for slot in fixed)
+        self.idle, self.fixed = upset.idle, upset.fixed
+        # A VM that is replaced keeps its number until its successor serves.
+        self.taken = upset.taken | {(slot.hypervisor, slot.number) for slot in upset.replaced}
         self.slots: list[Slot] = []
 
     def keep(self, slot: Slot) -> None:
@@ -123,6 +141,7 @@ class _Board:
 
     def _next_number(self, host: str) -> int:
         used = {s.number for s in self.slots if s.hypervisor == host}
+        used |= {number for name, number in self.taken if name == host}
         return next(n for n in itertools.count(1) if n not in used)
 
     def _open_hosts(self) -> list[str]:
@@ -130,15 +149,17 @@ class _Board:
 
     def _free_to_go(self) -> list[Slot]:
         """Slots that may be removed or moved."""
-        return [s for s in self.slots if (s.hypervisor, s.number) not in self.fixed]
+        return [s for s in self.slots if s not in self.fixed]
 
     def shrink(self, flavour: str, wanted: int) -> None:
-        """Take the highest number from the host with most VMs of the flavour, as often as needed."""
+        """Take an idle one, else the highest number from the host with most VMs of the flavour, as often as needed."""
         while self.count(flavour) > wanted:
             mine = [s for s in self._free_to_go() if s.flavour == flavour and s.hypervisor not in self.unreachable]
             if not mine:
                 return
-            self.slots.remove(max(mine, key=lambda s: (self._kin(s.hypervisor, flavour), s.number, s.hypervisor)))
+            self.slots.remove(
+                max(mine, key=lambda s: (s in self.idle, self._kin(s.hypervisor, flavour), s.number, s.hypervisor))
+            )
 
     def add(self, flavour: str) -> bool:
         """Put one more VM where it is best spread; False where none has room."""

@@ -52,7 +52,7 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         for name, promise in fleet.qos.items()
     }
     demand = section(fleet, ahead.paths, length, by_class, {name: a.window for name, a in allowed.items()})
-    running = [option.supply(option.observed) for option in choices]
+    running = [option.supply(option.serving) for option in choices]
     return SizingProblem(
         demand=demand,
         paths=ahead.paths[:, :, : steps_ahead(fleet, choices, length)],

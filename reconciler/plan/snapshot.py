@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.demand import DemandForecast
+from reconciler.demand.actuals import Actuals
 from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import GuardTime
@@ -60,6 +61,7 @@ class Snapshot:
         ahead: demand per class as a kept run holds it, in place of the forecast's paths; None: from the forecast.
         pins: sizes that a person has set and that have not ended.
         adopted: names of the slots whose VMs were adopted: no plan removes or moves them.
+        actuals: the demand that arrived, as far as the history goes back; None without a history.
         clock: what cooldowns and approvals count from; None: `now`.
     """
 
@@ -86,6 +88,7 @@ class Snapshot:
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
     forecast_note: str = ""
+    actuals: Actuals | None = None
     pins: Pins = field(default_factory=Pins)
     adopted: frozenset[str] = frozenset()
 

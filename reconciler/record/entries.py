@@ -3,12 +3,14 @@
     Entry
     ├── Decided     plan, shadow   observed, wanted and planned sizes, the guards that bound, and the reasons
     ├── Previewed   preview        what the engine would change, and the violations of policies
+    ├── Signed      approved       who signed a plan
     ├── NotApplied  held           why a plan was not applied automatically
     ├── Started     up             an update began; without a later `applied` or `failed` it was interrupted
     ├── Applied     applied        what was done, resource by resource
     ├── Failed      failed         what was done before the update stopped, and why it stopped
     ├── SetByHand   pin …          a person pinned a tier, froze the sizes, or removed one of both (also `freeze`, `unpin`)
     ├── HandedOver  adopt, release resources that came into the stack, or left it, as they are
+    ├── Scored      scored         how a shadow plan would have served what arrived, compared with what ran
     └── Repaired    repaired       a crash cut a line short, and the line was ended
 
 Entries from before versions existed (without `version`) are readable. They hold the tiers' sizes but no reasons.
@@ -45,7 +47,7 @@ class TierEntry(Part):
 
 
 class OptionEntry(Part):
-    """One option: instances observed, wanted by the sizing and planned after the guards; USD/hour of one instance."""
+    """One option: instances observed, wanted by the sizing, and planned: those that run after the update. USD/hour of one."""
 
     observed: int
     wanted: int
@@ -127,6 +129,7 @@ class Decided(Entry):
 
     seed: int = 0
     as_of: AwareDatetime | None = None
+    replay: bool = Field(False, description="Decided for an earlier time (`--as-of`).")
     cutoff: AwareDatetime | None = None
     forecast: str = ""
     catalogue: str = ""
@@ -155,6 +158,14 @@ class Previewed(Entry):
     resources: tuple[ResourceEntry, ...] = ()
 
 
+class Signed(Entry):
+    """A person signed a plan. `key`: fingerprint of the SSH key."""
+
+    events = ("approved",)
+
+    key: str = ""
+
+
 class NotApplied(Entry):
     """Why a plan was not applied automatically."""
 
@@ -164,12 +175,13 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it."""
 
     events = ("up",)
 
     steps: int = 0
     no_policies: bool = False
+    approval: str = ""
 
 
 class Applied(Entry):
@@ -211,6 +223,33 @@ class HandedOver(Entry):
     by: str = ""
 
 
+class ScoredClass(Part):
+    """A QoS class in a scored window: its promise, its requests, and how many of them were late with the shadow plan's sizes
+    and with those that ran."""
+
+    promised_share: float
+    requests: float
+    late_shadow: float
+    late_actual: float
+
+
+class Scored(Entry):
+    """How a shadow plan would have served the demand of its window, compared with what ran.
+
+    `steps` of the window, and `known_steps` of them with known demand; `usd` of the shadow plan and of what ran.
+    """
+
+    events = ("scored",)
+
+    start: AwareDatetime
+    end: AwareDatetime
+    steps: int
+    known_steps: int
+    usd: tuple[float, float]
+    classes: dict[str, ScoredClass] = Field(default_factory=dict)
+    demoted: bool = False
+
+
 class Repaired(Entry):
     """A line of the ledger was cut short after `bytes` bytes, and was ended."""
 
@@ -220,7 +259,9 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | SetByHand | HandedOver | Repaired
+AnyEntry = (
+    Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | SetByHand | HandedOver | Scored | Repaired
+)
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 

@@ -13,6 +13,7 @@ The rule: pure. Every format shows the figures of the summary and computes none 
 - `forecast`: forecasts as tables, JSON and CSV
 - `answers`: the changes of a resource and the story of a past plan, from the ledger
 - `proposal`: a proposed plan as a commit message and a patch
+- `shadow`: shadow plans compared with what ran, and whether promotion is justified
 - `service_state`: what a service knows of its runs, and whether it is healthy
 - `metrics`: the metrics of a service
 - `frontier`: cost against violations as an HTML page

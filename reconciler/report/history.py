@@ -18,12 +18,15 @@ from reconciler.record.entries import (
     Previewed,
     Repaired,
     ResourceEntry,
+    Scored,
     SetByHand,
+    Signed,
     Started,
     TierEntry,
 )
 from reconciler.report.answers import LedgerChange, PlanStory
 from reconciler.report.explanation import Table
+from reconciler.report.shadow import late_shares
 from reconciler.report.summary import percent, usd
 
 HEAD = ("time, UTC", "event", "plan", "what")
@@ -163,10 +166,15 @@ def _what(entry: Entry) -> str:
     if isinstance(entry, Previewed):
         said = "; ".join(f"{v.policy}: {v.message}".removeprefix(": ") for v in entry.violations)
         return ": ".join(filter(None, (entry.verdict, _operations(entry.resources)))) + (f"; {said}" if said else "")
+    if isinstance(entry, Signed):
+        return f"approved with key {entry.key}"
+    if isinstance(entry, Scored):
+        late = "; ".join(f"{name} {late_shares(line)}" for name, line in entry.classes.items())
+        return f"shadow {usd(entry.usd[0])}, actual {usd(entry.usd[1])} in {entry.steps} steps; late requests: {late}"
     if isinstance(entry, NotApplied):
         return "not applied: " + "; ".join(entry.why)
     if isinstance(entry, Started):
-        return f"an update of {entry.steps} resources started"
+        return f"an update of {entry.steps} resources started" + (f", {entry.approval}" if entry.approval else "")
     if isinstance(entry, Applied):
         done = _operations(entry.resources) or f"{entry.steps} resources changed"
         return f"{done}, then the update failed: {entry.error}" if isinstance(entry, Failed) else done

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment
 
 from reconciler.observe.redaction import printable
+from reconciler.plan.signature import signed_line
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 _PAGE = """<!doctype html>
@@ -18,7 +19,7 @@ code { background: #f2f4f7; padding: .1rem .3rem; } .bar { background: #3f6fd8; 
 </style></head><body>
 <h1 class="{{ verdict.split()[0] }}">{{ headline }}</h1>
 <p>{{ project }}/{{ plan.stack }}, plan <code>{{ plan.id }}</code>, made {{ plan.created_at.isoformat() }}, valid until
-{{ plan.valid_until.isoformat() }}; history up to {{ plan.cutoff.isoformat() }}.</p>
+{{ plan.valid_until.isoformat() }}, {{ signed }}; history up to {{ plan.cutoff.isoformat() }}.</p>
 <table><thead><tr>{% for h in tier_head %}<th>{{ h }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in tiers %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table>
@@ -47,6 +48,7 @@ def html(summary: Summary, *, project: str) -> str:
     return page.render(
         project=project,
         plan=summary.plan,
+        signed=signed_line(summary.plan),
         verdict=summary.verdict,
         headline=summary.headline(),
         tier_head=TIER_HEAD,

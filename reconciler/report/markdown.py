@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.observe.redaction import printable
+from reconciler.plan.signature import signed_line
 from reconciler.report.escape import code, fence, markdown_text, marker
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
@@ -37,7 +38,7 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
     parts += [f"- {markdown_text(reason)}" for reason in plan.notes]
     if blocked := blocked_line(plan):
         parts += ["", f"**{markdown_text(blocked)}**"]
-    parts += ["", f"Plan {code(plan.id)}, valid until {plan.valid_until.isoformat()}.", ""]
+    parts += ["", f"Plan {code(plan.id)}, valid until {plan.valid_until.isoformat()}, {signed_line(plan)}.", ""]
     rows = [
         printable(f"{s.op:<8} {s.type} {s.name}" + (f" [{', '.join(s.keys)}]" if s.keys else "")).replace("\n", " ")
         for s in summary.steps

@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
+from reconciler.plan.signature import signed_line
 
 #: Engine operation → the word in reports.
 _WORDS = {"import": "import", "create": "create", "update": "update", "delete": "delete", "replace": "replace"}
@@ -62,7 +63,7 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The summary as plain values, with figures in full precision."""
-        plan = self.plan.model_dump(mode="json", exclude={"config", "binding"})
+        plan = self.plan.model_dump(mode="json", exclude={"config", "binding", "signature"})
         return {
             "verdict": self.verdict,
             "exit_code": self.exit_code,
@@ -74,6 +75,7 @@ class Summary:
                 for v in self.violations
             ],
             "messages": list(self.preview.messages),
+            "approval": signed_line(self.plan),
             "no_policies": not self.preview.judged,
         }
 
@@ -102,7 +104,8 @@ def tier_cells(line: TierLine) -> list[str]:
     """Cells of the tier table: tier, instances, kinds, USD/hour, reason."""
     kinds = ", ".join(f"{n} × {kind}" for kind, n in line.kinds.items() if n) or "-"
     money = f"{usd(line.usd_before)} → {usd(line.usd_after)}"
-    return [line.tier, f"{line.before} → {line.after}", kinds, money, line.reason]
+    served = "" if line.ready in (None, line.before) else f" ({line.ready} ready)"
+    return [line.tier, f"{line.before}{served} → {line.after}", kinds, money, line.reason]
 
 
 def class_cells(line: ClassLine) -> list[str]:

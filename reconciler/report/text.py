@@ -10,6 +10,7 @@ from rich.text import Text
 
 from reconciler.observe.redaction import printable
 from reconciler.plan.file import PlanFile
+from reconciler.plan.signature import signed_line
 from reconciler.report.summary import CLASS_HEAD, TIER_HEAD, Summary, blocked_line, class_cells, tier_cells
 
 
@@ -35,7 +36,8 @@ def plan_tables(plan: PlanFile) -> RenderableType:
         table(CLASS_HEAD, [class_cells(c) for c in plan.classes]),
         *(shown(f"note: {reason}") for reason in plan.notes),
         shown(
-            f"plan {plan.id}, history up to {plan.cutoff:%Y-%m-%d %H:%M} UTC, valid until {plan.valid_until.isoformat()}"
+            f"plan {plan.id}, history up to {plan.cutoff:%Y-%m-%d %H:%M} UTC, valid until {plan.valid_until.isoformat()}, "
+            f"{signed_line(plan)}"
         ),
     )
 

@@ -126,6 +126,7 @@ def _metal(tier: Tier, metal: HotSection | ColdSection, seen: Observed, unreacha
     homes = metal.hypervisors if isinstance(metal, HotSection) else metal.hosts
     alive = [host for host in homes if host.name not in unreachable]
     running = Counter(s.flavour for s in seen.slots.get(tier, ()) if s.hypervisor not in unreachable)
+    serving = Counter(s.flavour for s in seen.serving_slots(tier) if s.hypervisor not in unreachable)
     found = []
     for flavour in metal.flavours if homes else ():
         most = sum(room(flavour, host) for host in alive)
@@ -145,6 +146,7 @@ def _metal(tier: Tier, metal: HotSection | ColdSection, seen: Observed, unreacha
                 usd_per_hour=0.0,
                 maximum=most,
                 observed=min(running[flavour.name], most),
+                ready=serving[flavour.name],
                 boot_seconds=metal.boot_time.total_seconds(),
                 boot_mean_seconds=metal.boot_time.total_seconds() / 2,
             )
@@ -172,6 +174,7 @@ def _warm(warm: WarmSection, catalogue: Catalogue, seen: Observed) -> list[Optio
                 sum(r.count for r in warm.reservations if r.instance_type == name),
             ),
             observed=seen.desired(Tier.WARM, label(name)),
+            ready=seen.in_service(Tier.WARM, label(name)),
             boot_seconds=catalogue.boot(name).p95_seconds,
             boot_mean_seconds=catalogue.boot(name).mean_seconds,
             upkeep_usd_per_hour=volume,
@@ -218,6 +221,7 @@ def _cold(cold: ColdSection, catalogue: Catalogue, seen: Observed, step: timedel
         mixed=mixed,
         upkeep_usd_per_hour=root_volume_usd(cold.launch.root_volume_gib if cold.launch else 0, catalogue),
         observed=seen.desired(Tier.COLD, COLD_GROUP),
+        ready=seen.in_service(Tier.COLD, COLD_GROUP),
         boot_seconds=max(catalogue.boot(name).p95_seconds for name in cold.instance_types),
         boot_mean_seconds=max(catalogue.boot(name).mean_seconds for name in cold.instance_types),
         zone="spot" if cold.spot_share > 0 else "",

@@ -33,7 +33,8 @@ class Option:
         waiting: the ready pool, which is paid whether a reactive policy starts its instances or not.
         committed: instances paid for whether used or not: free up to this count.
         minimum, maximum: bounds on the count (guards, quotas).
-        observed: instances that run now.
+        observed: instances that exist now.
+        ready: how many of them serve; None: all. The others serve after their boot time.
         boot_seconds: time after which a new instance serves with 95 % probability; decides the lead in steps.
         boot_mean_seconds: mean of it, for the cost of a start; billed from launch.
         zone, interruption, interrupted_share: probability per step that an interruption in the zone takes that share of
@@ -54,6 +55,7 @@ class Option:
     minimum: int = 0
     maximum: int = 10_000
     observed: int = 0
+    ready: int | None = None
     boot_seconds: float = 180.0
     boot_mean_seconds: float = 90.0
     zone: str = ""
@@ -86,6 +88,11 @@ class Option:
     def pooled(self, count: int) -> int:
         """Instances in the ready pool of a group with `count` instances."""
         return min(math.ceil(self.ready_share * count), max(self.maximum - count, 0))
+
+    @property
+    def serving(self) -> int:
+        """Observed instances that serve now."""
+        return self.observed if self.ready is None else min(self.ready, self.observed)
 
     def supply(self, count: int, window: int = 1) -> Supply:
         """`count` instances as supply for `assess`, over a plan of `window` steps."""

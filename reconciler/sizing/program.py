@@ -249,7 +249,7 @@ class _Builder:
             if lead == 0 or (h - lead >= 0 and count[h] == count[h - lead]):
                 columns.append(count[h])
                 continue
-            ready = self.program.column(high=option.observed if h < lead else INFINITY)
+            ready = self.program.column(high=option.serving if h < lead else INFINITY)
             self.program.row([ready, count[h]], [1, -1], high=0)
             if h >= lead:
                 self.program.row([ready, count[h - lead]], [1, -1], high=0)

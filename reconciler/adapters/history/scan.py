@@ -6,6 +6,7 @@ file. Times are compared as microseconds since 1970 UTC, so no session setting c
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def scans_of(
     `text_times` reads CSV times as text, for files whose times are written in more than one way.
     """
     timestamp = names.get("timestamp", "timestamp")
-    groups: dict[tuple[bool, bool, tuple[tuple[str, str], ...]], list[Path]] = {}
+    groups: dict[tuple[bool, bool, bool, tuple[tuple[str, str], ...]], list[Path]] = {}
     for file in files:
         if file.stat().st_size == 0:
             raise HistoryError(f"{file}: the file is empty; expected a header and rows.")
@@ -105,10 +106,10 @@ def scans_of(
         if not parquet and not text and dict(described).get(timestamp) == "TIMESTAMP WITH TIME ZONE":
             text = _zones_are_mixed(base, file, timestamp)
             described = _described(base, [file], parquet, True, timestamp) if text else described
-        groups.setdefault((parquet, text, described), []).append(file)
+        groups.setdefault((parquet, text, _packed(file), described), []).append(file)
     return [
         _scan(members, parquet, described, names, timezone, said_in, text)
-        for (parquet, text, described), members in groups.items()
+        for (parquet, text, _, described), members in groups.items()
     ]
 
 
@@ -157,11 +158,18 @@ def unreadable(where: object, problem: Exception) -> HistoryError:
 
 
 def _relation(files: Sequence[Path], parquet: bool, text_column: str | None) -> str:
-    listed = "[" + ", ".join(quoted(str(file)) for file in files) + "]"
+    # DuckDB takes names for patterns: a file named like one would be read together with all files that fit it.
+    listed = "[" + ", ".join(quoted(glob.escape(str(file))) for file in files) + "]"
     if parquet:
         return f"read_parquet({listed})"
     types = f", types={{{quoted(text_column)}: 'VARCHAR'}}" if text_column else ""
-    return f"read_csv({listed}, header=true{types})"
+    # Said, because DuckDB cuts names at a `?` before it looks at their end.
+    packing = "gzip" if _packed(files[0]) else "none"
+    return f"read_csv({listed}, header=true, compression='{packing}'{types})"
+
+
+def _packed(file: Path) -> bool:
+    return file.name.lower().endswith(".gz")
 
 
 def _scan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 @dataclass(frozen=True, kw_only=True)
 class FileSource:
-    """The files that `paths` name, relative to `base`; a file that two of them name is read once."""
+    """The files that `paths` name, relative to `base`. A file is read once, whatever names, patterns and links lead to it."""
 
     name: ClassVar[str] = "files"
     paths: tuple[str, ...]
@@ -36,15 +37,18 @@ class FileSource:
 
     def read(self, window: ReadWindow) -> Sequence[Rows]:  # noqa: ARG002  (files are cut after they are read)
         """One part per path, in order."""
-        seen = set[Path]()
+        seen = set[tuple[int, int]]()
         parts = []
         try:
             for path in self.paths:
-                files = [file for file in files_of(self.base / path) if file.resolve() not in seen]
-                seen.update(file.resolve() for file in files)
-                for file in files:
+                files = []
+                for file in files_of(self.base / path):
                     with file.open("rb") as stream:
                         stream.read(1)
+                        status = os.fstat(stream.fileno())
+                    if (status.st_dev, status.st_ino) not in seen:
+                        seen.add((status.st_dev, status.st_ino))
+                        files.append(file)
                 if files:
                     parts.append(Rows(label=str(files[0]), files=tuple(files)))
         except OSError as problem:

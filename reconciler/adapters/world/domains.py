@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from reconciler.adapters.known_secrets import known_secrets
-from reconciler.errors import Unavailable
 from reconciler.observe.redaction import printable, redacted
 from reconciler.observe.world import LiveDomain
 from stacks.contract import Hypervisor
@@ -43,26 +42,23 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class HostRead:
-    """Domains of a hypervisor, or why they could not be read."""
+    """Domains of a hypervisor, or why they could not be read. `asked`: false without a client to ask with."""
 
     domains: tuple[LiveDomain, ...] = ()
     error: str = ""
+    asked: bool = True
 
 
 def read_domains(hypervisors: Sequence[Hypervisor], *, timeout_s: float = 10.0) -> dict[str, HostRead]:
     """Every domain of every hypervisor, by the hypervisor's name. A host that does not answer in time has an error.
 
-    Raises:
-        Unavailable: libvirt's client (`virsh`) is not on PATH, so no hypervisor can be asked.
+    Without libvirt's client (`virsh`) on PATH no host is asked.
     """
     if not hypervisors:
         return {}
     virsh = shutil.which("virsh")
     if virsh is None:
-        raise Unavailable(
-            "libvirt's client (virsh) is not installed, so no hypervisor can be asked.",
-            remedy="Install it (on Debian: libvirt-clients).",
-        )
+        return {h.name: HostRead(error="libvirt's client (virsh) is not installed", asked=False) for h in hypervisors}
     hosts = {h.name: h for h in hypervisors}
 
     def ask(host: Hypervisor) -> HostRead:

@@ -140,6 +140,33 @@ def test_two_logs_of_one_hour_add_up_and_a_file_named_twice_counts_once(tmp_path
     assert read_history([tmp_path, rotated], step=HOUR).total().tolist() == [60]
 
 
+def test_a_file_is_counted_once_whatever_names_patterns_and_links_lead_to_it(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    file = write(tmp_path / "logs" / "a1.csv", HEADER, *(f"2024-01-01T00:{m:02d}:00Z,u,a" for m in range(40)))
+    (tmp_path / "logs" / "a2.csv").symlink_to(file)
+    (tmp_path / "logs" / "a3.csv").hardlink_to(file)
+    (tmp_path / "more").symlink_to(tmp_path / "logs")
+    paths = [tmp_path / "logs" / "a*.csv", tmp_path / "logs" / "*1.csv", tmp_path / "logs", tmp_path / "more", file]
+    for chosen in (paths, paths[::-1], paths[:1], paths[2:3]):
+        assert read_history(chosen, step=HOUR).total().tolist() == [40]
+
+
+@pytest.mark.parametrize("name", ["a*", "a?", "a[12]", "a[!x]", "**", "a{1,2}", "a'1", "[a]", "a[[]1]"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_a_file_that_is_named_like_a_pattern_is_itself(tmp_path: Path, name: str, suffix: str) -> None:
+    for other in ("a1", "a2", "a[1]", name):
+        rows = pd.DataFrame(
+            {"timestamp": ["2024-01-01T00:00:00Z"], "user_id": "u", "application_id": "a", "requests": 7}
+        )
+        rows["requests"] = 5 if other == name else 7
+        for folder in (tmp_path, tmp_path / "[x]*"):
+            folder.mkdir(exist_ok=True)
+            file = str(folder / f"{other}{suffix}")
+            _ = rows.to_parquet(file) if suffix == ".parquet" else rows.to_csv(file, index=False)
+    for folder in (tmp_path, tmp_path / "[x]*"):
+        assert read_history([folder / f"{name}{suffix}"], step=HOUR).total().tolist() == [5]
+
+
 def test_series_that_contradict_each_other_are_reported_and_the_later_one_holds(tmp_path: Path) -> None:
     one = write(tmp_path / "a.csv", f"{HEADER},requests", *lines(hours(0, 4), [1, 2, 3, 4]))
     two = write(tmp_path / "b.csv", f"{HEADER},requests", *lines(hours(2, 4), [3, 9, 5, 6]))

@@ -15,10 +15,11 @@ import pytest
 from reconciler.backtest.foresight import foresight
 from reconciler.backtest.gate import Stored, parse_stored, worse
 from reconciler.backtest.measures import elasticity, measured, obtained_shares
-from reconciler.backtest.realised import Realised, longest_run, served
+from reconciler.backtest.realised import longest_run, served
 from reconciler.backtest.replay import FleetReplay, ReplayPeriod, replay
 from reconciler.backtest.stock import Stock, taken
 from reconciler.cli import main
+from reconciler.demand.actuals import Actuals
 from reconciler.demand.grouping import Grouping
 from reconciler.demand.outlook import Outlook
 from reconciler.errors import InputError
@@ -264,7 +265,7 @@ def walked(
             demoted=False,
         )
 
-    demand = Realised(names=("gold",), rates=np.full((steps, 1), asked))
+    demand = Actuals(names=("gold",), rates=np.full((steps, 1), asked), start=START)
     return raw, replay(ReplayPeriod(fleet=raw, catalogue=builtin(), start=START, steps=steps), known, demand)
 
 

@@ -99,3 +99,30 @@ def test_a_hypervisor_that_fails_is_told_without_secrets(project: Path, capsys: 
     assert "CANARY" not in said
     assert "\x1b" not in said
     assert leaks(project, capsys) == []
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)], ids=["text", "json"])
+def test_the_password_of_an_endpoint_and_the_keys_of_an_account_are_not_told(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, json: tuple[str, ...]
+) -> None:
+    address = "endpoint=ops:CANARY-endpoint@127.0.0.1:9&disableSSL=true&s3ForcePathStyle=true"
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"s3://state/team?region=us-east-1&{address}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "CANARY-key-id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "CANARY-secret-key")
+    assert run("plan", *json) == 1
+    said = capsys.readouterr()
+    assert "ops:[secret]@127.0.0.1" in said.err
+    assert "CANARY" not in said.out + said.err
+    assert leaks(project, capsys) == []
+
+
+def test_a_token_in_a_health_check_stops_the_plan(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = project / "fleet.yaml"
+    path.write_text(
+        path.read_text().replace("tiers: {cold: {", "tiers: {cold: {health: {path: '/up?token=CANARY-12345'}, ")
+    )
+    assert run("plan") == 1
+    said = capsys.readouterr()
+    assert "tiers.cold.health.path" in said.err
+    assert "CANARY" not in said.out + said.err
+    assert leaks(project, capsys) == []

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.observe.instances import world_of
+from reconciler.observe.instances import endpoints, world_of
 from reconciler.observe.preview import StateResource
 from reconciler.observe.stack_state import Observed, observe
-from reconciler.observe.world import LiveDomain, LiveGroup, LiveMember, Reading, Site, Tally, World, endpoints, slot_of
+from reconciler.observe.world import LiveDomain, LiveGroup, LiveMember, Reading, Site, Tally, World, slot_of
 from stacks.contract import Flavour, HealthCheck, Hypervisor, Tier
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -112,15 +112,17 @@ def test_a_vm_whose_check_fails_runs_and_is_not_ready() -> None:
 def test_a_vm_that_can_not_be_asked_is_unknown_and_not_zero() -> None:
     world = seen([BOTH[0]], hv_b="no answer within 10 s")
     assert why(world, "hot-hv-b-001") == (None, None, "hv-b could not be read (no answer within 10 s)")
-    assert world.tally(Tier.HOT) == Tally(running=1, ready=1, unknown=1)
-    assert world.tally(Tier.HOT, "hv-b") == Tally(running=None, ready=None, unknown=1)
+    assert world.tally(Tier.HOT) == Tally(running=1, ready=1, unknown=1, unjudged=1)
+    assert world.tally(Tier.HOT, "hv-b") == Tally(running=None, ready=None, unknown=1, unjudged=1)
     assert world.silent == {"hv-b": "no answer within 10 s"}
-    assert why(seen(answers={"hot-hv-a-001": ""}), "hot-hv-b-001") == (True, None, "its address is not known")
+    unasked = seen(answers={"hot-hv-a-001": ""})
+    assert why(unasked, "hot-hv-b-001") == (True, None, "its address is not known")
+    assert unasked.tally(Tier.HOT) == Tally(running=2, ready=1, unjudged=1)
 
 
 def test_a_cloud_that_does_not_answer_leaves_what_was_recorded_unknown() -> None:
     world = seen(groups=(), aws="throttled")
-    assert world.tally(Tier.COLD) == Tally(running=None, ready=None, unknown=3)
+    assert world.tally(Tier.COLD) == Tally(running=None, ready=None, unknown=3, unjudged=3)
     assert seen(groups=()).tally(Tier.COLD) == Tally(running=0, ready=0), "it answered: the group is gone"
 
 

@@ -11,12 +11,14 @@ import pytest
 
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.observe.stack_state import Observed
+from reconciler.observe.world import DeclaredTier, World
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 from reconciler.report.html import html
 from reconciler.report.markdown import LIMIT, markdown
 from reconciler.report.status import status_json
 from reconciler.report.summary import Summary, class_cells, percent, usd
 from reconciler.report.text import plain, terminal
+from stacks.contract import Tier
 
 GOLDEN = Path(__file__).parent / "golden"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -141,8 +143,10 @@ def test_promise_allowance_and_expectation_are_shown_and_kept_under_their_own_na
     plan = summary().plan
     late, chance = class_cells(plan.classes[0])[3:5]
     assert late == "0.02 % expected of 0.1 % allowed in this window (promise 1.0 %)"
+    nothing = DeclaredTier(low=0, count=0, high=0)
+    world = World(declared=dict.fromkeys(Tier, nothing), recorded=Observed())
     assert chance == "0.04 %"  # of a shortfall: in a column of its own, beside no share of requests
-    assert status_json(plan, Observed())["classes"]["gold"] == {
+    assert status_json(plan, world)["classes"]["gold"] == {
         "promised_share": 0.01,
         "allowed_share": 0.001,
         "expected_share": 0.0002,
