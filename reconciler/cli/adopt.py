@@ -134,9 +134,9 @@ def _refuse_replacements(summary: Summary, names: list[str]) -> None:
     allowed = ("import", "update", "same", "read", "refresh", "diff")
     wrong = [step for step in summary.preview.steps if step.name in names and step.op not in allowed and step.changes]
     if wrong:
-        said = "; ".join(f"{s.name} would be {s.op}d ({', '.join(s.keys) or 'it is not as declared'})" for s in wrong)
+        said = "; ".join(f"{s.name}: {s.op} ({', '.join(s.keys) or 'it is not as declared'})" for s in wrong)
         raise InputError(
             "the preview",
-            f"{said}.",
+            f"it does more to what is adopted than import and update it: {said}.",
             "Make these properties in fleet.yaml what they are in the world, then adopt again. Nothing was adopted.",
         )
