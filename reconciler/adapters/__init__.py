@@ -24,7 +24,9 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `pack_digest`: the digest of a policy pack
 - `pins`: sizes that people set in the stack file, and who sets them
 - `private_copy`: the files that decide an update, copied so that nobody else can change them
+- `settle`: what killed updates left, settled before the next update
 - `project`: where the project's files are
+- `refreshed`: what a refresh found otherwise than the state
 - `runs`: the inputs of past decisions
 - `ssh_keys`: signatures by SSH keys
 - `stopping`: signals that end a run or a service, and the time limit of a run

@@ -18,10 +18,12 @@ from pathlib import Path
 import pulumi.automation as automation
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
-from reconciler.adapters.engine_process import EngineCommand
+from reconciler.adapters.engine_process import LOST_REMEDY, Watch, engine_command
 from reconciler.adapters.known_secrets import known_secrets
 from reconciler.adapters.pack_digest import pack_digest
+from reconciler.adapters.refreshed import refreshed_of
 from reconciler.errors import EngineError, TiercastError, Unavailable, UserError
+from reconciler.observe.engine_faults import known_fault
 from reconciler.observe.preview import QUIET, Checkpoint, PolicyViolation, Preview, PreviewStep, StateResource
 from reconciler.observe.redaction import printable, redacted
 
@@ -34,7 +36,8 @@ class Engine:
     """One stack of one project.
 
     `root` is the folder of Pulumi.yaml, `project` its name; `environment` is added to the process's own for the CLI
-    (backend, passphrase file, credentials); `policy_pack` and `policy_config` are passed to every preview and update.
+    (backend, passphrase file, credentials); `policy_pack` and `policy_config` are passed to every preview and update. `watch`
+    says what the engine waits for in vain: it is asked while a command runs and when it fails.
     """
 
     root: Path
@@ -43,6 +46,7 @@ class Engine:
     environment: Mapping[str, str]
     policy_pack: Path | None = None
     policy_config: Path | None = None
+    watch: Watch | None = None
 
     def ensure_stack(self) -> None:
         """Create the stack in its backend where it is missing."""
@@ -112,6 +116,21 @@ class Engine:
         except automation.CommandError as error:
             raise self._translated(error, []) from None
 
+    def run(self, *arguments: str) -> str:
+        """What a command of the CLI prints for this stack, for what the Automation API has no call.
+
+        Raises:
+            EngineError, Unavailable: as `preview`.
+        """
+        workspace = self._select().workspace
+        try:
+            done = workspace.pulumi_command.run(
+                [*arguments, "--stack", self.stack, "--color", "never"], workspace.work_dir, workspace.env_vars
+            )
+        except automation.CommandError as error:
+            raise self._translated(error, []) from None
+        return done.stdout
+
     def policy_digest(self) -> str:
         """SHA-256 over everything that the policies decide by (see `pack_digest`): part of what an approval is bound to."""
         stack = self.stack.rpartition("/")[2]
@@ -159,10 +178,7 @@ class Engine:
         # The CLI adds what these variables name to what its flags name: the pack is given by flags alone. Empty names none.
         quiet = {"PULUMI_OPTION_POLICY_PACK": "", "PULUMI_OPTION_POLICY_PACK_CONFIG": ""}
         environment = {**self.environment, **quiet}
-        try:
-            return automation.LocalWorkspaceOptions(env_vars=environment, pulumi_command=EngineCommand())
-        except automation.InvalidVersionError as error:
-            raise UserError(f"The pulumi CLI is not usable: {error}.", remedy="See `tiercast doctor`.") from None
+        return automation.LocalWorkspaceOptions(env_vars=environment, pulumi_command=engine_command(self.watch))
 
     def _translated(self, error: automation.CommandError, events: Sequence[EngineEvent]) -> TiercastError:
         """A short error without the CLI's whole output, which may hold secrets."""
@@ -171,6 +187,8 @@ class Engine:
                 "Another update holds this stack's lock.",
                 remedy="Wait until that update ends. If it was killed, release the lock with `pulumi cancel`.",
             )
+        if self.watch is not None and (lost := self.watch()):
+            return Unavailable(lost, remedy=LOST_REMEDY)
         said = [
             e.diagnostic_event.message.strip()
             for e in events
@@ -181,7 +199,10 @@ class Engine:
             text = self._shown(str(error)).strip()
             lines = [line.strip().removeprefix("stderr:").strip() for line in text.splitlines()]
             said = [line for line in lines if line.startswith("error:")] or [text[-300:]]
-        return EngineError(self._shown("The engine stopped: " + " ".join(dict.fromkeys(said))))
+        told = self._shown("\n".join(dict.fromkeys(said)))
+        if (fault := known_fault(told)) is not None:
+            return (Unavailable if fault.passing else UserError)(fault.message, remedy=fault.remedy)
+        return EngineError("The engine stopped: " + " ".join(told.split("\n")))
 
     def _shown(self, text: str) -> str:
         """Text of the engine, its plugins or the pack without secrets and control characters."""
@@ -236,7 +257,11 @@ def _preview(events: Sequence[EngineEvent], shown: Callable[[str], str], *, fail
         elif event.diagnostic_event is not None and event.diagnostic_event.severity in ("warning", "error"):
             messages.append(shown(event.diagnostic_event.message.strip()))
     return Preview(
-        steps=tuple(steps.values()), violations=tuple(sorted(set(violations))), messages=tuple(messages), failed=failed
+        steps=tuple(steps.values()),
+        violations=tuple(sorted(set(violations))),
+        messages=tuple(messages),
+        failed=failed,
+        refreshed=refreshed_of(events),
     )
 
 

@@ -15,17 +15,57 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from pulumi.automation import CommandResult, PulumiCommand
+from pulumi.automation import CommandResult, InvalidVersionError, PulumiCommand
 from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from reconciler.errors import Unavailable, UserError
 
 OnOutput = Callable[[str], Any]
 
+#: Says in one sentence what no longer answers; "" while everything does. Each call is bounded in time.
+Watch = Callable[[], str]
+
 #: Seconds that an interrupted CLI may take to end by itself.
 GRACE = 120.0
+#: Seconds between two questions of a watch, and how many of them in a row must say the same before the CLI is ended.
+WATCH_EVERY, WATCH_TIMES = 20.0, 2
+
+#: The oldest engine with `--exclude` for previews and updates.
+OLDEST = VersionInfo(3, 170, 0)
+
+LOST_REMEDY = (
+    "Repair it, or set tiers.hot.unreachable to skip and run `tiercast plan` again. What was already applied stays."
+)
+
+
+def engine_command(watch: Watch | None) -> EngineCommand:
+    """The CLI on PATH.
+
+    Raises:
+        UserError: there is none, it does not run, or it is too old.
+    """
+    try:
+        found = EngineCommand()
+    except (OSError, subprocess.CalledProcessError, InvalidVersionError, ValueError) as error:
+        why = "is not on PATH" if isinstance(error, FileNotFoundError) else f"does not run: {str(error).rstrip('.')}"
+        raise UserError(f"The pulumi CLI {why}.", remedy="Install it; `tiercast doctor` says how.") from None
+    if found.version is not None and found.version < OLDEST:
+        raise UserError(
+            f"The pulumi CLI is too old: it is {found.version}, expected {OLDEST} or newer.",
+            remedy="Update it; `tiercast doctor` says how.",
+        )
+    found.watch = watch
+    return found
 
 
 class EngineCommand(PulumiCommand):
-    """Runs the CLI as `PulumiCommand` does, in its own process group."""
+    """Runs the CLI as `PulumiCommand` does, in its own process group.
+
+    watch: asked while a command runs, so that one that waits for a system that hangs is ended.
+    """
+
+    watch: Watch | None = None
 
     def run(
         self,
@@ -40,6 +80,7 @@ class EngineCommand(PulumiCommand):
         Raises:
             CommandError: it failed.
             KeyboardInterrupt: raised meanwhile, and raised again once the CLI has ended.
+            Unavailable: the watch said repeatedly that a system does not answer; the CLI has ended.
         """
         process = subprocess.Popen(
             [self.command, "--non-interactive", *args],
@@ -56,8 +97,7 @@ class EngineCommand(PulumiCommand):
         assert process.stderr is not None
         output, errors = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
         try:
-            for reader in (output, errors):
-                reader.join()
+            self._wait(output, errors)
             process.wait()
         except BaseException:
             _end(process)
@@ -66,6 +106,17 @@ class EngineCommand(PulumiCommand):
         if process.returncode != 0:
             raise create_command_error(found)
         return found
+
+    def _wait(self, *readers: threading.Thread) -> None:
+        """Wait until the CLI has closed its output."""
+        said = [""] * WATCH_TIMES
+        for reader in readers:
+            reader.join(None if self.watch is None else WATCH_EVERY)
+            while self.watch is not None and reader.is_alive():
+                said = [*said[1:], self.watch()]
+                if all(said):
+                    raise Unavailable(said[-1], remedy=LOST_REMEDY)
+                reader.join(WATCH_EVERY)
 
 
 class _Reader(threading.Thread):

@@ -1,19 +1,14 @@
-"""Whether hypervisors answer: asked by libvirt's own client, all at once, each with a time limit.
-
-The URI goes through the client's environment: every user of the machine can read a process's arguments. Passwords come
-from libvirt's own `auth.conf` or from SSH keys; nothing is asked on the terminal.
-"""
+"""Whether hypervisors answer: asked by libvirt's own client, all at once, each with a time limit."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from reconciler.adapters.known_secrets import known_secrets
-from reconciler.observe.redaction import printable, redacted
+from reconciler.adapters.world.domains import virsh
+from reconciler.errors import Unavailable
 from stacks.contract import Hypervisor
 
 
@@ -22,32 +17,40 @@ def unreachable(hypervisors: Sequence[Hypervisor], *, timeout_s: float = 10.0) -
 
     Without libvirt's client (`virsh`) on PATH nothing can be asked and all count as answering: the engine will say so.
     """
-    virsh = shutil.which("virsh")
-    if virsh is None or not hypervisors:
+    if not hypervisors or shutil.which("virsh") is None:
         return {}
 
-    secrets = known_secrets(os.environ)
-
-    def ask(hypervisor: Hypervisor) -> str:
-        # Of the two virsh reads the first first.
-        uri = {"VIRSH_DEFAULT_CONNECT_URI": hypervisor.uri, "LIBVIRT_DEFAULT_URI": hypervisor.uri}
+    def ask(host: Hypervisor) -> str:
         try:
-            done = subprocess.run(
-                [virsh, "--quiet", "hostname"],
-                env={**os.environ, **uri},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+            virsh(host, "hostname", timeout_s=timeout_s)
+        except Unavailable:
             return f"no answer within {timeout_s:g} s"
-        text = printable(redacted(done.stderr, secrets))
-        lines = [line.removeprefix("error:").strip() for line in text.splitlines() if line.strip()]
-        return "" if done.returncode == 0 else (lines[-1] if lines else f"virsh ended with {done.returncode}")
+        except ConnectionError as refused:
+            return str(refused)
+        return ""
 
     with ThreadPoolExecutor(max_workers=min(16, len(hypervisors))) as pool:
         said = list(pool.map(ask, hypervisors))
     return {h.name: words for h, words in zip(hypervisors, said, strict=True) if words}
+
+
+def watch_hosts(config: Mapping[str, Any], skipped: Sequence[str], *, timeout_s: float = 10.0) -> Callable[[], str]:
+    """A question for the engine's watch: which hypervisor of the stack configuration no longer answers, in a sentence.
+
+    Args:
+        config: the stack configuration by full key. Only hosts that it places VMs on are asked.
+        skipped: hosts that are left alone.
+        timeout_s: time limit of each question.
+    """
+    hot, cold = config.get("tiercast:hot") or {}, config.get("tiercast:cold") or {}
+    hosts = []
+    for metal in (hot, cold.get("metal") or {}):
+        used = {slot["hypervisor"] for slot in metal.get("slots") or ()} - set(skipped)
+        hosts += [Hypervisor.model_validate(h) for h in metal.get("hypervisors") or () if h["name"] in used]
+
+    def ask() -> str:
+        lost = unreachable(hosts, timeout_s=timeout_s)
+        names = ", ".join(f"{name} ({why})" for name, why in sorted(lost.items()))
+        return f"Hypervisors no longer answer: {names}." if lost else ""
+
+    return ask

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,14 +14,17 @@ from reconciler.adapters.project import Project
 
 #: Packages whose version decides what an update does.
 _PACKAGES = ("pulumi", "pulumi-aws", "pulumi-libvirt", "pulumi-policy")
+#: Plugins of the providers. Pulumi takes one on PATH, whatever its version, before the one that the package asks for.
+_PLUGINS = ("pulumi-resource-aws", "pulumi-resource-libvirt")
 
 
 def program_digest(project: Project) -> str:
-    """SHA-256 over the program: `Pulumi.yaml` and every Python file and schema under its `main` folder."""
+    """SHA-256 over the program: `Pulumi.yaml` and every file under its `main` folder."""
     sha = hashlib.sha256((project.root / "Pulumi.yaml").read_bytes())
-    for path in sorted((project.root / "stacks").rglob("*")):
-        if path.suffix in {".py", ".json", ".xslt"} and "__pycache__" not in path.parts:
-            sha.update(str(path.relative_to(project.root)).encode() + b"\0" + path.read_bytes())
+    for path in sorted(project.program.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            content = path.read_bytes()
+            sha.update(f"{path.relative_to(project.program)}\0{len(content)}\0".encode() + content)
     return sha.hexdigest()
 
 
@@ -40,6 +44,10 @@ def place_of(project: Project, config: dict[str, Any]) -> dict[str, str]:
     }
     for name in _PACKAGES:
         found[name] = importlib.metadata.version(name)
+    for name in _PLUGINS:
+        if (program := shutil.which(name)) is not None:
+            with Path(program).open("rb") as stream:
+                found[f"{name} on PATH"] = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     return found
 
 

@@ -150,7 +150,7 @@ def _in_bucket(backend: str, key: str, owner: LockOwner) -> Iterator[str]:
 
     url = urlsplit(backend)
     key = "/".join(part for part in (url.path.strip("/"), key) if part)
-    store = _Bucket(_client(url.query), url.netloc, key)
+    store = _Bucket(s3_client(url.query), url.netloc, key)
     try:
         before = store.take(owner)
     except (BotoCoreError, ClientError) as error:
@@ -162,7 +162,7 @@ def _in_bucket(backend: str, key: str, owner: LockOwner) -> Iterator[str]:
             store.release(owner)
 
 
-def _client(query: str) -> Any:
+def s3_client(query: str) -> Any:
     """An S3 client for the settings in a backend's URL, as Pulumi reads them.
 
     `region`, `profile`, `endpoint`; `use_path_style` and `disable_https`, formerly `s3ForcePathStyle` and `disableSSL`.

@@ -54,9 +54,10 @@ def _copied(project: Project, top: Path) -> Project:
     root = _below(top, project.root)
     root.mkdir(parents=True)
     shutil.copy2(project.root / "Pulumi.yaml", root)
-    for folder in _IMPORTED:
-        if (project.root / folder).is_dir():
-            shutil.copytree(project.root / folder, root / folder, ignore=_SKIPPED)
+    program = project.program
+    for folder in dict.fromkeys((*(project.root / name for name in _IMPORTED), program)):
+        if folder.is_dir() and not _below(top, folder).exists():
+            shutil.copytree(folder, _below(top, folder), ignore=_SKIPPED)
     environment = project.root / ".venv"
     if environment.exists():
         (root / ".venv").symlink_to(environment.resolve(), target_is_directory=True)

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.engine import Engine
+from reconciler.adapters.engine_process import Watch
 from reconciler.adapters.files import mount_lost, os_errors_as_unavailable, read_placed, read_yaml
 from reconciler.adapters.lock import stack_lock
 from reconciler.adapters.prices.cache import Priced
@@ -68,6 +69,14 @@ class Project:
     def stack_name(self) -> str:
         """The stack's name without organisation and project, which Pulumi leaves out of names of files and policies."""
         return self.stack.rpartition("/")[2]
+
+    @property
+    def program(self) -> Path:
+        """Folder of the Pulumi program: `main` of Pulumi.yaml, else `stacks/`."""
+        settings = read_yaml(self.root / "Pulumi.yaml", "a Pulumi project file")
+        named = self.root / str(settings.get("main") or "." if isinstance(settings, dict) else ".")
+        folder = named.parent if named.is_file() else named
+        return folder if folder.resolve() != self.root.resolve() else self.root / "stacks"
 
     @property
     def work(self) -> Path:
@@ -206,13 +215,15 @@ class Project:
             policy_config=config if config.exists() else None,
         )
 
-    def judging_engine(self, *, no_policies: bool) -> Engine:
+    def judging_engine(self, *, no_policies: bool, watch: Watch | None = None) -> Engine:
         """The engine for a preview or an update: with the policy pack and its configuration, or deliberately without.
+
+        `watch` says what the engine would wait for in vain (see `Engine`).
 
         Raises:
             InputError: as `engine`; also where pack or configuration is missing and `no_policies` is not set.
         """
-        engine = self.engine()
+        engine = replace(self.engine(), watch=watch)
         if no_policies:
             return replace(engine, policy_pack=None, policy_config=None)
         if engine.policy_pack is None:

@@ -16,6 +16,7 @@ from typing import Any
 from reconciler.adapters import ledger
 from reconciler.adapters.engine import Engine, config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
+from reconciler.adapters.hypervisors import watch_hosts
 from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
@@ -26,13 +27,15 @@ from reconciler.observe.exclusions import exclusions
 from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan import noted
 from reconciler.plan.edited import Edit, as_edited, edits, without_figures
-from reconciler.plan.file import PlanFile, parse_plan
+from reconciler.plan.file import OWN_KEYS, PlanFile, parse_plan
 from reconciler.plan.pins import check_followed, pins_in
-from reconciler.plan.render import read_config
+from reconciler.plan.render import read_config, render
 from reconciler.report.html import html
 from reconciler.report.markdown import markdown
 from reconciler.report.summary import Summary
 from reconciler.report.text import plain, terminal
+
+_STACK_FILE = "the stack file (`tiercast plan` writes it)"
 
 
 def read_plan(path: Path) -> PlanFile:
@@ -59,7 +62,7 @@ def preview_plan(
     changed = edits(plan, config)
     if changed:
         plan = _edited(project, plan, config, changed, now)
-    engine = project.judging_engine(no_policies=no_policies)
+    engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     engine.ensure_stack()
     found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
     approvable = not (found.refusals or changed)
@@ -128,7 +131,7 @@ def _applied(
     no_policies: bool,
 ) -> Preview:
     """`apply_plan` in a private copy of the project."""
-    text = stack_text(project, plan)
+    text = _approved_text(project, plan)
     config = read_config(text, str(project.stack_file))
     check_followed(plan, pins_in(config, str(project.stack_file)), now)
     if changed := edits(plan, config):
@@ -136,7 +139,7 @@ def _applied(
         raise StaleApproval(
             f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."
         )
-    engine = project.judging_engine(no_policies=no_policies)
+    engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     left_alone = exclusions(plan.skipped, plan.config, engine.state())
     refresh = plan.binding is not None and plan.binding.refresh
     found = engine.preview(refresh=refresh, exclude=left_alone)
@@ -181,6 +184,23 @@ def _grounds(project: Project, plan: PlanFile, engine: Engine, text: str, *, ref
     )
 
 
+def _approved_text(project: Project, plan: PlanFile) -> str:
+    """The stack file's text as it was approved. Where a private copy's file holds another plan, the approved one replaces it.
+
+    Raises:
+        InputError: the file holds another plan, and differs from the approved one in other keys too.
+    """
+    path = project.stack_file
+    text = read_text(path, _STACK_FILE)
+    if plan.binding is None or _plan_in(text, str(path)) == plan.id:
+        return stack_text(project, plan)
+    again = render(text, plan.config, own=OWN_KEYS | set(plan.config), location=str(path))
+    if config_digest(again) != plan.binding.config:
+        return stack_text(project, plan)
+    write_text(path, again)
+    return again
+
+
 def stack_text(project: Project, plan: PlanFile) -> str:
     """The stack file's text.
 
@@ -188,11 +208,16 @@ def stack_text(project: Project, plan: PlanFile) -> str:
         InputError: it holds another plan than this one (a run was cut short, or a file of another branch is there).
     """
     path = project.stack_file
-    text = read_text(path, "the stack file (`tiercast plan` writes it)")
-    found = read_config(text, str(path)).get("tiercast:plan")
-    held = found.get("id") if isinstance(found, dict) else None
+    text = read_text(path, _STACK_FILE)
+    held = _plan_in(text, str(path))
     if held != plan.id:
         raise InputError(
             str(path), f"it holds plan {held}, not {plan.id}.", "Run `tiercast plan`, or name the plan file."
         )
     return text
+
+
+def _plan_in(text: str, location: str) -> str | None:
+    """The id of the plan that a stack file's text holds."""
+    found = read_config(text, location).get("tiercast:plan")
+    return found.get("id") if isinstance(found, dict) else None

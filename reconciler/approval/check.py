@@ -9,6 +9,7 @@ from reconciler.approval.binding import Grounds, binding, differences
 from reconciler.errors import StaleApproval
 from reconciler.observe.preview import Preview, StateResource
 from reconciler.plan.file import Binding, PlanFile
+from stacks.contract import Ownership, Tier
 
 AGAIN = "Preview and approve again."
 
@@ -64,8 +65,8 @@ def check(
 ) -> None:
     """Refuse an approval that no longer describes what would run.
 
-    `newest` is the latest plan of the same stack, made with a newer forecast: an approved size below what it holds
-    necessary now is unsafe.
+    `newest` is the latest plan of the same stack. A newer forecast alone voids nothing: refused is what would lower a tier, or
+    a group's minimum, below what the newest plan needs.
 
     Raises:
         StaleApproval: not previewed, expired, different, or unsafe; the message says which and what to do.
@@ -79,15 +80,33 @@ def check(
     present = binding(grounds, preview=preview, state=state, at=now, not_before=plan.created_at)
     if found := differences(approved, present):
         raise StaleApproval(f"Plan {plan.id} is not what would run now: {'; '.join(found)}.", remedy=AGAIN)
-    if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest)):
+    if newest is not None and newest.cutoff > plan.cutoff and (short := _short(plan, newest, state)):
         raise StaleApproval(f"Plan {plan.id} is unsafe by the newest forecast: {'; '.join(short)}.", remedy=AGAIN)
 
 
-def _short(plan: PlanFile, newest: PlanFile) -> list[str]:
-    """Tiers that the plan would shrink below what the newest plan wants."""
-    wanted = {t.tier: t.after for t in newest.tiers}
-    return [
-        f"{t.tier} would shrink to {t.after}, plan {newest.id} needs {wanted[t.tier]}"
-        for t in plan.tiers
-        if t.after < t.before and t.after < wanted.get(t.tier, 0)
+def _short(plan: PlanFile, newest: PlanFile, state: Iterable[StateResource]) -> list[str]:
+    """Tiers, and minimums of groups, that the plan would lower below what the newest plan wants: old → new, and wanted."""
+    wanted = {line.tier: line.after for line in newest.tiers}
+    found = [
+        f"{line.tier} would shrink {line.before} → {line.after}, plan {newest.id} needs {wanted[line.tier]}"
+        for line in plan.tiers
+        if line.after < line.before and line.after < wanted.get(line.tier, 0)
     ]
+    now = {r.name: r.inputs["minSize"] for r in state if isinstance(r.inputs.get("minSize"), int | float)}
+    needed = _minimums(newest)
+    return found + [
+        f"the minimum of {name} would fall {now[name]:g} → {least}, plan {newest.id} needs {needed[name]}"
+        for name, least in _minimums(plan).items()
+        if name in now and least < now[name] and least < needed.get(name, 0)
+    ]
+
+
+def _minimums(plan: PlanFile) -> dict[str, int]:
+    """Resource name of each group → its minimum. That of an external group is not the plan's."""
+    sections = {tier.value: plan.config.get(f"tiercast:{tier.value}", {}) for tier in (Tier.WARM, Tier.COLD)}
+    return {
+        f"{tier}-{group['name']}": group["size"]["min"]
+        for tier, section in sections.items()
+        if section.get("ownership") != Ownership.EXTERNAL.value
+        for group in section.get("groups", ())
+    }

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from reconciler.adapters.settle.run import settle_stack
 from reconciler.apply import apply_plan, read_plan
 from reconciler.apply.approve import approval_of
 from reconciler.apply.bounds import read_envelope, require_within
@@ -67,6 +68,7 @@ def command(chosen: UpOptions) -> int:
         click.confirm(f"Apply plan {plan.id} ({approval}) to {project.name}/{project.stack}?", abort=True, err=True)
     progress = Console(stderr=True, highlight=False)
     with options.locked(project, "up"):
+        settle_stack(project, plan, now=options.now(), progress=lambda line: progress.print(line))
         if envelope is not None:
             approval = f"within the envelope of {envelope.approved_by}, {approval}"
             require_within(project, plan, envelope, now=options.now(), no_policies=chosen.no_policies)

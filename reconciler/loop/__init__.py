@@ -21,13 +21,12 @@ from enum import StrEnum
 
 from reconciler.adapters import ledger
 from reconciler.adapters.files import os_errors_as_unavailable
-from reconciler.adapters.hypervisors import unreachable
 from reconciler.adapters.lock import brief_lock
 from reconciler.adapters.project import Project
+from reconciler.adapters.settle.run import settle_stack
 from reconciler.apply import apply_plan, preview_plan
 from reconciler.apply.bounds import held_by
 from reconciler.approval.envelope import Envelope
-from reconciler.errors import EngineError, Unavailable
 from reconciler.loop.gather import take_snapshot
 from reconciler.loop.propose import ProposalTarget, propose
 from reconciler.loop.shadow import score_shadows
@@ -131,8 +130,7 @@ def reconcile_once(
             there by raising an error.
 
     Raises:
-        As `make_plan`, `preview_plan` and `apply_plan`; where the engine failed and a hypervisor no longer answers,
-        Unavailable.
+        As `make_plan`, `preview_plan` and `apply_plan`.
     """
     before("read")
     decision = decide(take_snapshot(project, as_of=options.as_of, now=options.now, seed=options.seed))
@@ -161,13 +159,7 @@ def reconcile_once(
         note_decision(project, decision, event="plan", seed=options.seed)
         remember(project, decision)
         write_plan(project, plan, text)
-    try:
-        return _carry_out(project, decision, options, progress=progress, before=before)
-    except EngineError as error:
-        skipped = decision.snapshot.unreachable.keys()
-        if lost := unreachable(decision.snapshot.fleet.tiers.own_hosts).keys() - skipped:
-            raise Unavailable(f"{error} Hypervisors no longer answer: {', '.join(sorted(lost))}.") from error
-        raise
+    return _carry_out(project, decision, options, progress=progress, before=before)
 
 
 def _carry_out(
@@ -180,6 +172,9 @@ def _carry_out(
 ) -> RunResult:
     """Preview a written plan and apply it as far as the mode allows."""
     plan, now, no_policies = decision.plan, options.now, options.no_policies
+    if options.mode in (Mode.WITHIN, Mode.APPLY):
+        project.engine().ensure_stack()
+        settle_stack(project, plan, now=now, progress=progress)
     before("preview")
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)
     done = RunResult(plan=plan, decision=decision, summary=summary)

@@ -58,11 +58,33 @@ class PolicyViolation:
         return self.level == "mandatory"
 
 
+@dataclass(frozen=True, kw_only=True, order=True)
+class RefreshStep:
+    """A resource that a refresh found otherwise than the state holds it. Values are not kept, because they may be secret.
+
+    Attributes:
+        keys: inputs whose values mean something else now.
+        noise: properties that differ in form only, or that nobody declares.
+        gone: the resource does not exist.
+    """
+
+    urn: str
+    type: str
+    keys: tuple[str, ...] = ()
+    noise: tuple[str, ...] = ()
+    gone: bool = False
+
+    @property
+    def name(self) -> str:
+        """The resource's name."""
+        return self.urn.rsplit("::", 1)[-1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preview:
     """What an update would do: steps in the engine's order, policy violations, and other warnings and errors.
 
-    judged: whether a policy pack ran.
+    judged: whether a policy pack ran. refreshed: what the providers hold otherwise than the state.
     """
 
     steps: tuple[PreviewStep, ...]
@@ -70,6 +92,7 @@ class Preview:
     messages: tuple[str, ...] = ()
     failed: bool = False
     judged: bool = True
+    refreshed: tuple[RefreshStep, ...] = ()
 
     @property
     def changed(self) -> tuple[PreviewStep, ...]:

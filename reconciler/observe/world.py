@@ -54,12 +54,16 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveDomain:
-    """A domain on a hypervisor, of whomever. `state`: libvirt's word (`running`, `shut off`, `paused`, …)."""
+    """A domain on a hypervisor, of whomever.
+
+    state, reason: libvirt's words (`shut off`, `destroyed`); `reason` is "" if libvirt names none.
+    """
 
     host: str
     name: str
     uuid: str
     state: str
+    reason: str = ""
     description: str = ""
     vcpu: int = 0
     memory_mib: int = 0
@@ -81,6 +85,7 @@ class LiveMember:
         targets: target group ARN → state of the instance there (`healthy`, `unhealthy`, `draining`, …).
         template: launch template ID and version that the instance was launched from, `ID:VERSION`; "" if unknown.
         spot: whether it was bought at the spot market.
+        reason: EC2's code for the last change of state (`Client.UserInitiatedShutdown`); "" if it names none.
     """
 
     id: str
@@ -93,6 +98,7 @@ class LiveMember:
     template: str = ""
     spot: bool = False
     protected: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from reconciler.record.entries import (
     PolicyEntry,
     Previewed,
     ResourceEntry,
+    Settled,
     Signed,
     Started,
     TierEntry,
@@ -104,6 +105,11 @@ def previewed(plan: PlanFile, found: Preview, verdict: str, *, at: datetime) -> 
 def not_applied(plan: PlanFile, why: Iterable[str], *, at: datetime) -> NotApplied:
     """The entry of a plan that was not applied automatically."""
     return NotApplied(at=at, event="held", plan=plan.id, why=tuple(why))
+
+
+def settled(plan: PlanFile, lines: Iterable[str], *, at: datetime) -> Settled:
+    """The entry of what was adopted, removed or released before an update."""
+    return Settled(at=at, event="settled", plan=plan.id, lines=tuple(lines))
 
 
 def approved(plan: PlanFile, key: str, *, at: datetime) -> Signed:

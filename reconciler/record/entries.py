@@ -8,6 +8,7 @@
     ├── Started     up             an update began; without a later `applied` or `failed` it was interrupted
     ├── Applied     applied        what was done, resource by resource
     ├── Failed      failed         what was done before the update stopped, and why it stopped
+    ├── Settled     settled        what killed updates had left: adopted, removed or released before an update
     ├── SetByHand   pin …          a person pinned a tier, froze the sizes, or removed one of both (also `freeze`, `unpin`)
     ├── HandedOver  adopt, release resources that came into the stack, or left it, as they are
     ├── Scored      scored         how a shadow plan would have served what arrived, compared with what ran
@@ -22,6 +23,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from reconciler.record.lift import lifted
 
 #: Version that this code writes. A newer one is read as far as its fields are known.
 VERSION = 2
@@ -65,8 +68,7 @@ class GuardEntry(Part):
 
 
 class ClassEntry(Part):
-    """One QoS class: promised, allowed and expected share of late requests, latency at the percentile (None: not in time),
-    and the probability that demand exceeds what is served in time."""
+    """One QoS class: shares of late requests, latency at the percentile (None: not in time), P(demand > served in time)."""
 
     promised_share: float
     allowed_share: float
@@ -202,6 +204,14 @@ class Failed(Applied):
     error: str = ""
 
 
+class Settled(Entry):
+    """What killed updates had left, and what was done about it before an update: one sentence each."""
+
+    events = ("settled",)
+
+    lines: tuple[str, ...] = ()
+
+
 class SetByHand(Entry):
     """A person set or removed a pin or the freeze. `what`: the tier, or "freeze"; `by`: user@host with git's identity."""
 
@@ -224,8 +234,7 @@ class HandedOver(Entry):
 
 
 class ScoredClass(Part):
-    """A QoS class in a scored window: its promise, its requests, and how many of them were late with the shadow plan's sizes
-    and with those that ran."""
+    """A QoS class in a scored window: its requests, and those late with the shadow plan's sizes and with what ran."""
 
     promised_share: float
     requests: float
@@ -260,7 +269,18 @@ class Repaired(Entry):
 
 
 AnyEntry = (
-    Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | SetByHand | HandedOver | Scored | Repaired
+    Decided
+    | Previewed
+    | Signed
+    | NotApplied
+    | Started
+    | Applied
+    | Failed
+    | Settled
+    | SetByHand
+    | HandedOver
+    | Scored
+    | Repaired
 )
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
@@ -271,23 +291,10 @@ def parse(raw: Any) -> Entry | None:
     bare `Entry`."""
     if not isinstance(raw, dict) or not isinstance(raw.get("event"), str):
         return None
-    lifted = _lifted(raw) if "version" not in raw else raw
+    current = lifted(raw) if "version" not in raw else raw
     for kind in (_KINDS.get(raw["event"], Entry), Entry):
         try:
-            return kind.model_validate(lifted)
+            return kind.model_validate(current)
         except ValidationError:
             continue
     return None
-
-
-def _lifted(raw: dict[str, Any]) -> dict[str, Any]:
-    """An entry from before versions existed, with the current keys."""
-    found = {**raw, "version": 1}
-    if isinstance(sizes := found.pop("sizes", None), dict):
-        found["tiers"] = {
-            tier: dict(zip(("before", "after"), pair, strict=False)) if isinstance(pair, list) else pair
-            for tier, pair in sizes.items()
-        }
-    if isinstance(violations := found.get("violations"), list):
-        found["violations"] = [{"message": v} if isinstance(v, str) else v for v in violations]
-    return found

@@ -20,6 +20,7 @@ from reconciler.record.entries import (
     ResourceEntry,
     Scored,
     SetByHand,
+    Settled,
     Signed,
     Started,
     TierEntry,
@@ -178,6 +179,8 @@ def _what(entry: Entry) -> str:
     if isinstance(entry, Applied):
         done = _operations(entry.resources) or f"{entry.steps} resources changed"
         return f"{done}, then the update failed: {entry.error}" if isinstance(entry, Failed) else done
+    if isinstance(entry, Settled):
+        return "; ".join(entry.lines)
     if isinstance(entry, SetByHand):
         return _by_hand(entry)
     if isinstance(entry, HandedOver):

@@ -84,8 +84,8 @@ class FleetOnLab:
         return found
 
     def prints(self) -> dict[str, Any]:
-        """What must not change: machines and account, the backend's files, and the stack file."""
-        kept = [path for path in self.lab.backend.rglob("*") if path.is_file()]
+        """What must not change: machines and account, the backend's files without tiercast's lock, and the stack file."""
+        kept = [path for path in self.lab.backend.rglob("*") if path.is_file() and ".tiercast" not in path.parts]
         return {
             "world": sights.fingerprint(self.lab),
             "backend": {str(path): path.read_bytes() for path in kept},

@@ -150,30 +150,48 @@ def test_dependencies_come_from_the_base_and_a_virtualenv_of_the_branch_is_throw
     assert (runner.folder / "branch" / ".venv").resolve() == (runner.folder / "base" / ".venv").resolve()
 
 
-#: Stands in for `gh`: answers with the last scheduled run's number, and downloads its artefact.
+#: Stands in for `gh`: run 42 is a scheduled one; 7 is not, and holds an artefact of the same name. Downloads that of run 42.
 GH = """#!/bin/sh
 echo "$@" >> @LOG@
 case "$1 $2" in
-"run list") case "$*" in *"--event schedule"*"--status success"*) echo 42 ;; *) exit 1 ;; esac ;;
-"run download") test "$3" = 42 && mkdir -p planned/.tiercast/prod && echo '{"trusted": 1}' > planned/.tiercast/prod/demand.json ;;
+"run list") case "$*" in *"--event schedule"*) printf '41\\n42\\n' ;; *) exit 1 ;; esac ;;
+"api repos/acme/shop/actions/artifacts?name=tiercast-plan-1a2b&per_page=100") printf '7\\n42\\n' ;;
+"run download") test "$3 $7" = "42 tiercast-plan-1a2b" && mkdir -p planned/.tiercast/prod && cd planned/.tiercast/prod &&
+  echo '{"trusted": 1}' > demand.json && echo '{"id": "1a2b", "trusted": 1}' > plan.json ;;
 esac
 """
 
 
 @pytest.mark.parametrize(
-    ("name", "job", "place"), [("github-pull-request.yml", "preview", "base/"), ("github-apply.yml", "bind", "")]
+    ("name", "job", "own", "place"),
+    [("github-pull-request.yml", "preview", "branch/", "base/"), ("github-apply.yml", "bind", "", "")],
 )
-def test_demand_comes_from_the_last_scheduled_run_and_not_from_the_branch(
-    runner: Runner, name: str, job: str, place: str
+def test_plan_and_demand_come_from_the_scheduled_run_that_made_the_plan_and_not_from_the_branch(
+    runner: Runner, name: str, job: str, own: str, place: str
 ) -> None:
     runner.stand_in("gh", GH)
-    target = runner.folder / place / ".tiercast" / "prod"
-    target.mkdir(parents=True)
-    (target / "demand.json").write_text('{"forged": 1}')
+    mine, target = (runner.folder / folder / ".tiercast" / "prod" for folder in (own, place))
+    mine.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
+    (mine / "plan.json").write_text('{"id": "1a2b", "forged": 1}')
+    (mine / "demand.json").write_text('{"forged": 1}')
     runner.values = {"github.token": "t"}
-    done = runner.run(named(name, job, "demand as"))
+    done = runner.run(named(name, job, "plan and demand of"))
     assert done.returncode == 0, done.stderr
     assert json.loads((target / "demand.json").read_text()) == {"trusted": 1}
+    assert json.loads((target / "plan.json").read_text()) == {"id": "1a2b", "trusted": 1}
+
+
+@pytest.mark.parametrize("plan", ["ffff", "../1a2b", "$(touch owned)"])
+def test_a_plan_that_no_scheduled_run_made_ends_the_job(runner: Runner, plan: str) -> None:
+    runner.stand_in("gh", GH)
+    (runner.folder / ".tiercast" / "prod").mkdir(parents=True)
+    (runner.folder / ".tiercast" / "prod" / "plan.json").write_text(json.dumps({"id": plan}))
+    runner.values = {"github.token": "t"}
+    done = runner.run(named("github-apply.yml", "bind", "plan and demand of"))
+    assert done.returncode == 1
+    assert f"no scheduled run made plan {plan}" in done.stdout
+    assert not (runner.folder / "owned").exists()
 
 
 def bound(runner: Runner, code: int) -> Path:
@@ -220,14 +238,26 @@ def test_what_cannot_be_previewed_or_is_refused_is_not_handed_to_the_apply_job(r
 @pytest.mark.parametrize(("code", "passes"), [(0, True), (2, True), (1, False), (3, False)])
 def test_a_scheduled_run_is_red_where_it_failed_or_was_refused(runner: Runner, code: int, passes: bool) -> None:
     log = tiercast(runner, ".", code)
+    (runner.folder / ".tiercast" / "prod").mkdir(parents=True)
+    (runner.folder / ".tiercast" / "prod" / "plan.json").write_text('{"id": "1a2b"}')
     done = runner.run(named("github-reconcile.yml", "reconcile", "reconcile"))
     assert (done.returncode == 0) is passes
+    assert runner.outputs == {"plan": "1a2b"}
     assert log.read_text() == "reconcile --mode apply-within-bounds --bounds approved.yaml\n"
 
 
+#: Stands in for `glab`: the scheduled pipelines 41 and 42, of which the second made the plan.
 GLAB = """#!/bin/sh
 echo "$@" >> @LOG@
-case "$*" in *job=capacity-reconcile*) echo '{"trusted": 1}' ;; *) exit 1 ;; esac
+case "$*" in
+*"pipelines?source=schedule&ref=main"*) echo '[{"id": 41}, {"id": 42}]' ;;
+*/pipelines/41/jobs) echo '[{"name": "other", "id": 1}, {"name": "capacity-reconcile", "id": 410}]' ;;
+*/pipelines/42/jobs) echo '[{"name": "capacity-reconcile", "id": 420}]' ;;
+*/jobs/410/*/plan.json) echo '{"id": "0000"}' ;;
+*/jobs/420/*/plan.json) echo '{"id": "1a2b", "trusted": 1}' ;;
+*/jobs/420/*/demand.json) echo '{"trusted": 1}' ;;
+*) exit 1 ;;
+esac
 """
 
 #: A virtualenv without pip's network and with a tiercast that does what the stand-in above does.
@@ -262,7 +292,7 @@ def gitlab(runner: Runner, job: str, **variables: str) -> tuple[int, str]:
 def repository(runner: Runner) -> None:
     """A repository whose origin is itself, with a plan."""
     (runner.folder / ".tiercast" / "prod").mkdir(parents=True)
-    (runner.folder / ".tiercast" / "prod" / "plan.json").write_text("plan\n")
+    (runner.folder / ".tiercast" / "prod" / "plan.json").write_text('{"id": "1a2b", "forged": 1}')
     who = "-c user.name=a -c user.email=a@example.org"
     done = runner.shell(
         f"git init -q -b main && git add . && git {who} commit -qm one && git remote add origin .",
@@ -280,6 +310,15 @@ def test_gitlab_previews_a_merge_request_with_the_pack_of_the_target(runner: Run
     assert calls == f"preview --format markdown pack={runner.folder}/base/policies\n"
     demand = runner.folder / "base" / ".tiercast" / "prod" / "demand.json"
     assert json.loads(demand.read_text()) == {"trusted": 1}
+    assert json.loads(demand.with_name("plan.json").read_text()) == {"id": "1a2b", "trusted": 1}
+
+
+def test_gitlab_previews_no_plan_that_no_scheduled_run_made(runner: Runner) -> None:
+    repository(runner)
+    (runner.folder / ".tiercast" / "prod" / "plan.json").write_text('{"id": "ffff"}')
+    code, calls = gitlab(runner, "capacity-preview")
+    assert code == 1
+    assert "preview" not in calls
 
 
 def test_gitlab_hands_the_bound_plan_on_with_its_digest_and_applies_only_that(runner: Runner) -> None:

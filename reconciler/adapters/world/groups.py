@@ -92,8 +92,8 @@ def _label(raw: Mapping[str, Any]) -> tuple[Tier, str] | None:
     return (Tier(tier), label) if label and tier == tags.get("tier") and tier in list(Tier) else None
 
 
-def _machines(site: Site, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
-    """Instance → EC2's state, and whether it is a spot instance. Instances that EC2 does not know are absent."""
+def _machines(site: Site, ids: Sequence[str]) -> dict[str, tuple[str, bool, str]]:
+    """Instance → EC2's state, whether it is spot, and why its state changed. Those that EC2 does not know are absent."""
     if not ids:
         return {}
     ec2 = aws_client("ec2", site.provider)
@@ -103,7 +103,8 @@ def _machines(site: Site, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
         some = [{"Name": "instance-id", "Values": list(ids[start : start + _AT_ONCE])}]
         for reservation in _pages(ec2, "describe_instances", Filters=some):
             for one in reservation["Instances"]:
-                found[one["InstanceId"]] = (one["State"]["Name"], one.get("InstanceLifecycle") == "spot")
+                reason = one.get("StateReason", {}).get("Code", "")
+                found[one["InstanceId"]] = (one["State"]["Name"], one.get("InstanceLifecycle") == "spot", reason)
     return found
 
 
@@ -115,7 +116,7 @@ def _targets(site: Site, arns: Sequence[str]) -> dict[str, dict[str, str]]:
 
     def ask(arn: str) -> dict[str, str]:
         try:
-            answer = _call(balancing, "describe_target_health", TargetGroupArn=arn)
+            answer = ask_aws(balancing, "describe_target_health", TargetGroupArn=arn)
         except LookupError:
             return {}
         return {t["Target"]["Id"]: t["TargetHealth"]["State"] for t in answer["TargetHealthDescriptions"]}
@@ -127,14 +128,14 @@ def _targets(site: Site, arns: Sequence[str]) -> dict[str, dict[str, str]]:
 def _group(
     raw: Mapping[str, Any],
     label: tuple[Tier, str],
-    machines: Mapping[str, tuple[str, bool]],
+    machines: Mapping[str, tuple[str, bool, str]],
     targets: Mapping[str, Mapping[str, str]],
 ) -> LiveGroup:
     arns = tuple(raw.get("TargetGroupARNs", ()))
     members = []
     for one in raw.get("Instances", ()):
         name = one["InstanceId"]
-        state, spot = machines.get(name, ("", False))
+        state, spot, reason = machines.get(name, ("", False, ""))
         members.append(
             LiveMember(
                 id=name,
@@ -146,6 +147,7 @@ def _group(
                 targets={arn: targets[arn][name] for arn in arns if name in targets.get(arn, {})},
                 template=_template(one.get("LaunchTemplate")),
                 spot=spot,
+                reason=reason,
                 protected=bool(one.get("ProtectedFromScaleIn")),
             )
         )
@@ -175,8 +177,8 @@ def _pages(client: BaseClient, operation: str, **arguments: Any) -> Iterator[Map
         yield from page[key]
 
 
-def _call(client: BaseClient, operation: str, **arguments: Any) -> Mapping[str, Any]:
-    """One answer. Raises LookupError where what was asked for does not exist."""
+def ask_aws(client: BaseClient, operation: str, **arguments: Any) -> Mapping[str, Any]:
+    """One answer of AWS. Raises LookupError where what was asked for does not exist, Unavailable where AWS does not answer."""
     return next(iter(_guarded(operation, lambda: [getattr(client, operation)(**arguments)])))
 
 

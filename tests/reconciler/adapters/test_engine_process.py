@@ -12,7 +12,8 @@ import pulumi.automation as automation
 import pytest
 
 from reconciler.adapters import engine_process
-from reconciler.adapters.engine_process import EngineCommand
+from reconciler.adapters.engine_process import EngineCommand, engine_command
+from reconciler.errors import Unavailable, UserError
 
 CLI = """#!/bin/sh
 case "$1" in version) echo v3.259.0; exit 0;; esac
@@ -87,3 +88,49 @@ def test_a_cli_that_does_not_end_is_killed(cli: Path, monkeypatch: pytest.Monkey
 
 def test_another_interruption_while_it_ends_kills_it(cli: Path) -> None:
     assert interrupted(cli, "trap '' INT\n: > ready\nwhile :; do sleep 0.05; done\n", times=2) < 10.0
+
+
+def test_a_command_that_waits_for_what_no_longer_answers_is_ended_and_says_what_it_is(
+    cli: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_process, "WATCH_EVERY", 0.2)
+    monkeypatch.setattr(engine_process, "GRACE", 0.5)
+    cli.write_text(CLI + "trap '' INT\nwhile true; do sleep 0.1; done\n")
+    asked: list[int] = []
+
+    def watch() -> str:
+        asked.append(1)
+        return "" if len(asked) == 1 else "Hypervisors no longer answer: hv-b (no answer within 10 s)."
+
+    with pytest.raises(Unavailable, match=r"hv-b \(no answer"):
+        engine_command(watch).run(["up"], str(cli.parent), {})
+    assert len(asked) == 3, "one silence may pass; two in a row end the command"
+
+
+def test_a_watch_that_hears_everything_disturbs_nothing(cli: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_process, "WATCH_EVERY", 0.1)
+    cli.write_text(CLI + "sleep 0.5\necho done\n")
+    assert engine_command(lambda: "").run(["up"], str(cli.parent), {}).stdout == "done"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "The pulumi CLI is not on PATH."),
+        ("exit 127\n", "The pulumi CLI does not run:"),
+        ("echo v3.10.0\n", "The pulumi CLI is too old: it is 3.10.0, expected 3.170.0 or newer."),
+        ("echo v2.0.0\n", "The pulumi CLI"),
+    ],
+)
+def test_an_engine_that_is_missing_broken_or_too_old_is_told_in_one_sentence(
+    cli: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, said: str
+) -> None:
+    if script is None:
+        cli.unlink()
+        monkeypatch.setenv("PATH", str(cli.parent))
+    else:
+        cli.write_text(f"#!/bin/sh\n{script}")
+    with pytest.raises(UserError) as refused:
+        engine_command(None)
+    assert str(refused.value).startswith(said)
+    assert "tiercast doctor" in refused.value.remedy

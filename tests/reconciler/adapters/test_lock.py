@@ -136,7 +136,7 @@ def test_of_many_runs_at_once_exactly_one_holds_the_lock(backend: str, tmp_path:
 def test_a_lock_of_another_host_is_kept_and_the_message_says_how_to_end_it(bucket: str, tmp_path: Path) -> None:
     from reconciler.adapters import lock
 
-    client = lock._client(bucket.partition("?")[2])
+    client = lock.s3_client(bucket.partition("?")[2])
     owner = {"host": "runner-7", "pid": 1, "began": "1", "command": "up", "started": "2026-03-01", "token": "t"}
     client.put_object(Bucket="state", Key="team/.tiercast/p-prod.lock", Body=json.dumps(owner).encode())
     with pytest.raises(Unavailable, match=r"on runner-7, since .*`aws s3 rm s3://state/team/\.tiercast/p-prod\.lock`"):

@@ -126,3 +126,14 @@ def test_without_ssh_keygen_the_error_says_what_to_install(key: Path, monkeypatc
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match=r"ssh-keygen: the program is not on PATH; .* Install OpenSSH"):
         sign(DATA, key, namespace="test")
+
+
+def test_nothing_of_the_private_key_its_comment_or_its_place_is_in_a_signature_or_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "CANARY-place"
+    folder.mkdir()
+    key, locked = make_key(folder, "CANARY-comment"), make_key(tmp_path, "locked", passphrase="CANARY-passphrase")
+    signature = sign(DATA, key, namespace="test")
+    with pytest.raises(InputError) as caught:
+        sign(DATA, locked, namespace="test")
+    secret = [line for path in (key, locked) for line in path.read_text().splitlines()[1:-1]]
+    assert [one for one in (*secret, "CANARY") if one in signature + str(caught.value)] == []

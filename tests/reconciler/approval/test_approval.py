@@ -94,7 +94,7 @@ def test_an_unchanged_present_is_accepted_and_untouched_resources_do_not_count()
                     tiers=(TierLine(tier="warm", kinds={}, before=3, after=3, usd_before=0, usd_after=0, reason=""),),
                 )
             },
-            "unsafe by the newest forecast: warm would shrink to 2",
+            "unsafe by the newest forecast: warm would shrink 3 → 2, plan ",
         ),
     ],
 )
@@ -143,3 +143,52 @@ def test_logical_resources_and_quiet_operations_are_no_change() -> None:
 def test_a_clock_before_the_plan_is_refused() -> None:
     with pytest.raises(StaleApproval, match=r"may not be applied before 2026-11-24T12:00.*Set the clock"):
         present(approved(), now=NOW - timedelta(hours=2))
+
+
+LATER = NOW + timedelta(hours=1)
+
+
+def line(tier: str, before: int, after: int) -> TierLine:
+    return TierLine(tier=tier, kinds={}, before=before, after=after, usd_before=0, usd_after=0, reason="")
+
+
+def grouped(least: int, ownership: str = "floor") -> dict[str, Any]:
+    """A configuration with one warm group of this minimum."""
+    size = {"min": least, "desired": least, "max": 9}
+    return {"tiercast:warm": {"ownership": ownership, "groups": [{"name": "a", "size": size}]}}
+
+
+def judged(newest: PlanFile, *, before: int = 3, after: int = 2, **config: Any) -> None:
+    """Judge an approved plan that takes warm from `before` to `after` by a newer one; its group runs at a minimum of 4."""
+    base = plan_of(tiers=(line("warm", before, after),), **({"config": config["config"]} if config else {}))
+    state = [StateResource(urn=URN, type=STEP.type, id="warm-a", inputs={"minSize": 4.0, "maxSize": 9}, outputs={})]
+    bound = bind(base, grounds=GROUNDS, preview=preview(STEP), state=state, at=NOW)
+    present(bound, newest=newest, state=state)
+
+
+@pytest.mark.parametrize(("before", "after", "needed"), [(3, 5, 9), (3, 2, 2), (3, 2, 1), (3, 3, 8)])
+def test_a_newer_forecast_alone_does_not_void_an_approval(before: int, after: int, needed: int) -> None:
+    """Growth, a size that is enough, and one that stays make nothing worse, whatever the newest plan wants."""
+    judged(plan_of(cutoff=LATER, tiers=(line("warm", 3, needed),)), before=before, after=after)
+
+
+def test_an_unsafe_tier_is_refused_with_its_sizes_and_what_is_needed() -> None:
+    newest = plan_of(cutoff=LATER, tiers=(line("hot", 5, 9), line("warm", 6, 5)))
+    with pytest.raises(StaleApproval) as caught:
+        judged(newest, before=6, after=2)
+    assert f"unsafe by the newest forecast: warm would shrink 6 → 2, plan {newest.id} needs 5. Preview" in str(
+        caught.value
+    )
+
+
+def test_an_older_plan_judges_nothing() -> None:
+    judged(plan_of(cutoff=NOW, tiers=(line("warm", 6, 5),)), before=6, after=2)
+
+
+def test_a_minimum_that_falls_below_what_is_needed_is_refused_though_the_size_stays() -> None:
+    newest = plan_of(cutoff=LATER, tiers=(line("warm", 5, 5),), config=grouped(3))
+    with pytest.raises(StaleApproval) as caught:
+        judged(newest, before=5, after=5, config=grouped(2))
+    assert f"the minimum of warm-a would fall 4 → 2, plan {newest.id} needs 3." in str(caught.value)
+    judged(newest, before=5, after=5, config=grouped(3))
+    judged(newest, before=5, after=5, config=grouped(2, "external"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -197,3 +198,32 @@ def test_an_edit_between_preview_and_envelope_is_not_bound(plan: PlanFile, proje
     error = refused("envelope", "approved.yaml")
     assert f"was changed after plan {plan.id} was previewed" in str(error)
     assert (project.root / "approved.yaml").read_text() == ENVELOPE
+
+
+def test_an_approved_plan_is_applied_although_a_newer_one_is_in_the_stack_file(
+    plan: PlanFile, project: Project, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Project, "judging_engine", lambda self, *, no_policies: replace(engine, stack_file=self.stack_file)
+    )
+    approved = project.root / "approved.json"
+    approved.write_text(project.plan_file.read_text())
+    later = write_history(project.root, WEEKS + 1)
+    newer = make_plan(project, as_of=None, now=later)
+    held = project.stack_file.read_text()
+    assert newer.id in held
+    assert plan.id not in held
+    assert f"plan {plan.id} was applied" in tiercast("up", "--approved", "approved.json").output
+    assert len(engine.names) == next(t.after for t in plan.tiers if t.tier == "hot")
+    assert project.stack_file.read_text() == held
+
+
+def test_an_approved_plan_is_refused_where_other_keys_changed_with_the_newer_one(
+    plan: PlanFile, project: Project, engine: Engine
+) -> None:
+    approved = project.root / "approved.json"
+    approved.write_text(project.plan_file.read_text())
+    make_plan(project, as_of=None, now=write_history(project.root, WEEKS + 1))
+    project.stack_file.write_text(project.stack_file.read_text() + "  app:other: 1\n")
+    assert f"not {plan.id}" in str(refused("up", "--approved", "approved.json"))
+    assert engine.names == set()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from reconciler import loop
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
 from reconciler.apply import apply_plan, preview_plan, read_plan
@@ -37,7 +38,10 @@ class Recorded(Engine):
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Recorded(stack_file=tmp_path / "Pulumi.dev.yaml")
     monkeypatch.setattr(Project, "engine", lambda self: made)
-    monkeypatch.setattr(Project, "judging_engine", lambda self, *, no_policies: replace(made, judged=not no_policies))
+    monkeypatch.setattr(
+        Project, "judging_engine", lambda self, *, no_policies, **_: replace(made, judged=not no_policies)
+    )
+    monkeypatch.setattr(loop, "settle_stack", lambda *_, **__: None)  # the fake engine is never killed
     monkeypatch.setattr(outlook, "forecast_of", Model())
     monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
     return made
