@@ -22,6 +22,7 @@
     ├── StaleApproval                 1  no     reconciler.errors      the approved plan no longer matches what would run
     │   └── PinsChanged               1  yes    reconciler.errors      pins were changed after the plan was made
     ├── SignatureRefused              1  no     reconciler.errors      a plan has no valid signature of an allowed key
+    ├── CapacityDip                   1  no     reconciler.errors      the change would lower ready capacity, unapproved
     ├── GateFailed                    1  no     reconciler.errors      a backtest is worse than the stored one
     ├── EngineError                   1  no     reconciler.errors      the Pulumi engine stopped with an error
     ├── Interrupted                 130  no     reconciler.errors      the user interrupted the command
@@ -50,6 +51,7 @@ from collections.abc import Sequence
 from forecaster.errors import TiercastError
 
 __all__ = [
+    "CapacityDip",
     "ContradictoryBounds",
     "ContradictoryGuards",
     "EngineError",
@@ -167,6 +169,12 @@ class PinsChanged(StaleApproval):
 
     retryable = True
     remedy = "Run `tiercast plan`: the new plan follows them."
+
+
+class CapacityDip(TiercastError):
+    """The change can't be made without a loss of ready capacity, and nobody approved that. Nothing was changed."""
+
+    remedy = "Give --allow-dip to approve it, or make room on the hosts."
 
 
 class GateFailed(TiercastError):

@@ -159,7 +159,7 @@ def plan_id(plan: Mapping[str, Any]) -> str:
     """
     left_out = {"id", "binding", "signature", "forecast_note"}
     body = {key: value for key, value in plan.items() if key not in left_out}
-    for late in ("prices", "blocked", "edited", "replay", "pins"):
+    for late in ("boot_seconds", "prices", "blocked", "edited", "replay", "pins"):
         if not body.get(late):
             body.pop(late, None)
     body["config"] = {key: value for key, value in body["config"].items() if key != "tiercast:plan"}

@@ -30,12 +30,27 @@ SPOT_SHORTAGE = (
 RUNNING, PENDING, STOPPED = ("running", 16), ("pending", 0), ("stopped", 80)
 
 
+class LabInstance(InstanceState):  # type: ignore[misc]
+    """An instance of a group that keeps the version of the launch template that it was launched from; moto forgets it."""
+
+    def __init__(self, instance: Any, *, version: str | None, protected: bool | None) -> None:
+        super().__init__(instance, protected_from_scale_in=protected)
+        self.version = version
+
+    @property
+    def launch_template(self) -> dict[str, Any] | None:
+        """Id, name and version as AWS reports them."""
+        found = super().launch_template
+        return found if found is None or self.version is None else {**found, "Version": self.version}
+
+
 class LabGroup(FakeAutoScalingGroup):  # type: ignore[misc]
     """moto's group with another way to reach its desired capacity."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.pool: list[InstanceState] = []
         self.ready_at: dict[str, datetime] = {}
+        self.registered: set[tuple[str, str]] = set()
         self.instance_states: list[InstanceState] = []
         self.warm_pool: FakeWarmPool | None = None
         super().__init__(*arguments, **named)
@@ -71,7 +86,17 @@ class LabGroup(FakeAutoScalingGroup):  # type: ignore[misc]
         self._settle_pool()
         if self.name in self.autoscaling_backend.autoscaling_groups:
             self.autoscaling_backend.update_attached_elbs(self.name)
-            self.autoscaling_backend.update_attached_target_groups(self.name)
+            self._register()
+
+    def _register(self) -> None:
+        """Register instances that are new with the group's target groups. One that was deregistered stays out, as in AWS."""
+        serving = [s.instance_id for s in self.instance_states if s.lifecycle_state == "InService"]
+        wanted = {(arn, name) for arn in self.target_group_arns or () for name in serving}
+        for arn, name in sorted(wanted - self.registered):
+            target = self.autoscaling_backend.elbv2_backend.target_groups.get(arn)
+            if target is not None:
+                target.register([{"Id": name, "Port": target.port}])
+        self.registered = wanted
 
     def drop_pool(self) -> None:
         """Terminate what the warm pool holds."""
@@ -99,7 +124,7 @@ class LabGroup(FakeAutoScalingGroup):  # type: ignore[misc]
     def _launch(self, *, warmed: bool = False) -> bool:
         spot = not warmed and self._next_is_spot()
         types = self._types(spot=spot)
-        kind = next((kind for kind in types if WORLD.take_capacity(kind)), None)
+        kind = next((kind for kind in types if WORLD.take_capacity(kind, spot=spot)), None)
         zone = self._zone()
         if kind is None:
             self._note_shortage(types, zone, spot=spot)
@@ -162,7 +187,10 @@ class LabGroup(FakeAutoScalingGroup):  # type: ignore[misc]
         instance.autoscaling_group = self
         instance.lifecycle = "spot" if spot else None
         instance.launch_time = WORLD.now()
-        return InstanceState(instance, protected_from_scale_in=self.new_instances_protected_from_scale_in)
+        version = None
+        if self.ec2_launch_template is not None:
+            version = str(self.ec2_launch_template.get_version(self.launch_template_version).number)
+        return LabInstance(instance, version=version, protected=self.new_instances_protected_from_scale_in)
 
     def _subnet(self, zone: str) -> str | None:
         names = self.vpc_zone_identifier.split(",") if self.vpc_zone_identifier else []

@@ -34,6 +34,9 @@ class Faults(BaseModel):
     capacity: dict[str, Count] | None = Field(
         None, description="Instances of a type that can still be had, '*' for every other type; absent: no limit."
     )
+    spot_capacity: dict[str, Count] | None = Field(
+        None, description="The same for spot instances alone, in addition to `capacity`."
+    )
     boot_seconds: dict[str, Seconds] | None = Field(
         None, description="Time from launch to InService by instance type, '*' for every other type."
     )
@@ -68,17 +71,18 @@ class CloudWorld:
         """How long an instance from a warm pool is Pending."""
         return timedelta(seconds=self.faults.pool_start_seconds or 0.0)
 
-    def take_capacity(self, instance_type: str) -> bool:
-        """Take one instance of this type out of what can still be had; False where there is none."""
-        capacity = self.faults.capacity
-        if capacity is None:
-            return True
-        key = instance_type if instance_type in capacity else "*"
-        if key not in capacity:
-            return True
-        if capacity[key] == 0:
-            return False
-        capacity[key] -= 1
+    def take_capacity(self, instance_type: str, *, spot: bool = False) -> bool:
+        """Take one instance of this type out of what can still be had at its market; False where there is none."""
+        limits = [self.faults.capacity, self.faults.spot_capacity if spot else None]
+        taken = []
+        for limit in filter(None, limits):
+            key = instance_type if instance_type in limit else "*"
+            if limit.get(key) == 0:
+                return False
+            if key in limit:
+                taken.append((limit, key))
+        for limit, key in taken:
+            limit[key] -= 1
         return True
 
     def throttles(self, action: str) -> bool:

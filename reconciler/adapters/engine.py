@@ -101,21 +101,6 @@ class Engine:
         )
         return Checkpoint(resources=resources, at=_time(written))
 
-    def forget(self, keep: Callable[[bytes], object]) -> None:
-        """Empty the stack's state, and call `keep` with the old one before. The providers are not asked, and nothing changes.
-
-        Raises:
-            EngineError, Unavailable: the state can't be read or written.
-        """
-        stack = self._select()
-        try:
-            old = stack.export_stack()
-            keep(json.dumps({"version": old.version, "deployment": old.deployment}, indent=1).encode())
-            emptied = {**(old.deployment or {}), "resources": [], "pending_operations": []}
-            stack.import_stack(automation.Deployment(version=old.version, deployment=emptied))
-        except automation.CommandError as error:
-            raise self._translated(error, []) from None
-
     def run(self, *arguments: str) -> str:
         """What a command of the CLI prints for this stack, for what the Automation API has no call.
 
@@ -177,6 +162,9 @@ class Engine:
     def _options(self) -> automation.LocalWorkspaceOptions:
         # The CLI adds what these variables name to what its flags name: the pack is given by flags alone. Empty names none.
         quiet = {"PULUMI_OPTION_POLICY_PACK": "", "PULUMI_OPTION_POLICY_PACK_CONFIG": ""}
+        # A refresh while the program runs. The other kind reads all resources first, and then shows the policies what the same
+        # update deletes, so that they refuse every removal.
+        quiet["PULUMI_RUN_PROGRAM"] = "true"
         environment = {**self.environment, **quiet}
         return automation.LocalWorkspaceOptions(env_vars=environment, pulumi_command=engine_command(self.watch))
 

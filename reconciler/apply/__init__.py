@@ -4,11 +4,13 @@ The stack file is what the engine reads; the plan is what explains it. Both must
 
 - `approve`: sign a plan, and check who signed one
 - `bounds`: whether a plan lies within an approved envelope
+- `phases`: carries out an approved change phase by phase
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,16 @@ from reconciler.adapters.hypervisors import watch_hosts
 from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
+from reconciler.apply.phases import ApprovedChange, Patience, carry_out
 from reconciler.approval.binding import Grounds
 from reconciler.approval.check import bind, check
-from reconciler.errors import InputError, PolicyRefused, StaleApproval
+from reconciler.errors import CapacityDip, InputError, PolicyRefused, StaleApproval
 from reconciler.observe.exclusions import exclusions
-from reconciler.observe.preview import Preview, PreviewStep
+from reconciler.observe.preview import Preview, PreviewStep, StateResource
 from reconciler.plan import noted
 from reconciler.plan.edited import Edit, as_edited, edits, without_figures
 from reconciler.plan.file import OWN_KEYS, PlanFile, parse_plan
+from reconciler.plan.phases import ChangeOrder, schedule
 from reconciler.plan.pins import check_followed, pins_in
 from reconciler.plan.render import read_config, render
 from reconciler.report.html import html
@@ -64,17 +68,19 @@ def preview_plan(
         plan = _edited(project, plan, config, changed, now)
     engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     engine.ensure_stack()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, engine.state()))
+    state = engine.state()
+    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, state))
     approvable = not (found.refusals or changed)
-    if approvable:
+    phases = None if changed else _schedule(plan, state, found)
+    if approvable and phases is not None:
         plan = bind(
             plan,
-            grounds=_grounds(project, plan, engine, text, refresh=refresh),
+            grounds=_grounds(project, plan, engine, text, refresh=refresh, phases=phases),
             preview=found,
-            state=engine.state(),
+            state=state,
             at=now,
         )
-    summary = Summary(plan=plan, preview=found)
+    summary = Summary(plan=plan, preview=found, schedule=phases)
     ledger.append(project.ledger_file, noted.previewed(plan, found, summary.verdict, at=now))
     if approvable:
         write_json(path, plan.model_dump(mode="json"))
@@ -105,32 +111,57 @@ def apply_plan(
     progress: Callable[[str], None],
     approval: str = "unsigned",
     no_policies: bool = False,
+    allow_dip: bool = False,
+    patience: Patience | None = None,
 ) -> Preview:
-    """Preview again, refuse on any difference from what was approved, then apply; `no_policies` as `preview_plan`.
+    """Preview again, refuse on any difference from what was approved, then apply phase by phase.
 
-    `approval` says who approved it, for the ledger. Preview and update read a private copy of the files that decide: an edit
-    made meanwhile changes nothing.
+    All of it reads a private copy of the files that decide: an edit made meanwhile changes nothing.
+
+    Args:
+        now: the wall clock. progress: called with one line per step.
+        approval: who approved the plan, for the ledger.
+        no_policies: as `preview_plan`.
+        allow_dip: the change may lower ready capacity as the preview says.
+        patience: how long a phase waits for the one before it to be ready.
+
+    Returns:
+        The steps that were done.
 
     Raises:
         InputError: the policy pack or its configuration is missing.
         StaleApproval: the plan is not what would run now, or the stack file was edited.
         PolicyRefused: a mandatory policy refuses it now.
-        EngineError, Unavailable: the engine failed; what was done stays, and a later run starts from it.
+        CapacityDip: it lowers ready capacity, and that was not allowed.
+        EngineError, Unavailable: the engine failed, or what was made is not ready; what was done stays, nothing that it should
+            have replaced is removed, and a later run starts from there.
     """
     with private_copy(project) as copy:
-        return _applied(copy, plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
+        change = _checked(copy, plan, now=now, no_policies=no_policies)
+        found, dips = change.approved, [dip.describe() for dip in change.schedule.dips]
+        if not found.changed:
+            return found
+        if dips and not allow_dip:
+            raise CapacityDip(f"{'; '.join(dips)}.")
+        ledger.append(project.ledger_file, noted.started(plan, found, approval=approval, dips=dips, at=now))
+        steps: list[PreviewStep] = []
+
+        def seen(step: PreviewStep) -> None:
+            steps.append(step)
+            progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
+
+        try:
+            carry_out(change, seen=seen, say=progress, patience=patience or Patience())
+        except BaseException as error:
+            ledger.append(project.ledger_file, noted.failed(plan, steps, error, at=now))
+            raise
+        done = replace(found, steps=tuple(steps))
+        ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
+        return done
 
 
-def _applied(
-    project: Project,
-    plan: PlanFile,
-    *,
-    now: datetime,
-    progress: Callable[[str], None],
-    approval: str,
-    no_policies: bool,
-) -> Preview:
-    """`apply_plan` in a private copy of the project."""
+def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bool) -> ApprovedChange:
+    """The change that was approved, if it is what would run now; `project` is the private copy."""
     text = _approved_text(project, plan)
     config = read_config(text, str(project.stack_file))
     check_followed(plan, pins_in(config, str(project.stack_file)), now)
@@ -140,47 +171,50 @@ def _applied(
             f"{project.stack_file.name} was edited by hand after plan {plan.id} ({names}). Revert it, or run `tiercast plan`."
         )
     engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
-    left_alone = exclusions(plan.skipped, plan.config, engine.state())
+    state = engine.state()
+    left_alone = exclusions(plan.skipped, plan.config, state)
     refresh = plan.binding is not None and plan.binding.refresh
     found = engine.preview(refresh=refresh, exclude=left_alone)
     if found.refusals:
         raise PolicyRefused([f"{v.policy}: {v.message}" for v in found.refusals])
     newest = project.plan_file
+    phases = _schedule(plan, state, found)
     check(
         plan,
-        grounds=_grounds(project, plan, engine, text, refresh=refresh),
+        grounds=_grounds(project, plan, engine, text, refresh=refresh, phases=phases),
         preview=found,
-        state=engine.state(),
+        state=state,
         newest=read_plan(newest) if newest.exists() else None,
         now=max((now, *(entry.at for entry in ledger.read(project.ledger_file, since=now).entries))),
     )
-    if not found.changed:
-        return found
-    ledger.append(project.ledger_file, noted.started(plan, found, approval=approval, at=now))
-    steps: list[PreviewStep] = []
-
-    def seen(step: PreviewStep) -> None:
-        steps.append(step)
-        progress(f"{step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}")
-
-    try:
-        done = engine.up(refresh=refresh, exclude=left_alone, progress=seen)
-        if done.refusals:
-            raise PolicyRefused([f"{v.policy}: {v.message}" for v in done.refusals])
-    except BaseException as error:
-        ledger.append(project.ledger_file, noted.failed(plan, steps, error, at=now))
-        raise
-    ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
-    return done
+    return ApprovedChange(
+        project=project,
+        plan=plan,
+        engine=engine,
+        config=plan.stack_config(),
+        text=text,
+        approved=found,
+        schedule=phases,
+        left_alone=left_alone,
+        refresh=refresh,
+    )
 
 
-def _grounds(project: Project, plan: PlanFile, engine: Engine, text: str, *, refresh: bool) -> Grounds:
+def _schedule(plan: PlanFile, state: Sequence[StateResource], found: Preview) -> ChangeOrder:
+    return schedule(plan.stack_config(), state, found.changed, boot_seconds=plan.boot_seconds)
+
+
+def _grounds(
+    project: Project, plan: PlanFile, engine: Engine, text: str, *, refresh: bool, phases: ChangeOrder
+) -> Grounds:
     return Grounds(
         config=config_digest(text),
         policies=engine.policy_digest(),
         program=program_digest(project),
         place=place_of(project, plan.config),
         refresh=refresh,
+        phases=tuple(phase.describe() for phase in phases.phases),
+        dips=tuple(dip.describe() for dip in phases.dips),
     )
 
 

@@ -18,7 +18,8 @@ class Grounds:
     """What is checked besides the steps: digests of the stack file, the policy pack and the program.
 
     place: stack, backend, account, region, and the versions of engine and plugins. refresh: whether the preview read the
-    providers; the update then does so as well.
+    providers; the update then does so as well. phases, dips: the order in which the change is carried out, and how far it
+    lowers ready capacity.
     """
 
     config: str
@@ -26,6 +27,8 @@ class Grounds:
     program: str = ""
     place: Mapping[str, str] = field(default_factory=dict)
     refresh: bool = False
+    phases: tuple[str, ...] = ()
+    dips: tuple[str, ...] = ()
 
 
 def binding(
@@ -46,6 +49,8 @@ def binding(
         steps=tuple((s.op, s.urn, s.keys) for s in sorted(preview.changed)),
         values={f"{s.op} {s.urn}": s.values for s in preview.changed if s.values},
         state={s.urn: digests.get(s.urn, "") for s in preview.changed},
+        phases=grounds.phases,
+        dips=grounds.dips,
         previewed_at=at,
         not_before=not_before,
     )
@@ -68,6 +73,8 @@ def differences(approved: Binding, now: Binding) -> list[str]:
     old, new = {(op, urn) for op, urn, _ in approved.steps}, {(op, urn) for op, urn, _ in now.steps}
     found += [f"{_name(urn)} would now also be {_done(op)}" for op, urn in sorted(new - old)]
     found += [f"{_name(urn)} would no longer be {_done(op)}" for op, urn in sorted(old - new)]
+    if not found and (approved.phases, approved.dips) != (now.phases, now.dips):
+        found.append("the same resources would change in another order, or with another loss of ready capacity")
     if not found and approved.steps != now.steps:
         found.append("the same resources would change in other properties")
     found += [

@@ -93,6 +93,12 @@ no_policies = click.option(
     help="Run without the policy pack. The ledger and the reports state that no policies ran.",
 )
 
+allow_dip = click.option(
+    "--allow-dip",
+    is_flag=True,
+    help="Approve the loss of ready capacity that the preview shows, where a change can't be made without one.",
+)
+
 jobs = click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of local processes that fit models."
 )

@@ -32,6 +32,7 @@ class ReconcileOptions(ServingOptions):
     bounds: Path | None
     branch: str | None
     patch: Path | None
+    allow_dip: bool
     no_policies: bool
 
 
@@ -77,6 +78,7 @@ class ReconcileOptions(ServingOptions):
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics (Prometheus) and /healthz. Needs --every.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample paths and of the jitter.")
+@options.allow_dip
 @options.no_policies
 @options.as_json
 @options.bundled(ReconcileOptions)
@@ -112,6 +114,7 @@ def _run(project: Project, chosen: ReconcileOptions, envelope: Envelope | None, 
             as_of=chosen.as_of,
             seed=chosen.seed,
             no_policies=chosen.no_policies,
+            allow_dip=chosen.allow_dip,
             target=ProposalTarget(branch=chosen.branch, patch=chosen.patch) if chosen.branch or chosen.patch else None,
         ),
         progress=lambda line: progress.print(line),

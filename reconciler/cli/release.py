@@ -11,6 +11,7 @@ from reconciler.adapters import ledger
 from reconciler.adapters.adopted import change_adopted
 from reconciler.adapters.files import write_bytes
 from reconciler.adapters.pins import person
+from reconciler.adapters.settle.checkpoint import export_state, import_state
 from reconciler.cli import options
 from reconciler.record.entries import HandedOver
 from stacks.contract import Adopted
@@ -43,7 +44,11 @@ def command(stack: str | None, fleet: Path | None, yes: bool, as_json: bool) -> 
         backup = project.work / f"released-{now:%Y%m%dT%H%M%SZ}.json"
         names = tuple(resource.name for resource in found)
         ledger.append(project.ledger_file, HandedOver(at=now, event="release", resources=names, by=person(project)))
-        engine.forget(lambda state: write_bytes(backup, state, mode=0o600))
+        state = export_state(engine)
+        write_bytes(backup, json.dumps(state, indent=1).encode(), mode=0o600)
+        import_state(
+            engine, {**state, "deployment": {**state["deployment"], "resources": [], "pending_operations": []}}
+        )
         if project.stack_file.exists():
             change_adopted(project, lambda _: Adopted())
         project.plan_file.unlink(missing_ok=True)

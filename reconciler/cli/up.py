@@ -27,6 +27,7 @@ class UpOptions:
     require_signature: bool
     bounds: Path | None
     yes: bool
+    allow_dip: bool
     no_policies: bool
     as_json: bool
 
@@ -52,11 +53,14 @@ class UpOptions:
     help="File with the approved envelope (tiercast envelope): apply the newest previewed plan if it lies within.",
 )
 @click.option("--yes", is_flag=True, help="Skip the confirmation when neither --approved nor --bounds is given.")
+@options.allow_dip
 @options.no_policies
 @options.as_json
 @options.bundled(UpOptions)
 def command(chosen: UpOptions) -> int:
     """Apply the approved plan. Refuses if anything changed since the approval, or if its signature is not valid.
+
+    New capacity is created first. What it replaces goes only when all of it is ready.
 
     Exit code: 0 applied or nothing to do, 1 refused as stale or failed, 3 refused by policy.
     """
@@ -79,6 +83,7 @@ def command(chosen: UpOptions) -> int:
             progress=lambda line: progress.print(line),
             approval=approval,
             no_policies=chosen.no_policies,
+            allow_dip=chosen.allow_dip,
         )
     if chosen.as_json:
         steps = [{"op": s.op, "name": s.name, "type": s.type} for s in done.changed]

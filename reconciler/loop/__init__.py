@@ -56,6 +56,7 @@ class RunOptions:
         envelope: what was approved beforehand.
         as_of, now, seed: as `make_plan`.
         no_policies: run without the policy pack, which ledger and reports then state.
+        allow_dip: apply a change that lowers ready capacity too; otherwise such a change is held.
         target: where a proposal goes; None: into the work tree.
     """
 
@@ -66,6 +67,7 @@ class RunOptions:
     as_of: datetime | None = None
     seed: int = 0
     no_policies: bool = False
+    allow_dip: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,10 +186,20 @@ def _carry_out(
     if options.mode is Mode.WITHIN:
         approval = f"within the envelope of {options.envelope.approved_by}" if options.envelope is not None else ""
         held = held_by(project, summary.plan, options.envelope, now=now, no_policies=no_policies)
+    if summary.dips and not options.allow_dip:
+        held += [f"{dip}; give --allow-dip to approve it" for dip in summary.dips]
     if held:
         ledger.append(project.ledger_file, noted.not_applied(plan, held, at=now))
         return replace(done, held=tuple(held))
     before("apply")
     # What was previewed is what is applied: the bound plan is not read again.
-    apply_plan(project, summary.plan, now=now, progress=progress, approval=approval, no_policies=no_policies)
+    apply_plan(
+        project,
+        summary.plan,
+        now=now,
+        progress=progress,
+        approval=approval,
+        no_policies=no_policies,
+        allow_dip=options.allow_dip,
+    )
     return replace(done, applied=True)

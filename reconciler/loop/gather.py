@@ -26,9 +26,11 @@ from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
 from reconciler.guards.past import begun, past_changes
 from reconciler.loop.look import look
+from reconciler.observe.scarcity import limited, scarce_groups
 from reconciler.observe.serving import observed_now
 from reconciler.plan.notes import commitment_notes
 from reconciler.plan.readiness import readiness_notes
+from reconciler.plan.scarce import around, shortage_notes
 from reconciler.plan.snapshot import Snapshot
 from reconciler.trust.feedback import Judged, judge
 from reconciler.trust.source_silent import usable_alone, without_history
@@ -57,12 +59,13 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     fleet = held.fleet
     boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
     observed = observed_now(seen.world, seen.site, booting=begun(past.entries, since=now - _SETTLING * boot))
+    short = scarce_groups(seen.world, now)
     return Snapshot(
-        fleet=fleet,
+        fleet=around(fleet, short),
         catalogue=prices.catalogue,
         forecast=known.judged.forecast,
         grouping=known.grouping,
-        observed=observed,
+        observed=limited(observed, short),
         load_now=known.load,
         latency_now_ms=known.latency_ms,
         as_of=known.as_of,
@@ -77,6 +80,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *held.notes,
             *commitment_notes(fleet),
             *readiness_notes(fleet, seen.world, observed),
+            *shortage_notes(fleet, short),
             *past.notes,
             *clock.notes,
         ),

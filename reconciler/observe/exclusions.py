@@ -1,4 +1,4 @@
-"""The resources that an update does not touch because their hypervisor does not answer. Pure.
+"""The resources that an update does not touch: their hypervisor does not answer, or their turn comes in a later phase. Pure.
 
 The engine's `--exclude` takes URN globs. `*` matches anything without a colon, `**` matches anything, and a glob must match
 the whole URN.
@@ -43,9 +43,13 @@ def exclusions(hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[
             prefix = f"{tier}-{host}"
             globs += [f"**{kind}::{prefix}{end}" for kind, end in _OF_A_HOST.items()]
             slot = re.compile(rf"{re.escape(prefix)}-\d{{3}}")
-            for name in sorted(filter(slot.fullmatch, slots)):
-                globs += [f"**{kind}::{name}{end}" for kind, end in _OF_A_SLOT.items()]
+            globs += of_slots(filter(slot.fullmatch, slots))
     return tuple(globs)
+
+
+def of_slots(names: Iterable[str]) -> tuple[str, ...]:
+    """URN globs that match everything in the named slots and nothing else."""
+    return tuple(f"**{kind}::{name}{end}" for name in sorted(names) for kind, end in _OF_A_SLOT.items())
 
 
 def _configured(config: Mapping[str, Any]) -> set[str]:

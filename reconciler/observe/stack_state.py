@@ -28,6 +28,7 @@ class Observed:
         replaced: VMs of `idle` that get a new slot instead of a start in place.
         taken: names of slots that a domain of somebody else holds, so that no VM can be made there.
         ready: (tier, group name) → instances that serve. Absent if that is unknown: all desired ones count then.
+        most: (tier, group name) → instances that the cloud can give it. Absent if nothing is known to be short.
     """
 
     slots: Mapping[Tier, tuple[Slot, ...]] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Observed:
     replaced: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
     ready: Mapping[tuple[Tier, str], int] = field(default_factory=dict)
+    most: Mapping[tuple[Tier, str], int] = field(default_factory=dict)
 
     @property
     def first_run(self) -> bool:

@@ -102,6 +102,15 @@ class LiveMember:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LaunchFailure:
+    """A launch that failed because the cloud has no capacity. `spot`: at the spot market; `why`: the cloud's own sentence."""
+
+    at: datetime
+    spot: bool
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LiveGroup:
     """An auto scaling group of the stack. `name` is the label in the plan (`burst`), `group` the name in the cloud.
 
@@ -109,6 +118,8 @@ class LiveGroup:
         template: launch template ID and version for new instances, `ID:VERSION`; "" if unknown.
         suspended: names of suspended processes.
         target_groups: ARNs.
+        failures: recent launches that failed for lack of capacity, newest first.
+        stuck: whether the newest launch is one of them.
     """
 
     tier: Tier
@@ -121,6 +132,8 @@ class LiveGroup:
     target_groups: tuple[str, ...] = ()
     template: str = ""
     suspended: tuple[str, ...] = ()
+    failures: tuple[LaunchFailure, ...] = ()
+    stuck: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,12 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `draft`: the plan file of a sizing
 - `noted`: the ledger's entries of a decision, a preview and an update
 - `compose`: counts → the stack configuration
+- `scarce`: the fleet that a plan may use while the cloud is short of capacity
 - `unlowered`: groups that a smaller plan does not shrink, because nothing lowers their desired size
 - `file`: the plan file
+- `inventory`: the VMs and groups that a configuration declares and a state records
+- `phases`: the order in which a change is carried out
+- `transition`: the stack configuration of a phase: what is new beside what is old
 - `signature`: what the signature of an approved plan covers, and which key made it
 - `notes`: the notes of a plan
 - `readiness`: the notes about what serves, what does not and what could not be read

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from reconciler.fleet.tiers import Tiers
 from reconciler.observe.world import slot_of
 from reconciler.plan.compose import compose
 from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
@@ -79,11 +80,17 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
         forecast_note=snapshot.forecast_note,
         pins={} if snapshot.pins.empty else snapshot.pins.model_dump(mode="json", by_alias=True, exclude_none=True),
+        boot_seconds=_boot_seconds(snapshot.fleet.tiers),
         prices={o.name: round(o.usd_per_hour, 9) for o in problem.options},
         config=config_values(config, snapshot.fleet.config),
     ).identified()
     config = config.model_copy(update={"plan": draft.model_copy(update={"id": plan.id})})
     return plan.model_copy(update={"config": config_values(config, snapshot.fleet.config)})
+
+
+def _boot_seconds(tiers: Tiers) -> dict[str, float]:
+    """Tier on own hosts → seconds until a new VM is ready."""
+    return {t.value: tiers.of(t).boot_time.total_seconds() for t in Tier if tiers.of(t).own_hosts}
 
 
 def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Placement]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import InputError
-from stacks.contract import KEYS, PERSONAL_KEYS, StackConfig, plan_id
+from stacks.contract import KEYS, PERSONAL_KEYS, StackConfig, parse, plan_id
 
 #: Version of the plan files that this code writes and reads. Plans are short-lived, so other versions are not converted.
 VERSION = 2
@@ -74,6 +74,10 @@ class Binding(PlanPart):
     )
     refresh: bool = Field(False, description="The preview refreshed the state, and the update does too.")
     values: dict[str, str] = Field(default_factory=dict, description="Step → digest of its old and new inputs.")
+    phases: tuple[str, ...] = Field((), description="What each phase adds and removes, where there are several.")
+    dips: tuple[str, ...] = Field(
+        (), description="How far the change lowers ready capacity, where it can't be avoided."
+    )
     previewed_at: AwareDatetime
     not_before: AwareDatetime | None = Field(None, description="Before this time the plan may not be applied.")
 
@@ -106,6 +110,9 @@ class PlanFile(PlanPart):
     forecast_note: str = Field(
         "", description="The model that made the forecast: the trained one, or a new one and why."
     )
+    boot_seconds: dict[str, float] = Field(
+        default_factory=dict, description="Tier on own hosts → seconds until a new VM is ready."
+    )
     prices: dict[str, float] = Field(
         default_factory=dict, description="Option → USD/hour of one instance, as used by the sizing."
     )
@@ -122,6 +129,10 @@ class PlanFile(PlanPart):
     def notes(self) -> tuple[str, ...]:
         """The notes that people see below the tables: the reasons, then the model that made the forecast."""
         return (*self.reasons, *filter(None, [self.forecast_note]))
+
+    def stack_config(self) -> StackConfig:
+        """The stack configuration in the contract's own types, without encrypted values."""
+        return parse({key.removeprefix("tiercast:"): value for key, value in self.config.items() if key in OWN_KEYS})
 
     def identified(self) -> PlanFile:
         """The same plan with its id, as `plan_id` computes it from the content."""

@@ -151,6 +151,7 @@ def _snapshot(document: Mapping[str, Any], paths: Floats) -> Snapshot:
             replaced=frozenset(document["observed"].get("replaced", ())),
             taken=frozenset(document["observed"].get("taken", ())),
             ready={(Tier(tier), group): count for tier, group, count in document["observed"].get("ready", ())},
+            most={(Tier(tier), group): count for tier, group, count in document["observed"].get("most", ())},
         ),
         # Of the forecast the decision reads names, models and costs. Its numbers are in `ahead`.
         forecast=DemandForecast(
@@ -188,6 +189,7 @@ def _observed(observed: Observed) -> dict[str, Any]:
         "replaced": sorted(observed.replaced),
         "taken": sorted(observed.taken),
         "ready": [[tier.value, group, count] for (tier, group), count in observed.ready.items()],
+        "most": [[tier.value, group, count] for (tier, group), count in observed.most.items()],
     }
 
 

@@ -117,10 +117,17 @@ def approved(plan: PlanFile, key: str, *, at: datetime) -> Signed:
     return Signed(at=at, event="approved", plan=plan.id, key=key)
 
 
-def started(plan: PlanFile, found: Preview, *, approval: str, at: datetime) -> Started:
-    """The entry of an update that begins, as its last preview found it."""
-    steps = len(touched(found.changed))
-    return Started(at=at, event="up", plan=plan.id, steps=steps, no_policies=not found.judged, approval=approval)
+def started(plan: PlanFile, found: Preview, *, approval: str, dips: Iterable[str] = (), at: datetime) -> Started:
+    """The entry of an update that begins, as its last preview found it; `dips`: losses of ready capacity that were allowed."""
+    return Started(
+        at=at,
+        event="up",
+        plan=plan.id,
+        steps=len(touched(found.changed)),
+        no_policies=not found.judged,
+        approval=approval,
+        dips=tuple(dips),
+    )
 
 
 def applied(plan: PlanFile, steps: Iterable[PreviewStep], *, at: datetime) -> Applied:

@@ -26,7 +26,7 @@ def latency_notes(
 def minimum_notes(fleet: Fleet, problem: SizingProblem, *, pinned: frozenset[Tier] = frozenset()) -> tuple[str, ...]:
     """One sentence per tier whose declared minimum is more than its hosts can carry now. Pinned tiers have no minimum."""
     return tuple(
-        f"{tier.value}: the declared minimum of {fleet.tiers.of(tier).min} is more than its hosts can carry now: sized with "
+        f"{tier.value}: the declared minimum of {fleet.tiers.of(tier).min} is more than it can have now: sized with "
         f"at least {low} [minimum]"
         for tier, (low, _) in problem.tier_bounds.items()
         if low < fleet.tiers.of(tier).min and tier not in pinned

@@ -60,7 +60,7 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         window=length,
         hosts=homes,
         spare_hosts=tiers.hot.spare_hosts,
-        tier_bounds={tier: b for tier, b in bounds.items() if any(o.tier is tier for o in choices)},
+        tier_bounds=_possible(bounds, choices),
         budget_usd_per_hour=fleet.guards.usd_per_hour,
         class_usd_per_hour={name: q.usd_per_hour for name, q in fleet.qos.items() if q.usd_per_hour is not None},
         hysteresis=fleet.guards.hysteresis,
@@ -109,6 +109,12 @@ def steps_ahead(fleet: Fleet, choices: tuple[Option, ...], window: int) -> int:
     boot = timedelta(seconds=max((o.boot_seconds for o in choices), default=0.0))
     ahead = boot + max(fleet.guards.cooldown_up, fleet.guards.cooldown_down) + max(BILLED, fleet.step)
     return max(PROGRAM_STEPS, window, math.ceil(ahead / fleet.step - 1e-9))
+
+
+def _possible(bounds: Mapping[Tier, tuple[int, int]], choices: Sequence[Option]) -> dict[Tier, tuple[int, int]]:
+    """Bounds of the tiers that have options; a declared minimum gives way to what can be had."""
+    offered = {tier: [o.maximum for o in choices if o.tier is tier] for tier in bounds}
+    return {tier: (min(low, sum(offered[tier])), high) for tier, (low, high) in bounds.items() if offered[tier]}
 
 
 def sunk(fleet: Fleet, catalogue: Catalogue) -> float:

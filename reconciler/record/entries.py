@@ -177,12 +177,14 @@ class NotApplied(Entry):
 
 
 class Started(Entry):
-    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it."""
+    """An update began. `steps`: resources that it will change; `no_policies`: no policy pack ran; `approval`: who approved it;
+    `dips`: losses of ready capacity that were allowed."""
 
     events = ("up",)
 
     steps: int = 0
     no_policies: bool = False
+    dips: tuple[str, ...] = ()
     approval: str = ""
 
 
@@ -268,20 +270,9 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = (
-    Decided
-    | Previewed
-    | Signed
-    | NotApplied
-    | Started
-    | Applied
-    | Failed
-    | Settled
-    | SetByHand
-    | HandedOver
-    | Scored
-    | Repaired
-)
+#: What people and repairs did beside plans and updates.
+Act = Signed | Settled | SetByHand | HandedOver
+AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | Scored | Repaired | Act
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 

@@ -37,7 +37,8 @@ code { background: #f2f4f7; padding: .1rem .3rem; } .bar { background: #3f6fd8; 
 {% endif %}{% if plan.notes %}<h2>Notes</h2><ul>{% for r in plan.notes %}<li>{{ r }}</li>{% endfor %}</ul>{% endif %}
 <h2>Steps</h2><ul>{% for s in steps %}<li><code>{{ s.op }}</code> {{ s.type }} <b>{{ s.name }}</b>
 {% if s.keys %}({{ s.keys | join(", ") }}){% endif %}</li>{% else %}<li>none</li>{% endfor %}</ul>
-</body></html>
+{% if order %}<h2>Order</h2><ul>{% for line in order %}<li>{{ line }}</li>{% endfor %}</ul>
+{% endif %}</body></html>
 """
 
 
@@ -58,6 +59,7 @@ def html(summary: Summary, *, project: str) -> str:
         blocked=blocked_line(summary.plan),
         violations=summary.violations,
         steps=summary.steps,
+        order=summary.order,
         widest=max(loads, default=1.0) or 1.0,
     )
 

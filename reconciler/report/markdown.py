@@ -35,6 +35,7 @@ def markdown(summary: Summary, *, project: str, artefact: str) -> str:
     for violation in summary.violations:
         word = "**refused by**" if violation.refuses else "warning from"
         parts.append(f"- {word} {code(violation.policy)}: {markdown_text(violation.message)}")
+    parts += [f"- {markdown_text(line)}" for line in summary.order]
     parts += [f"- {markdown_text(reason)}" for reason in plan.notes]
     if blocked := blocked_line(plan):
         parts += ["", f"**{markdown_text(blocked)}**"]

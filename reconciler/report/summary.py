@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.observe.preview import PolicyViolation, Preview, PreviewStep
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
+from reconciler.plan.phases import ChangeOrder
 from reconciler.plan.signature import signed_line
 
 #: Engine operation → the word in reports.
@@ -16,10 +17,30 @@ _WORDS = {"import": "import", "create": "create", "update": "update", "delete": 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A plan and its preview."""
+    """A plan, its preview, and the phases in which the change is carried out (None: the file was edited)."""
 
     plan: PlanFile
     preview: Preview
+    schedule: ChangeOrder | None = None
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """What each phase of the change adds and removes; empty where there is one."""
+        found = self.schedule.phases if self.schedule is not None else ()
+        return tuple(phase.describe() for phase in found) if len(found) > 1 else ()
+
+    @property
+    def dips(self) -> tuple[str, ...]:
+        """How far the change lowers ready capacity, one sentence per tier; empty where it does not."""
+        return tuple(dip.describe() for dip in self.schedule.dips) if self.schedule is not None else ()
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The phases, then the dips, as lines below the steps."""
+        number = len(self.phases)
+        lines = [f"phase {n} of {number}: {text}" for n, text in enumerate(self.phases, 1)]
+        waits = ["a phase that removes waits until what was added is ready"] if number else []
+        return (*lines, *waits, *(f"{dip} (approve it with --allow-dip)" for dip in self.dips))
 
     @property
     def verdict(self) -> str:
@@ -74,6 +95,8 @@ class Summary:
                 {"policy": v.policy, "level": v.level, "message": v.message, "resource": v.resource}
                 for v in self.violations
             ],
+            "phases": list(self.phases),
+            "dips": list(self.dips),
             "messages": list(self.preview.messages),
             "approval": signed_line(self.plan),
             "no_policies": not self.preview.judged,

@@ -21,6 +21,7 @@ def terminal(summary: Summary) -> RenderableType:
     for step in summary.steps:
         keys = f"  [{', '.join(step.keys)}]" if step.keys else ""
         parts.append(shown(f"  {step.op:<8} {step.type.rsplit(':', 1)[-1]} {step.name}{keys}"))
+    parts += [shown(f"  {line}", style="yellow" if "--allow-dip" in line else "") for line in summary.order]
     for violation in summary.violations:
         word, style = ("refused", "red") if violation.refuses else ("warning", "yellow")
         parts.append(shown(f"{word} by {violation.policy}: {violation.message}", style=style))

@@ -18,7 +18,7 @@ from reconciler.observe.stack_state import Observed
 from reconciler.prices.bill import root_volume_usd, waiting_usd
 from reconciler.prices.catalogue import Catalogue
 from reconciler.sizing.option_cost import Mixed, Waiting
-from reconciler.sizing.problem import Option, OwnHost
+from reconciler.sizing.problem import UNLIMITED, Option, OwnHost
 from reconciler.slo.interruptions import interrupted_within
 from stacks.contract import Flavour, Hypervisor, Ownership, Tier
 
@@ -175,6 +175,7 @@ def _warm(warm: WarmSection, catalogue: Catalogue, seen: Observed) -> list[Optio
             ),
             observed=seen.desired(Tier.WARM, label(name)),
             ready=seen.in_service(Tier.WARM, label(name)),
+            maximum=seen.most.get((Tier.WARM, label(name)), UNLIMITED),
             boot_seconds=catalogue.boot(name).p95_seconds,
             boot_mean_seconds=catalogue.boot(name).mean_seconds,
             upkeep_usd_per_hour=volume,
@@ -222,6 +223,7 @@ def _cold(cold: ColdSection, catalogue: Catalogue, seen: Observed, step: timedel
         upkeep_usd_per_hour=root_volume_usd(cold.launch.root_volume_gib if cold.launch else 0, catalogue),
         observed=seen.desired(Tier.COLD, COLD_GROUP),
         ready=seen.in_service(Tier.COLD, COLD_GROUP),
+        maximum=seen.most.get((Tier.COLD, COLD_GROUP), UNLIMITED),
         boot_seconds=max(catalogue.boot(name).p95_seconds for name in cold.instance_types),
         boot_mean_seconds=max(catalogue.boot(name).mean_seconds for name in cold.instance_types),
         zone="spot" if cold.spot_share > 0 else "",

@@ -18,6 +18,9 @@ from reconciler.slo.assess import Judge, Supply
 from reconciler.slo.latency import ServiceTime
 from stacks.contract import Demand, Tier
 
+#: Maximum of an option that nothing limits, in instances.
+UNLIMITED = 10_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -53,7 +56,7 @@ class Option:
     network_mbps: float | None = None
     committed: int = 0
     minimum: int = 0
-    maximum: int = 10_000
+    maximum: int = UNLIMITED
     observed: int = 0
     ready: int | None = None
     boot_seconds: float = 180.0

@@ -13,6 +13,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from reconciler.adapters.world.groups import read_groups
+from reconciler.observe.world import Site
+
 ZONES = ["us-east-1a", "us-east-1b"]
 
 
@@ -151,6 +154,35 @@ def test_scarce_capacity_leaves_the_group_below_its_desired_size_and_says_why(cl
     assert "InsufficientInstanceCapacity" in activity["StatusMessage"]
     cloud.tell("/lab/faults", {"capacity": {"m5.large": 9}})
     assert len(group_of(scaling)["Instances"]) == 4
+
+
+def test_a_spot_shortage_leaves_on_demand_capacity_and_is_read_with_its_market(cloud: Cloud) -> None:
+    cloud.tell("/lab/faults", {"spot_capacity": {"*": 1}})
+    scaling = make_group(cloud, 1, 4, 6, **mixed(1, 0, ["m5.large", "c5.large"]))
+    scaling.create_or_update_tags(
+        Tags=[
+            {"Key": key, "Value": value, "ResourceId": "warm", "ResourceType": "auto-scaling-group"}
+            | {"PropagateAtLaunch": False}
+            for key, value in {"project": "p", "stack": "s", "tier": "cold", "Name": "cold-burst"}.items()
+        ]
+    )
+    provider = {
+        "aws:region": "us-east-1",
+        "aws:accessKey": "lab",
+        "aws:secretKey": "lab",
+        "aws:endpoints": [dict.fromkeys(("autoscaling", "ec2", "elbv2"), cloud.endpoint)],
+    }
+    site = Site(project="p", stack="s", cloud=True, provider=provider)
+    (group,) = read_groups(site, {})
+    assert [m.spot for m in group.members].count(True) == 1
+    assert (len(group.members), group.desired, group.stuck) == (2, 4, True)
+    assert [f.spot for f in group.failures] == [True]
+    assert "UnfulfillableCapacity" in group.failures[0].why
+    # On demand there is capacity: a distribution without spot fills the group.
+    policy = mixed(6, 0, ["m5.large", "c5.large"])["MixedInstancesPolicy"]
+    scaling.update_auto_scaling_group(AutoScalingGroupName="warm", MixedInstancesPolicy=policy)
+    (group,) = read_groups(site, {})
+    assert len(group.members) == 4
 
 
 def test_an_instance_is_pending_until_it_has_booted(cloud: Cloud) -> None:

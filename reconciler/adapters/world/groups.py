@@ -3,25 +3,30 @@
     DescribeAutoScalingGroups   by the stack's tags, and by name where the state holds a group without them
     DescribeInstances           state and market of the groups' instances
     DescribeTargetHealth        one call per target group
+    DescribeScalingActivities   one call per group: launches that failed for lack of capacity
 
 Each request has a time limit and is repeated on throttling, HTTP 500 and lost connections, so that the whole is bounded.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.errors import Unavailable
-from reconciler.observe.world import LiveGroup, LiveMember, Site
+from reconciler.observe.world import LaunchFailure, LiveGroup, LiveMember, Site
 from stacks.contract import Tier
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-#: Instance IDs of one request.
-_AT_ONCE = 500
+#: Instance IDs of one request; scaling activities of a group that are read.
+_AT_ONCE, _ACTIVITIES = 500, 20
+#: Words in which AWS says that it has no capacity.
+_NO_CAPACITY = re.compile("InsufficientInstanceCapacity|UnfulfillableCapacity|insufficient.* capacity|no Spot capacity")
 
 
 def aws_client(service: Literal["autoscaling", "ec2", "elbv2"], provider: Mapping[str, Any]) -> BaseClient:
@@ -76,7 +81,9 @@ def read_groups(site: Site, labels: Mapping[str, tuple[Tier, str]]) -> tuple[Liv
     arns = sorted({arn for g in raw.values() for arn in g.get("TargetGroupARNs", ())})
     machines, targets = _machines(site, ids), _targets(site, arns)
     groups = [
-        _group(g, label, machines, targets) for name, g in raw.items() if (label := labels.get(name) or _label(g))
+        replace(_group(g, label, machines, targets), **_launches(scaling, name))
+        for name, g in raw.items()
+        if (label := labels.get(name) or _label(g))
     ]
     return tuple(sorted(groups, key=lambda g: (list(Tier).index(g.tier), g.name, g.group)))
 
@@ -164,6 +171,17 @@ def _group(
         template=_template(raw.get("LaunchTemplate") or mixed),
         suspended=tuple(sorted(p["ProcessName"] for p in raw.get("SuspendedProcesses", ()))),
     )
+
+
+def _launches(scaling: BaseClient, group: str) -> dict[str, Any]:
+    """Recent launches of a group that failed for lack of capacity, and whether the newest launch is one of them."""
+    raw = ask_aws(scaling, "describe_scaling_activities", AutoScalingGroupName=group, MaxRecords=_ACTIVITIES)
+    launches = [a for a in raw["Activities"] if a["Description"].startswith("Launching")]
+    short = [a for a in launches if a["StatusCode"] == "Failed" and _NO_CAPACITY.search(a.get("StatusMessage") or "")]
+    failures = tuple(
+        LaunchFailure(at=a["StartTime"], spot="Spot" in a["StatusMessage"], why=a["StatusMessage"]) for a in short
+    )
+    return {"failures": failures, "stuck": bool(short) and launches[0] is short[0]}
 
 
 def _template(raw: Mapping[str, Any] | None) -> str:

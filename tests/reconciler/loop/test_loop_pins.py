@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from reconciler import loop
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
-from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.apply import apply_plan, phases, preview_plan, read_plan
 from reconciler.cli import main, options, root
 from reconciler.demand import outlook
 from reconciler.errors import PinsChanged
@@ -42,6 +42,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
         Project, "judging_engine", lambda self, *, no_policies, **_: replace(made, judged=not no_policies)
     )
     monkeypatch.setattr(loop, "settle_stack", lambda *_, **__: None)  # the fake engine is never killed
+    monkeypatch.setattr(phases, "not_ready", lambda world, **_: ())  # there are no hypervisors: what was made serves
     monkeypatch.setattr(outlook, "forecast_of", Model())
     monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
     return made
