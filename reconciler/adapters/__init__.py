@@ -26,6 +26,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `private_copy`: the files that decide an update, copied so that nobody else can change them
 - `settle`: what killed updates left, settled before the next update
 - `project`: where the project's files are
+- `new_stack`: creating a stack, with its stack file as it was
 - `rollout`: instances that go: drained, ended, rolled
 - `refreshed`: what a refresh found otherwise than the state
 - `runs`: the inputs of past decisions

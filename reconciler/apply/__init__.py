@@ -20,6 +20,7 @@ from reconciler.adapters.engine import Engine, config_digest
 from reconciler.adapters.files import read_json, read_text, write_json, write_text
 from reconciler.adapters.hypervisors import watch_hosts
 from reconciler.adapters.identity import place_of, program_digest
+from reconciler.adapters.new_stack import ensure_stack
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
 from reconciler.apply.phases import ApprovedChange, Patience, carry_out
@@ -67,9 +68,10 @@ def preview_plan(
     if changed:
         plan = _edited(project, plan, config, changed, now)
     engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
-    engine.ensure_stack()
+    ensure_stack(engine, project.stack_file)
+    text = stack_text(project, plan)
     state = engine.state()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, state))
+    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, state, plan.left_alone))
     approvable = not (found.refusals or changed)
     phases = None if changed else _schedule(plan, state, found)
     if approvable and phases is not None:
@@ -172,7 +174,7 @@ def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bo
         )
     engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     state = engine.state()
-    left_alone = exclusions(plan.skipped, plan.config, state)
+    left_alone = exclusions(plan.skipped, plan.config, state, plan.left_alone)
     refresh = plan.binding is not None and plan.binding.refresh
     found = engine.preview(refresh=refresh, exclude=left_alone)
     if found.refusals:

@@ -22,6 +22,7 @@ from enum import StrEnum
 from reconciler.adapters import ledger
 from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.lock import brief_lock
+from reconciler.adapters.new_stack import ensure_stack
 from reconciler.adapters.project import Project
 from reconciler.adapters.settle.run import settle_stack
 from reconciler.apply import apply_plan, preview_plan
@@ -175,7 +176,7 @@ def _carry_out(
     """Preview a written plan and apply it as far as the mode allows."""
     plan, now, no_policies = decision.plan, options.now, options.no_policies
     if options.mode in (Mode.WITHIN, Mode.APPLY):
-        project.engine().ensure_stack()
+        ensure_stack(project.engine(), project.stack_file)
         settle_stack(project, plan, now=now, progress=progress)
     before("preview")
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)

@@ -24,20 +24,14 @@ from reconciler.errors import SourceSilent
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
-from reconciler.guards.past import begun, past_changes
-from reconciler.loop.look import look
+from reconciler.guards.past import past_changes
+from reconciler.loop.look import look, notes_of, start_of
 from reconciler.observe.scarcity import limited, scarce_groups
-from reconciler.observe.serving import observed_now
 from reconciler.plan.notes import commitment_notes
-from reconciler.plan.readiness import readiness_notes
 from reconciler.plan.scarce import around, shortage_notes
 from reconciler.plan.snapshot import Snapshot
 from reconciler.trust.feedback import Judged, judge
 from reconciler.trust.source_silent import usable_alone, without_history
-from stacks.contract import Tier
-
-#: Boot times after which a VM that was made or started is expected to answer its health check.
-_SETTLING = 2
 
 
 @os_errors_as_unavailable()
@@ -57,8 +51,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         max_age=fleet.history.max_age,
     )
     fleet = held.fleet
-    boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
-    observed = observed_now(seen.world, seen.site, booting=begun(past.entries, since=now - _SETTLING * boot))
+    observed = start_of(seen, fleet, past, now=now)
     short = scarce_groups(seen.world, now)
     return Snapshot(
         fleet=around(fleet, short),
@@ -79,7 +72,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *prices.notes,
             *held.notes,
             *commitment_notes(fleet),
-            *readiness_notes(fleet, seen.world, observed),
+            *notes_of(seen, fleet, observed),
             *shortage_notes(fleet, short),
             *past.notes,
             *clock.notes,
@@ -93,6 +86,8 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        drift=seen.drift,
+        world=seen.world,
         actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
         adopted=frozenset(adopted.machines),

@@ -5,23 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.adapters.ledger import Ledger
 from reconciler.adapters.project import Project
 from reconciler.adapters.world.read import read_world
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
+from reconciler.guards.past import begun
 from reconciler.observe.adopted import with_adopted
-from reconciler.observe.stack_state import observe
+from reconciler.observe.drift import Drift, DriftKind, Evidence, drift_of
+from reconciler.observe.reaction import drift_line, taken_as_is
+from reconciler.observe.serving import observed_now
+from reconciler.observe.stack_state import Observed, observe
 from reconciler.observe.world import Site, World
+from reconciler.plan.readiness import readiness_notes
 from stacks.contract import Adopted, Tier
+
+#: Boot times after which a VM that was made or started is expected to answer its health check.
+_SETTLING = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What runs and where. `silent`: hypervisor that does not answer → why."""
+    """What runs and where.
+
+    silent: hypervisor that does not answer → why. drift: what is not as the state holds it. reactions: what happens to it.
+    """
 
     site: Site
     world: World
     silent: dict[str, str]
+    drift: tuple[Drift, ...]
+    reactions: dict[DriftKind, str]
 
 
 def look(project: Project, fleet: Fleet, adopted: Adopted, *, now: datetime) -> Look:
@@ -44,7 +58,31 @@ def look(project: Project, fleet: Fleet, adopted: Adopted, *, now: datetime) -> 
         raise Unavailable(
             f"Hypervisors do not answer ({said}).", remedy="Repair them, or set tiers.hot.unreachable to skip."
         )
-    return Look(site=site, world=world, silent=silent)
+    owners = {Tier.WARM: fleet.tiers.warm.ownership, Tier.COLD: fleet.tiers.cold.ownership}
+    return Look(
+        site=site,
+        world=world,
+        silent=silent,
+        drift=drift_of(world, Evidence(state=tuple(state), ownership=owners)),
+        reactions={DriftKind(kind): reaction for kind, reaction in fleet.drift.model_dump().items()},
+    )
+
+
+def start_of(seen: Look, fleet: Fleet, past: Ledger, *, now: datetime) -> Observed:
+    """What a plan starts from. The ledger says which VMs were made so recently that they may still boot."""
+    held, dropped = taken_as_is(seen.drift, seen.reactions, seen.world)
+    boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
+    booting = begun(past.entries, since=now - _SETTLING * boot)
+    return observed_now(seen.world, seen.site, booting=booting, held=held, dropped=dropped)
+
+
+def notes_of(seen: Look, fleet: Fleet, observed: Observed) -> tuple[str, ...]:
+    """The plan's sentences about drift and about what does not serve."""
+    told = {one.name for one in seen.drift}
+    return (
+        *(drift_line(one, seen.reactions) for one in seen.drift),
+        *readiness_notes(fleet, seen.world, observed, told=told),
+    )
 
 
 def site_of_fleet(fleet: Fleet, *, project: str, stack: str) -> Site:

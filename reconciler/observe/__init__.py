@@ -10,6 +10,7 @@ The rule: this package is pure. It calls none of them.
 - `ready`: what is not ready yet of the instances that others wait for
 - `rolling`: instances of an older launch template, and which leave a group first
 - `drift`: who or what made a difference between the state and what there is
+- `reaction`: what happens to a difference
 - `same_value`: whether two values of a property differ in form only
 - `preview`: steps and policy violations of a preview
 - `exclusions`: resources that an update does not touch

@@ -6,8 +6,7 @@
     noise         a provider reads back the same value in another form, or values that nobody declares
     half-created  a resource of the stack that no state holds, left by an update that was cut short
 
-The evidence is what hypervisors and cloud say (`World`), what a refresh found (`RefreshStep`) and the causes of the groups'
-scaling activities.
+The evidence is what hypervisors and cloud say (`World`) and what a refresh found (`RefreshStep`).
 """
 
 from __future__ import annotations
@@ -49,13 +48,11 @@ class Evidence:
     Attributes:
         state: the stack's resources.
         ownership: owner of the size of a tier's groups.
-        causes: name of a group → causes of its newest scaling activities, newest first.
         refreshed: differences that a refresh found.
     """
 
     state: tuple[StateResource, ...] = ()
     ownership: Mapping[Tier, Ownership] | None = None
-    causes: Mapping[str, tuple[str, ...]] | None = None
     refreshed: tuple[RefreshStep, ...] = ()
 
 
@@ -161,7 +158,7 @@ def _sized(name: str, group: LiveGroup, resource: StateResource, evidence: Evide
     if desired in (None, group.desired):
         return None
     what = f"its desired size is {group.desired}, recorded is {desired}"
-    causes = " ".join((evidence.causes or {}).get(group.group, ())[:3]).lower()
+    causes = " ".join(group.causes[:3]).lower()
     by_user = "user request" in causes and "policy" not in causes
     kind = DriftKind.PERSON if ownership is Ownership.EXACT or by_user else DriftKind.AUTOSCALER
     return Drift(kind=kind, name=name, what=what)

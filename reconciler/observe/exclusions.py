@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.observe.preview import StateResource
+from reconciler.observe.stack_state import GROUP
+from reconciler.observe.world import slot_of
 
 #: Resource types of one slot in `stacks/metal.py` → the suffix that the resource's name adds to the slot's name.
 _OF_A_SLOT = {
@@ -28,12 +30,15 @@ _OF_A_SLOT = {
 _OF_A_HOST = {"pulumi:providers:libvirt": "", "libvirt:index/volume:Volume": "-base"}
 
 
-def exclusions(hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[StateResource]) -> tuple[str, ...]:
-    """URN globs that match everything on `hosts` and nothing else.
+def exclusions(
+    hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[StateResource], names: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """URN globs that match everything on `hosts`, and the VMs and groups in `names`, and nothing else.
 
     Args:
         hosts: hypervisors that must not be touched.
         config: the stack configuration by full key. Its slots may not exist yet.
+        names: VMs (`hot-hv-a-001`) and groups (`cold-burst`).
         state: the stack's resources. Their slots may be missing from the configuration.
     """
     slots = _configured(config) | _existing(state)
@@ -44,7 +49,10 @@ def exclusions(hosts: Iterable[str], config: Mapping[str, Any], state: Iterable[
             globs += [f"**{kind}::{prefix}{end}" for kind, end in _OF_A_HOST.items()]
             slot = re.compile(rf"{re.escape(prefix)}-\d{{3}}")
             globs += of_slots(filter(slot.fullmatch, slots))
-    return tuple(globs)
+    for name in sorted(set(names)):
+        kinds = _OF_A_SLOT if slot_of(name) else {GROUP: ""}
+        globs += [f"**{kind}::{name}{end}" for kind, end in kinds.items()]
+    return tuple(dict.fromkeys(globs))
 
 
 def of_slots(names: Iterable[str]) -> tuple[str, ...]:

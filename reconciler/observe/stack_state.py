@@ -27,6 +27,7 @@ class Observed:
         idle: VM in a slot that is known not to serve → why.
         replaced: VMs of `idle` that get a new slot instead of a start in place.
         taken: names of slots that a domain of somebody else holds, so that no VM can be made there.
+        held: names of slots and groups (`cold-burst`) that the update leaves as they are.
         ready: (tier, group name) → instances that serve. Absent if that is unknown: all desired ones count then.
         most: (tier, group name) → instances that the cloud can give it. Absent if nothing is known to be short.
     """
@@ -36,6 +37,7 @@ class Observed:
     idle: Mapping[str, str] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     ready: Mapping[tuple[Tier, str], int] = field(default_factory=dict)
     most: Mapping[tuple[Tier, str], int] = field(default_factory=dict)
 

@@ -33,7 +33,7 @@ from stacks.plain_secrets import plain_secrets
 #: Version of the document; another one is not replayed.
 VERSION = 1
 #: Fields of a snapshot that are written apart, and those that no decision reads.
-_APART, _UNREAD = {"fleet", "observed", "forecast", "grouping", "ahead"}, {"standing", "memory", "actuals"}
+_APART, _UNREAD = {"fleet", "observed", "forecast", "grouping", "ahead"}, {"standing", "memory", "world", "actuals"}
 
 Floats = NDArray[np.float64]
 
@@ -149,6 +149,7 @@ def _snapshot(document: Mapping[str, Any], paths: Floats) -> Snapshot:
             },
             idle=dict(document["observed"].get("idle", {})),
             replaced=frozenset(document["observed"].get("replaced", ())),
+            held=frozenset(document["observed"].get("held", ())),
             taken=frozenset(document["observed"].get("taken", ())),
             ready={(Tier(tier), group): count for tier, group, count in document["observed"].get("ready", ())},
             most={(Tier(tier), group): count for tier, group, count in document["observed"].get("most", ())},
@@ -187,6 +188,7 @@ def _observed(observed: Observed) -> dict[str, Any]:
         ],
         "idle": dict(observed.idle),
         "replaced": sorted(observed.replaced),
+        "held": sorted(observed.held),
         "taken": sorted(observed.taken),
         "ready": [[tier.value, group, count] for (tier, group), count in observed.ready.items()],
         "most": [[tier.value, group, count] for (tier, group), count in observed.most.items()],

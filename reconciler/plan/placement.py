@@ -42,13 +42,14 @@ class Upset:
     """Slots that are not as they should be.
 
     idle: their VM does not serve, so that they are the first to be removed. replaced: of those, the ones whose VM gets
-    another slot. taken: (host, number) of slots that a domain of somebody else holds. fixed: neither removed nor moved.
+    another slot. held: slots that stay as they are, such as adopted ones. taken: (host, number) of slots that a domain of
+    somebody else holds.
     """
 
     idle: frozenset[Slot] = frozenset()
     replaced: frozenset[Slot] = frozenset()
+    held: frozenset[Slot] = frozenset()
     taken: frozenset[tuple[str, int]] = frozenset()
-    fixed: frozenset[Slot] = frozenset()
 
 
 def place(
@@ -113,7 +114,7 @@ class _Board:
         self.hosts = {h.name: h for h in hosts}
         self.flavours = {f.name: f for f in flavours}
         self.unreachable = unreachable
-        self.idle, self.fixed = upset.idle, upset.fixed
+        self.idle, self.held = upset.idle, upset.held
         # A VM that is replaced keeps its number until its successor serves.
         self.taken = upset.taken | {(slot.hypervisor, slot.number) for slot in upset.replaced}
         self.slots: list[Slot] = []
@@ -144,17 +145,17 @@ class _Board:
         used |= {number for name, number in self.taken if name == host}
         return next(n for n in itertools.count(1) if n not in used)
 
+    def _fixed(self, slot: Slot) -> bool:
+        """Whether the slot can't be emptied or moved."""
+        return slot.hypervisor in self.unreachable or slot in self.held
+
     def _open_hosts(self) -> list[str]:
         return [name for name in self.hosts if name not in self.unreachable]
-
-    def _free_to_go(self) -> list[Slot]:
-        """Slots that may be removed or moved."""
-        return [s for s in self.slots if s not in self.fixed]
 
     def shrink(self, flavour: str, wanted: int) -> None:
         """Take an idle one, else the highest number from the host with most VMs of the flavour, as often as needed."""
         while self.count(flavour) > wanted:
-            mine = [s for s in self._free_to_go() if s.flavour == flavour and s.hypervisor not in self.unreachable]
+            mine = [s for s in self.slots if s.flavour == flavour and not self._fixed(s)]
             if not mine:
                 return
             self.slots.remove(
@@ -178,7 +179,7 @@ class _Board:
             self.slots = list(before)
             gone: list[str] = []
             for slot in sorted(
-                (s for s in self._free_to_go() if s.hypervisor == host),
+                (s for s in before if s.hypervisor == host and s not in self.held),
                 key=lambda s: (self.flavours[s.flavour].vcpu, -s.number),
             ):
                 if self._fits(host, flavour) or self.flavours[slot.flavour].vcpu >= self.flavours[flavour].vcpu:
@@ -225,7 +226,7 @@ class _Board:
             if before == 0 or fullest in self.unreachable:
                 return
             kept = list(self.slots)
-            mine = [s for s in self._free_to_go() if s.hypervisor == fullest]
+            mine = [s for s in self.slots if s.hypervisor == fullest and s not in self.held]
             if not mine:
                 return
             crowded = max(mine, key=lambda s: (self._kin(fullest, s.flavour), s.number))

@@ -15,7 +15,9 @@ from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import GuardTime
 from reconciler.guards.order import PastChange
+from reconciler.observe.drift import Drift
 from reconciler.observe.stack_state import Observed
+from reconciler.observe.world import World
 from reconciler.prices.catalogue import Catalogue
 from reconciler.trust.error_budget import ErrorBudget, HorizonDemand
 from reconciler.trust.feedback import Standing
@@ -61,6 +63,8 @@ class Snapshot:
         ahead: demand per class as a kept run holds it, in place of the forecast's paths; None: from the forecast.
         pins: sizes that a person has set and that have not ended.
         adopted: names of the slots whose VMs were adopted: no plan removes or moves them.
+        drift: differences between the state and what runs.
+        world: what runs and is ready, as the run read it; None in a repeated decision.
         actuals: the demand that arrived, as far as the history goes back; None without a history.
         clock: what cooldowns and approvals count from; None: `now`.
     """
@@ -88,6 +92,8 @@ class Snapshot:
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
     forecast_note: str = ""
+    drift: tuple[Drift, ...] = ()
+    world: World | None = None
     actuals: Actuals | None = None
     pins: Pins = field(default_factory=Pins)
     adopted: frozenset[str] = frozenset()

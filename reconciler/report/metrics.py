@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from reconciler.observe.world import Tally
 from reconciler.plan.decide import Decision
 from reconciler.plan.noted import decided
 from reconciler.record.entries import Decided
 from reconciler.report.service_state import OUTCOMES, ServiceState, health
+from stacks.contract import Pins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,27 @@ METRICS = (
         name="tiercast_instances_observed", labels=("tier",), text="Instances that the newest plan started from."
     ),
     MetricFamily(
+        name="tiercast_instances_running",
+        labels=("tier",),
+        text="Instances that hypervisors and cloud said to run when the newest plan was made.",
+    ),
+    MetricFamily(
+        name="tiercast_instances_ready",
+        labels=("tier",),
+        text="Instances of them that served: by their health check or target group, where there is one.",
+    ),
+    MetricFamily(
+        name="tiercast_instances_unknown",
+        labels=("tier",),
+        text="Instances of which it could not be read whether they run and serve.",
+    ),
+    MetricFamily(
+        name="tiercast_pinned_instances",
+        labels=("tier",),
+        text="Number at which a person has pinned the tier, if at all.",
+    ),
+    MetricFamily(name="tiercast_frozen", text="1 if a person has frozen the sizes."),
+    MetricFamily(
         name="tiercast_cost_usd_per_hour",
         labels=("sizes",),
         text="Cost in USD/hour of the observed and of the declared sizes.",
@@ -119,12 +142,16 @@ class RunFigures:
         budgets_left: QoS class → share of its error budget that is left.
         data_end: end of the newest data.
         maintenance: a maintenance window held the plan.
+        tallies: tier → what runs and is ready.
+        pins: sizes that a person has set.
     """
 
     entry: Decided
     data_end: datetime
     budgets_left: Mapping[str, float] = field(default_factory=dict)
     maintenance: bool = False
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    pins: Pins = field(default_factory=Pins)
 
 
 def figures_of(decision: Decision, *, maintenance: bool = False) -> RunFigures:
@@ -135,6 +162,8 @@ def figures_of(decision: Decision, *, maintenance: bool = False) -> RunFigures:
         data_end=snapshot.forecast.cutoff + snapshot.fleet.step,
         budgets_left={n: 1 - b.spent / b.total for n, b in snapshot.error_budgets.items() if b.total > 0},
         maintenance=maintenance,
+        tallies={t.value: snapshot.world.tally(t) for t in snapshot.fleet.declared} if snapshot.world else {},
+        pins=snapshot.pins,
     )
 
 
@@ -176,6 +205,13 @@ def _decided(figures: RunFigures, now: datetime) -> Iterable[MetricSample]:
         sizes["observed", tier] += option.observed
     for (which, tier), count in sorted(sizes.items()):
         yield MetricSample(name=f"tiercast_instances_{which}", value=count, labels=(tier,))
+    for tier, tally in sorted(figures.tallies.items()):
+        for which, number in (("running", tally.running), ("ready", tally.ready), ("unknown", tally.unknown)):
+            if number is not None:
+                yield MetricSample(name=f"tiercast_instances_{which}", value=number, labels=(tier,))
+    for pinned, pin in figures.pins.tiers.items():
+        yield MetricSample(name="tiercast_pinned_instances", value=pin.count, labels=(pinned.value,))
+    yield MetricSample(name="tiercast_frozen", value=float(figures.pins.freeze is not None))
     if entry.usd_per_hour is not None:
         for which, usd in zip(("observed", "declared"), entry.usd_per_hour, strict=True):
             yield MetricSample(name="tiercast_cost_usd_per_hour", value=usd, labels=(which,))

@@ -243,7 +243,7 @@ def test_a_scheduled_run_is_red_where_it_failed_or_was_refused(runner: Runner, c
     done = runner.run(named("github-reconcile.yml", "reconcile", "reconcile"))
     assert (done.returncode == 0) is passes
     assert runner.outputs == {"plan": "1a2b"}
-    assert log.read_text() == "reconcile --mode apply-within-bounds --bounds approved.yaml\n"
+    assert log.read_text() == "reconcile --mode apply-within-bounds --bounds approved.yaml --run-timeout 10m\n"
 
 
 #: Stands in for `glab`: the scheduled pipelines 41 and 42, of which the second made the plan.

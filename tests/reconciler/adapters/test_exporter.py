@@ -12,12 +12,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.adapters.exporter import Exporter, serving
 from reconciler.errors import StackLocked, Unavailable, UsageError
+from reconciler.observe.world import Tally
 from reconciler.record.entries import ClassEntry, Decided, OptionEntry
 from reconciler.report.metrics import METRICS, RunFigures
 from reconciler.report.service_state import RunEnd, ServiceState
+from stacks.contract import Pins
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SECRET = "CANARY-password"
 
 
@@ -73,7 +75,16 @@ def figures() -> RunFigures:
         classes={"gold": late},
         usd_per_hour=(0.6, 0.9),
     )
-    return RunFigures(entry=entry, data_end=START - 5 * MINUTE, budgets_left={"gold": 0.75})
+    pins = Pins.model_validate(
+        {"tiers": {"hot": {"count": 4, "until": START + HOUR, "reason": "sale", "set_by": "ann"}}}
+    )
+    return RunFigures(
+        entry=entry,
+        data_end=START - 5 * MINUTE,
+        budgets_left={"gold": 0.75},
+        tallies={"hot": Tally(running=2, ready=1), "warm": Tally(running=None, ready=None, unknown=3)},
+        pins=pins,
+    )
 
 
 def test_before_the_first_run_there_are_no_sizes_and_the_service_is_healthy(site: Site) -> None:
@@ -91,6 +102,10 @@ def test_a_run_shows_what_it_decided_and_ages_grow_until_the_scrape(site: Site) 
     assert found["tiercast_instances_wanted{hot}"] == 10
     assert found["tiercast_instances_declared{hot}"] == 6
     assert found["tiercast_instances_observed{warm}"] == 2
+    assert (found["tiercast_instances_running{hot}"], found["tiercast_instances_ready{hot}"]) == (2, 1)
+    assert "tiercast_instances_ready{warm}" not in found, "unknown is not 0"
+    assert found["tiercast_instances_unknown{warm}"] == 3
+    assert (found["tiercast_pinned_instances{hot}"], found["tiercast_frozen{}"]) == (4, 0)
     assert found["tiercast_cost_usd_per_hour{declared}"] == 0.9
     assert found["tiercast_forecast_age_seconds{}"] == 120
     assert found["tiercast_data_age_seconds{}"] == 420

@@ -125,7 +125,7 @@ def test_a_preview_that_finds_a_difference_removes_the_signature(
     tiercast("approve", "--sign", str(key))
     assert read_plan(project.plan_file).signature
     engine.names.add("hot-hv-z-001")
-    monkeypatch.setattr(Project, "judging_engine", lambda self, *, no_policies: engine)
+    monkeypatch.setattr(Project, "judging_engine", lambda self, *, no_policies, **_: engine)
     preview_plan(project, read_plan(project.plan_file), path=project.plan_file, refresh=False, now=options.now())
     assert not read_plan(project.plan_file).signature
 
@@ -204,7 +204,7 @@ def test_an_approved_plan_is_applied_although_a_newer_one_is_in_the_stack_file(
     plan: PlanFile, project: Project, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        Project, "judging_engine", lambda self, *, no_policies: replace(engine, stack_file=self.stack_file)
+        Project, "judging_engine", lambda self, *, no_policies, **_: replace(engine, stack_file=self.stack_file)
     )
     approved = project.root / "approved.json"
     approved.write_text(project.plan_file.read_text())

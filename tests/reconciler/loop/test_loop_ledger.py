@@ -102,8 +102,12 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Engine(stack_file=tmp_path / "Pulumi.dev.yaml")
     monkeypatch.setattr(Project, "engine", lambda self: made)
-    monkeypatch.setattr(Project, "judging_engine", lambda self, *, no_policies: replace(made, judged=not no_policies))
+    monkeypatch.setattr(
+        Project, "judging_engine", lambda self, *, no_policies, **_: replace(made, judged=not no_policies)
+    )
     monkeypatch.setattr(phases, "not_ready", lambda world, **_: ())  # there are no hypervisors: what was made serves
+    monkeypatch.setattr("reconciler.loop.settle_stack", lambda *_, **__: None)  # nothing here is ever half-created
+    monkeypatch.setattr("reconciler.cli.up.settle_stack", lambda *_, **__: None)
     return made
 
 

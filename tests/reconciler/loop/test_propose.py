@@ -29,10 +29,10 @@ from tests.reconciler.loop.test_loop_ledger import project as project
 def checkout(project: Project, engine: Engine, model: Model, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project in a repository with one commit; the engine reads the stack file of the project that asks it."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr("reconciler.loop.gather.unreachable", lambda hosts: {})
+    monkeypatch.setattr("reconciler.adapters.world.read.read_domains", lambda hosts, **_: {})
     monkeypatch.setattr(Project, "engine", lambda self: replace(engine, stack_file=self.stack_file))
     monkeypatch.setattr(
-        Project, "judging_engine", lambda self, *, no_policies: replace(engine, stack_file=self.stack_file)
+        Project, "judging_engine", lambda self, *, no_policies, **_: replace(engine, stack_file=self.stack_file)
     )
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     project.stack_file.write_text("# by hand\nconfig:\n  mine:key: kept\n")

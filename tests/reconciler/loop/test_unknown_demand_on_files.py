@@ -15,8 +15,10 @@ from hypothesis import given, seed, settings
 from forecaster.errors import HistoryError
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
+from reconciler.adapters.world import read
+from reconciler.adapters.world.domains import HostRead
 from reconciler.errors import UserError
-from reconciler.loop import gather, make_plan
+from reconciler.loop import make_plan
 from reconciler.observe.preview import StateResource
 from reconciler.observe.stack_state import DOMAIN, GROUP
 from reconciler.plan.file import PlanFile
@@ -72,6 +74,11 @@ def planned(situation: Situation, folder: Path) -> PlanFile | None:
         return None
 
 
+def host_read(silent: dict[str, str], name: str) -> HostRead:
+    """A host that does not answer, or one that there is no client to ask with."""
+    return HostRead(error=silent[name]) if name in silent else HostRead(error="no client", asked=False)
+
+
 @pytest.mark.generated
 def test_no_plan_shrinks_a_tier_on_demand_that_is_not_known(cases_seed: int) -> None:
     counts: Counter[str] = Counter()
@@ -85,7 +92,7 @@ def test_no_plan_shrinks_a_tier_on_demand_that_is_not_known(cases_seed: int) -> 
         with (
             tempfile.TemporaryDirectory() as folder,
             patch.object(Project, "engine", lambda self: engine),
-            patch.object(gather, "unreachable", lambda hosts: silent if hosts else {}),
+            patch.object(read, "read_domains", lambda hosts, **_: {h.name: host_read(silent, h.name) for h in hosts}),
             patch.object(feedback, "ENOUGH_SCORED", 0),  # else every tier is blocked until forecasts were scored
         ):
             plan = planned(situation, Path(folder))

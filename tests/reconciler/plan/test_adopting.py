@@ -135,9 +135,9 @@ def test_an_adopted_vm_is_neither_removed_nor_moved() -> None:
     flavours = [Flavour(name="s", vcpu=1, memory_mib=512)]
     old = [Slot(hypervisor="a", number=n, flavour="s") for n in (1, 2, 3)]
     kept = old[2]
-    assert place(hosts, flavours, {"s": 1}, old, upset=Upset(fixed=frozenset({kept}))).slots == (kept,)
-    assert kept in place(hosts, flavours, {"s": 3}, old, spare=1, upset=Upset(fixed=frozenset({kept}))).slots
-    assert place(hosts, flavours, {"s": 3}, old, spare=1, upset=Upset(fixed=frozenset(old))).slots == tuple(old)
+    assert place(hosts, flavours, {"s": 1}, old, upset=Upset(held=frozenset({kept}))).slots == (kept,)
+    assert kept in place(hosts, flavours, {"s": 3}, old, spare=1, upset=Upset(held=frozenset({kept}))).slots
+    assert place(hosts, flavours, {"s": 3}, old, spare=1, upset=Upset(held=frozenset(old))).slots == tuple(old)
 
 
 def test_a_plan_counts_at_least_the_adopted_vms() -> None:
