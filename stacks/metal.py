@@ -3,8 +3,8 @@
 The hot tier and the bare-metal form of the cold tier share it. Only this module uses pulumi-libvirt.
 
 Most changes of a domain (memory, vCPU, disks) replace it. The old domain holds the name until it is deleted, so a slot is
-replaced by deleting it first. To change a flavour without losing capacity, the plan fills new slots and then empties the
-old ones; the program never does that.
+replaced by deleting it first. To change what VMs are made of without losing capacity, the plan fills new slots and then empties
+the old ones; the program never does that. It registers a digest of what each VM is made of, by which the plan knows old ones.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Machines:
                 )
                 if isinstance(metal.boot, BaseVolume):
                     bases[host.name] = _base_volume(
-                        f"{prefix}-base", metal.boot, identity, providers[host.name], parent
+                        f"{prefix}-base-{metal.boot.version}", metal.boot, identity, providers[host.name], parent
                     )
             self.machines.append(
                 Machine(
@@ -127,7 +127,9 @@ class Machine(pulumi.ComponentResource):
         else:
             domain = _domain(seat, metal, base, description=description, secret=secret, parent=self)
         self.endpoint = self._endpoint(domain, guest_port)
-        self.register_outputs({"name": seat.name, "endpoint": self.endpoint})
+        # Plans know by it whether this VM is still what they want. A digest of secrets would help to guess them.
+        build = {} if secret else {"build": metal.build(seat.slot)}
+        self.register_outputs({"name": seat.name, "endpoint": self.endpoint, **build})
 
     def output(self) -> dict[str, Any]:
         """The outputs of this VM for routing and observation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.adapters.ledger import Ledger
@@ -17,6 +17,7 @@ from reconciler.observe.reaction import drift_line, taken_as_is
 from reconciler.observe.serving import observed_now
 from reconciler.observe.stack_state import Observed, observe
 from reconciler.observe.world import Site, World
+from reconciler.plan.outdated import outdated, outdated_notes
 from reconciler.plan.readiness import readiness_notes
 from stacks.contract import Adopted, Tier
 
@@ -29,6 +30,7 @@ class Look:
     """What runs and where.
 
     silent: hypervisor that does not answer → why. drift: what is not as the state holds it. reactions: what happens to it.
+    outdated: VMs of another build.
     """
 
     site: Site
@@ -36,6 +38,7 @@ class Look:
     silent: dict[str, str]
     drift: tuple[Drift, ...]
     reactions: dict[DriftKind, str]
+    outdated: frozenset[str] = frozenset()
 
 
 def look(project: Project, fleet: Fleet, adopted: Adopted, *, now: datetime) -> Look:
@@ -65,6 +68,7 @@ def look(project: Project, fleet: Fleet, adopted: Adopted, *, now: datetime) -> 
         silent=silent,
         drift=drift_of(world, Evidence(state=tuple(state), ownership=owners)),
         reactions={DriftKind(kind): reaction for kind, reaction in fleet.drift.model_dump().items()},
+        outdated=outdated(fleet, state),
     )
 
 
@@ -73,7 +77,8 @@ def start_of(seen: Look, fleet: Fleet, past: Ledger, *, now: datetime) -> Observ
     held, dropped = taken_as_is(seen.drift, seen.reactions, seen.world)
     boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
     booting = begun(past.entries, since=now - _SETTLING * boot)
-    return observed_now(seen.world, seen.site, booting=booting, held=held, dropped=dropped)
+    found = observed_now(seen.world, seen.site, booting=booting, held=held, dropped=dropped)
+    return replace(found, replaced=found.replaced | (seen.outdated - found.held))
 
 
 def notes_of(seen: Look, fleet: Fleet, observed: Observed) -> tuple[str, ...]:
@@ -82,6 +87,7 @@ def notes_of(seen: Look, fleet: Fleet, observed: Observed) -> tuple[str, ...]:
     return (
         *(drift_line(one, seen.reactions) for one in seen.drift),
         *readiness_notes(fleet, seen.world, observed, told=told),
+        *outdated_notes(seen.outdated - observed.held),
     )
 
 

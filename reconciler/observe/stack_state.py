@@ -14,6 +14,7 @@ from reconciler.observe.preview import StateResource
 from stacks.contract import Flavour, Slot, Tier
 
 DOMAIN = "libvirt:index/domain:Domain"
+MACHINE = "tiercast:stacks:Machine"
 GROUP = "aws:autoscaling/group:Group"
 
 
@@ -25,7 +26,7 @@ class Observed:
         slots: occupied slots on own hosts, by tier. A VM that does not run keeps its slot.
         groups: (tier, group name) → (instance types, desired capacity).
         idle: VM in a slot that is known not to serve → why.
-        replaced: VMs of `idle` that get a new slot instead of a start in place.
+        replaced: VMs that get a new slot: some of `idle`, and those that are made otherwise than the plan wants them.
         taken: names of slots that a domain of somebody else holds, so that no VM can be made there.
         held: names of slots and groups (`cold-burst`) that the update leaves as they are.
         ready: (tier, group name) → instances that serve. Absent if that is unknown: all desired ones count then.

@@ -17,6 +17,7 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `transition`: the stack configuration of a phase: what is new beside what is old
 - `signature`: what the signature of an approved plan covers, and which key made it
 - `notes`: the notes of a plan
+- `outdated`: VMs that are made otherwise than the fleet file now wants them
 - `readiness`: the notes about what serves, what does not and what could not be read
 - `kept_inputs`: keep the inputs of a decision, and replay the decision from them
 - `recommend`: the sizing as a function of a forecast

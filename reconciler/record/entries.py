@@ -146,6 +146,7 @@ class Decided(Entry):
     slots_added: tuple[str, ...] = ()
     slots_removed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    drift: dict[str, int] = Field(default_factory=dict, description="Differences between state and world, by kind.")
     inputs: KeptInputs | None = None
 
 
