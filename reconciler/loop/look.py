@@ -11,6 +11,7 @@ from reconciler.adapters.world.read import read_world
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.past import begun
+from reconciler.observe.adopted import with_adopted
 from reconciler.observe.drift import Drift, DriftKind, Evidence, drift_of
 from reconciler.observe.reaction import drift_line, taken_as_is
 from reconciler.observe.serving import observed_now
@@ -18,7 +19,7 @@ from reconciler.observe.stack_state import Observed, observe
 from reconciler.observe.world import Site, World
 from reconciler.plan.outdated import outdated, outdated_notes
 from reconciler.plan.readiness import readiness_notes
-from stacks.contract import Tier
+from stacks.contract import Adopted, Tier
 
 #: Boot times after which a VM that was made or started is expected to answer its health check.
 _SETTLING = 2
@@ -40,15 +41,17 @@ class Look:
     outdated: frozenset[str] = frozenset()
 
 
-def look(project: Project, fleet: Fleet, *, now: datetime) -> Look:
+def look(project: Project, fleet: Fleet, adopted: Adopted, *, now: datetime) -> Look:
     """Read the state, the hypervisors and the cloud. A stack that does not exist has no instances; none is created.
+
+    `adopted` counts as recorded before an update has imported it.
 
     Raises:
         Unavailable: a hypervisor does not answer, and the fleet file says to stop then.
         EngineError: the engine can't read the state.
     """
     site = site_of_fleet(fleet, project=project.name, stack=project.stack_name)
-    state = project.engine().state()
+    state = with_adopted(project.engine().state(), adopted)
     recorded = observe(state, fleet.metal_flavours)
     world = read_world(site, declared={}, recorded=recorded, state=state, clock=lambda: now)
     hosts = {host.name for host in fleet.tiers.own_hosts}

@@ -79,7 +79,9 @@ def observe(resources: Iterable[StateResource], flavours: Iterable[Flavour]) -> 
             continue
         if resource.type == DOMAIN:
             host, _, number = rest.rpartition("-")
-            size = (_whole(resource.inputs.get("vcpu")), _whole(resource.inputs.get("memory")))
+            # Inputs of an imported VM lack what equals the provider's defaults.
+            known = {**resource.outputs, **resource.inputs}
+            size = (_whole(known.get("vcpu")), _whole(known.get("memory")))
             flavour = named.get(size, f"{size[0]}x{size[1]}")
             slots.setdefault(Tier(tier), []).append(Slot(hypervisor=host, number=int(number), flavour=flavour))
         elif resource.type == GROUP:

@@ -23,6 +23,7 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `recommend`: the sizing as a function of a forecast
 - `carried`: the load that the fleet of a plan carries, kept for the next run
 - `render`: tiercast's keys in the text of a stack file
+- `adopted`: what the stack adopted, in the text of a stack file
 - `pins`: sizes that people set, in the text of a stack file
 - `kept_secrets`: keep encrypted values of a stack file through a new plan
 - `edited`: manual edits of the stack file after the plan, with their cost and risk

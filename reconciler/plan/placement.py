@@ -42,7 +42,8 @@ class Upset:
     """Slots that are not as they should be.
 
     idle: their VM does not serve, so that they are the first to be removed. replaced: of those, the ones whose VM gets
-    another slot. held: slots that stay as they are. taken: (host, number) of slots that a domain of somebody else holds.
+    another slot. held: slots that stay as they are, such as adopted ones. taken: (host, number) of slots that a domain of
+    somebody else holds.
     """
 
     idle: frozenset[Slot] = frozenset()
