@@ -20,7 +20,7 @@ LEAST, MOST = 1, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class FleetChange:
     """A change: its number, its kind, and the fleet that it ends in."""
 
     number: int
@@ -28,14 +28,14 @@ class Case:
     shape: Shape
 
 
-def cases(count: int, *, seed: int, start: Shape) -> Iterator[Case]:
+def cases(count: int, *, seed: int, start: Shape) -> Iterator[FleetChange]:
     """So many changes, one after the other; after one that fails the next starts from the shape before it."""
     random_ = random.Random(seed)
     shape = start
     for number in range(1, count + 1):
         kind = KINDS[(number - 1) % len(KINDS)]
         wanted = _changed(kind, shape, number, random_)
-        yield Case(number=number, kind=kind, shape=wanted)
+        yield FleetChange(number=number, kind=kind, shape=wanted)
         if kind != "failed create":
             shape = wanted
 

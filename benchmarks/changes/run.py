@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.changes.cases import Case, cases
+from benchmarks.changes.cases import FleetChange, cases
 from benchmarks.changes.sampler import Sampler
 from benchmarks.changes.site import Bench, Shape, site
 from reconciler.adapters.settle.run import settle_stack
@@ -73,7 +73,7 @@ def measure(bench: Bench, count: int, *, seed: int, say: Callable[[str], None]) 
         yield _measured(bench, sampler, case, say)
 
 
-def _measured(bench: Bench, sampler: Sampler, case: Case, say: Callable[[str], None]) -> Measured:
+def _measured(bench: Bench, sampler: Sampler, case: FleetChange, say: Callable[[str], None]) -> Measured:
     before, start, error = sampler.look(), time.monotonic(), ""
     with sampler.running() as least:
         try:
