@@ -32,6 +32,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(
         Project, "judging_engine", lambda self, *, no_policies, **_: replace(made, judged=not no_policies)
     )
+    monkeypatch.setattr("reconciler.loop.settle_stack", lambda *_, **__: None)  # nothing here is ever half-created
     monkeypatch.setattr(outlook, "forecast_of", Model())
     monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
     return made
