@@ -63,7 +63,7 @@ class Session:
         return Facts(
             project=_part(resources, 1),
             stack=_part(resources, 0).rpartition(":")[2],
-            resources=tuple(self.resource(one) for one in resources),
+            resources=tuple(self.resource(one) for one in resources if self.declared(one.urn)),
             config=config,
             config_fault=fault,
             plain={key: text for key, text in self.config.items() if key not in self.secret_keys},
@@ -72,8 +72,15 @@ class Session:
             pins=self.pins,
         )
 
+    def declared(self, urn: str) -> bool:
+        """Whether the program declares a resource; where no program ran (`pulumi policy analyze`), what is there counts.
+
+        After a refresh the engine also lists the resources that it is about to delete, without an `Analyze` call for them.
+        """
+        return not self.inputs or urn in self.inputs
+
     def resource(self, seen: sdk.PolicyResource) -> Resource:
-        """One resource with its recorded inputs, or those of its state if `--exclude` left it out."""
+        """One resource with its recorded inputs, or those of its state where no program ran."""
         state = plain(seen.props)
         inputs = dict(self.inputs.get(seen.urn, state))
         ignored = frozenset(seen.opts.ignore_changes)

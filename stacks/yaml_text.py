@@ -184,7 +184,7 @@ def shown(path: Sequence[int | str]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+    return " ".join(text.split())  # one line, whatever a key holds
 
 
 def at(values: Any, part: int | str) -> Any:

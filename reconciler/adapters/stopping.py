@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ class Stopping:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._event = threading.Event()
+        self._process = os.getpid()
         self._limited = self._late = False
         self.signal: int | None = None
         self.aborted = False
@@ -86,6 +88,10 @@ class Stopping:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def _heard(self, number: int, _: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a child that was forked: the signal ends it, as if nobody listened
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if number == signal.SIGALRM:
             if self._limited:
                 self._late = True

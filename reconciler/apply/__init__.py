@@ -71,7 +71,7 @@ def preview_plan(
     ensure_stack(engine, project.stack_file)
     text = stack_text(project, plan)
     state = engine.state()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, state))
+    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, state, plan.left_alone))
     approvable = not (found.refusals or changed)
     phases = None if changed else _schedule(plan, state, found)
     if approvable and phases is not None:
@@ -174,7 +174,7 @@ def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bo
         )
     engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     state = engine.state()
-    left_alone = exclusions(plan.skipped, plan.config, state)
+    left_alone = exclusions(plan.skipped, plan.config, state, plan.left_alone)
     refresh = plan.binding is not None and plan.binding.refresh
     found = engine.preview(refresh=refresh, exclude=left_alone)
     if found.refusals:

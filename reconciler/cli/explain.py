@@ -14,6 +14,7 @@ from reconciler.adapters import ledger
 from reconciler.adapters.files import read_json
 from reconciler.adapters.project import Project
 from reconciler.cli import options
+from reconciler.errors import InputError
 from reconciler.explain.changes import Basis
 from reconciler.explain.explain import explain_plan
 from reconciler.loop.gather import take_snapshot
@@ -24,7 +25,7 @@ from reconciler.report.answers import story
 from reconciler.report.explanation import Table, tables
 from reconciler.report.history import headline, story_json, story_tables
 from reconciler.report.text import table
-from stacks.contract import parse
+from stacks.contract import ContractError, parse
 
 
 @click.command("explain")
@@ -84,6 +85,12 @@ def _last_basis(project: Project) -> Basis | None:
     if not project.plan_file.exists():
         return None
     plan = parse_plan(read_json(project.plan_file, "a plan file"), str(project.plan_file))
-    config = parse({k.removeprefix("tiercast:"): v for k, v in plan.config.items() if k.startswith("tiercast:")})
+    try:
+        config = parse({k.removeprefix("tiercast:"): v for k, v in plan.config.items() if k.startswith("tiercast:")})
+    except ContractError as error:
+        reason = "; ".join(str(error).splitlines())
+        raise InputError(
+            str(project.plan_file), f"its configuration is not valid: {reason}.", "Run `tiercast plan`."
+        ) from None
     counts = {f"{line.tier}/{kind}": count for line in plan.tiers for kind, count in line.kinds.items()}
     return Basis(demand=config.demand, counts=counts, prices=plan.prices)

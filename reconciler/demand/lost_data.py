@@ -234,6 +234,8 @@ def lost_notes(fleet: Fleet, lost: LostData) -> tuple[str, ...]:
 
 def missing_shares(history: History, fleet: Fleet) -> dict[str, float]:
     """Class → share of the last day's steps (up to its last value) without a value. Classes without rows are left out."""
+    if not history.length:
+        return {}
     names = list(fleet.qos)
     place = {name: k for k, name in enumerate(names)}
     rules = [fleet.rule(user, application) for user, application in history.pairs]

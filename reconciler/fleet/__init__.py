@@ -2,6 +2,7 @@
 
 The rule: this package holds the pydantic models of `fleet.yaml` and nothing else. It decides nothing.
 
+- `drift`: the reaction to drift by who made it
 - `file`: the whole of fleet.yaml
 - `tiers`: the three tiers; `Tiers.of(tier)` is the one list of them
 - `guards`: limits on change

@@ -15,11 +15,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from reconciler.errors import InputError
+from reconciler.fleet.drift import DriftReactions
 from reconciler.fleet.guards import Guards
 from reconciler.fleet.plain_secrets import refuse_plain_secrets
 from reconciler.fleet.stacks import of_stack, path_in
 from reconciler.fleet.tiers import Tiers
-from reconciler.fleet.types import Count, Duration, FleetPart, InnerShare, PositiveDuration, Zone
+from reconciler.fleet.types import Count, Duration, FleetPart, InnerShare, Line, PositiveDuration, Zone
 from stacks.contract import Flavour, Routing, Tier
 from stacks.faults import faults, located
 from stacks.yaml_text import NOWHERE, Places
@@ -31,7 +32,7 @@ class HistorySection(FleetPart):
     source: str = Field(
         "files", description="Name of a source in reconciler/adapters/sources. It is checked when the source is read."
     )
-    paths: tuple[str, ...] = Field(
+    paths: tuple[Line, ...] = Field(
         (), description="CSV, CSV.gz or Parquet files, or folders of them. Relative to the fleet file."
     )
     users: tuple[str, ...] = Field((), description="Shell patterns of the users that count; empty: all of them.")
@@ -144,11 +145,11 @@ class PricesSection(FleetPart):
     """Where prices come from."""
 
     source: PriceSource | None = Field(None, description="Absent: `file` if `catalogue` is set, else `builtin`.")
-    catalogue: str = Field(
+    catalogue: Line = Field(
         "",
         description="Catalogue file, relative to the fleet file. With `aws` it supplies what no API reports.",
     )
-    advisor: str = Field("", description="AWS spot advisor file with interruption rates by type (`aws` only).")
+    advisor: Line = Field("", description="AWS spot advisor file with interruption rates by type (`aws` only).")
     refresh: Duration = Field(timedelta(days=1), description="Prices of `aws` are fetched again after this time.")
     max_age: Duration = Field(timedelta(days=30), description="The plan flags older prices as stale.")
 
@@ -165,7 +166,7 @@ class Fleet(FleetPart):
     """The whole of `fleet.yaml`."""
 
     version: Literal[1] = 1
-    name: str = "service"
+    name: Line = "service"
     step: PositiveDuration
     horizon: Duration = timedelta(hours=24)
     validity: PositiveDuration = Field(timedelta(hours=1), description="How long a plan may be applied.")
@@ -175,6 +176,7 @@ class Fleet(FleetPart):
     applications: tuple[Application, ...] = Field(min_length=1)
     tiers: Tiers
     guards: Guards = Guards()
+    drift: DriftReactions = DriftReactions()
     prices: PricesSection = PricesSection()
     routing: Routing | None = None
     tags: dict[str, str] = Field(default_factory=dict, description="Your own tags on every cloud resource.")

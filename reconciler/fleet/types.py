@@ -54,6 +54,14 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected one line of text without control characters")
+    return text
+
+
+#: A name or path, which messages repeat.
+Line = Annotated[str, AfterValidator(_one_line)]
 Duration = Annotated[timedelta, BeforeValidator(read_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_some_time)]
 Zone = Annotated[str, AfterValidator(_known_zone)]

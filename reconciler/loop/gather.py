@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.adapters import ledger
+from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
@@ -23,20 +24,14 @@ from reconciler.errors import SourceSilent
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import guard_time
 from reconciler.guards.guarded import remembered
-from reconciler.guards.past import begun, past_changes
-from reconciler.loop.look import look
+from reconciler.guards.past import past_changes
+from reconciler.loop.look import look, notes_of, start_of
 from reconciler.observe.scarcity import limited, scarce_groups
-from reconciler.observe.serving import observed_now
 from reconciler.plan.notes import commitment_notes
-from reconciler.plan.readiness import readiness_notes
 from reconciler.plan.scarce import around, shortage_notes
 from reconciler.plan.snapshot import Snapshot
 from reconciler.trust.feedback import Judged, judge
 from reconciler.trust.source_silent import usable_alone, without_history
-from stacks.contract import Tier
-
-#: Boot times after which a VM that was made or started is expected to answer its health check.
-_SETTLING = 2
 
 
 @os_errors_as_unavailable()
@@ -44,7 +39,8 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    seen = look(project, fleet, now=now)
+    adopted = read_adopted(project)
+    seen = look(project, fleet, adopted, now=now)
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
     past = ledger.read(project.ledger_file, since=min(now, known.as_of) - remembered(fleet))
@@ -55,8 +51,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         max_age=fleet.history.max_age,
     )
     fleet = held.fleet
-    boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
-    observed = observed_now(seen.world, seen.site, booting=begun(past.entries, since=now - _SETTLING * boot))
+    observed = start_of(seen, fleet, past, now=now)
     short = scarce_groups(seen.world, now)
     return Snapshot(
         fleet=around(fleet, short),
@@ -77,7 +72,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
             *prices.notes,
             *held.notes,
             *commitment_notes(fleet),
-            *readiness_notes(fleet, seen.world, observed),
+            *notes_of(seen, fleet, observed),
             *shortage_notes(fleet, short),
             *past.notes,
             *clock.notes,
@@ -91,9 +86,11 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         standing=known.judged.standing,
         memory=known.judged.memory,
         forecast_note=known.forecast_note,
+        drift=seen.drift,
         world=seen.world,
         actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
+        adopted=frozenset(adopted.machines),
     )
 
 

@@ -6,8 +6,7 @@
     noise         a provider reads back the same value in another form, or values that nobody declares
     half-created  a resource of the stack that no state holds, left by an update that was cut short
 
-The evidence is what hypervisors and cloud say (`World`), what a refresh found (`RefreshStep`) and the causes of the groups'
-scaling activities.
+The evidence is what hypervisors and cloud say (`World`) and what a refresh found (`RefreshStep`).
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from reconciler.observe.preview import RefreshStep, StateResource
 from reconciler.observe.stack_state import DOMAIN, GROUP
 from reconciler.observe.world import LiveDomain, LiveGroup, LiveInstance, LiveMember, World
-from stacks.contract import Ownership, Tier
+from stacks.contract import NAMESPACE, Ownership, Tier
 
 
 class DriftKind(StrEnum):
@@ -49,13 +49,11 @@ class Evidence:
     Attributes:
         state: the stack's resources.
         ownership: owner of the size of a tier's groups.
-        causes: name of a group → causes of its newest scaling activities, newest first.
         refreshed: differences that a refresh found.
     """
 
     state: tuple[StateResource, ...] = ()
     ownership: Mapping[Tier, Ownership] | None = None
-    causes: Mapping[str, tuple[str, ...]] | None = None
     refreshed: tuple[RefreshStep, ...] = ()
 
 
@@ -78,6 +76,12 @@ def drift_of(world: World, evidence: Evidence) -> tuple[Drift, ...]:
     named = {d.name for d in found}
     found += [d for step in evidence.refreshed if step.name not in named and (d := _refreshed(step, world)) is not None]
     return tuple(sorted(set(found)))
+
+
+def ownership_in(config: Mapping[str, Any]) -> dict[Tier, Ownership]:
+    """Owner of the size of each cloud tier's groups in a stack configuration (full key → value)."""
+    parts = {tier: config.get(f"{NAMESPACE}:{tier.value}") or {} for tier in (Tier.WARM, Tier.COLD)}
+    return {tier: Ownership(part.get("ownership", Ownership.FLOOR)) for tier, part in parts.items()}
 
 
 def by_kind(found: Iterable[Drift]) -> dict[str, int]:
@@ -161,7 +165,7 @@ def _sized(name: str, group: LiveGroup, resource: StateResource, evidence: Evide
     if desired in (None, group.desired):
         return None
     what = f"its desired size is {group.desired}, recorded is {desired}"
-    causes = " ".join((evidence.causes or {}).get(group.group, ())[:3]).lower()
+    causes = " ".join(group.causes[:3]).lower()
     by_user = "user request" in causes and "policy" not in causes
     kind = DriftKind.PERSON if ownership is Ownership.EXACT or by_user else DriftKind.AUTOSCALER
     return Drift(kind=kind, name=name, what=what)

@@ -17,20 +17,29 @@ from reconciler.observe.world import LiveInstance, Site, World, slot_of
 from stacks.contract import Tier
 
 
-def observed_now(world: World, site: Site, *, booting: Collection[str] = ()) -> Observed:
+def observed_now(
+    world: World,
+    site: Site,
+    *,
+    booting: Collection[str] = (),
+    held: frozenset[str] = frozenset(),
+    dropped: frozenset[str] = frozenset(),
+) -> Observed:
     """The recorded instances with what is known of them now.
 
     Args:
         world: what was read. site: whose instances they are.
+        held: names of VMs and groups that are left as they are. dropped: VMs that give up their slots.
         booting: names of VMs that were made or started so recently that their health check may still fail.
     """
     recorded = world.recorded
     strangers = _strangers(world, site)
     slots = {
-        tier: tuple(s for s in mine if s.name(tier.value) not in strangers) for tier, mine in recorded.slots.items()
+        tier: tuple(s for s in mine if s.name(tier.value) not in strangers | dropped)
+        for tier, mine in recorded.slots.items()
     }
-    held = {slot.name(tier.value) for tier, mine in slots.items() for slot in mine}
-    vms = [i for i in world.instances if i.name in held]
+    kept = {slot.name(tier.value) for tier, mine in slots.items() for slot in mine}
+    vms = [i for i in world.instances if i.name in kept]
     groups, ready = dict(recorded.groups), {}
     cloud_read = any(r.source.startswith("aws") and not r.error for r in world.readings)
     for key, (types, _) in recorded.groups.items():
@@ -45,7 +54,8 @@ def observed_now(world: World, site: Site, *, booting: Collection[str] = ()) -> 
         slots=slots,
         groups=groups,
         idle={i.name: i.why for i in vms if i.ready is False},
-        replaced=frozenset(name for tier in Tier for name in _replaced(vms, tier, booting)),
+        replaced=frozenset(name for tier in Tier for name in _replaced(vms, tier, {*booting, *held})),
+        held=held,
         taken=strangers,
         ready=ready,
     )

@@ -116,8 +116,7 @@ class LiveGroup:
 
     Attributes:
         template: launch template ID and version for new instances, `ID:VERSION`; "" if unknown.
-        suspended: names of suspended processes.
-        target_groups: ARNs.
+        suspended: names of suspended processes. target_groups: ARNs. causes: of the newest activities, newest first.
         failures: recent launches that failed for lack of capacity, newest first.
         stuck: whether the newest launch is one of them.
     """
@@ -132,6 +131,7 @@ class LiveGroup:
     target_groups: tuple[str, ...] = ()
     template: str = ""
     suspended: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
     failures: tuple[LaunchFailure, ...] = ()
     stuck: bool = False
 

@@ -9,10 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from reconciler.fleet.tiers import Tiers
-from reconciler.observe.stack_state import Observed
 from reconciler.observe.world import slot_of
 from reconciler.plan.compose import compose
-from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
+from reconciler.plan.file import ClassLine, DriftLine, PlanFile, TierLine, config_values
 from reconciler.plan.notes import placement_notes, unreachable_notes
 from reconciler.plan.placement import Placement, Upset, place
 from reconciler.plan.snapshot import Snapshot
@@ -71,11 +70,12 @@ def plan_of(snapshot: Snapshot, problem: SizingProblem, sizing: Sizing, guards: 
             *guards,
             *staying_notes(sizing, stays),
             *placement_notes(places),
-            *snapshot.notes,
-            *unreachable_notes(snapshot.unreachable),
+            *(*snapshot.notes, *unreachable_notes(snapshot.unreachable)),
         ),
         models=dict(zip(snapshot.forecast.applications, snapshot.forecast.models, strict=True)),
         skipped=tuple(sorted(snapshot.unreachable)),
+        left_alone=tuple(sorted(snapshot.observed.held)),
+        drift=_drift(snapshot),
         demoted=snapshot.demoted,
         replay=snapshot.replay,
         blocked={tier.value: why for tier, why in snapshot.blocked_tiers.items()},
@@ -105,21 +105,26 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
             continue
         spare = tiers.hot.spare_hosts if tier is Tier.HOT else 0
         current = snapshot.observed.slots.get(tier, ())
-        left_alone = Counter(slot.flavour for slot in current if slot.hypervisor in silent)
+        seen = snapshot.observed
+        left_alone = Counter(
+            s.flavour for s in current if s.hypervisor in silent or s.name(tier.value) in seen.idle.keys() & seen.held
+        )
         wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
         found[tier] = place(
-            homes, flavours, wanted, current, spare=spare, unreachable=silent, upset=_upset(tier, snapshot.observed)
+            homes, flavours, wanted, current, spare=spare, unreachable=silent, upset=_upset(tier, snapshot)
         )
     return found
 
 
-def _upset(tier: Tier, seen: Observed) -> Upset:
-    """The tier's slots whose VM does not serve, and the numbers that are not free."""
+def _upset(tier: Tier, snapshot: Snapshot) -> Upset:
+    """The tier's slots whose VM does not serve or was adopted, and the numbers that are not free."""
+    seen = snapshot.observed
     slots = {slot.name(tier.value): slot for slot in seen.slots.get(tier, ())}
     names = [found for name in seen.taken if (found := slot_of(name)) is not None]
     return Upset(
         idle=frozenset(slots[name] for name in seen.idle if name in slots),
-        replaced=frozenset(slots[name] for name in seen.replaced if name in slots),
+        replaced=frozenset(slots[name] for name in seen.replaced - snapshot.adopted if name in slots),
+        held=frozenset(slots[name] for name in seen.held | snapshot.adopted if name in slots),
         taken=frozenset((host, number) for its, host, number in names if its is tier),
     )
 
@@ -127,6 +132,10 @@ def _upset(tier: Tier, seen: Observed) -> Upset:
 def _lines(sizing: Sizing, stays: Mapping[str, int]) -> Sizing:
     """The sizing as people read it: with the counts that run after the update."""
     return replace(sizing, counts=tuple(replace(c, after=stays.get(c.option, c.after)) for c in sizing.counts))
+
+
+def _drift(snapshot: Snapshot) -> tuple[DriftLine, ...]:
+    return tuple(DriftLine(kind=one.kind.value, name=one.name, what=one.what) for one in snapshot.drift)
 
 
 def _bill(config: StackConfig, catalogue: Catalogue) -> Bill:

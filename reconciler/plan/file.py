@@ -6,9 +6,9 @@ of its content.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import InputError
 from stacks.contract import KEYS, PERSONAL_KEYS, StackConfig, parse, plan_id
@@ -25,6 +25,20 @@ class PlanPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _level(text: str) -> str:
+    try:
+        inside = 0 < float(text) < 1
+    except ValueError:
+        inside = False
+    if not inside:
+        raise ValueError("expected a level between 0 and 1, such as 0.95")
+    return text
+
+
+#: A quantile level as the key of a JSON object.
+LevelText = Annotated[str, AfterValidator(_level)]
+
+
 class TierLine(PlanPart):
     """One tier's change: instances and USD/hour before and after, and the binding constraint."""
 
@@ -36,6 +50,14 @@ class TierLine(PlanPart):
     usd_before: float
     usd_after: float
     reason: str
+
+
+class DriftLine(PlanPart):
+    """A difference between the state and what there is: who or what made it, the resource, and what differs."""
+
+    kind: str
+    name: str
+    what: str
 
 
 class ClassLine(PlanPart):
@@ -53,7 +75,7 @@ class ClassLine(PlanPart):
     shortfall_probability: float = Field(
         description="P(demand exceeds what the class is served in time within a step). Not a share of requests."
     )
-    requests_per_second: dict[str, float] = Field(
+    requests_per_second: dict[LevelText, float] = Field(
         description="Demand quantiles of the step with the most demand: level → requests/s."
     )
     served_by: dict[str, float] = Field(
@@ -101,6 +123,8 @@ class PlanFile(PlanPart):
     )
     models: dict[str, str] = Field(default_factory=dict, description="Application → model used.")
     skipped: tuple[str, ...] = Field((), description="Hypervisors that did not answer. Their VMs are not touched.")
+    left_alone: tuple[str, ...] = Field((), description="VMs and groups with drift that the update does not touch.")
+    drift: tuple[DriftLine, ...] = Field((), description="Differences between the state and what there was.")
     demoted: bool = Field(False, description="The plan uses a fallback forecast, so nothing is scaled down.")
     edited: bool = Field(
         False, description="The figures are those of a stack file edited by hand. Such a plan is only shown."

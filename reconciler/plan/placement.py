@@ -42,11 +42,13 @@ class Upset:
     """Slots that are not as they should be.
 
     idle: their VM does not serve, so that they are the first to be removed. replaced: of those, the ones whose VM gets
-    another slot. taken: (host, number) of slots that a domain of somebody else holds.
+    another slot. held: slots that stay as they are, such as adopted ones. taken: (host, number) of slots that a domain of
+    somebody else holds.
     """
 
     idle: frozenset[Slot] = frozenset()
     replaced: frozenset[Slot] = frozenset()
+    held: frozenset[Slot] = frozenset()
     taken: frozenset[tuple[str, int]] = frozenset()
 
 
@@ -74,7 +76,7 @@ def place(
     Returns:
         The placement; slots on hosts or of flavours that are no longer declared are dropped.
     """
-    board = _Board(hosts, flavours, unreachable, upset)
+    board = _Board(hosts, flavours, unreachable, upset, current)
     for slot in current:
         if slot not in upset.replaced or slot.hypervisor in unreachable:
             board.keep(slot)
@@ -108,13 +110,14 @@ class _Board:
         flavours: Sequence[Flavour],
         unreachable: frozenset[str],
         upset: Upset,
+        current: Sequence[Slot],
     ) -> None:
         self.hosts = {h.name: h for h in hosts}
         self.flavours = {f.name: f for f in flavours}
         self.unreachable = unreachable
-        self.idle = upset.idle
-        # A VM that is replaced keeps its number until its successor serves.
-        self.taken = upset.taken | {(slot.hypervisor, slot.number) for slot in upset.replaced}
+        self.idle, self.held = upset.idle, upset.held
+        # A VM that goes keeps its number until what replaces it serves.
+        self.taken = upset.taken | {(slot.hypervisor, slot.number) for slot in current}
         self.slots: list[Slot] = []
 
     def keep(self, slot: Slot) -> None:
@@ -143,13 +146,17 @@ class _Board:
         used |= {number for name, number in self.taken if name == host}
         return next(n for n in itertools.count(1) if n not in used)
 
+    def _fixed(self, slot: Slot) -> bool:
+        """Whether the slot can't be emptied or moved."""
+        return slot.hypervisor in self.unreachable or slot in self.held
+
     def _open_hosts(self) -> list[str]:
         return [name for name in self.hosts if name not in self.unreachable]
 
     def shrink(self, flavour: str, wanted: int) -> None:
         """Take an idle one, else the highest number from the host with most VMs of the flavour, as often as needed."""
         while self.count(flavour) > wanted:
-            mine = [s for s in self.slots if s.flavour == flavour and s.hypervisor not in self.unreachable]
+            mine = [s for s in self.slots if s.flavour == flavour and not self._fixed(s)]
             if not mine:
                 return
             self.slots.remove(
@@ -173,7 +180,7 @@ class _Board:
             self.slots = list(before)
             gone: list[str] = []
             for slot in sorted(
-                (s for s in before if s.hypervisor == host),
+                (s for s in before if s.hypervisor == host and s not in self.held),
                 key=lambda s: (self.flavours[s.flavour].vcpu, -s.number),
             ):
                 if self._fits(host, flavour) or self.flavours[slot.flavour].vcpu >= self.flavours[flavour].vcpu:
@@ -220,7 +227,9 @@ class _Board:
             if before == 0 or fullest in self.unreachable:
                 return
             kept = list(self.slots)
-            mine = [s for s in self.slots if s.hypervisor == fullest]
+            mine = [s for s in self.slots if s.hypervisor == fullest and s not in self.held]
+            if not mine:
+                return
             crowded = max(mine, key=lambda s: (self._kin(fullest, s.flavour), s.number))
             self.slots.remove(crowded)
             others = [h for h in self._open_hosts() if h != fullest and self._fits(h, crowded.flavour)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from reconciler.fleet.file import Fleet
 from reconciler.observe.stack_state import Observed
 from reconciler.observe.world import World
 from stacks.contract import Tier
 
 
-def readiness_notes(fleet: Fleet, world: World, seen: Observed) -> tuple[str, ...]:
+def readiness_notes(fleet: Fleet, world: World, seen: Observed, *, told: Collection[str] = ()) -> tuple[str, ...]:
     """One sentence per VM that does not serve, group with instances that do not serve, source that could not be read, and
-    tier whose VMs are not checked."""
+    tier whose VMs are not checked. VMs whose drift was `told` are left out."""
     return (
-        *(_vm(name, why, seen) for name, why in sorted(seen.idle.items())),
+        *(_vm(name, why, seen) for name, why in sorted(seen.idle.items()) if name not in told or name in seen.replaced),
         *(note for key in sorted(seen.ready) if (note := _group(world, seen, *key))),
         *_unread(fleet, world),
         *_unchecked(fleet, seen),

@@ -15,6 +15,7 @@ from reconciler.demand.grouping import Grouping
 from reconciler.fleet.file import Fleet
 from reconciler.guards.clock import GuardTime
 from reconciler.guards.order import PastChange
+from reconciler.observe.drift import Drift
 from reconciler.observe.stack_state import Observed
 from reconciler.observe.world import World
 from reconciler.prices.catalogue import Catalogue
@@ -61,6 +62,8 @@ class Snapshot:
         now: the wall clock: the plan's expiry counts from it.
         ahead: demand per class as a kept run holds it, in place of the forecast's paths; None: from the forecast.
         pins: sizes that a person has set and that have not ended.
+        adopted: names of the slots whose VMs were adopted: no plan removes or moves them.
+        drift: differences between the state and what runs.
         world: what runs and is ready, as the run read it; None in a repeated decision.
         actuals: the demand that arrived, as far as the history goes back; None without a history.
         clock: what cooldowns and approvals count from; None: `now`.
@@ -89,9 +92,11 @@ class Snapshot:
     standing: tuple[Standing, ...] = ()
     memory: RunMemory | None = None
     forecast_note: str = ""
+    drift: tuple[Drift, ...] = ()
     world: World | None = None
     actuals: Actuals | None = None
     pins: Pins = field(default_factory=Pins)
+    adopted: frozenset[str] = frozenset()
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

@@ -5,12 +5,13 @@ Ages are of the moment of the scrape. A figure that is not known has no sample; 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from reconciler.observe.drift import DriftKind
 from reconciler.observe.world import Tally
 from reconciler.plan.decide import Decision
 from reconciler.plan.noted import decided
@@ -105,6 +106,11 @@ METRICS = (
         text="Instances of which it could not be read whether they run and serve.",
     ),
     MetricFamily(
+        name="tiercast_drift",
+        labels=("kind",),
+        text="Differences between the recorded and the real resources by kind: person, autoscaler, lost, noise, half-created.",
+    ),
+    MetricFamily(
         name="tiercast_pinned_instances",
         labels=("tier",),
         text="Number at which a person has pinned the tier, if at all.",
@@ -144,6 +150,7 @@ class RunFigures:
         maintenance: a maintenance window held the plan.
         tallies: tier → what runs and is ready.
         pins: sizes that a person has set.
+        drift: kind → number of differences; None if nothing was read.
     """
 
     entry: Decided
@@ -152,6 +159,7 @@ class RunFigures:
     maintenance: bool = False
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     pins: Pins = field(default_factory=Pins)
+    drift: Mapping[DriftKind, int] | None = None
 
 
 def figures_of(decision: Decision, *, maintenance: bool = False) -> RunFigures:
@@ -164,6 +172,7 @@ def figures_of(decision: Decision, *, maintenance: bool = False) -> RunFigures:
         maintenance=maintenance,
         tallies={t.value: snapshot.world.tally(t) for t in snapshot.fleet.declared} if snapshot.world else {},
         pins=snapshot.pins,
+        drift=Counter(one.kind for one in snapshot.drift) if snapshot.world else None,
     )
 
 
@@ -209,6 +218,8 @@ def _decided(figures: RunFigures, now: datetime) -> Iterable[MetricSample]:
         for which, number in (("running", tally.running), ("ready", tally.ready), ("unknown", tally.unknown)):
             if number is not None:
                 yield MetricSample(name=f"tiercast_instances_{which}", value=number, labels=(tier,))
+    for kind in DriftKind if figures.drift is not None else ():
+        yield MetricSample(name="tiercast_drift", value=(figures.drift or {}).get(kind, 0), labels=(kind.value,))
     for pinned, pin in figures.pins.tiers.items():
         yield MetricSample(name="tiercast_pinned_instances", value=pin.count, labels=(pinned.value,))
     yield MetricSample(name="tiercast_frozen", value=float(figures.pins.freeze is not None))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
@@ -46,7 +47,13 @@ def options(
         found.append(_cold(tiers.cold, catalogue, seen, fleet.step))
     if tiers.cold.hosts:
         found += _metal(Tier.COLD, tiers.cold, seen, unreachable)
-    return tuple(found)
+    return tuple(_held(option, seen) for option in found)
+
+
+def _held(option: Option, seen: Observed) -> Option:
+    """The option of a group that is left as it is has no other count."""
+    held = f"{option.tier.value}-{label(option.instance_type)}" in seen.held
+    return replace(option, minimum=option.observed, maximum=option.observed) if held else option
 
 
 def hosts(fleet: Fleet, unreachable: frozenset[str]) -> tuple[OwnHost, ...]:
@@ -125,7 +132,13 @@ def _most(flavours: Sequence[Flavour], homes: Iterable[Hypervisor]) -> int:
 def _metal(tier: Tier, metal: HotSection | ColdSection, seen: Observed, unreachable: frozenset[str]) -> list[Option]:
     homes = metal.hypervisors if isinstance(metal, HotSection) else metal.hosts
     alive = [host for host in homes if host.name not in unreachable]
-    running = Counter(s.flavour for s in seen.slots.get(tier, ()) if s.hypervisor not in unreachable)
+    # A VM that does not serve and is left as it is counts neither as capacity nor as a slot.
+    left = seen.idle.keys() & seen.held
+    running = Counter(
+        s.flavour
+        for s in seen.slots.get(tier, ())
+        if s.hypervisor not in unreachable and s.name(tier.value) not in left
+    )
     serving = Counter(s.flavour for s in seen.serving_slots(tier) if s.hypervisor not in unreachable)
     found = []
     for flavour in metal.flavours if homes else ():

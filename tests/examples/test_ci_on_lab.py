@@ -18,6 +18,10 @@ import yaml
 from lab import env, hypervisors, up, values
 from lab.model import Lab
 from reconciler.adapters.engine import Engine
+from reconciler.adapters.project import find_project
+from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.apply.approve import approval_of, approve_plan
+from reconciler.apply.bounds import bind_envelope, held_by
 from reconciler.observe.exclusions import exclusions
 from reconciler.plan.file import ClassLine, PlanFile, TierLine
 from reconciler.plan.render import render
@@ -228,8 +232,7 @@ def test_what_was_bound_is_applied_and_the_ledger_has_it(site: Site, merged: Pat
         json.loads(line)["event"] for line in (merged / ".tiercast" / "lab" / "ledger.jsonl").read_text().splitlines()
     ]
     assert events[-2:] == ["up", "applied"]
-    running = [name for host in site.lab.hypervisors for name in hypervisors.machines(host)]
-    assert sorted(running) == ["hot-hv-1-001", "hot-hv-10-001"]
+    assert machines(site.lab) == ["hot-hv-1-001", "hot-hv-10-001"]
 
 
 def test_no_secret_is_in_any_artefact_log_or_state(site: Site, merged: Path) -> None:
@@ -242,6 +245,52 @@ def test_no_secret_is_in_any_artefact_log_or_state(site: Site, merged: Path) -> 
     read = {path: path.read_bytes() for path in files if path.stat().st_size < 2**24}
     assert {str(path): one for path, text in read.items() for one in secrets if one in text} == {}
     assert [one for one in secrets for text in site.said if one.decode() in text] == []
+
+
+def machines(lab: Lab) -> list[str]:
+    return sorted(name for host in lab.hypervisors for name in hypervisors.machines(host))
+
+
+def test_a_signed_plan_is_applied_and_an_envelope_frees_sizes_alone(
+    site: Site, merged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in site.runner.environment.items():
+        monkeypatch.setenv(name, value)
+    project = find_project(merged, stack="lab", fleet=None)
+
+    def now() -> datetime:
+        return datetime.now(UTC).replace(microsecond=0)
+
+    def previewed(slots: tuple[str, ...], **warm: Any) -> PlanFile:
+        sections = configuration(site.lab, slots=slots)
+        sections["warm"]["launch"] |= warm
+        plan = write_plan(merged, site.lab, sections)
+        found = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now())
+        assert found.verdict != "refused", found.headline() + str(found.violations)
+        return found.plan
+
+    key, allowed, file = tmp_path / "ann", tmp_path / "allowed", tmp_path / "approved.yaml"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    allowed.write_text(f"ann@example.com {key.with_suffix('.pub').read_text()}")
+    approve_plan(project, previewed(("hv-1",)), path=project.plan_file, key=key, now=now())
+    signed = read_plan(project.plan_file)
+    approval = approval_of(signed, allowed=allowed, required=True)
+    assert approval.startswith("approved by ann@example.com with key SHA256:")
+    apply_plan(project, signed, now=now(), progress=site.said.append, approval=approval)
+    assert machines(site.lab) == ["hot-hv-1-001"]
+
+    file.write_text(
+        "approved_by: ann\nuntil: 2099-01-01T00:00:00Z\ntiers: {hot: {max: 2}, warm: {max: 4}, cold: {max: 3}}\n"
+    )
+    envelope = bind_envelope(project, previewed(("hv-1",)), path=file, now=now())
+    more = previewed(("hv-1", "hv-10"))
+    assert held_by(project, more, envelope, now=now()) == []
+    apply_plan(project, more, now=now(), progress=site.said.append, approval="within the envelope")
+    assert machines(site.lab) == ["hot-hv-1-001", "hot-hv-10-001"]
+    other = previewed(("hv-1",), keyName="mallory")
+    said = "tiercast:warm.launch.keyName was added after the envelope was approved"
+    assert held_by(project, other, envelope, now=now()) == [said]
+    previewed(("hv-1", "hv-10"))  # what the next test starts from
 
 
 def test_a_host_that_does_not_answer_is_left_alone_and_its_namesake_is_not(

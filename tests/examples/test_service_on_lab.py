@@ -144,16 +144,44 @@ def test_the_service_applies_is_scraped_and_ends_on_sigterm(site: Site, tmp_path
     assert events == ["plan", "preview"] * 2 + ["up", "applied"]
 
 
-def test_sigterm_during_an_update_waits_for_its_end(site: Site, tmp_path: Path) -> None:
-    log, ledger = tmp_path / "service.log", site.root / ".tiercast/lab/ledger.jsonl"
-    site.write_history(requests=300_000)
-    words = [word for word in command_of("tiercast.service") if not word.startswith("127.0.0.1")]
-    words.remove("--metrics")
+def last_event(site: Site) -> str:
+    lines = (site.root / ".tiercast/lab/ledger.jsonl").read_text().splitlines()
+    return str(json.loads(lines[-1])["event"])
+
+
+@contextmanager
+def updating(site: Site, log: Path, *, requests: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The unit's service, without metrics, while it applies a larger size for so much demand."""
+    site.write_history(requests=requests)
+    words = command_of("tiercast.service")[:-2]
     with running([sys.executable, "-m", "reconciler.cli", *words], site, log) as service:
-        waited(lambda: json.loads(ledger.read_text().splitlines()[-1])["event"] == "up", service, log)
+        waited(lambda: last_event(site) == "up", service, log)
+        yield service
+
+
+def test_sigterm_during_an_update_waits_for_its_end(site: Site, tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    with updating(site, log, requests=300_000) as service:
         service.send_signal(signal.SIGTERM)
         assert service.wait(120) == 0, log.read_text()
-    assert json.loads(ledger.read_text().splitlines()[-1])["event"] == "applied"
+    assert last_event(site) == "applied"
+
+
+def test_a_second_signal_ends_the_engine_cleanly_and_the_next_run_finishes_the_work(site: Site, tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    (before,) = site.groups()
+    with updating(site, log, requests=500_000) as service:
+        for _ in range(2):
+            service.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        assert service.wait(120) == 130, log.read_text()
+    assert last_event(site) == "failed"
+    assert "Traceback" not in log.read_text()
+    assert not list((site.lab.backend / ".pulumi" / "locks").rglob("*.json")), "the engine released its own lock"
+    done = site.tiercast(*command_of("tiercast-run.service"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (after,) = site.groups()
+    assert after["MaxSize"] > before["MaxSize"]
 
 
 def test_a_run_that_exceeds_its_time_is_ended_and_the_lock_is_free(site: Site) -> None:

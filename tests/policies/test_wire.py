@@ -86,8 +86,16 @@ def test_an_unknown_that_decides_is_a_violation_not_advice():
 def test_recorded_inputs_win_over_the_state_that_a_provider_reports():
     session = _session()
     resources = _stack(1)
+    session.inputs[resources[0].urn] = {"instanceType": "m5.large"}
     session.inputs[resources[1].urn] = {"minSize": 1, "maxSize": 40, "launchTemplate": {"id": UNKNOWN}}
     assert "web m5.large 40" in _reports(wire.stack_policy(cost.RULE, session), resources, maxUsdPerHour=1)[0]
+
+
+def test_what_a_refresh_found_and_the_program_no_longer_declares_is_not_counted():
+    session = _session()
+    assert len(session.facts(_stack(40)).resources) == 2  # no program ran: what is there counts
+    session.inputs["urn:pulumi:test::tiercast::pulumi:pulumi:Stack::tiercast-test"] = {}
+    assert session.facts(_stack(40)).resources == ()
 
 
 def test_what_the_program_ignores_counts_as_it_really_is():

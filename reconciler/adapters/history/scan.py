@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -186,7 +187,7 @@ def _scan(
     for ours, theirs in names.items():
         if theirs not in own:
             raise HistoryError(
-                f"{files[0]}: has no column {theirs!r} (it has {', '.join(own)}); fix `history.columns` in {said_in}."
+                f"{files[0]}: has no column {theirs!r} (it has {_named(own)}); fix `history.columns` in {said_in}."
             )
         columns[ours] = (_identifier(theirs), own[theirs])
     lacking = [name for name in ROW if name not in columns]
@@ -199,11 +200,16 @@ def _scan(
         ]
         meant = "".join(f" Did you mean `{name}` by `{found}`?" for name, found in close)
         raise HistoryError(
-            f"{files[0]}: has no column {', '.join(lacking)} (it has {', '.join(own)}); add it{mapped}.{meant}"
+            f"{files[0]}: has no column {', '.join(lacking)} (it has {_named(own)}); add it{mapped}.{meant}"
         )
     text = names.get("timestamp", "timestamp") if text_times else None
     label = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     return Scan(timezone=timezone, relation=_relation(files, parquet, text), columns=columns, label=label)
+
+
+def _named(columns: Iterable[str]) -> str:
+    """Column names for a sentence, which stays one line although a damaged header may hold whole rows."""
+    return ", ".join(" ".join(name.split())[:40] for name in islice(columns, 20))
 
 
 def _identifier(name: str) -> str:

@@ -81,10 +81,10 @@ def read_groups(site: Site, labels: Mapping[str, tuple[Tier, str]]) -> tuple[Liv
     arns = sorted({arn for g in raw.values() for arn in g.get("TargetGroupARNs", ())})
     machines, targets = _machines(site, ids), _targets(site, arns)
     groups = [
-        replace(_group(g, label, machines, targets), **_launches(scaling, name))
-        for name, g in raw.items()
-        if (label := labels.get(name) or _label(g))
+        _group(g, label, machines, targets) for name, g in raw.items() if (label := labels.get(name) or _label(g))
     ]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        groups = list(pool.map(lambda one: replace(one, **_activities(scaling, one.group)), groups))
     return tuple(sorted(groups, key=lambda g: (list(Tier).index(g.tier), g.name, g.group)))
 
 
@@ -173,15 +173,16 @@ def _group(
     )
 
 
-def _launches(scaling: BaseClient, group: str) -> dict[str, Any]:
-    """Recent launches of a group that failed for lack of capacity, and whether the newest launch is one of them."""
+def _activities(scaling: BaseClient, group: str) -> dict[str, Any]:
+    """Causes of a group's newest activities, its launches that failed for lack of capacity, and whether the newest did."""
     raw = ask_aws(scaling, "describe_scaling_activities", AutoScalingGroupName=group, MaxRecords=_ACTIVITIES)
     launches = [a for a in raw["Activities"] if a["Description"].startswith("Launching")]
     short = [a for a in launches if a["StatusCode"] == "Failed" and _NO_CAPACITY.search(a.get("StatusMessage") or "")]
     failures = tuple(
         LaunchFailure(at=a["StartTime"], spot="Spot" in a["StatusMessage"], why=a["StatusMessage"]) for a in short
     )
-    return {"failures": failures, "stuck": bool(short) and launches[0] is short[0]}
+    causes = tuple(str(a.get("Cause", "")) for a in raw["Activities"])
+    return {"causes": causes, "failures": failures, "stuck": bool(short) and launches[0] is short[0]}
 
 
 def _template(raw: Mapping[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.adapters.exporter import Exporter, serving
 from reconciler.errors import StackLocked, Unavailable, UsageError
+from reconciler.observe.drift import DriftKind
 from reconciler.observe.world import Tally
 from reconciler.record.entries import ClassEntry, Decided, OptionEntry
 from reconciler.report.metrics import METRICS, RunFigures
@@ -84,6 +85,7 @@ def figures() -> RunFigures:
         budgets_left={"gold": 0.75},
         tallies={"hot": Tally(running=2, ready=1), "warm": Tally(running=None, ready=None, unknown=3)},
         pins=pins,
+        drift={DriftKind.PERSON: 2},
     )
 
 
@@ -105,6 +107,7 @@ def test_a_run_shows_what_it_decided_and_ages_grow_until_the_scrape(site: Site) 
     assert (found["tiercast_instances_running{hot}"], found["tiercast_instances_ready{hot}"]) == (2, 1)
     assert "tiercast_instances_ready{warm}" not in found, "unknown is not 0"
     assert found["tiercast_instances_unknown{warm}"] == 3
+    assert (found["tiercast_drift{person}"], found["tiercast_drift{lost}"]) == (2, 0)
     assert (found["tiercast_pinned_instances{hot}"], found["tiercast_frozen{}"]) == (4, 0)
     assert found["tiercast_cost_usd_per_hour{declared}"] == 0.9
     assert found["tiercast_forecast_age_seconds{}"] == 120

@@ -33,6 +33,10 @@ def up(plan: str, at: datetime = AT) -> Started:
     return Started(at=at, event="up", plan=plan)
 
 
+#: Bytes of a file that is full with three entries.
+SMALL = 3 * len(ledger._line(up("0" * 12))) + 10
+
+
 def names(path: Path) -> list[str]:
     return [e.event for e in read(path).entries]
 
@@ -108,16 +112,16 @@ def plans(path: Path, since: datetime | None = None) -> list[int]:
 
 
 def test_a_full_file_is_rotated_and_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "MOST_BYTES", 400)
+    monkeypatch.setattr(ledger, "MOST_BYTES", SMALL)
     path = tmp_path / "ledger.jsonl"
     write(path, range(23))
     assert plans(path) == list(range(23))
     assert sorted(p.name for p in tmp_path.iterdir())[:3] == ["ledger.jsonl", "ledger.jsonl.1.gz", "ledger.jsonl.2.gz"]
-    assert all(p.stat().st_size <= 400 for p in tmp_path.iterdir())
+    assert all(p.stat().st_size <= SMALL for p in tmp_path.iterdir())
 
 
 def test_rotated_files_are_bounded_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "MOST_BYTES", 400)
+    monkeypatch.setattr(ledger, "MOST_BYTES", SMALL)
     monkeypatch.setattr(ledger, "KEPT_FILES", 3)
     path = tmp_path / "ledger.jsonl"
     write(path, range(60))
@@ -128,7 +132,7 @@ def test_rotated_files_are_bounded_and_the_oldest_go(tmp_path: Path, monkeypatch
 
 
 def test_since_reads_back_no_further_than_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "MOST_BYTES", 400)
+    monkeypatch.setattr(ledger, "MOST_BYTES", SMALL)
     path = tmp_path / "ledger.jsonl"
     write(path, range(40))
     found = plans(path, since=AT + timedelta(minutes=30))
@@ -141,7 +145,7 @@ def test_a_rotation_cut_short_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     path = tmp_path / "ledger.jsonl"
-    monkeypatch.setattr(ledger, "MOST_BYTES", 400)
+    monkeypatch.setattr(ledger, "MOST_BYTES", SMALL)
     write(path, range(14))
     before = plans(path)
     done = [0]
@@ -181,7 +185,7 @@ def test_a_torn_line_before_a_rotation_stays_where_it_was(tmp_path: Path, monkey
 def test_a_rotated_file_that_is_damaged_is_left_out_with_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "MOST_BYTES", 400)
+    monkeypatch.setattr(ledger, "MOST_BYTES", SMALL)
     path = tmp_path / "ledger.jsonl"
     write(path, range(12))
     (tmp_path / "ledger.jsonl.2.gz").write_bytes(b"\x1f\x8b broken")

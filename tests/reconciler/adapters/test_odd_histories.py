@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forecaster.errors import HistoryError
 from reconciler.adapters.history.read import read_history
 from tests.reconciler.cli.command_cases import document, run
 
@@ -259,3 +260,12 @@ def test_a_damaged_model_folder_is_one_sentence_whichever_file_is_hurt(
             file.rmdir()
         file.write_bytes(content)
     assert run("forecast") == 0, "mended, it is the model that it was"
+
+
+def test_a_header_that_holds_whole_rows_is_named_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "h.csv"
+    file.write_text(f'"timestamp\n2024-01-01;u;a;1\n{"x" * 300}",b,c\n1,2,3\n')
+    with pytest.raises(HistoryError) as caught:
+        read_history([file], step=timedelta(hours=1))
+    assert "\n" not in str(caught.value)
+    assert "it has timestamp 2024-01-01;u;a;1 xxxxxxxxxxxxx, b, c)" in str(caught.value)

@@ -67,6 +67,22 @@ def test_a_run_that_takes_too_long_is_ended_and_may_be_repeated(stopping: Stoppi
     assert not stopping.asked
 
 
+def test_a_forked_child_is_ended_by_the_signal_itself(stopping: Stopping, said: list[str]) -> None:
+    ready, begun = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(begun, b"x")  # a signal that comes before a child has begun is dropped by Python itself
+        time.sleep(30)
+        os._exit(0)
+    os.read(ready, 1)
+    os.close(ready)
+    os.close(begun)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    assert said == []
+    assert not stopping.asked
+
+
 def test_a_run_within_its_limit_is_left_alone(stopping: Stopping) -> None:
     with stopping.limited(timedelta(seconds=0.1)):
         pass

@@ -64,7 +64,6 @@ class Scene:
     answers: dict[str, str]
     errors: dict[str, str]
     ownership: Ownership = Ownership.FLOOR
-    causes: tuple[str, ...] = ()
     refreshed: tuple[RefreshStep, ...] = ()
 
     def vm(self, **values: Any) -> None:
@@ -91,7 +90,6 @@ class Scene:
         evidence = Evidence(
             state=STATE,
             ownership={Tier.COLD: self.ownership},
-            causes={"cold-burst-1a2b": self.causes},
             refreshed=self.refreshed,
         )
         return drift_of(world, evidence)
@@ -121,8 +119,8 @@ def half(**values: Any) -> Callable[[Scene], None]:
 def moved(causes: tuple[str, ...] = (), ownership: Ownership = Ownership.FLOOR, **size: int) -> Callable[[Scene], None]:
     def change(s: Scene) -> None:
         more = tuple(replace(ONE, id=f"i-{n}") for n in range(1, size.get("desired", 2) + 1))
-        s.group(members=more, **size)
-        s.causes, s.ownership = causes, ownership
+        s.group(members=more, causes=causes, **size)
+        s.ownership = ownership
 
     return change
 

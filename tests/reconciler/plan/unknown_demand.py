@@ -69,6 +69,7 @@ class Situation:
     tiers: class → tiers. ownership: warm and cold. remembered: how many hours before the end an earlier run saw all
     applications and kept its memory; None: no memory is left. factor: the forecast's demand as a multiple of the last day's.
     running: tier → count per kind or per host. most: `max` of the warm tier; None: not declared.
+    unready: VMs, and instances of each group, that run and do not serve.
     """
 
     tiers: Mapping[str, tuple[str, ...]]
@@ -84,6 +85,7 @@ class Situation:
     most: int | None = None
     demoted: bool = False
     silent_host: str = ""
+    unready: int = 0
     changed_hours_ago: tuple[int, ...] = ()
 
     @property
@@ -158,9 +160,15 @@ class Situation:
             (Tier.WARM, "c5-large"): (("c5.large",), warm[1]),
             (Tier.COLD, "burst"): (("m5.large", "m6i.large"), cold[0]),
         }
+        failing = hot[-self.unready :] if self.unready and "hot" in self.used else []
         return Observed(
             slots={Tier.HOT: tuple(hot)} if hot and "hot" in self.used else {},
             groups={key: value for key, value in groups.items() if key[0].value in self.used},
+            idle={slot.name("hot"): "its health check failed" for slot in failing},
+            replaced=frozenset(slot.name("hot") for slot in failing[-1:]),
+            ready={key: max(count - self.unready, 0) for key, (_, count) in groups.items() if key[0].value in self.used}
+            if self.unready
+            else {},
         )
 
     def unknown(self) -> set[str]:
@@ -200,13 +208,9 @@ def shrunk(situation: Situation, plan: PlanFile) -> dict[str, tuple[int, int]]:
     config = plan.config
     found = {}
     for tier in situation.used:
-        if tier == "hot":
-            before = {slot.hypervisor: 0 for slot in observed.slots.get(Tier.HOT, ())}
-            for slot in observed.slots.get(Tier.HOT, ()):
-                before[slot.hypervisor] += 1
-            after = dict.fromkeys(before, 0)
-            for place in config["tiercast:hot"]["slots"]:
-                after[place["hypervisor"]] = after.get(place["hypervisor"], 0) + 1
+        if tier == "hot":  # a VM that fails its check may be replaced on another host
+            before = {"VMs": len(observed.slots.get(Tier.HOT, ()))}
+            after = {"VMs": len(config["tiercast:hot"]["slots"])}
         else:
             before = {name: n for (t, name), (_, n) in observed.groups.items() if t.value == tier}
             after = {one["name"]: one["size"]["desired"] for one in config[f"tiercast:{tier}"]["groups"]}
@@ -307,5 +311,6 @@ def situations(draw: st.DrawFn, *, longest: int = 60) -> Situation:
         most=draw(st.none() | st.integers(3, 12)),
         demoted=draw(_one_in(20)),
         silent_host=draw(st.sampled_from(("", "", "", "b"))),
+        unready=draw(st.sampled_from((0, 0, 0, 1, 3))),
         changed_hours_ago=tuple(draw(st.lists(st.integers(-2, 5), max_size=2))),
     )
