@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.engine import Engine
 from reconciler.adapters.files import write_text
 from reconciler.adapters.project import Project
@@ -222,7 +223,7 @@ class _Run:
                 sizes.end(one.id)
 
     def _roll(self) -> None:
-        """Replace instances of an older launch template, unless AWS does it by an instance refresh."""
+        """Replace instances of an older launch template, unless AWS does it by an instance refresh, or their group was adopted."""
         warm, cold = self.change.config.warm, self.change.config.cold
         mine = {
             tier
@@ -234,8 +235,9 @@ class _Run:
         }
         if not mine:
             return
+        adopted = read_adopted(self.change.project).groups
         for group in self._look().groups:
-            if group.tier in mine and outdated(group):
+            if group.tier in mine and f"{group.tier.value}-{group.name}" not in adopted and outdated(group):
                 Roll(
                     sizes=GroupSizes(self.change.plan.config),
                     drain=self._drain(),
