@@ -16,7 +16,7 @@ def read_memory(path: Path) -> tuple[RunMemory | None, tuple[str, ...]]:
         return None, ()
     try:
         return from_json(load_json(read_text(path, "the forecasts' scores"))), ()
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None, (
             f"{path.name} can't be read (truncated, or of another version): the tests of the forecasts start again",
         )

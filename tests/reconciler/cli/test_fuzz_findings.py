@@ -87,3 +87,11 @@ def test_a_packed_history_or_run_that_is_damaged_inside_is_refused_with_its_name
             new.writestr(name, old.read(name).replace(b'"gold"', b'"silver"', 1))
     with pytest.raises(InputError, match=r"the kept inputs cannot be read \(they were changed after the run\)"):
         read_run(project.runs, "aa1")
+
+
+def test_a_memory_with_a_number_that_no_float_holds_counts_as_damaged(tmp_path: Path) -> None:
+    project = write_project(tmp_path)
+    memory = json.loads(project.memory_file.read_bytes())
+    memory["load"]["gold"] = 10**400
+    project.memory_file.write_text(json.dumps(memory))
+    assert read_memory(project.memory_file)[1][0].startswith("memory.json can't be read")
