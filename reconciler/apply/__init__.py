@@ -24,7 +24,7 @@ from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.new_stack import ensure_stack
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
-from reconciler.apply.phases import ApprovedChange, Patience, carry_out
+from reconciler.apply.phases import ApprovedChange, Patience, carry_out, finish_rolls
 from reconciler.approval.binding import Grounds
 from reconciler.approval.check import bind, check
 from reconciler.errors import CapacityDip, InputError, PolicyRefused, StaleApproval
@@ -151,6 +151,7 @@ def apply_plan(
         change = _checked(copy, plan, now=now, no_policies=no_policies)
         found, dips = change.approved, [dip.describe() for dip in change.schedule.dips]
         if not found.changed:
+            finish_rolls(change, say=progress, patience=patience or Patience())
             return found
         if dips and not allow_dip:
             raise CapacityDip(f"{'; '.join(dips)}.")
@@ -169,6 +170,27 @@ def apply_plan(
         done = replace(found, steps=tuple(steps))
         ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
         return done
+
+
+def go_on(project: Project, plan: PlanFile, *, progress: Callable[[str], None]) -> None:
+    """Finish what a run that was cut short has left where the engine has nothing to do: rolls of groups.
+
+    Raises:
+        EngineError, Unavailable: as `apply_plan`.
+    """
+    nothing = Preview(steps=(), violations=())
+    change = ApprovedChange(
+        project=project,
+        plan=plan,
+        engine=project.engine(),
+        config=plan.stack_config(),
+        text="",
+        approved=nothing,
+        schedule=ChangeOrder(phases=()),
+        left_alone=(),
+        refresh=False,
+    )
+    finish_rolls(change, say=progress, patience=Patience())
 
 
 def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bool) -> ApprovedChange:
