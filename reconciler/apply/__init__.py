@@ -10,6 +10,7 @@ The stack file is what the engine reads; the plan is what explains it. Both must
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -70,8 +71,11 @@ def preview_plan(
     engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     ensure_stack(engine, project.stack_file)
     text = stack_text(project, plan)
-    state = engine.state()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, state, plan.left_alone))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        reading = pool.submit(engine.state)  # a preview writes no state: it can be read meanwhile
+        left_out = exclusions(plan.skipped, plan.config, reading.result(), plan.left_alone) if _partial(plan) else ()
+        found = engine.preview(refresh=refresh, exclude=left_out)
+        state = reading.result()
     approvable = not (found.refusals or changed)
     phases = None if changed else _schedule(plan, state, found)
     if approvable and phases is not None:
@@ -91,6 +95,11 @@ def preview_plan(
     write_text(project.work / "preview.html", html(summary, project=project.name))
     write_json(project.work / "preview.json", summary.to_json())
     return summary
+
+
+def _partial(plan: PlanFile) -> bool:
+    """Whether the update leaves something out."""
+    return bool(plan.skipped or plan.left_alone)
 
 
 def _edited(
