@@ -10,7 +10,7 @@ from tests.kills.cases import drawn
 from tests.kills.oracle import faults
 from tests.kills.trial import RUNS, converged, killed, prepare
 
-pytestmark = [pytest.mark.engine, pytest.mark.lab]
+pytestmark = [pytest.mark.engine, pytest.mark.lab, pytest.mark.timeout(1800)]
 
 SEED = 13
 
