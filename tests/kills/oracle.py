@@ -18,7 +18,7 @@ def faults(site: FleetOnLab, *, grown: bool) -> list[str]:
     found += [f"the state marks {r['urn'].rpartition('::')[2]} for deletion" for r in resources if r.get("delete")]
     found += _machines(site, resources, 3 if grown else 2)
     found += _groups(site, resources, {"warm": 2 if grown else 1, "cold": 3 if grown else 2})
-    locks = [p.name for p in (site.lab.backend / ".pulumi" / "locks").rglob("*.json")]
+    locks = [p.name for p in (site.lab.backend / ".pulumi" / "locks").rglob("*.json*")]
     return found + [f"the backend keeps the lock {name}" for name in locks]
 
 
