@@ -31,7 +31,7 @@ class Shape:
     """Sizes of a fleet, and what its instances are made of.
 
     Attributes:
-        hot: VMs. warm, cold: instances.
+        hot: VMs. warm, cold: instances; `warm` of each of `groups` groups.
         build: changes the machines' overlay; image: the user data of the groups.
         cores: of each hypervisor.
         kernel: path of the kernel; None: the lab's own.
@@ -44,6 +44,7 @@ class Shape:
     image: str = "1"
     cores: int = 16
     kernel: str | None = None
+    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,10 @@ class Bench:
                 "warm": {
                     "ownership": "exact",
                     "launch": launch,
-                    "groups": [{"name": "web", "instanceType": TYPE, "size": _exactly(shape.warm)}],
+                    "groups": [
+                        {"name": f"web{n or ''}", "instanceType": TYPE, "size": _exactly(shape.warm)}
+                        for n in range(shape.groups)
+                    ],
                 },
                 "cold": {
                     "ownership": "floor",

@@ -63,7 +63,10 @@ def check_followed(plan: PlanFile, found: Pins, now: datetime) -> None:
     if active.freeze not in (None, planned.freeze) or planned.freeze not in (None, found.freeze):
         changed.append("the freeze")
     if changed:
-        raise PinsChanged(f"Plan {plan.id} was made before the last change of pins ({', '.join(changed)}).")
+        raise PinsChanged(
+            f"Plan {plan.id} was made before the last change of pins ({', '.join(changed)}).",
+            remedy="Run `tiercast plan`: the new plan follows them.",
+        )
 
 
 def check_pin(fleet: Fleet, tier: Tier, count: int, location: str, adopted: Adopted = NOTHING_ADOPTED) -> None:
