@@ -1,6 +1,6 @@
 """Times `tiercast preview` beside a bare `pulumi preview --refresh` with the same pack: `python -m benchmarks.preview`.
 
-Both run in pairs, one after the other, on the same stack of the lab. The figures are in docs/apply.md.
+Both run in pairs, one after the other, on the same stack of the lab. The figures are in docs/world.md.
 """
 
 from __future__ import annotations
