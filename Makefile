@@ -1,6 +1,6 @@
 # The main targets are `make demo` (bare machine to running fleet) and `make test`. Each target runs the setup that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test test-properties fuzz check lock clean distclean
+.PHONY: help setup demo lab test test-changes test-properties test-kills fuzz check lock clean distclean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +21,14 @@ SEED ?= $(shell date +%s)
 test-properties: setup ## Run all generated cases; SEED=N repeats those of an earlier run, whose header shows its seed.
 	@.venv/bin/python -m pytest -m generated --parts 10 --seed $(SEED) -n auto --maxprocesses 4
 
+test-kills: setup ## Kill processes of runs at 100 moments and start 20 pairs of runs, on the lab; run again, it goes on (build/kills.json).
+	@.venv/bin/python -m tests.kills $(if $(filter command line,$(origin SEED)),--seed $(SEED))
+
 fuzz: setup ## Read 10,000 mutated files; SEED=N repeats those of an earlier run, whose header shows its seed.
 	@.venv/bin/python -m pytest tests/reconciler/cli/test_mutated_files.py --parts 10 --seed $(SEED) -n auto --maxprocesses 4
+
+test-changes: setup ## Carry out 30 changes on a lab and sample ready capacity every second; SEED=0 repeats the recorded ones.
+	@.venv/bin/python -m benchmarks.changes --changes 30 --seed $(SEED)
 
 check: setup ## Check lint, format, types and import contracts.
 	@.venv/bin/ruff check .

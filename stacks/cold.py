@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from stacks.contract_adopted import NOTHING_ADOPTED, Adopted
 from stacks.contract_base import Tier
 from stacks.contract_cloud import Cold, ColdGroup
 from stacks.groups import GroupContext, group_arguments, launch_template, size_arguments, target_tracking
@@ -26,6 +27,7 @@ class ColdTier(pulumi.ComponentResource):
         target_groups: tuple[pulumi.Input[str], ...] = (),
         guest_port: int = 80,
         secret: bool = False,
+        adopted: Adopted = NOTHING_ADOPTED,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("tiercast:stacks:ColdTier", name, None, opts)
@@ -41,12 +43,19 @@ class ColdTier(pulumi.ComponentResource):
                 target_groups=target_groups,
                 secret=secret,
                 parent=self,
+                adopted=adopted.groups,
             )
             groups.append(_group(group, cold, context))
         self.outputs: dict[str, Any] = {"ownership": cold.ownership.value, "groups": groups}
         if cold.metal is not None:
             machines = Machines(
-                Tier.COLD, cold.metal, identity=identity, guest_port=guest_port, secret=secret, parent=self
+                Tier.COLD,
+                cold.metal,
+                identity=identity,
+                guest_port=guest_port,
+                secret=secret,
+                parent=self,
+                adopted=adopted.machines,
             )
             self.outputs["machines"] = machines.output()
         self.register_outputs(self.outputs)
@@ -61,7 +70,7 @@ def _group(group: ColdGroup, cold: Cold, context: GroupContext) -> dict[str, Any
         capacity_rebalance=group.capacity_rebalance,
         # Spot capacity may be unavailable for hours, so the update does not wait for it.
         wait_for_capacity_timeout="0",
-        opts=context.options(),
+        opts=context.options(name),
         **size_arguments(group.size, context.ownership),
         **group_arguments(name, context, group.tags),
     )

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from stacks.contract_adopted import NOTHING_ADOPTED, Adopted, AdoptedGroup, AdoptedMachine
 from stacks.contract_base import (
     ClassDemand,
     ContractModel,
@@ -59,6 +60,10 @@ from stacks.contract_migrations import MIGRATIONS
 from stacks.contract_pins import Hold, Pin, Pins
 
 __all__ = [
+    "NOTHING_ADOPTED",
+    "Adopted",
+    "AdoptedGroup",
+    "AdoptedMachine",
     "BaseVolume",
     "ClassDemand",
     "CloudInit",
@@ -112,9 +117,9 @@ MISSING = "This stack has no tiercast configuration: run `tiercast plan` to writ
 SCHEMA_VERSION = 2
 
 #: Configuration keys under the project's namespace, in the order they are written.
-KEYS = ("schemaVersion", "plan", "override", "pins", "demand", "hot", "warm", "cold", "routing", "tags")
+KEYS = ("schemaVersion", "plan", "override", "pins", "adopted", "demand", "hot", "warm", "cold", "routing", "tags")
 #: Keys that people set. A plan neither writes nor removes them.
-PERSONAL_KEYS = frozenset({"override", "pins"})
+PERSONAL_KEYS = frozenset({"override", "pins", "adopted"})
 
 
 class StackConfig(ContractModel):
@@ -124,6 +129,7 @@ class StackConfig(ContractModel):
     plan: Plan
     override: Override | None = None
     pins: Pins | None = None
+    adopted: Adopted | None = None
     demand: Demand
     hot: Metal = Metal()
     warm: Warm = Warm()

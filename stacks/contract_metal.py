@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stacks.contract_base import ContractModel, Label, Ownership, Positive
+from stacks.contract_base import ContractModel, Label, Ownership, Positive, canonical
 
 
 class Hypervisor(ContractModel):
@@ -77,6 +78,12 @@ class BaseVolume(ContractModel):
     size_gib: Positive = 10
     cloud_init: CloudInit
 
+    @property
+    def version(self) -> str:
+        """Eight hex digits of the image's place. They are part of the base volume's name: a new image comes beside the old one,
+        which the running VMs still need."""
+        return hashlib.sha256(canonical([self.source, self.pool]).encode()).hexdigest()[:8]
+
 
 class Interface(ContractModel):
     """A network interface of a VM: a libvirt network or a host bridge."""
@@ -142,6 +149,22 @@ class Metal(ContractModel):
         if self.slots and self.boot is None:
             raise ValueError("slots have no `boot`; set a direct kernel or a base volume")
         return self
+
+    def build(self, slot: Slot) -> str:
+        """SHA-256 over all that a VM in this slot is made of and that can't change while it runs. The contract's rules hold."""
+        flavour = next(f for f in self.flavours if f.name == slot.flavour)
+        host = next(h for h in self.hypervisors if h.name == slot.hypervisor)
+        parts = {
+            "vcpu": flavour.vcpu,
+            "memory": flavour.memory_mib,
+            "boot": self.boot.model_dump(mode="json") if self.boot is not None else None,
+            "interfaces": [one.model_dump(mode="json") for one in self.interfaces],
+            "type": self.domain_type,
+            "machine": self.machine,
+            "overlay": self.overlay,
+            "port": host.base_port if "{port}" in self.overlay else None,
+        }
+        return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
     def forwarded(self, tier: str) -> list[tuple[str, tuple[str, int]]]:
         """Name and (address, port) of each VM that its hypervisor forwards to."""

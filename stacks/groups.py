@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from stacks.contract_adopted import AdoptedGroup
 from stacks.contract_base import Ownership, Size, Tier
 from stacks.contract_cloud import Launch, TargetTracking
 
@@ -28,11 +29,23 @@ class GroupContext:
     target_groups: tuple[pulumi.Input[str], ...]
     secret: bool
     parent: pulumi.Resource
+    adopted: Mapping[str, AdoptedGroup] = field(default_factory=dict)
 
-    def options(self) -> pulumi.ResourceOptions:
-        """Options of a group. Under `external` its size is set once and then ignored."""
+    def options(self, name: str) -> pulumi.ResourceOptions:
+        """Options of the group `name`. Under `external` its size is set once and then ignored. An adopted group is imported
+        and protected."""
         ignored = SIZE_INPUTS if self.ownership is Ownership.EXTERNAL else None
-        return pulumi.ResourceOptions(parent=self.parent, ignore_changes=ignored)
+        kept = self.adopted.get(name)
+        if kept is None:
+            return pulumi.ResourceOptions(parent=self.parent, ignore_changes=ignored)
+        return pulumi.ResourceOptions(parent=self.parent, ignore_changes=ignored, import_=kept.group, protect=True)
+
+    def template_options(self, name: str) -> pulumi.ResourceOptions:
+        """Options of the launch template of the group `name`."""
+        kept = self.adopted.get(name)
+        if kept is None:
+            return pulumi.ResourceOptions(parent=self.parent)
+        return pulumi.ResourceOptions(parent=self.parent, import_=kept.template_id, protect=True)
 
 
 def size_arguments(size: Size, ownership: Ownership) -> dict[str, int]:
@@ -48,8 +61,10 @@ def size_arguments(size: Size, ownership: Ownership) -> dict[str, int]:
 def launch_template(name: str, context: GroupContext, *, instance_type: str | None) -> aws.ec2.LaunchTemplate:
     """The launch template of one group; every input stays equal over plans, else each plan would replace instances."""
     launch = context.launch
+    kept = context.adopted.get(name)
     return aws.ec2.LaunchTemplate(
         name,
+        name=kept.template if kept is not None else None,
         image_id=launch.image_id,
         instance_type=instance_type,
         user_data=_encoded(launch.user_data, secret=context.secret),
@@ -62,15 +77,17 @@ def launch_template(name: str, context: GroupContext, *, instance_type: str | No
             aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type="volume", tags=dict(context.tags)),
         ],
         tags=dict(context.tags),
-        opts=pulumi.ResourceOptions(parent=context.parent),
+        opts=context.template_options(name),
     )
 
 
 def group_arguments(name: str, context: GroupContext, own_tags: Mapping[str, str]) -> dict[str, Any]:
     """Inputs of a group that do not depend on how its instances are bought."""
     launch = context.launch
+    kept = context.adopted.get(name)
     tags = {**context.tags, **own_tags, "Name": name}
     return {
+        "name": kept.group if kept is not None else None,
         "vpc_zone_identifiers": list(launch.subnets) or None,
         "availability_zones": None if launch.subnets else list(launch.zones),
         "target_group_arns": [*launch.target_groups, *context.target_groups] or None,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 
+from stacks.contract_adopted import NOTHING_ADOPTED, Adopted
 from stacks.contract_base import Tier
 from stacks.contract_metal import Metal
 from stacks.metal import Machines
@@ -23,9 +24,18 @@ class HotTier(pulumi.ComponentResource):
         identity: Identity,
         guest_port: int = 80,
         secret: bool = False,
+        adopted: Adopted = NOTHING_ADOPTED,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("tiercast:stacks:HotTier", name, None, opts)
-        machines = Machines(Tier.HOT, metal, identity=identity, guest_port=guest_port, secret=secret, parent=self)
+        machines = Machines(
+            Tier.HOT,
+            metal,
+            identity=identity,
+            guest_port=guest_port,
+            secret=secret,
+            parent=self,
+            adopted=adopted.machines,
+        )
         self.outputs: dict[str, Any] = {"ownership": metal.ownership.value, "machines": machines.output()}
         self.register_outputs(self.outputs)

@@ -3,19 +3,20 @@
 The hot tier and the bare-metal form of the cold tier share it. Only this module uses pulumi-libvirt.
 
 Most changes of a domain (memory, vCPU, disks) replace it. The old domain holds the name until it is deleted, so a slot is
-replaced by deleting it first. To change a flavour without losing capacity, the plan fills new slots and then empties the
-old ones; the program never does that.
+replaced by deleting it first. To change what VMs are made of without losing capacity, the plan fills new slots and then empties
+the old ones; the program never does that. It registers a digest of what each VM is made of, by which the plan knows old ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_libvirt as libvirt
 
+from stacks.contract_adopted import AdoptedMachine
 from stacks.contract_base import Tier
 from stacks.contract_metal import BaseVolume, DirectKernel, Flavour, Hypervisor, Interface, Metal, Slot
 from stacks.tags import Identity
@@ -66,6 +67,7 @@ class Machines:
         guest_port: int,
         secret: bool,
         parent: pulumi.Resource,
+        adopted: Mapping[str, AdoptedMachine],
     ) -> None:
         self.machines: list[Machine] = []
         providers: dict[str, libvirt.Provider] = {}
@@ -81,7 +83,7 @@ class Machines:
                 )
                 if isinstance(metal.boot, BaseVolume):
                     bases[host.name] = _base_volume(
-                        f"{prefix}-base", metal.boot, identity, providers[host.name], parent
+                        f"{prefix}-base-{metal.boot.version}", metal.boot, identity, providers[host.name], parent
                     )
             self.machines.append(
                 Machine(
@@ -92,6 +94,7 @@ class Machines:
                     base=bases.get(host.name),
                     secret=secret,
                     opts=pulumi.ResourceOptions(parent=parent, providers={"libvirt": providers[host.name]}),
+                    adopted=adopted.get(seat.name),
                 )
             )
 
@@ -115,28 +118,18 @@ class Machine(pulumi.ComponentResource):
         base: libvirt.Volume | None,
         secret: bool,
         opts: pulumi.ResourceOptions,
+        adopted: AdoptedMachine | None,
     ) -> None:
         super().__init__(MACHINE, seat.name, None, opts)
         self._seat = seat
-        # A slot keeps its names, so the old one must be gone before the new one can exist.
-        inside = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
-        domain = libvirt.Domain(
-            seat.name,
-            name=seat.name,
-            description=description,
-            type=metal.domain_type,
-            machine=metal.machine,
-            vcpu=seat.flavour.vcpu,
-            memory=seat.flavour.memory_mib,
-            autostart=metal.autostart,
-            qemu_agent=metal.guest_agent or None,
-            network_interfaces=[_interface(interface) for interface in metal.interfaces] or None,
-            xml=_overlay(metal.overlay, seat, secret=secret),
-            opts=inside,
-            **_boot(seat, metal.boot, base, secret=secret, opts=inside),
-        )
+        if adopted is not None:
+            domain = _adopted_domain(seat, adopted, self)
+        else:
+            domain = _domain(seat, metal, base, description=description, secret=secret, parent=self)
         self.endpoint = self._endpoint(domain, guest_port)
-        self.register_outputs({"name": seat.name, "endpoint": self.endpoint})
+        # Plans know by it whether this VM is still what they want. A digest of secrets would help to guess them.
+        build = {} if secret else {"build": metal.build(seat.slot)}
+        self.register_outputs({"name": seat.name, "endpoint": self.endpoint, **build})
 
     def output(self) -> dict[str, Any]:
         """The outputs of this VM for routing and observation."""
@@ -161,6 +154,45 @@ class Machine(pulumi.ComponentResource):
 
         found: pulumi.Output[str] = domain.network_interfaces.apply(first)
         return found
+
+
+def _adopted_domain(seat: Seat, adopted: AdoptedMachine, parent: pulumi.Resource) -> libvirt.Domain:
+    """The domain as it was found. A plan for new VMs would replace it in most properties, so none of its inputs counts."""
+    return libvirt.Domain(
+        seat.name,
+        name=adopted.domain,
+        vcpu=adopted.vcpu,
+        memory=adopted.memory_mib,
+        opts=pulumi.ResourceOptions(parent=parent, import_=adopted.uuid, protect=True, ignore_changes=["*"]),
+    )
+
+
+def _domain(
+    seat: Seat,
+    metal: Metal,
+    base: libvirt.Volume | None,
+    *,
+    description: str,
+    secret: bool,
+    parent: pulumi.Resource,
+) -> libvirt.Domain:
+    # A slot keeps its names, so the old one must be gone before the new one can exist.
+    inside = pulumi.ResourceOptions(parent=parent, delete_before_replace=True)
+    return libvirt.Domain(
+        seat.name,
+        name=seat.name,
+        description=description,
+        type=metal.domain_type,
+        machine=metal.machine,
+        vcpu=seat.flavour.vcpu,
+        memory=seat.flavour.memory_mib,
+        autostart=metal.autostart,
+        qemu_agent=metal.guest_agent or None,
+        network_interfaces=[_interface(interface) for interface in metal.interfaces] or None,
+        xml=_overlay(metal.overlay, seat, secret=secret),
+        opts=inside,
+        **_boot(seat, metal.boot, base, secret=secret, opts=inside),
+    )
 
 
 def _boot(

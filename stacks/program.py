@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 
 from stacks.cold import ColdTier
-from stacks.contract import StackConfig, Tier
+from stacks.contract import Adopted, StackConfig, Tier
 from stacks.hot import HotTier
 from stacks.routing import Router, weights
 from stacks.tags import Identity
@@ -25,18 +25,22 @@ def declare(config: StackConfig, *, project: str, stack: str, secret_keys: Colle
     contain it (URIs, user data, overlays) are marked secret. Plan ID and expiry are outputs only, never a resource's input.
     """
     identity = Identity(project=project, stack=stack, extra=config.tags)
+    adopted = config.adopted or Adopted()
     routing = config.routing
     guest_port = 80 if routing is None else routing.port
     router = None
     if routing is not None and routing.vpc:
         router = Router("routing", routing, identity=identity)
-    hot = HotTier("hot", config.hot, identity=identity, guest_port=guest_port, secret="hot" in secret_keys)
+    hot = HotTier(
+        "hot", config.hot, identity=identity, guest_port=guest_port, secret="hot" in secret_keys, adopted=adopted
+    )
     warm = WarmTier(
         "warm",
         config.warm,
         identity=identity,
         target_groups=_behind(router, Tier.WARM),
         secret="warm" in secret_keys,
+        adopted=adopted,
     )
     cold = ColdTier(
         "cold",
@@ -45,6 +49,7 @@ def declare(config: StackConfig, *, project: str, stack: str, secret_keys: Colle
         target_groups=_behind(router, Tier.COLD),
         guest_port=guest_port,
         secret="cold" in secret_keys,
+        adopted=adopted,
     )
     return {
         "planId": config.plan.id,

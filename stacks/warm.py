@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from stacks.contract_adopted import NOTHING_ADOPTED, Adopted
 from stacks.contract_base import Ownership, Tier
 from stacks.contract_cloud import ReadyPool, Reservation, Warm, WarmGroup
 from stacks.groups import GroupContext, group_arguments, launch_template, size_arguments, target_tracking
@@ -28,6 +29,7 @@ class WarmTier(pulumi.ComponentResource):
         identity: Identity,
         target_groups: tuple[pulumi.Input[str], ...] = (),
         secret: bool = False,
+        adopted: Adopted = NOTHING_ADOPTED,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("tiercast:stacks:WarmTier", name, None, opts)
@@ -45,6 +47,7 @@ class WarmTier(pulumi.ComponentResource):
                 target_groups=target_groups,
                 secret=secret,
                 parent=self,
+                adopted=adopted.groups,
             )
             mine = [
                 reserved[entry.name].id for entry in warm.reservations if entry.instance_type == group.instance_type
@@ -97,7 +100,7 @@ def _group(
         # Where the desired count is not ours the provider would wait for the one in its state, which AWS may just have
         # moved to a new bound: that wait can only time out (terraform-provider-aws#26230).
         wait_for_capacity_timeout=None if context.ownership is Ownership.EXACT else "0",
-        opts=context.options(),
+        opts=context.options(name),
         **size_arguments(group.size, context.ownership),
         **group_arguments(name, context, group.tags),
     )

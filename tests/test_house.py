@@ -126,6 +126,25 @@ def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return [one.arg for one in every if one.arg not in ("self", "cls")]
 
 
+def test_one_module_alone_imports_the_libvirt_sdk() -> None:
+    """The SDK is no longer maintained: docs/libvirt.md describes the way to another one, which this keeps short."""
+    users = [
+        name
+        for package in PACKAGES
+        for name, file in modules(package)
+        for node in ast.walk(tree(file))
+        if any(found.split(".")[0] == "pulumi_libvirt" for found in _imported(node))
+    ]
+    assert users == ["stacks.metal"]
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Modules that a statement imports by their absolute names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+
+
 def test_no_two_classes_share_a_name() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for package in PACKAGES:

@@ -2,4 +2,6 @@
 
 - `site`: a project on a lab of its own, and the plans of its fleet
 - `sampler`: what serves, asked every second over HTTP and the cloud's API
+- `cases`: the changes
+- `run`: all of it, with a line per change
 """

@@ -16,9 +16,10 @@ from lab.model import Lab
 from reconciler.adapters.files import write_json, write_text
 from reconciler.adapters.project import Project, find_project
 from reconciler.loop.written import rendered, write_plan
+from reconciler.observe.stack_state import MACHINE
 from reconciler.plan.file import ClassLine, PlanFile, TierLine, config_values
 from reconciler.plan.inventory import recorded_slots
-from reconciler.plan.placement import place
+from reconciler.plan.placement import Upset, place
 from reconciler.prices.catalogue import builtin
 from stacks.contract import Demand, StackConfig, Tier, demand_digest, parse
 
@@ -30,7 +31,7 @@ class Shape:
     """Sizes of a fleet, and what its instances are made of.
 
     Attributes:
-        hot: VMs. warm, cold: instances.
+        hot: VMs. warm, cold: instances; `warm` of each of `groups` groups.
         build: changes the machines' overlay; image: the user data of the groups.
         cores: of each hypervisor.
         kernel: path of the kernel; None: the lab's own.
@@ -43,6 +44,7 @@ class Shape:
     image: str = "1"
     cores: int = 16
     kernel: str | None = None
+    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,11 @@ class Bench:
         engine.ensure_stack()
         state = engine.state()
         seen = recorded_slots(config, state)
-        found = place(config.hot.hypervisors, config.hot.flavours, {"small": shape.hot}, seen.slots.get(Tier.HOT, ()))
+        slots = seen.slots.get(Tier.HOT, ())
+        builds = {r.name: r.outputs.get("build") for r in state if r.type == MACHINE}
+        old = frozenset(slot for slot in slots if builds.get(slot.name("hot")) != config.hot.build(slot))
+        hosts, kinds = config.hot.hypervisors, config.hot.flavours
+        found = place(hosts, kinds, {"small": shape.hot}, slots, upset=Upset(replaced=old))
         config = config.model_copy(update={"hot": config.hot.model_copy(update={"slots": found.slots})})
         after = {Tier.HOT: shape.hot, Tier.WARM: shape.warm, Tier.COLD: shape.cold}
         plan = PlanFile(
@@ -113,7 +119,10 @@ class Bench:
                 "warm": {
                     "ownership": "exact",
                     "launch": launch,
-                    "groups": [{"name": "web", "instanceType": TYPE, "size": _exactly(shape.warm)}],
+                    "groups": [
+                        {"name": f"web{n or ''}", "instanceType": TYPE, "size": _exactly(shape.warm)}
+                        for n in range(shape.groups)
+                    ],
                 },
                 "cold": {
                     "ownership": "floor",

@@ -26,6 +26,9 @@ from lab.cloud.reservations import RESERVATIONS, LabEC2
 from lab.cloud.scaling import LabAutoScaling
 from lab.cloud.world import WORLD, Faults
 
+#: Version of EC2's API, by which a request is told from those of the other services.
+EC2_VERSION = "2016-11-15"
+
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -57,9 +60,20 @@ def application() -> Application:
             if environ["PATH_INFO"].startswith("/lab/"):
                 response = control(Request(environ))
                 return response(environ, start_response)
+            if WORLD.fails():
+                return failure(Request(environ))(environ, start_response)
             return list(cloud(environ, start_response))
 
     return answer
+
+
+def failure(request: Request) -> Response:
+    """HTTP 500 as AWS answers it: EC2 has a form of its own."""
+    error = "<Error><Code>InternalFailure</Code><Message>The request failed for an unknown reason.</Message></Error>"
+    whole = f"<ErrorResponse>{error}<RequestId>lab</RequestId></ErrorResponse>"
+    if request.form.get("Version") == EC2_VERSION:
+        whole = f"<Response><Errors>{error}</Errors><RequestID>lab</RequestID></Response>"
+    return Response(whole, status=500, mimetype="application/xml")
 
 
 def control(request: Request) -> Response:

@@ -61,6 +61,12 @@ class LabEC2(EC2Response):  # type: ignore[misc]
             return 503 if status == 400 else status, headers, body
         return super().call_action()
 
+    def describe_launch_templates(self) -> ActionResult:
+        """Launch templates with the tags that they have now; moto keeps those that they were made with."""
+        for template in self.ec2_backend.launch_templates.values():
+            template.tags = template.get_tags()
+        return super().describe_launch_templates()
+
     def create_capacity_reservation(self) -> ActionResult:
         """Reserve `InstanceCount` instances of a type in a zone."""
         kind, zone = self._get_param("InstanceType"), self._get_param("AvailabilityZone")

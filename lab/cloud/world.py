@@ -31,6 +31,9 @@ class Faults(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     throttle: Throttle | None = None
+    failing: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="Share of calls that are answered with HTTP 500, evenly spread."
+    )
     capacity: dict[str, Count] | None = Field(
         None, description="Instances of a type that can still be had, '*' for every other type; absent: no limit."
     )
@@ -52,6 +55,7 @@ class CloudWorld:
     offset: float = 0.0
     activities: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
+    due: float = 0.0
 
     def now(self) -> datetime:
         """Lab time: the machine's clock plus what the clock was moved on by."""
@@ -83,6 +87,14 @@ class CloudWorld:
                 taken.append((limit, key))
         for limit, key in taken:
             limit[key] -= 1
+        return True
+
+    def fails(self) -> bool:
+        """True where this call is to be answered with HTTP 500."""
+        self.due += self.faults.failing
+        if self.due < 1:
+            return False
+        self.due -= 1
         return True
 
     def throttles(self, action: str) -> bool:

@@ -23,6 +23,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from lab.plugins import provider as core
 from lab.plugins.check import Failure, Naming
 from lab.plugins.errors import PartialFailureError, PluginError
+from lab.plugins.killing import moments
 from lab.plugins.package_schema import package_schema
 from lab.plugins.provider import Function, Prepare, Provider
 from lab.plugins.resource import Lifecycle, ResourceSpec
@@ -121,13 +122,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             if request.preview:
                 outputs = core.preview_create(self._spec(request), news.values)
                 return provider_pb2.CreateResponse(properties=encode(outputs, news.secrets))
-            created = core.create(self._lifecycle(request), news.values)
+            with moments("create", request.urn, context.add_callback):
+                created = core.create(self._lifecycle(request), news.values)
             return provider_pb2.CreateResponse(id=created.id, properties=_outputs(created.id, created.outputs, news))
 
     def Read(self, request: Any, context: Any) -> Any:
         with _reported(context):
             state, inputs = decode(request.properties), decode(request.inputs)
-            found = core.read(self._lifecycle(request), request.id, state.values, inputs.values)
+            with moments("read", request.urn, context.add_callback):
+                found = core.read(self._lifecycle(request), request.id, state.values, inputs.values)
             if found is None:
                 return provider_pb2.ReadResponse()
             new_inputs, outputs = found
@@ -143,12 +146,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             if request.preview:
                 outputs = core.preview_update(self._spec(request), olds.values, news.values, ignore)
             else:
-                outputs = core.update(self._lifecycle(request), request.id, olds.values, news.values, ignore)
+                with moments("update", request.urn, context.add_callback):
+                    outputs = core.update(self._lifecycle(request), request.id, olds.values, news.values, ignore)
             return provider_pb2.UpdateResponse(properties=_outputs(request.id, outputs, news))
 
     def Delete(self, request: Any, context: Any) -> Any:
         with _reported(context):
-            self._lifecycle(request).delete(request.id, decode(request.properties).values)
+            with moments("delete", request.urn, context.add_callback):
+                self._lifecycle(request).delete(request.id, decode(request.properties).values)
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:

@@ -6,6 +6,7 @@ The rule: an adapter reads or writes and decides nothing; nothing pure imports o
 - `sources`: the sources of demand: one file each, and their list
 - `prices`: reading prices and commitments
 - `world`: what runs on the hypervisors and in the cloud
+- `adopted`: what the stack adopted, and finding what is to be adopted
 - `cluster`: a Dask cluster as a runner of the forecaster's tasks
 - `engine`: the Pulumi engine: preview, up, destroy, state
 - `engine_process`: the engine's CLI as a child process that is never cut off

@@ -82,7 +82,8 @@ class Engine:
     def checkpoint(self) -> Checkpoint:
         """The state that the last update or refresh left, and when."""
         try:
-            deployment = self._stack().export_stack().deployment or {}
+            # The command names the stack, so that selecting it first would only cost another call.
+            deployment = self._workspace().export_stack(self.stack).deployment or {}
         except automation.StackNotFoundError:
             return Checkpoint()
         except automation.CommandError as error:
@@ -145,12 +146,15 @@ class Engine:
     def _found(self, events: Sequence[EngineEvent], *, failed: bool) -> Preview:
         return replace(_preview(events, self._shown, failed=failed), judged=self.policy_pack is not None)
 
-    def _stack(self) -> automation.Stack:
-        return automation.select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
+    def _workspace(self) -> automation.LocalWorkspace:
+        given = self._options()
+        return automation.LocalWorkspace(
+            work_dir=str(self.root), env_vars=given.env_vars, pulumi_command=given.pulumi_command
+        )
 
     def _select(self) -> automation.Stack:
         try:
-            return self._stack()
+            return automation.select_stack(stack_name=self.stack, work_dir=str(self.root), opts=self._options())
         except automation.StackNotFoundError:
             raise UserError(
                 f"There is no stack '{self.stack}' in this backend.",

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import cache
 from typing import IO, Any
 
 from pulumi.automation import CommandResult, InvalidVersionError, PulumiCommand
@@ -46,7 +49,7 @@ def engine_command(watch: Watch | None) -> EngineCommand:
         UserError: there is none, it does not run, or it is too old.
     """
     try:
-        found = EngineCommand()
+        found = copy(_on_path(shutil.which("pulumi")))
     except (OSError, subprocess.CalledProcessError, InvalidVersionError, ValueError) as error:
         why = "is not on PATH" if isinstance(error, FileNotFoundError) else f"does not run: {str(error).rstrip('.')}"
         raise UserError(f"The pulumi CLI {why}.", remedy="Install it; `tiercast doctor` says how.") from None
@@ -57,6 +60,14 @@ def engine_command(watch: Watch | None) -> EngineCommand:
         )
     found.watch = watch
     return found
+
+
+@cache
+def _on_path(program: str | None) -> EngineCommand:
+    """The CLI with its version, which takes a call of it: asked once for a program. Errors as of `PulumiCommand`."""
+    if program is None:
+        raise FileNotFoundError("pulumi")
+    return EngineCommand()
 
 
 class EngineCommand(PulumiCommand):

@@ -233,5 +233,5 @@ def _entries(file: Path) -> tuple[tuple[Entry, ...], str]:
 def _parsed(line: bytes) -> Entry | None:
     try:
         return parse(json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -28,6 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from reconciler.adapters.files import make_folder
 from reconciler.errors import InputError, StackLocked, Unavailable
+from stacks.yaml_text import load_json
 
 #: How long to wait for a lock that is held only while a file is written, and the pause between two attempts.
 BRIEF, _PAUSE = timedelta(seconds=10), timedelta(milliseconds=20)
@@ -244,7 +245,7 @@ def _recovered(before: LockOwner | None) -> str:
 
 def _parsed(text: str) -> LockOwner | None:
     try:
-        raw = json.loads(text)
+        raw = load_json(text)
         return LockOwner(**{**raw, "pid": int(raw["pid"])})
     except (ValueError, TypeError, KeyError):
         return None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.adapters.files import read_text, write_text
 from reconciler.trust.memory import RunMemory, from_json, to_json
+from stacks.yaml_text import load_json
 
 
 def read_memory(path: Path) -> tuple[RunMemory | None, tuple[str, ...]]:
@@ -14,8 +15,8 @@ def read_memory(path: Path) -> tuple[RunMemory | None, tuple[str, ...]]:
     if not path.exists():
         return None, ()
     try:
-        return from_json(json.loads(read_text(path, "the forecasts' scores"))), ()
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return from_json(load_json(read_text(path, "the forecasts' scores"))), ()
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return None, (
             f"{path.name} can't be read (truncated, or of another version): the tests of the forecasts start again",
         )

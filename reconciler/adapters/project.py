@@ -223,9 +223,9 @@ class Project:
         Raises:
             InputError: as `engine`; also where pack or configuration is missing and `no_policies` is not set.
         """
-        engine = replace(self.engine(), watch=watch)
+        engine = self.engine()
         if no_policies:
-            return replace(engine, policy_pack=None, policy_config=None)
+            return replace(engine, policy_pack=None, policy_config=None, watch=watch)
         if engine.policy_pack is None:
             raise InputError(
                 str(self.root / "policies"),
@@ -238,7 +238,7 @@ class Project:
                 "the policy pack has no configuration for this stack.",
                 f"Write it (docs/policies.md shows one), name a file with {POLICY_CONFIG}, or give --no-policies.",
             )
-        return engine
+        return replace(engine, watch=watch)
 
 
 def pack_config(pack: Path, stack: str) -> Path:

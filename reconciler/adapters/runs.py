@@ -6,11 +6,13 @@ says which. Files are deleted after `KEPT_FOR`, and the oldest ones before that 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import re
 import zipfile
+import zlib
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,10 +23,16 @@ from reconciler.adapters.files import write_bytes
 from reconciler.errors import InputError
 from reconciler.plan.kept_inputs import RunInputs, secrets_in
 from reconciler.record.entries import KeptInputs, Precision
+from stacks.yaml_text import load_json
 
 #: Bytes of one run and of all, and how long a run is kept.
 MOST_BYTES, MOST_TOTAL, KEPT_FOR = 1_000_000, 2 * 1024**3, timedelta(days=30)
 _DOCUMENT, _PATHS = "inputs.json", "paths.npy"
+#: Digest of the document: values that no run has had can't be decided again, and the error would be any.
+_DIGEST = "inputs.sha256"
+
+#: What reading a damaged archive raises; the last two for a packing or an encryption that nobody wrote.
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def write_run(folder: Path, inputs: RunInputs, *, now: datetime) -> KeptInputs | None:
@@ -73,7 +81,10 @@ def read_run(folder: Path, prefix: str) -> tuple[RunInputs, Path]:
     file = found[0]
     try:
         with zipfile.ZipFile(file) as archive:
-            document = json.loads(archive.read(_DOCUMENT))
+            text = archive.read(_DOCUMENT)
+            if archive.read(_DIGEST).decode() != hashlib.sha256(text).hexdigest():
+                raise ValueError("they were changed after the run")
+            document = load_json(text.decode())
             if _PATHS not in archive.namelist():
                 raise InputError(
                     str(file),
@@ -81,7 +92,7 @@ def read_run(folder: Path, prefix: str) -> tuple[RunInputs, Path]:
                     "Such a run can't be replayed; `tiercast explain ID` shows its decision.",
                 )
             paths = np.load(io.BytesIO(archive.read(_PATHS)), allow_pickle=False)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise InputError(str(file), f"the kept inputs cannot be read ({error}).", "Replay another run.") from None
     return RunInputs(document=document, paths=paths), file
 
@@ -90,8 +101,9 @@ def _packed(inputs: RunInputs, paths: NDArray[np.floating] | None) -> bytes:
     """The archive's bytes: equal inputs have equal bytes."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        document = json.dumps(inputs.document, separators=(",", ":"), ensure_ascii=False)
-        archive.writestr(_member(_DOCUMENT), document.encode())
+        document = json.dumps(inputs.document, separators=(",", ":"), ensure_ascii=False).encode()
+        archive.writestr(_member(_DOCUMENT), document)
+        archive.writestr(_member(_DIGEST), hashlib.sha256(document).hexdigest())
         if paths is not None:
             array = io.BytesIO()
             np.save(array, paths, allow_pickle=False)

@@ -10,6 +10,7 @@ The stack file is what the engine reads; the plan is what explains it. Both must
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from reconciler.adapters.identity import place_of, program_digest
 from reconciler.adapters.new_stack import ensure_stack
 from reconciler.adapters.private_copy import private_copy
 from reconciler.adapters.project import Project
-from reconciler.apply.phases import ApprovedChange, Patience, carry_out
+from reconciler.apply.phases import ApprovedChange, Patience, carry_out, finish_rolls
 from reconciler.approval.binding import Grounds
 from reconciler.approval.check import bind, check
 from reconciler.errors import CapacityDip, InputError, PolicyRefused, StaleApproval
@@ -70,8 +71,11 @@ def preview_plan(
     engine = project.judging_engine(no_policies=no_policies, watch=watch_hosts(plan.config, plan.skipped))
     ensure_stack(engine, project.stack_file)
     text = stack_text(project, plan)
-    state = engine.state()
-    found = engine.preview(refresh=refresh, exclude=exclusions(plan.skipped, plan.config, state, plan.left_alone))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        reading = pool.submit(engine.state)  # a preview writes no state: it can be read meanwhile
+        left_out = exclusions(plan.skipped, plan.config, reading.result(), plan.left_alone) if _partial(plan) else ()
+        found = engine.preview(refresh=refresh, exclude=left_out)
+        state = reading.result()
     approvable = not (found.refusals or changed)
     phases = None if changed else _schedule(plan, state, found)
     if approvable and phases is not None:
@@ -91,6 +95,11 @@ def preview_plan(
     write_text(project.work / "preview.html", html(summary, project=project.name))
     write_json(project.work / "preview.json", summary.to_json())
     return summary
+
+
+def _partial(plan: PlanFile) -> bool:
+    """Whether the update leaves something out."""
+    return bool(plan.skipped or plan.left_alone)
 
 
 def _edited(
@@ -142,6 +151,7 @@ def apply_plan(
         change = _checked(copy, plan, now=now, no_policies=no_policies)
         found, dips = change.approved, [dip.describe() for dip in change.schedule.dips]
         if not found.changed:
+            finish_rolls(change, say=progress, patience=patience or Patience())
             return found
         if dips and not allow_dip:
             raise CapacityDip(f"{'; '.join(dips)}.")
@@ -160,6 +170,27 @@ def apply_plan(
         done = replace(found, steps=tuple(steps))
         ledger.append(project.ledger_file, noted.applied(plan, done.changed, at=now))
         return done
+
+
+def go_on(project: Project, plan: PlanFile, *, progress: Callable[[str], None]) -> None:
+    """Finish what a run that was cut short has left where the engine has nothing to do: rolls of groups.
+
+    Raises:
+        EngineError, Unavailable: as `apply_plan`.
+    """
+    nothing = Preview(steps=(), violations=())
+    change = ApprovedChange(
+        project=project,
+        plan=plan,
+        engine=project.engine(),
+        config=plan.stack_config(),
+        text="",
+        approved=nothing,
+        schedule=ChangeOrder(phases=()),
+        left_alone=(),
+        refresh=False,
+    )
+    finish_rolls(change, say=progress, patience=Patience())
 
 
 def _checked(project: Project, plan: PlanFile, *, now: datetime, no_policies: bool) -> ApprovedChange:

@@ -7,10 +7,11 @@ part of what was approved. What goes waits until everything that was made and ev
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.engine import Engine
 from reconciler.adapters.files import write_text
 from reconciler.adapters.project import Project
@@ -80,6 +81,11 @@ def carry_out(
     _Run(change=change, seen=seen, say=say, patience=patience).all()
 
 
+def finish_rolls(change: ApprovedChange, *, say: Callable[[str], None], patience: Patience) -> None:
+    """Go on with the rolls that a run which was cut short has left. Errors as `carry_out`."""
+    _Run(change=change, seen=lambda _: None, say=say, patience=patience).finish()
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Run:
     """A change that is carried out."""
@@ -93,17 +99,19 @@ class _Run:
         """As `carry_out`."""
         phases = self.change.schedule.phases
         made: set[str] = set()
+        # What did not serve before and is not repaired now is no reason to wait.
+        idle = {i.name for i in self._look().instances if i.ready is False} if any(p.removes for p in phases) else set()
         for number, phase in enumerate(phases):
             if len(phases) > 1:
                 self.say(f"phase {number + 1} of {len(phases)}: {phase.describe()}")
             try:
                 if phase.removes:
-                    self._make_way(phase, made)
+                    self._make_way(phase, made, idle - made)
                 self._update(phase)
             except (EngineError, Unavailable) as error:
                 raise type(error)(f"{error} {_left(phases[number:])}", remedy=error.remedy) from error
             made |= set(phase.creates)
-        self._roll()
+        self.finish()
 
     def _update(self, phase: Phase) -> None:
         state = self.change.engine.state()
@@ -136,9 +144,9 @@ class _Run:
                 f"Plan {self.change.plan.id} is not what would run now: {', '.join(extra)} was not approved."
             )
 
-    def _make_way(self, phase: Phase, made: Iterable[str]) -> None:
+    def _make_way(self, phase: Phase, made: Collection[str], idle: Collection[str]) -> None:
         """Wait until what was made and what stays is ready, then drain what goes."""
-        vms, groups = self._awaited(phase, set(made))
+        vms, groups = self._awaited(phase, set(made), set(idle))
         world = self._until_ready(vms, groups)
         leaving = [name for name in phase.removes if name in self._slots(world)]
         if leaving:
@@ -146,13 +154,17 @@ class _Run:
         if phase.last:
             self._shrink(world)
 
-    def _awaited(self, phase: Phase, made: set[str]) -> tuple[set[str], dict[tuple[Tier, str], int]]:
+    def _awaited(self, phase: Phase, made: set[str], idle: set[str]) -> tuple[set[str], dict[tuple[Tier, str], int]]:
         """VMs, and instances per group, that must be ready before the phase removes anything."""
         after = declared(self.change.config)
         going = {name for later in self.change.schedule.phases for name in later.removes}
         losing = {name.partition("-")[0] for name in phase.removes}
         staying = {n for n, vm in after.items() if n in phase.present and n not in going and vm.tier.value in losing}
-        vms = {n for n in staying | (made & after.keys()) if after[n].slot.hypervisor not in self.change.plan.skipped}
+        vms = {
+            n
+            for n in (staying - idle) | (made & after.keys())
+            if after[n].slot.hypervisor not in self.change.plan.skipped
+        }
         groups = {}
         for name, (ownership, size) in group_sizes(self.change.config).items():
             if name in made and ownership is not Ownership.EXTERNAL:
@@ -166,6 +178,8 @@ class _Run:
             world = self._look()
             if not (missing := not_ready(world, vms=vms, groups=groups)):
                 return world
+            if unasked := [r.error for r in world.readings if r.error and not r.asked]:
+                raise Unavailable(f"Nothing can tell whether VMs are ready: {unasked[0]}.")
             if self.patience.clock() >= until:
                 raise Unavailable(
                     f"Not ready within {self.patience.ready_s:g} s: {'; '.join(missing)}.",
@@ -221,8 +235,8 @@ class _Run:
                 self.say(f"end      {one.id} of {group.group}")
                 sizes.end(one.id)
 
-    def _roll(self) -> None:
-        """Replace instances of an older launch template, unless AWS does it by an instance refresh."""
+    def finish(self) -> None:
+        """Replace instances of an older launch template, unless AWS does it by an instance refresh, or their group was adopted."""
         warm, cold = self.change.config.warm, self.change.config.cold
         mine = {
             tier
@@ -234,8 +248,9 @@ class _Run:
         }
         if not mine:
             return
+        adopted = read_adopted(self.change.project).groups
         for group in self._look().groups:
-            if group.tier in mine and outdated(group):
+            if group.tier in mine and f"{group.tier.value}-{group.name}" not in adopted and outdated(group):
                 Roll(
                     sizes=GroupSizes(self.change.plan.config),
                     drain=self._drain(),

@@ -10,7 +10,7 @@ from reconciler.observe.preview import Preview, StateResource
 from reconciler.plan.file import Binding
 
 #: Operation → what will have happened to the resource.
-_DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
+_DONE = {"import": "imported", "create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,8 @@ COMMANDS = {
     "pin": ("reconciler.cli.pin:pin", "Set the number of instances of a tier by hand, until a time."),
     "freeze": ("reconciler.cli.pin:freeze", "Keep the running instances of every tier, until a time."),
     "unpin": ("reconciler.cli.pin:unpin", "Remove the pin of a tier, or the freeze."),
+    "adopt": ("reconciler.cli.adopt:command", "Take groups and VMs that exist already into the stack."),
+    "release": ("reconciler.cli.release:command", "Forget everything that the stack holds, and leave it running."),
     "explain": ("reconciler.cli.explain:command", "Explain the current sizes, or the sizes of a past plan."),
     "history": ("reconciler.cli.history:command", "List decisions and changes, and show why a resource changed."),
     "shadow-report": (

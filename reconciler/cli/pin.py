@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.adapters import ledger
+from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.pins import change_pins, person
 from reconciler.adapters.project import Project
 from reconciler.cli import options
@@ -44,7 +45,7 @@ def pin(tier: str, count: int, until: datetime, reason: str, stack: str | None, 
     """
     project = options.open_project(stack, fleet)
     which = Tier(tier)
-    check_pin(project.read_fleet(), which, count, str(project.fleet_path))
+    check_pin(project.read_fleet(), which, count, str(project.fleet_path), read_adopted(project))
     now = options.now()
     made = Pin(count=count, until=_ahead(until, now), reason=_given(reason), set_by=person(project), set_at=now)
 

@@ -12,8 +12,9 @@ from reconciler.adapters.pins import read_pins
 from reconciler.adapters.world.read import read_configured
 from reconciler.apply import read_plan
 from reconciler.cli import options
+from reconciler.observe.drift import Evidence, drift_of, ownership_in
 from reconciler.plan.pins import plain
-from reconciler.report.status import HEAD, ages, differences, notes, rows, status_json
+from reconciler.report.status import HEAD, ages, differences, drift_lines, notes, rows, status_json
 from reconciler.report.text import plan_tables, table
 
 
@@ -39,9 +40,10 @@ def command(stack: str | None, fleet: Path | None, offline: bool, as_json: bool)
         offline=offline,
     )
     found = differences(plan, world)
+    drift = () if offline else drift_of(world, Evidence(state=known.resources, ownership=ownership_in(plan.config)))
     pins = read_pins(project).active(now)
     if as_json:
-        shown = {**status_json(plan, world, recorded_at=known.at, offline=offline), "pins": plain(pins)}
+        shown = {**status_json(plan, world, recorded_at=known.at, offline=offline, drift=drift), "pins": plain(pins)}
         click.echo(json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False))
         return 2 if found else 0
     console = Console()
@@ -49,7 +51,12 @@ def command(stack: str | None, fleet: Path | None, offline: bool, as_json: bool)
     console.print(table(HEAD, rows(plan, world)))
     if offline:
         click.echo("offline: these are the figures of the state. Nothing was asked, so what runs now is not known")
-    for line in (*ages(plan, world, recorded_at=known.at, now=options.now()), *found, *notes(plan, world)):
+    for line in (
+        *ages(plan, world, recorded_at=known.at, now=options.now()),
+        *found,
+        *drift_lines(drift),
+        *notes(plan, world),
+    ):
         options.say(line)
     for line in pins.describe():
         options.say(line)

@@ -80,9 +80,17 @@ def guarded(
         The same sizing if no guard binds. Otherwise the sizing with the guarded counts, their cost and assessment, and the
         guard's sentence as the reason of each tier that a guard changed.
     """
-    most = {o.name: o.maximum for o in problem.options}
+    offered = {o.name: o for o in problem.options}
     items = [
-        Item(name=c.option, tier=c.tier, before=c.before, wanted=c.after, most=most[c.option]) for c in sizing.counts
+        Item(
+            name=c.option,
+            tier=c.tier,
+            before=c.before,
+            wanted=c.after,
+            least=offered[c.option].minimum,
+            most=offered[c.option].maximum,
+        )
+        for c in sizing.counts
     ]
     rules = replace(rules, bounds=_bounds(problem, rules))
     # If even the sizing's counts can't carry the load, the safety floor does not override the guards.

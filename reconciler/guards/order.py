@@ -35,12 +35,13 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One kind of instance in a tier: `before` runs, `wanted` is what the sizing wants, `most` is the largest possible count."""
+    """One kind of instance in a tier: `before` runs, `wanted` is what the sizing wants, `least` and `most` bound its count."""
 
     name: str
     tier: Tier
     before: int
     wanted: int
+    least: int = 0
     most: int = 10_000
 
 

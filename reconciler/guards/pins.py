@@ -15,7 +15,7 @@ from stacks.contract import Hold, Pin, Pins, Tier
 
 
 class Countable(Protocol):
-    """One kind of instance: `before` runs, `wanted` is what the sizing wants, `most` is the largest possible count."""
+    """One kind of instance: `before` runs, `wanted` is what the sizing wants, `least` and `most` bound its count."""
 
     @property
     def name(self) -> str: ...
@@ -23,6 +23,8 @@ class Countable(Protocol):
     def before(self) -> int: ...
     @property
     def wanted(self) -> int: ...
+    @property
+    def least(self) -> int: ...
     @property
     def most(self) -> int: ...
 
@@ -60,7 +62,7 @@ def _pinned(counts: dict[str, int], items: Sequence[Countable], pin: Pin) -> str
     """Adjust the wanted counts to the pinned number: removals from the last kind, additions to the most numerous one."""
     over = sum(counts[item.name] for item in items) - pin.count
     for item in reversed(items):
-        cut = min(max(over, 0), counts[item.name])
+        cut = min(max(over, 0), max(counts[item.name] - item.least, 0))
         counts[item.name] -= cut
         over -= cut
     for item in sorted(items, key=lambda item: (counts[item.name], item.before), reverse=True):

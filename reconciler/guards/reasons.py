@@ -36,9 +36,13 @@ class Reason:
 
 
 def pinned(*, count: int, placed: int, hold: str) -> str:
-    """A person pinned the tier at `count`; `placed` of them find room. `hold` says until when, by whom and why."""
-    short = f" Only {placed} of them find room on the hosts that answer." if placed < count else ""
-    return f"pinned at {count} {hold}.{short}"
+    """A person pinned the tier at `count`; `placed` is what that comes to. `hold` says until when, by whom and why."""
+    differs = ""
+    if placed < count:
+        differs = f" Only {placed} of them find room on the hosts that answer."
+    elif placed > count:
+        differs = f" {placed} stay: adopted VMs are never removed."
+    return f"pinned at {count} {hold}.{differs}"
 
 
 def frozen_by_hand(hold: str, *, added: int, removed: int) -> str:

@@ -25,7 +25,7 @@ from reconciler.adapters.lock import brief_lock
 from reconciler.adapters.new_stack import ensure_stack
 from reconciler.adapters.project import Project
 from reconciler.adapters.settle.run import settle_stack
-from reconciler.apply import apply_plan, preview_plan
+from reconciler.apply import apply_plan, go_on, preview_plan
 from reconciler.apply.bounds import held_by
 from reconciler.approval.envelope import Envelope
 from reconciler.loop.gather import take_snapshot
@@ -181,6 +181,8 @@ def _carry_out(
     before("preview")
     summary = preview_plan(project, plan, path=project.plan_file, refresh=True, now=now, no_policies=no_policies)
     done = RunResult(plan=plan, decision=decision, summary=summary)
+    if summary.verdict == "no change" and options.mode in (Mode.WITHIN, Mode.APPLY):
+        go_on(project, summary.plan, progress=progress)
     if summary.verdict != "changes" or options.mode is Mode.PROPOSE:
         return done
     approval, held = "unsigned", list[str]()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.adapters import ledger
+from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.files import os_errors_as_unavailable
 from reconciler.adapters.history.measured_latency import latency_now
 from reconciler.adapters.history.source import read_demand
@@ -38,7 +39,8 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
     """All that a plan is decided from, read and forecast; writes nothing. Arguments and errors as `make_plan`."""
     fleet = project.read_fleet()
     known = known_demand(project, fleet, as_of=as_of, now=now, seed=seed)
-    seen = look(project, fleet, now=now)
+    adopted = read_adopted(project)
+    seen = look(project, fleet, adopted, now=now)
     prices = project.read_catalogue(fleet, now=now)
     held = project.with_held(fleet, prices.catalogue, now=now)
     past = ledger.read(project.ledger_file, since=min(now, known.as_of) - remembered(fleet))
@@ -88,6 +90,7 @@ def take_snapshot(project: Project, *, as_of: datetime | None, now: datetime, se
         world=seen.world,
         actuals=known.actuals,
         pins=read_pins(project).active(clock.expiry),
+        adopted=frozenset(adopted.machines),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.adapters.ledger import Ledger
@@ -11,13 +11,15 @@ from reconciler.adapters.world.read import read_world
 from reconciler.errors import Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.guards.past import begun
+from reconciler.observe.adopted import with_adopted
 from reconciler.observe.drift import Drift, DriftKind, Evidence, drift_of
 from reconciler.observe.reaction import drift_line, taken_as_is
 from reconciler.observe.serving import observed_now
 from reconciler.observe.stack_state import Observed, observe
 from reconciler.observe.world import Site, World
+from reconciler.plan.outdated import outdated, outdated_notes
 from reconciler.plan.readiness import readiness_notes
-from stacks.contract import Tier
+from stacks.contract import Adopted, Tier
 
 #: Boot times after which a VM that was made or started is expected to answer its health check.
 _SETTLING = 2
@@ -28,6 +30,7 @@ class Look:
     """What runs and where.
 
     silent: hypervisor that does not answer → why. drift: what is not as the state holds it. reactions: what happens to it.
+    outdated: VMs of another build.
     """
 
     site: Site
@@ -35,17 +38,20 @@ class Look:
     silent: dict[str, str]
     drift: tuple[Drift, ...]
     reactions: dict[DriftKind, str]
+    outdated: frozenset[str] = frozenset()
 
 
-def look(project: Project, fleet: Fleet, *, now: datetime) -> Look:
+def look(project: Project, fleet: Fleet, adopted: Adopted, *, now: datetime) -> Look:
     """Read the state, the hypervisors and the cloud. A stack that does not exist has no instances; none is created.
+
+    `adopted` counts as recorded before an update has imported it.
 
     Raises:
         Unavailable: a hypervisor does not answer, and the fleet file says to stop then.
         EngineError: the engine can't read the state.
     """
     site = site_of_fleet(fleet, project=project.name, stack=project.stack_name)
-    state = project.engine().state()
+    state = with_adopted(project.engine().state(), adopted)
     recorded = observe(state, fleet.metal_flavours)
     world = read_world(site, declared={}, recorded=recorded, state=state, clock=lambda: now)
     hosts = {host.name for host in fleet.tiers.own_hosts}
@@ -62,6 +68,7 @@ def look(project: Project, fleet: Fleet, *, now: datetime) -> Look:
         silent=silent,
         drift=drift_of(world, Evidence(state=tuple(state), ownership=owners)),
         reactions={DriftKind(kind): reaction for kind, reaction in fleet.drift.model_dump().items()},
+        outdated=outdated(fleet, state),
     )
 
 
@@ -70,7 +77,8 @@ def start_of(seen: Look, fleet: Fleet, past: Ledger, *, now: datetime) -> Observ
     held, dropped = taken_as_is(seen.drift, seen.reactions, seen.world)
     boot = max(fleet.tiers.of(tier).boot_time for tier in Tier)
     booting = begun(past.entries, since=now - _SETTLING * boot)
-    return observed_now(seen.world, seen.site, booting=booting, held=held, dropped=dropped)
+    found = observed_now(seen.world, seen.site, booting=booting, held=held, dropped=dropped)
+    return replace(found, replaced=found.replaced | (seen.outdated - found.held))
 
 
 def notes_of(seen: Look, fleet: Fleet, observed: Observed) -> tuple[str, ...]:
@@ -79,6 +87,7 @@ def notes_of(seen: Look, fleet: Fleet, observed: Observed) -> tuple[str, ...]:
     return (
         *(drift_line(one, seen.reactions) for one in seen.drift),
         *readiness_notes(fleet, seen.world, observed, told=told),
+        *outdated_notes(seen.outdated - observed.held),
     )
 
 

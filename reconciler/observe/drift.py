@@ -15,11 +15,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from reconciler.observe.preview import RefreshStep, StateResource
 from reconciler.observe.stack_state import DOMAIN, GROUP
 from reconciler.observe.world import LiveDomain, LiveGroup, LiveInstance, LiveMember, World
-from stacks.contract import Ownership, Tier
+from stacks.contract import NAMESPACE, Ownership, Tier
 
 
 class DriftKind(StrEnum):
@@ -75,6 +76,12 @@ def drift_of(world: World, evidence: Evidence) -> tuple[Drift, ...]:
     named = {d.name for d in found}
     found += [d for step in evidence.refreshed if step.name not in named and (d := _refreshed(step, world)) is not None]
     return tuple(sorted(set(found)))
+
+
+def ownership_in(config: Mapping[str, Any]) -> dict[Tier, Ownership]:
+    """Owner of the size of each cloud tier's groups in a stack configuration (full key → value)."""
+    parts = {tier: config.get(f"{NAMESPACE}:{tier.value}") or {} for tier in (Tier.WARM, Tier.COLD)}
+    return {tier: Ownership(part.get("ownership", Ownership.FLOOR)) for tier, part in parts.items()}
 
 
 def by_kind(found: Iterable[Drift]) -> dict[str, int]:

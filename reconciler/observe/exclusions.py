@@ -17,6 +17,7 @@ from typing import Any
 from reconciler.observe.preview import StateResource
 from reconciler.observe.stack_state import GROUP
 from reconciler.observe.world import slot_of
+from stacks.contract import BaseVolume
 
 #: Resource types of one slot in `stacks/metal.py` → the suffix that the resource's name adds to the slot's name.
 _OF_A_SLOT = {
@@ -26,8 +27,7 @@ _OF_A_SLOT = {
     "libvirt:index/cloudInitDisk:CloudInitDisk": "-seed",
 }
 
-#: The same for the resources of one host.
-_OF_A_HOST = {"pulumi:providers:libvirt": "", "libvirt:index/volume:Volume": "-base"}
+_PROVIDER, _VOLUME = "pulumi:providers:libvirt", "libvirt:index/volume:Volume"
 
 
 def exclusions(
@@ -41,12 +41,18 @@ def exclusions(
         names: VMs (`hot-hv-a-001`) and groups (`cold-burst`).
         state: the stack's resources. Their slots may be missing from the configuration.
     """
-    slots = _configured(config) | _existing(state)
+    held = list(state)
+    slots = _configured(config) | _existing(held)
+    images = {r.name for r in held if r.type == _VOLUME} | _images(config)
     globs: list[str] = []
     for host in sorted(set(hosts)):
         for tier in ("hot", "cold"):
             prefix = f"{tier}-{host}"
-            globs += [f"**{kind}::{prefix}{end}" for kind, end in _OF_A_HOST.items()]
+            globs.append(f"**{_PROVIDER}::{prefix}")
+            # Without digits: the volume of a stack that an earlier version made.
+            globs.append(f"**{_VOLUME}::{prefix}-base")
+            image = re.compile(rf"{re.escape(prefix)}-base-[0-9a-f]{{8}}")
+            globs += [f"**{_VOLUME}::{name}" for name in sorted(filter(image.fullmatch, images))]
             slot = re.compile(rf"{re.escape(prefix)}-\d{{3}}")
             globs += of_slots(filter(slot.fullmatch, slots))
     for name in sorted(set(names)):
@@ -68,6 +74,18 @@ def _configured(config: Mapping[str, Any]) -> set[str]:
         f"{tier}-{slot['hypervisor']}-{slot['number']:03d}"
         for tier, metal in (("hot", hot), ("cold", cold))
         for slot in metal.get("slots", ())
+    }
+
+
+def _images(config: Mapping[str, Any]) -> set[str]:
+    """Names that base volumes of the configuration would have on its hosts."""
+    hot = config.get("tiercast:hot") or {}
+    cold = (config.get("tiercast:cold") or {}).get("metal") or {}
+    return {
+        f"{tier}-{host['name']}-base-{BaseVolume.model_validate(metal['boot']).version}"
+        for tier, metal in (("hot", hot), ("cold", cold))
+        if "source" in (metal.get("boot") or {})
+        for host in metal.get("hypervisors", ())
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.observe.preview import StateResource
-from reconciler.observe.stack_state import DOMAIN, GROUP, Observed
+from reconciler.observe.stack_state import DOMAIN, GROUP, MACHINE, Observed
 from reconciler.observe.world import (
     DeclaredTier,
     LiveDomain,
@@ -21,8 +21,6 @@ from stacks.contract import Slot, Tier
 
 #: States of a target in which its balancer does not check it: they say nothing against the instance.
 _UNCHECKED = frozenset({"unused", "unavailable"})
-
-_MACHINE = "tiercast:stacks:Machine"
 
 
 def world_of(
@@ -83,7 +81,7 @@ def endpoints(site: Site, state: Iterable[StateResource], names: Iterable[str]) 
 
     A forwarded VM is asked at its hypervisor's port, any other at its own address as the state holds it.
     """
-    outputs = {r.name: str(r.outputs.get("endpoint") or "") for r in state if r.type == _MACHINE}
+    outputs = {r.name: str(r.outputs.get("endpoint") or "") for r in state if r.type == MACHINE}
     found = {}
     for name in names:
         slot = slot_of(name)

@@ -17,11 +17,13 @@ The rule: this package is pure. A snapshot goes in; a plan file and the text of 
 - `transition`: the stack configuration of a phase: what is new beside what is old
 - `signature`: what the signature of an approved plan covers, and which key made it
 - `notes`: the notes of a plan
+- `outdated`: VMs that are made otherwise than the fleet file now wants them
 - `readiness`: the notes about what serves, what does not and what could not be read
 - `kept_inputs`: keep the inputs of a decision, and replay the decision from them
 - `recommend`: the sizing as a function of a forecast
 - `carried`: the load that the fleet of a plan carries, kept for the next run
 - `render`: tiercast's keys in the text of a stack file
+- `adopted`: what the stack adopted, in the text of a stack file
 - `pins`: sizes that people set, in the text of a stack file
 - `kept_secrets`: keep encrypted values of a stack file through a new plan
 - `edited`: manual edits of the stack file after the plan, with their cost and risk

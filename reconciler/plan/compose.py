@@ -99,6 +99,19 @@ def _metal(tier: HotSection | ColdSection, hypervisors: tuple[Hypervisor, ...], 
     )
 
 
+def metal_of(fleet: Fleet, tier: Tier) -> Metal | None:
+    """The own hosts of a tier and what VMs are made of there, without slots; None for a tier without own hosts.
+
+    Raises:
+        InputError: as `compose`.
+    """
+    section = fleet.tiers.of(tier)
+    if not isinstance(section, HotSection | ColdSection) or not section.own_hosts:
+        return None
+    with _said_of(f"tiers.{tier.value}"):
+        return _metal(section, section.own_hosts, ())
+
+
 def _warm(warm: WarmSection, counts: Mapping[str, int], *, pinned: bool) -> Warm:
     groups = []
     for name in warm.instance_types:

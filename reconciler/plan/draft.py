@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from reconciler.fleet.tiers import Tiers
-from reconciler.observe.stack_state import Observed
 from reconciler.observe.world import slot_of
 from reconciler.plan.compose import compose
 from reconciler.plan.file import ClassLine, DriftLine, PlanFile, TierLine, config_values
@@ -112,19 +111,20 @@ def places_of(snapshot: Snapshot, counts: Mapping[str, int]) -> dict[Tier, Place
         )
         wanted = {f.name: counts.get(f"{tier.value}/{f.name}", 0) + left_alone[f.name] for f in flavours}
         found[tier] = place(
-            homes, flavours, wanted, current, spare=spare, unreachable=silent, upset=_upset(tier, snapshot.observed)
+            homes, flavours, wanted, current, spare=spare, unreachable=silent, upset=_upset(tier, snapshot)
         )
     return found
 
 
-def _upset(tier: Tier, seen: Observed) -> Upset:
-    """The tier's slots whose VM does not serve, and the numbers that are not free."""
+def _upset(tier: Tier, snapshot: Snapshot) -> Upset:
+    """The tier's slots whose VM does not serve or was adopted, and the numbers that are not free."""
+    seen = snapshot.observed
     slots = {slot.name(tier.value): slot for slot in seen.slots.get(tier, ())}
     names = [found for name in seen.taken if (found := slot_of(name)) is not None]
     return Upset(
         idle=frozenset(slots[name] for name in seen.idle if name in slots),
-        replaced=frozenset(slots[name] for name in seen.replaced if name in slots),
-        held=frozenset(slots[name] for name in seen.held if name in slots),
+        replaced=frozenset(slots[name] for name in seen.replaced - snapshot.adopted if name in slots),
+        held=frozenset(slots[name] for name in seen.held | snapshot.adopted if name in slots),
         taken=frozenset((host, number) for its, host, number in names if its is tier),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
+from reconciler.observe.drift import by_kind
 from reconciler.observe.preview import Preview, PreviewStep
 from reconciler.plan.decide import Decision
 from reconciler.plan.draft import places_of
@@ -82,6 +83,7 @@ def decided(decision: Decision, *, event: Literal["plan", "shadow"], seed: int, 
         slots_added=tuple(sorted(after - before)),
         slots_removed=tuple(sorted(before - after)),
         notes=plan.notes,
+        drift=by_kind(snapshot.drift) if snapshot.drift else {},
         inputs=inputs,
     )
 

@@ -13,7 +13,7 @@ from reconciler.fleet.file import Fleet
 from reconciler.plan.file import PlanFile
 from reconciler.plan.render import render
 from reconciler.sizing.options import capacity_of
-from stacks.contract import Ownership, Pins, Tier
+from stacks.contract import NOTHING_ADOPTED, Adopted, Ownership, Pins, Tier
 
 KEY = "tiercast:pins"
 
@@ -63,14 +63,18 @@ def check_followed(plan: PlanFile, found: Pins, now: datetime) -> None:
     if active.freeze not in (None, planned.freeze) or planned.freeze not in (None, found.freeze):
         changed.append("the freeze")
     if changed:
-        raise PinsChanged(f"Plan {plan.id} was made before the last change of pins ({', '.join(changed)}).")
+        raise PinsChanged(
+            f"Plan {plan.id} was made before the last change of pins ({', '.join(changed)}).",
+            remedy="Run `tiercast plan`: the new plan follows them.",
+        )
 
 
-def check_pin(fleet: Fleet, tier: Tier, count: int, location: str) -> None:
+def check_pin(fleet: Fleet, tier: Tier, count: int, location: str, adopted: Adopted = NOTHING_ADOPTED) -> None:
     """Refuse a pin that the fleet can't follow.
 
     Raises:
-        InputError: the tier has nothing to run, somebody else owns its size, or it can't run so many instances.
+        InputError: the tier has nothing to run, somebody else owns its size, it can't run so many instances, or more VMs than
+            that were adopted.
     """
     part = fleet.tiers.of(tier)
     place = f"{location}, tiers.{tier.value}"
@@ -80,6 +84,11 @@ def check_pin(fleet: Fleet, tier: Tier, count: int, location: str) -> None:
     if getattr(part, "ownership", Ownership.EXACT) is Ownership.EXTERNAL:
         raise InputError(
             f"{place}.ownership", "`external`: somebody else owns the size.", "Set the size where it is owned."
+        )
+    kept = sum(name.startswith(f"{tier.value}-") for name in adopted.machines)
+    if count < kept:
+        raise InputError(
+            place, f"{kept} of its VMs were adopted, and no plan removes them.", f"Pin {kept} or more, or release them."
         )
     most = capacity_of(fleet, tier)
     if count > most:

@@ -42,7 +42,8 @@ class Upset:
     """Slots that are not as they should be.
 
     idle: their VM does not serve, so that they are the first to be removed. replaced: of those, the ones whose VM gets
-    another slot. held: slots that stay as they are. taken: (host, number) of slots that a domain of somebody else holds.
+    another slot. held: slots that stay as they are, such as adopted ones. taken: (host, number) of slots that a domain of
+    somebody else holds.
     """
 
     idle: frozenset[Slot] = frozenset()
@@ -75,7 +76,7 @@ def place(
     Returns:
         The placement; slots on hosts or of flavours that are no longer declared are dropped.
     """
-    board = _Board(hosts, flavours, unreachable, upset)
+    board = _Board(hosts, flavours, unreachable, upset, current)
     for slot in current:
         if slot not in upset.replaced or slot.hypervisor in unreachable:
             board.keep(slot)
@@ -109,13 +110,14 @@ class _Board:
         flavours: Sequence[Flavour],
         unreachable: frozenset[str],
         upset: Upset,
+        current: Sequence[Slot],
     ) -> None:
         self.hosts = {h.name: h for h in hosts}
         self.flavours = {f.name: f for f in flavours}
         self.unreachable = unreachable
         self.idle, self.held = upset.idle, upset.held
-        # A VM that is replaced keeps its number until its successor serves.
-        self.taken = upset.taken | {(slot.hypervisor, slot.number) for slot in upset.replaced}
+        # A VM that goes keeps its number until what replaces it serves.
+        self.taken = upset.taken | {(slot.hypervisor, slot.number) for slot in current}
         self.slots: list[Slot] = []
 
     def keep(self, slot: Slot) -> None:

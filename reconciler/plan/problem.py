@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from reconciler.sizing import Option, SizingProblem
 from reconciler.sizing.options import capacity_of, hosts, options, tier_bounds
 from reconciler.sizing.safety_floor import felt_load
 from reconciler.trust.error_budget import ErrorBudget, allowed_shares, horizon_demand
-from stacks.contract import Tier
+from stacks.contract import Slot, Tier
 
 #: Least steps that the integer program looks ahead, and the least time that a start is billed for.
 PROGRAM_STEPS, BILLED = 12, timedelta(minutes=1)
@@ -32,7 +33,10 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
     ahead = ahead_of(snapshot)
     length = steps.stop - steps.start
     tiers = fleet.tiers
-    choices = options(fleet, snapshot.catalogue, snapshot.observed, frozenset(snapshot.unreachable))
+    choices = with_least(
+        options(fleet, snapshot.catalogue, snapshot.observed, frozenset(snapshot.unreachable)),
+        Counter(f"{tier.value}/{slot.flavour}" for tier, slot in adopted_slots(snapshot)),
+    )
     homes = hosts(fleet, frozenset(snapshot.unreachable))
     bounds = tier_bounds(fleet, frozenset(snapshot.unreachable))
     for tier, pin in snapshot.pins.tiers.items():  # the other tiers are sized for what a pin leaves
@@ -65,6 +69,23 @@ def problem_of(snapshot: Snapshot) -> SizingProblem:
         first_run=snapshot.first_run or snapshot.observed.first_run,
         keep_observed=frozenset(tier.value for tier in snapshot.blocked_tiers if tier not in snapshot.pins.tiers),
         horizon_share={name: a.horizon for name, a in allowed.items()},
+    )
+
+
+def adopted_slots(snapshot: Snapshot) -> list[tuple[Tier, Slot]]:
+    """Slots of adopted VMs on hosts that answer."""
+    return [
+        (tier, slot)
+        for tier, slots in snapshot.observed.slots.items()
+        for slot in slots
+        if slot.name(tier.value) in snapshot.adopted and slot.hypervisor not in snapshot.unreachable
+    ]
+
+
+def with_least(choices: Sequence[Option], least: Mapping[str, int]) -> tuple[Option, ...]:
+    """The options with a minimum of the count in `least`, as far as there is room for it."""
+    return tuple(
+        replace(o, minimum=min(max(o.minimum, least[o.name]), o.maximum)) if least.get(o.name) else o for o in choices
     )
 
 

@@ -62,6 +62,7 @@ class Snapshot:
         now: the wall clock: the plan's expiry counts from it.
         ahead: demand per class as a kept run holds it, in place of the forecast's paths; None: from the forecast.
         pins: sizes that a person has set and that have not ended.
+        adopted: names of the slots whose VMs were adopted: no plan removes or moves them.
         drift: differences between the state and what runs.
         world: what runs and is ready, as the run read it; None in a repeated decision.
         actuals: the demand that arrived, as far as the history goes back; None without a history.
@@ -95,6 +96,7 @@ class Snapshot:
     world: World | None = None
     actuals: Actuals | None = None
     pins: Pins = field(default_factory=Pins)
+    adopted: frozenset[str] = frozenset()
 
     @property
     def blocked_tiers(self) -> dict[Tier, str]:

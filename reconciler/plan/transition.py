@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.observe.exclusions import of_slots
 from reconciler.observe.preview import PreviewStep, StateResource
-from reconciler.observe.stack_state import GROUP
+from reconciler.observe.stack_state import GROUP, MACHINE
 from reconciler.plan.inventory import Vm, declared, flavour_named, group_size, recorded
 from reconciler.plan.phases import LOSSES, ChangeOrder, Phase
 from stacks.contract import (
@@ -33,7 +33,6 @@ from stacks.contract import (
 )
 
 _TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-_MACHINE = "tiercast:stacks:Machine"
 
 
 def transition(config: StackConfig, state: Sequence[StateResource], found: ChangeOrder, phase: Phase) -> StackConfig:
@@ -112,7 +111,7 @@ def _metal(
 
 def _host(name: str, vm: Vm, state: Iterable[StateResource]) -> Hypervisor:
     """A host that the plan no longer has. Its provider is left alone, so that only name and port are read."""
-    outputs = next((r.outputs for r in state if r.type == _MACHINE and r.name == vm.name), {})
+    outputs = next((r.outputs for r in state if r.type == MACHINE and r.name == vm.name), {})
     address, _, port = str(outputs.get("endpoint", "")).rpartition(":")
     base = int(port) - vm.slot.number if port.isdigit() and int(port) - vm.slot.number >= 1024 else None
     return Hypervisor(

@@ -10,6 +10,7 @@
     ├── Failed      failed         what was done before the update stopped, and why it stopped
     ├── Settled     settled        what killed updates had left: adopted, removed or released before an update
     ├── SetByHand   pin …          a person pinned a tier, froze the sizes, or removed one of both (also `freeze`, `unpin`)
+    ├── HandedOver  adopt, release resources that came into the stack, or left it, as they are
     ├── Scored      scored         how a shadow plan would have served what arrived, compared with what ran
     └── Repaired    repaired       a crash cut a line short, and the line was ended
 
@@ -22,6 +23,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from reconciler.record.lift import lifted
 
 #: Version that this code writes. A newer one is read as far as its fields are known.
 VERSION = 2
@@ -65,8 +68,7 @@ class GuardEntry(Part):
 
 
 class ClassEntry(Part):
-    """One QoS class: promised, allowed and expected share of late requests, latency at the percentile (None: not in time),
-    and the probability that demand exceeds what is served in time."""
+    """One QoS class: shares of late requests, latency at the percentile (None: not in time), P(demand > served in time)."""
 
     promised_share: float
     allowed_share: float
@@ -144,6 +146,7 @@ class Decided(Entry):
     slots_added: tuple[str, ...] = ()
     slots_removed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    drift: dict[str, int] = Field(default_factory=dict, description="Differences between state and world, by kind.")
     inputs: KeptInputs | None = None
 
 
@@ -224,9 +227,17 @@ class SetByHand(Entry):
     by: str = ""
 
 
+class HandedOver(Entry):
+    """Resources came into the stack without being created, or left it without being deleted. `by`: user@host."""
+
+    events = ("adopt", "release")
+
+    resources: tuple[str, ...] = ()
+    by: str = ""
+
+
 class ScoredClass(Part):
-    """A QoS class in a scored window: its promise, its requests, and how many of them were late with the shadow plan's sizes
-    and with those that ran."""
+    """A QoS class in a scored window: its requests, and those late with the shadow plan's sizes and with what ran."""
 
     promised_share: float
     requests: float
@@ -260,9 +271,9 @@ class Repaired(Entry):
     text: str = ""
 
 
-AnyEntry = (
-    Decided | Previewed | Signed | NotApplied | Started | Applied | Failed | Settled | SetByHand | Scored | Repaired
-)
+#: What people and repairs did beside plans and updates.
+Act = Signed | Settled | SetByHand | HandedOver
+AnyEntry = Decided | Previewed | NotApplied | Started | Applied | Failed | Scored | Repaired | Act
 
 _KINDS: Mapping[str, type[Entry]] = {event: kind for kind in get_args(AnyEntry) for event in kind.events}
 
@@ -272,23 +283,10 @@ def parse(raw: Any) -> Entry | None:
     bare `Entry`."""
     if not isinstance(raw, dict) or not isinstance(raw.get("event"), str):
         return None
-    lifted = _lifted(raw) if "version" not in raw else raw
+    current = lifted(raw) if "version" not in raw else raw
     for kind in (_KINDS.get(raw["event"], Entry), Entry):
         try:
-            return kind.model_validate(lifted)
+            return kind.model_validate(current)
         except ValidationError:
             continue
     return None
-
-
-def _lifted(raw: dict[str, Any]) -> dict[str, Any]:
-    """An entry from before versions existed, with the current keys."""
-    found = {**raw, "version": 1}
-    if isinstance(sizes := found.pop("sizes", None), dict):
-        found["tiers"] = {
-            tier: dict(zip(("before", "after"), pair, strict=False)) if isinstance(pair, list) else pair
-            for tier, pair in sizes.items()
-        }
-    if isinstance(violations := found.get("violations"), list):
-        found["violations"] = [{"message": v} if isinstance(v, str) else v for v in violations]
-    return found

@@ -13,6 +13,7 @@ from reconciler.record.entries import (
     Entry,
     Failed,
     GuardEntry,
+    HandedOver,
     NotApplied,
     Previewed,
     Repaired,
@@ -182,6 +183,9 @@ def _what(entry: Entry) -> str:
         return "; ".join(entry.lines)
     if isinstance(entry, SetByHand):
         return _by_hand(entry)
+    if isinstance(entry, HandedOver):
+        done = "adopted" if entry.event == "adopt" else "released"
+        return f"{', '.join(entry.resources)} {'was' if len(entry.resources) == 1 else 'were'} {done} by {entry.by}"
     return entry.text if isinstance(entry, Repaired) else ""
 
 

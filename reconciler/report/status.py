@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from reconciler.observe.drift import Drift, by_kind
 from reconciler.observe.world import DeclaredTier, LiveInstance, World
 from reconciler.plan.file import PlanFile
 from stacks.contract import Tier
@@ -83,8 +84,18 @@ def ages(plan: PlanFile, world: World, *, recorded_at: datetime | None, now: dat
     return [*lines, *(f"running and ready: {', '.join(sources)}: {when}" for when, sources in read.items())]
 
 
+def drift_lines(drift: Sequence[Drift]) -> list[str]:
+    """One sentence per difference between the state and what there is."""
+    return [f"drift ({one.kind.value}): {one.name}: {one.what}" for one in drift]
+
+
 def status_json(
-    plan: PlanFile, world: World, *, recorded_at: datetime | None = None, offline: bool = False
+    plan: PlanFile,
+    world: World,
+    *,
+    recorded_at: datetime | None = None,
+    offline: bool = False,
+    drift: Sequence[Drift] = (),
 ) -> dict[str, Any]:
     """Instances by tier (null: unknown), shares by class, what differs, and when each figure was read."""
     return {
@@ -110,6 +121,8 @@ def status_json(
         "recorded_at": recorded_at.isoformat() if recorded_at else None,
         "readings": [{"source": r.source, "at": r.at.isoformat(), "error": r.error} for r in world.readings if r.asked],
         "drift": differences(plan, world),
+        "drift_by_kind": by_kind(drift),
+        "drifted": [{"kind": one.kind.value, "name": one.name, "what": one.what} for one in drift],
         "notes": notes(plan, world),
     }
 

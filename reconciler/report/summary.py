@@ -12,7 +12,7 @@ from reconciler.plan.phases import ChangeOrder
 from reconciler.plan.signature import signed_line
 
 #: Engine operation → the word in reports.
-_WORDS = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}
+_WORDS = {"import": "import", "create": "create", "update": "update", "delete": "delete", "replace": "replace"}
 
 
 @dataclass(frozen=True, kw_only=True)

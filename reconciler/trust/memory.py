@@ -80,7 +80,8 @@ def to_json(memory: RunMemory) -> dict[str, Any]:
 
 
 def from_json(raw: Any) -> RunMemory:
-    """The memory that `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is none."""
+    """The memory that `to_json` wrote. Raises ValueError, LookupError, TypeError,
+    AttributeError or OverflowError where it is none."""
     raw = _lifted(raw) if raw["version"] == 3 else raw
     if raw["version"] != VERSION:
         raise ValueError("another version")

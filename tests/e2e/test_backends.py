@@ -72,6 +72,14 @@ def test_plan_preview_up_and_status_work_on_state_in_s3_and_mind_both_locks(site
     site.done("status")
 
 
+def test_a_pin_does_not_outrank_a_mandatory_policy(site: Site) -> None:
+    site.done("pin", "cold", "0", "--until", "1h", "--reason", "test of the policies")
+    assert "pinned at 0 until" in site.done("plan")
+    assert "refused by latency-slo" in site.done("preview", codes=(3,))
+    site.done("unpin", "cold")
+    site.done("plan")
+
+
 def test_a_wrong_passphrase_ends_in_a_sentence(site: Site) -> None:
     wrong = site.root / "wrong-passphrase"
     wrong.write_text("not the one")

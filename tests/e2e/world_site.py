@@ -35,13 +35,23 @@ class FleetOnLab:
 
     def call(self, *command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a command in the project."""
+        given = self._environment()
+        return subprocess.run(
+            command, cwd=self.root, env=given, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def start(self, *command: str, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+        """Start a command in the project, with more variables."""
+        pipe = subprocess.PIPE
+        given = {**self._environment(), **variables}
+        return subprocess.Popen(command, cwd=self.root, env=given, stdout=pipe, stderr=pipe, text=True)
+
+    def _environment(self) -> dict[str, str]:
         given = {**os.environ, **env.environment(self.lab), "TIERCAST_FLEET": str(self.root / "fleet.yaml")}
         given = {k: v for k, v in given.items() if not k.startswith("PULUMI_OPTION_")} | self.variables
         given["PYTHONPATH"] = str(ROOT)
         given["COLUMNS"] = "200"
-        return subprocess.run(
-            command, cwd=self.root, env=given, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        return given
 
     def tiercast(self, *arguments: str, code: int | None = None) -> str:
         """Run tiercast; its output on one line each way. `code`: the exit code that it must have."""

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from reconciler.adapters.world.groups import read_groups
 from reconciler.observe.world import Site
+from stacks.contract import Tier
 
 ZONES = ["us-east-1a", "us-east-1b"]
 
@@ -183,6 +184,23 @@ def test_a_spot_shortage_leaves_on_demand_capacity_and_is_read_with_its_market(c
     scaling.update_auto_scaling_group(AutoScalingGroupName="warm", MixedInstancesPolicy=policy)
     (group,) = read_groups(site, {})
     assert len(group.members) == 4
+
+
+def test_a_third_of_failing_calls_is_retried_by_what_reads_the_cloud(cloud: Cloud) -> None:
+    make_group(cloud, 1, 2, 4)
+    cloud.tell("/lab/faults", {"failing": 0.34})
+    endpoints = [dict.fromkeys(("autoscaling", "ec2", "elbv2"), cloud.endpoint)]
+    keys = {"aws:accessKey": "lab", "aws:secretKey": "lab"}
+    site = Site(
+        project="p", stack="s", cloud=True, provider={"aws:region": "us-east-1", "aws:endpoints": endpoints, **keys}
+    )
+    for _ in range(3):
+        (group,) = read_groups(site, {"warm": (Tier.WARM, "web")})
+        assert len(group.members) == 2
+    cloud.tell("/lab/faults", {"failing": 1})
+    with pytest.raises(ClientError) as failed:
+        group_of(cloud.client("autoscaling"))
+    assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
 
 
 def test_an_instance_is_pending_until_it_has_booted(cloud: Cloud) -> None:

@@ -214,6 +214,7 @@ def test_only_the_command_line_reads_exit_codes_and_only_the_loop_of_reconcile_r
                 readers[node.attr].add(module)
     # A summary has an exit code too: that of a result, not of an error.
     assert readers["exit_code"] - {"reconciler.report.summary"} == {
+        "reconciler.cli.adopt",
         "reconciler.cli.failures",
         "reconciler.cli.preview",
         "reconciler.cli.reconcile",

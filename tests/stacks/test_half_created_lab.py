@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from lab_project import Project, on_a_lab
+from lab_project import Project, configuration, on_a_lab
 
 from lab import env, hypervisors, processes, values
 from reconciler.adapters import engine_process
@@ -261,3 +262,28 @@ def test_a_hypervisor_that_hangs_or_dies_after_the_plan_is_named_within_a_bounde
     assert "Traceback" not in str(lost.value)
     assert "tiercast plan" in lost.value.remedy
     unchanged(project)
+
+
+def test_an_update_goes_through_although_the_cloud_fails_a_third_of_the_calls(project: Project) -> None:
+    cold = configuration(project.lab)["cold"]
+    cold["groups"][0] |= {"size": {"min": 2, "desired": 2, "max": 2}}
+    project.configure(hot=hot(project, 1), cold=cold)
+    tell(project, {"failing": 0.34})
+    try:
+        code, text = project.pulumi("up", "--yes", "--skip-preview", "--refresh", policies=False)
+        assert code == 0, text
+        unchanged(project)
+    finally:
+        tell(project, {"failing": 0})
+    (group,) = [
+        g
+        for g in cloud(project).describe_auto_scaling_groups()["AutoScalingGroups"]
+        if g["AutoScalingGroupName"].startswith("cold-burst")
+    ]
+    assert (group["MinSize"], group["MaxSize"]) == (2, 2)
+
+
+def tell(project: Project, faults: dict[str, Any]) -> None:
+    """Tell the lab's cloud what to suffer."""
+    url = f"{project.lab.cloud_endpoint}/lab/faults"
+    urllib.request.urlopen(urllib.request.Request(url, data=json.dumps(faults).encode()), timeout=10).close()

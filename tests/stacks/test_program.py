@@ -76,9 +76,10 @@ def test_vms_with_a_base_volume_get_a_copy_on_write_disk_and_a_seed(run_program)
 
     run = run_program(config(hot=hot))
 
-    assert [v.name for v in run.of("volume:Volume")] == ["hot-hv1-001-root", "hot-hv1-002-root", "hot-hv1-base"]
+    base = f"hot-hv1-base-{config(hot=hot).hot.boot.version}"
+    assert [v.name for v in run.of("volume:Volume")] == ["hot-hv1-001-root", "hot-hv1-002-root", base]
     root = run.named("volume:Volume", "hot-hv1-001-root").inputs
-    assert (root["baseVolumeId"], root["size"]) == ("hot-hv1-base-id", 4 * 2**30)
+    assert (root["baseVolumeId"], root["size"]) == (f"{base}-id", 4 * 2**30)
     seed = run.named("cloudInitDisk:CloudInitDisk", "hot-hv1-001-seed").inputs
     assert seed["userData"] == "#cloud-config\nhostname: hot-hv1-001\n"
     assert seed["metaData"] == "instance-id: hot-hv1-001\nlocal-hostname: hot-hv1-001\n"

@@ -108,8 +108,9 @@ class Api:
             return not cancelled.is_set() and _is_transient(error)
 
         def stop(state: Any) -> bool:
-            throttled = _is_throttled(state.outcome.exception())
-            limit = attempts if throttled else min(attempts, _CONNECT_ATTEMPTS)
+            # What AWS answers is repeated as often as the provider says; an endpoint that does not answer, less often.
+            answered = isinstance(state.outcome.exception(), botocore.exceptions.ClientError)
+            limit = attempts if answered else min(attempts, _CONNECT_ATTEMPTS)
             return stop_after_attempt(max(1, limit))(state)
 
         return Retrying(
@@ -122,7 +123,9 @@ class Api:
 
 
 def _is_throttled(error: BaseException | None) -> bool:
-    return isinstance(error, botocore.exceptions.ClientError) and error.response["Error"].get("Code") in THROTTLING
+    return (
+        isinstance(error, botocore.exceptions.ClientError) and error.response.get("Error", {}).get("Code") in THROTTLING
+    )
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -133,7 +136,7 @@ def _is_transient(error: BaseException) -> bool:
 
 
 def _refused(doing: str, service: str, operation: str, error: botocore.exceptions.ClientError) -> PluginError:
-    code = str(error.response["Error"].get("Code", ""))
+    code = str(error.response.get("Error", {}).get("Code", ""))
     metadata = error.response.get("ResponseMetadata", {})
     status, request = metadata.get("HTTPStatusCode", 0), metadata.get("RequestId", "")
     message = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
+import zlib
 from itertools import islice
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def _first_lines(file: Path, packed: bool) -> list[bytes]:
     try:
         with gzip.open(file, "rb") if packed else file.open("rb") as stream:
             return list(islice(stream, LINES))
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, zlib.error):
         raise HistoryError(f"{file}: the gzip data is damaged or cut short; copy or export the file again.") from None
 
 

@@ -15,6 +15,7 @@ from reconciler.adapters.files import read_text, write_text
 from reconciler.errors import InputError, Unavailable
 from reconciler.prices.age import is_young, kept_note
 from reconciler.prices.catalogue import Catalogue, parse_catalogue
+from stacks.yaml_text import load_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def _read(path: Path) -> tuple[Catalogue | None, datetime | None, InputError | N
     if not path.exists():
         return None, None, None
     try:
-        document = json.loads(read_text(path, "kept prices"))
+        document = load_json(read_text(path, "kept prices"))
         catalogue = parse_catalogue(document["catalogue"], str(path))
         fetched_at = datetime.fromisoformat(document["fetched_at"])
         if fetched_at.tzinfo is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from reconciler.errors import InputError, Unavailable
 from reconciler.fleet.file import Fleet
 from reconciler.prices.catalogue import Catalogue
 from stacks.contract import Commitment, Reservation
+from stacks.yaml_text import load_json
 
 #: What the account holds: reserved instances, and capacity reservations that are not the stack's own.
 Asked = Callable[[], tuple[Sequence[Commitment], Sequence[Reservation]]]
@@ -101,7 +101,7 @@ def _kept(path: Path) -> tuple[str, tuple[Commitment, ...]] | None:
     if not path.exists():
         return None
     try:
-        raw = json.loads(read_text(path, "kept commitments"))
+        raw = load_json(read_text(path, "kept commitments"))
         return str(raw["asked_at"]), tuple(Commitment.model_validate(c) for c in raw["commitments"])
     except (ValueError, KeyError, TypeError):
         return None

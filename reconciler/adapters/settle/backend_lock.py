@@ -96,7 +96,13 @@ def _of_file(path: Path) -> list[BackendLock]:
         return []  # its owner released it meanwhile
     except OSError as error:
         raise Unavailable(f"The lock {path} of Pulumi's backend can't be read: {error.strerror}.") from None
-    return [_parsed(text, str(path), partial(path.unlink, missing_ok=True))]
+    return [_parsed(text, str(path), partial(_unlink, path))]
+
+
+def _unlink(path: Path) -> None:
+    """Delete a lock and the file of its attributes, which Pulumi keeps beside it."""
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.attrs").unlink(missing_ok=True)
 
 
 def _in_bucket(backend: str, folders: list[str]) -> list[BackendLock]:

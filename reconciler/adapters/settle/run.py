@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.adapters import ledger
+from reconciler.adapters.adopted import read_adopted
 from reconciler.adapters.engine import Engine
 from reconciler.adapters.project import Project
 from reconciler.adapters.settle.backend_lock import release_stale
@@ -53,14 +54,22 @@ def settle_stack(project: Project, plan: PlanFile, *, now: datetime, progress: C
     config = parse({k.removeprefix("tiercast:"): v for k, v in plan.config.items() if k in OWN_KEYS})
     stack = project.stack.rpartition("/")[2]
     site = site_of(config, plan.config, project=project.name, stack=stack)
-    done = settle(project.engine(), site, declared_vms(config), backend=project.backend())
+    adopted = frozenset(kept.uuid for kept in read_adopted(project).machines.values())
+    done = settle(project.engine(), site, declared_vms(config), backend=project.backend(), adopted=adopted)
     if done.lines:
         for line in done.lines:
             progress(line)
         ledger.append(project.ledger_file, noted.settled(plan, done.lines, at=now))
 
 
-def settle(engine: Engine, site: Site, declared: Mapping[str, DeclaredVm], *, backend: str) -> SettleResult:
+def settle(
+    engine: Engine,
+    site: Site,
+    declared: Mapping[str, DeclaredVm],
+    *,
+    backend: str,
+    adopted: frozenset[str] = frozenset(),
+) -> SettleResult:
     """Release locks of dead updates, then adopt or remove what they left. Without leftovers nothing is written.
 
     Args:
@@ -68,6 +77,7 @@ def settle(engine: Engine, site: Site, declared: Mapping[str, DeclaredVm], *, ba
         site: hypervisors and cloud of the stack configuration. A hypervisor that does not answer is left alone.
         declared: VMs of the stack configuration by name.
         backend: URL of the stack's backend.
+        adopted: UUIDs of domains that the next update imports (`tiercast adopt`).
 
     Raises:
         StackLocked: a living update holds the lock.
@@ -83,7 +93,9 @@ def settle(engine: Engine, site: Site, declared: Mapping[str, DeclaredVm], *, ba
     domains = [domain for one in read.values() for domain in one.domains]
     silent = frozenset(name for name, one in read.items() if one.error)
     leftovers = _pending(site, deployment, domains, silent)
-    leftovers += _domains(engine, site, declared, deployment, domains, leftovers)
+    leftovers += _domains(
+        engine, site, declared, deployment, domains, adopted | {one.id for one in leftovers if one.id}
+    )
     foreign = [one for one in leftovers if one.action == "foreign" and one.kind == "domain"]
     if foreign:
         raise InputError(
@@ -123,10 +135,10 @@ def _domains(
     declared: Mapping[str, DeclaredVm],
     deployment: Mapping[str, Any],
     domains: Sequence[LiveDomain],
-    before: Sequence[Settlement],
+    before: frozenset[str],
 ) -> list[Settlement]:
     """Domains that no state holds. What runs as declared is adopted if the program says how; else it is left alone."""
-    known = recorded_ids(deployment) | {one.id for one in before if one.id}
+    known = recorded_ids(deployment) | before
     found = of_domains(
         site, domains, declared=declared, known=known, recorded=any(r["type"] == DOMAIN for r in _resources(deployment))
     )

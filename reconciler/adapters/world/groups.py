@@ -208,7 +208,7 @@ def _guarded(operation: str, ask: Any) -> Iterable[Mapping[str, Any]]:
     try:
         yield from ask()
     except (ClientError, BotoCoreError, ResponseParserError) as error:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+        code = str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
         if code.endswith("NotFound"):
             raise LookupError(code) from None
         name = "".join(part.capitalize() for part in operation.split("_"))

@@ -120,3 +120,12 @@ def test_locks_of_other_stacks_are_not_touched(store: Any, tmp_path: Path) -> No
 def test_a_stack_without_locks_and_other_backends_have_nothing_to_release(tmp_path: Path) -> None:
     assert release_stale(f"file://{tmp_path}", project="shop", stack="acme/shop/prod") == []
     assert release_stale("https://api.pulumi.com", project="shop", stack="prod") == []
+
+
+def test_a_folder_keeps_nothing_of_a_released_lock(tmp_path: Path) -> None:
+    path = tmp_path / KEY.format("one")
+    path.parent.mkdir(parents=True)
+    path.write_text(lock(dead()))
+    path.with_name(f"{path.name}.attrs").write_text("{}")
+    assert len(release_stale(f"file://{tmp_path}", project="shop", stack="prod")) == 1
+    assert list(path.parent.iterdir()) == []

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pulumi.automation import CommandError, CommandResult
 from pulumi.automation.events import DiagnosticEvent, EngineEvent, PolicyEvent
 
 from reconciler.adapters.engine import Engine
+from reconciler.errors import EngineError, Unavailable
 
 
 def test_messages_and_refusals_are_kept_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +30,24 @@ def test_messages_and_refusals_are_kept_without_secrets(tmp_path: Path, monkeypa
     shown = "qemu+tcp://ops:[secret]@hv-1/system answers �[31m; the token is [secret]"
     assert found.messages == (shown,)
     assert [violation.message for violation in found.violations] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("lost", "kind", "said"),
+    [
+        ("Hypervisors no longer answer: hv-a (refused).", Unavailable, "Hypervisors no longer answer: hv-a (refused)."),
+        ("", EngineError, "The engine stopped: error: the plugin could not connect"),
+    ],
+)
+def test_an_engine_that_stops_because_a_hypervisor_left_names_it_and_nothing_else(
+    lost: str, kind: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def preview(**_: Any) -> None:
+        raise CommandError(CommandResult(stdout="", stderr="error: the plugin could not connect", code=255))
+
+    monkeypatch.setattr(Engine, "_select", lambda self: SimpleNamespace(preview=preview))
+    engine = Engine(root=tmp_path, stack="lab", project="p", environment={}, watch=lambda: lost)
+    with pytest.raises(kind) as stopped:
+        engine.preview()
+    assert str(stopped.value).startswith(said)
+    assert ("plugin" in str(stopped.value)) is (not lost)

@@ -27,6 +27,7 @@ from reconciler.adapters.history.source import read_demand
 from reconciler.adapters.memory import write_memory
 from reconciler.adapters.pins import read_pins
 from reconciler.adapters.project import Project
+from reconciler.adapters.runs import read_run, write_run
 from reconciler.adapters.sources.known import source_of
 from reconciler.apply import read_plan
 from reconciler.apply.bounds import read_envelope
@@ -38,6 +39,7 @@ from reconciler.loop.gather import known_demand
 from reconciler.plan.decide import decide
 from reconciler.plan.edited import edits
 from reconciler.plan.file import PlanFile, plan_id
+from reconciler.plan.kept_inputs import inputs_of, replayed
 from reconciler.plan.render import read_config, render
 from reconciler.prices.catalogue import builtin, load_catalogue
 from reconciler.record.entries import Applied, Decided, Failed, ResourceEntry, Started, TierEntry
@@ -149,6 +151,11 @@ def _ledger(project: Project) -> None:
     _command("explain", "aa1")
 
 
+def _run(project: Project) -> None:
+    inputs, file = read_run(project.runs, "aa1")
+    replayed(inputs, location=str(file))
+
+
 def _memory(project: Project) -> None:
     known = known_demand(project, project.read_fleet(), as_of=None, now=START + HOURS * HOUR, seed=0)
     assert all(np.isfinite(known.judged.forecast.paths).ravel())
@@ -178,6 +185,8 @@ TARGETS = (
     Target(name="fleet.yaml", mutated=mutate.yaml_file, read=_fleet, weight=18),
     Target(name="h.csv", mutated=mutate.csv_file, read=_demand, weight=8, source="series"),
     Target(name="e.csv", mutated=mutate.csv_file, read=_demand, weight=4, source="events"),
+    Target(name="h.csv.gz", mutated=mutate.gzip_file, read=_demand, weight=4, source="series"),
+    Target(name=".tiercast/dev/runs/aa1.zip", mutated=mutate.zip_file, read=_run, weight=4),
     Target(name="h.parquet", mutated=mutate.parquet_file, read=_demand, weight=8, source="series"),
     Target(name="e.parquet", mutated=mutate.parquet_file, read=_demand, weight=4, source="events"),
     Target(name="Pulumi.dev.yaml", mutated=mutate.yaml_file, read=_stack, weight=8),
@@ -245,6 +254,8 @@ def write_project(folder: Path) -> Project:
         Failed(at=START + HOUR, event="failed", plan="ab2", resources=(made,), error="no route"),
     ):
         ledger.append(project.ledger_file, entry)
+    write_run(project.runs, inputs_of(decide(make_snapshot(20.0, running=2)), seed=0), now=START)
+    next(project.runs.glob("*.zip")).rename(project.runs / "aa1.zip")
     rows = np.outer(np.arange(1.0, 5.0), np.linspace(50, 150, len(KEPT_LEVELS)))
     kept = dict.fromkeys(Rung, rows)
     write_memory(

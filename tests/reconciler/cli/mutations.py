@@ -6,6 +6,7 @@ import copy
 import gzip
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -35,7 +36,7 @@ SCALARS = (
 JUNK = (
     b"\x00", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\x1b[2J", b"\r", b"\n", b"\t", b",", b";", b'"', b"'", b"{",
     b"}", b"[", b"]", b":", b"#", b"&a ",
-    b"*a", b"---\n", b"...\n", b"\xed\xa0\x80", b"9" * 400, b"-", b"NaN", b"null", b"\xc3", b"%",
+    b"*a", b"---\n", b"...\n", b"\xed\xa0\x80", b"9" * 400, b"[" * 5000, b"-", b"NaN", b"null", b"\xc3", b"%",
 )  # fmt: skip
 
 
@@ -191,6 +192,25 @@ def csv_file(random: Random, data: bytes) -> bytes:
     text = text or "\n".join(separator.join(row) for row in rows)
     encoded = text.encode(random.choice(("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1")), "replace")
     return gzip.compress(encoded) if random.random() < 0.05 else encoded
+
+
+def gzip_file(random: Random, data: bytes) -> bytes:
+    """A CSV file that is packed, then mutated as bytes in half of the cases."""
+    packed = gzip.compress(csv_file(random, data), mtime=0)
+    return in_bytes(random, packed) if random.random() < 0.5 else packed
+
+
+def zip_file(random: Random, data: bytes) -> bytes:
+    """An archive whose JSON members are mutated as values, or the archive as bytes."""
+    if random.random() < 0.4:
+        return in_bytes(random, data)
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            held = old.read(name)
+            if random.random() < 0.95:  # else the member is missing
+                new.writestr(name, json_file(random, held) if name.endswith(".json") else held)
+    return target.getvalue()
 
 
 #: How a column of a frame is retyped.

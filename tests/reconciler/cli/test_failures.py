@@ -222,6 +222,7 @@ def test_what_a_person_must_see_to_is_reported_and_the_next_run_tries_again(
     ("words", "said"),
     [
         (("--every", "soon"), "--every: expected a duration"),
+        (("--every", "5"), "--every: expected a duration such as 250ms, 30s, 5m, 1h or 2d, found '5'"),
         (("--every", "0s"), "--every must be longer than 0, or --runs must be given"),
         (("--every", "5m", "--jitter", "5m"), "--jitter 0:05:00 must be shorter than --every 0:05:00"),
         (("--every", "5m", "--run-timeout", "0s"), "--run-timeout must be longer than 0"),

@@ -70,6 +70,13 @@ def test_a_pin_beyond_what_the_hosts_carry_is_followed_as_far_as_they_do_and_say
     assert "Only 3 of them find room" in found.reasons[0].text
 
 
+def test_a_pin_never_removes_an_adopted_vm() -> None:
+    kept = Item(name="a", tier=Tier.HOT, before=3, wanted=3, least=2)
+    found = guard([kept], GuardRules(pins=Pins(tiers={Tier.HOT: pin(1)})), now=NOW)
+    assert found.counts == {"a": 2}
+    assert "2 stay: adopted VMs are never removed" in found.reasons[0].text
+
+
 def test_a_freeze_keeps_what_runs_in_every_tier_but_a_pinned_one() -> None:
     items = [item(Tier.HOT, 2, 6, "h"), item(Tier.WARM, 4, 1, "w")]
     pins = Pins(tiers={Tier.HOT: pin(3)}, freeze=FROZEN.freeze)

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from reconciler import loop
 from reconciler.adapters import ledger
 from reconciler.adapters.project import Project
-from reconciler.apply import apply_plan, preview_plan, read_plan
+from reconciler.apply import apply_plan, phases, preview_plan, read_plan
 from reconciler.cli import main, options, root
 from reconciler.demand import outlook
 from reconciler.errors import PinsChanged
 from reconciler.loop import Mode, RunOptions, make_plan, reconcile_once
+from reconciler.observe.preview import Checkpoint
 from reconciler.plan.render import read_config
 from reconciler.record.entries import Decided, SetByHand
 from reconciler.report.markdown import markdown
@@ -25,13 +27,22 @@ from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, Model, write_h
 from tests.reconciler.loop.test_loop_ledger import FLEET, Engine
 
 
+class Recorded(Engine):
+    """The fake engine with a checkpoint, which `status` reads."""
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(resources=tuple(self.state()), at=None)
+
+
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    made = Engine(stack_file=tmp_path / "Pulumi.dev.yaml")
+    made = Recorded(stack_file=tmp_path / "Pulumi.dev.yaml")
     monkeypatch.setattr(Project, "engine", lambda self: made)
     monkeypatch.setattr(
         Project, "judging_engine", lambda self, *, no_policies, **_: replace(made, judged=not no_policies)
     )
+    monkeypatch.setattr(loop, "settle_stack", lambda *_, **__: None)  # the fake engine is never killed
+    monkeypatch.setattr(phases, "not_ready", lambda world, **_: ())  # there are no hypervisors: what was made serves
     monkeypatch.setattr(outlook, "forecast_of", Model())
     monkeypatch.setattr(feedback, "ENOUGH_SCORED", 0)
     return made
@@ -133,7 +144,7 @@ def test_a_plan_by_a_pin_that_was_removed_is_refused_and_one_that_ended_is_not(p
 def test_pins_are_in_ledger_history_status_and_replay(project: Project, now: datetime) -> None:
     tiercast("pin", "hot", "4", "--until", "2h", "--reason", "launch")
     run(project, now)
-    assert "hot is pinned at 4 until" in tiercast("status")
+    assert "hot is pinned at 4 until" in tiercast("status", "--offline")
     first, decided = ledger.read(project.ledger_file).entries[:2]
     assert isinstance(first, SetByHand)
     assert (first.what, first.count, first.reason) == ("hot", 4, "launch")

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from forecaster.errors import HistoryError
-from reconciler import loop
 from reconciler.adapters.files import read_text, write_text
 from reconciler.adapters.history import source
 from reconciler.adapters.project import Project
-from reconciler.errors import EngineError, InputError, SourceSilent, Unavailable
+from reconciler.errors import InputError, SourceSilent, Unavailable
 from reconciler.loop import Mode, RunOptions, gather, make_plan, reconcile_once
 from tests.reconciler.loop.test_loop_feedback import HOUR, WEEKS, Model, plan, warm, write_history
 from tests.reconciler.loop.test_loop_feedback import model as model
@@ -90,16 +89,3 @@ def test_a_file_on_a_disk_that_fails_may_be_read_or_written_later_and_a_wrong_on
     monkeypatch.setattr(os, "fsync", raising(error))
     with pytest.raises(kind, match=os.strerror(code)):
         write_text(path, "b")
-
-
-@pytest.mark.parametrize(("later", "kind"), [({"hv-a": "no answer"}, Unavailable), ({}, EngineError)])
-def test_an_engine_that_stops_because_a_hypervisor_left_may_go_on_later(
-    later: dict[str, str], kind: type[Exception], project: Project, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    end = write_history(project.root, WEEKS)
-    monkeypatch.setattr(loop, "unreachable", lambda *_: later)
-    monkeypatch.setattr(Project, "judging_engine", lambda self, **_: None)
-    monkeypatch.setattr(loop, "preview_plan", raising(EngineError("The engine stopped: error: x.")))
-    with pytest.raises(kind, match="The engine stopped") as caught:
-        reconcile_once(project, RunOptions(mode=Mode.APPLY, now=end), progress=print)
-    assert ("hv-a" in str(caught.value)) == bool(later)

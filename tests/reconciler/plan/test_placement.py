@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.plan.notes import placement_notes
-from reconciler.plan.placement import place
+from reconciler.plan.placement import Upset, place
 from stacks.contract import Flavour, Hypervisor, Slot, Tier
 
 SMALL = Flavour(name="small", vcpu=2, memory_mib=2048)
@@ -83,6 +83,14 @@ def test_a_host_that_cannot_be_evened_out_is_named() -> None:
     assert (
         "a runs more VMs than an even spread: if it fails, 2 VMs more are lost" in placement_notes({Tier.HOT: stuck})[0]
     )
+
+
+def test_a_vm_that_goes_keeps_its_number_until_what_replaces_it_serves() -> None:
+    now = [slot("a", 1), slot("a", 2)]
+    renewed = place([host("a")], [SMALL], {"small": 2}, now, upset=Upset(replaced=frozenset(now)))
+    assert renewed.slots == (slot("a", 3), slot("a", 4))
+    other = place([host("a")], [SMALL, LARGE], {"small": 0, "large": 1}, now)
+    assert other.slots == (slot("a", 3, "large"),)
 
 
 @given(
