@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -89,33 +88,6 @@ def test_vms_gone_or_stopped_after_a_refresh_by_hand_come_back_beside_other_chan
     assert len(site.vms()) == 3
     assert all(site.vms().values())
     assert (site.group("cold")["MinSize"], site.group("cold")["MaxSize"]) == (2, 3)
-
-
-def test_a_vm_that_fails_its_check_and_one_whose_name_was_taken_get_other_numbers(site: FleetOnLab) -> None:
-    site.until(site.all_ready)
-    failing, taken = sorted(n for n in site.vms() if "hv-a" in n)[0], sorted(n for n in site.vms() if "hv-b" in n)[0]
-    site.virsh(0, "qemu-monitor-command", failing, "--hmp", "set_link n0 off")
-    site.virsh(1, "destroy", taken)
-    site.virsh(1, "undefine", taken)
-    stranger = site.root / "stranger.xml"
-    stranger.write_text(
-        f"<domain type='qemu'><name>{taken}</name><memory unit='MiB'>64</memory>"
-        "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"
-    )
-    site.virsh(1, "define", str(stranger))
-    kept = site.virsh(1, "domuuid", taken)
-    said = site.tiercast("status", code=2)
-    assert f"{failing} runs, but is not ready: its health check failed" in said
-    assert "another domain on hv-b has its name" in said
-    time.sleep(12)  # two boot times after the last update: it can no longer be booting
-    site.reconcile()
-    assert site.virsh(1, "domuuid", taken) == kept
-    vms = site.vms()
-    assert vms.pop(taken) is False
-    assert failing not in vms
-    assert len(vms) == 3
-    assert all(vms.values())
-    site.virsh(1, "undefine", taken)
 
 
 def test_a_hypervisor_that_hangs_costs_its_time_limit_and_is_named(site: FleetOnLab) -> None:
