@@ -100,6 +100,7 @@ def test_a_pid_that_was_given_to_a_younger_process_does_not_keep_a_dead_lock_ali
         ("not json", "an unknown host"),
         ("[]", "an unknown host"),
     ],
+    ids=["alive", "elsewhere", "no JSON", "a list"],
 )
 def test_a_lock_whose_owner_may_live_is_respected_and_its_owner_is_named(store: Any, text: str, named: str) -> None:
     url, put, names = store
