@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cache
@@ -33,6 +34,8 @@ Watch = Callable[[], str]
 GRACE = 120.0
 #: Seconds between two questions of a watch, and how many of them in a row must say the same before the CLI is ended.
 WATCH_EVERY, WATCH_TIMES = 20.0, 2
+#: The longest time in seconds after which a signal is handled.
+WAKE_EVERY = 0.5
 
 #: The oldest engine with `--exclude` for previews and updates.
 OLDEST = VersionInfo(3, 170, 0)
@@ -120,14 +123,16 @@ class EngineCommand(PulumiCommand):
 
     def _wait(self, *readers: threading.Thread) -> None:
         """Wait until the CLI has closed its output."""
-        said = [""] * WATCH_TIMES
+        said, asked = [""] * WATCH_TIMES, time.monotonic()
         for reader in readers:
-            reader.join(None if self.watch is None else WATCH_EVERY)
-            while self.watch is not None and reader.is_alive():
-                said = [*said[1:], self.watch()]
+            while reader.is_alive():
+                # Without a bound, a signal that comes just before the wait would be handled only after it.
+                reader.join(min(WAKE_EVERY, WATCH_EVERY))
+                if self.watch is None or not reader.is_alive() or time.monotonic() < asked + WATCH_EVERY:
+                    continue
+                said, asked = [*said[1:], self.watch()], time.monotonic()
                 if all(said):
                     raise Unavailable(said[-1], remedy=LOST_REMEDY)
-                reader.join(WATCH_EVERY)
 
 
 class _Reader(threading.Thread):
