@@ -78,7 +78,8 @@ def _not_the_file(facts: Facts, path: str) -> Iterator[Violation]:
     ours = stack.model_dump(mode="json", by_alias=True)
     for key in KEYS:
         full = f"{NAMESPACE}:{key}"
-        if key not in _NOT_PLANNED and not _agree(planned[key], ours[key], encrypted=full not in facts.plain):
+        agree = _holds if stack.plan.phase and key in _SIZED else _agree
+        if key not in _NOT_PLANNED and not agree(planned[key], ours[key], encrypted=full not in facts.plain):
             yield Violation(
                 message=(
                     f"{full} is not what plan {named} holds. Run `tiercast plan` instead of editing the stack file, or "
@@ -101,6 +102,28 @@ def _agree(planned: Any, ours: Any, *, encrypted: bool) -> bool:
         pairs = zip(planned, ours, strict=False)
         return len(planned) == len(ours) and all(_agree(a, b, encrypted=encrypted) for a, b in pairs)
     return bool(planned == ours) or (encrypted and isinstance(planned, str) and isinstance(ours, str))
+
+
+#: Sections in which a phase of an update may hold more than the plan.
+_SIZED = {"hot", "warm", "cold"}
+
+
+def _holds(planned: Any, ours: Any, *, encrypted: bool) -> bool:
+    """Whether a section of a phase is the plan's, beside what goes later: further entries of lists, and larger sizes."""
+    if isinstance(planned, dict) and isinstance(ours, dict):
+        return planned.keys() == ours.keys() and all(
+            ours[key] >= value
+            if _is_count(value) and _is_count(ours[key])
+            else _holds(value, ours[key], encrypted=encrypted)
+            for key, value in planned.items()
+        )
+    if isinstance(planned, list) and isinstance(ours, list):
+        return all(any(_holds(a, b, encrypted=encrypted) for b in ours) for a in planned)
+    return planned is None or _agree(planned, ours, encrypted=encrypted)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 RULE = Rule(

@@ -58,6 +58,9 @@ class Plan(ContractModel):
     replay: bool = Field(
         False, description="Made with --as-of from older history; refused unless the policy pack allows replays."
     )
+    phase: bool = Field(
+        False, description="Only in the private copy of an update: old capacity is still declared beside the new one."
+    )
 
 
 class Override(ContractModel):

@@ -131,6 +131,7 @@ class _Run:
         parts = {
             f"tiercast:{key}": value for key, value in config.to_config().items() if key in ("hot", "warm", "cold")
         }
+        parts["tiercast:plan"] = {**config.to_config()["plan"], "phase": True}
         return render(self.change.text, parts, own=frozenset(parts), location=str(self.change.project.stack_file))
 
     def _check(self, found: Preview, phase: Phase) -> None:

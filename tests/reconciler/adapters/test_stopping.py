@@ -67,6 +67,8 @@ def test_a_run_that_takes_too_long_is_ended_and_may_be_repeated(stopping: Stoppi
     assert not stopping.asked
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:RuntimeWarning")  # JAX warns of forks once another test has imported it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_forked_child_is_ended_by_the_signal_itself(stopping: Stopping, said: list[str]) -> None:
     ready, begun = os.pipe()
     child = os.fork()
