@@ -88,6 +88,28 @@ def test_the_plan_that_the_configuration_names_is_found_in_the_bucket_by_its_id(
     assert refusal.startswith("tiercast:warm is not what plan")
 
 
+@pytest.mark.parametrize(
+    ("phase", "more", "image", "refused"),
+    [
+        (True, 3, None, False),
+        (False, 3, None, True),  # only the private copy of an update is a phase
+        (True, -1, None, True),
+        (True, 0, "ami-other", True),
+    ],
+)
+def test_a_phase_may_hold_more_than_the_plan_and_nothing_else(
+    said: Any, tmp_path: Path, phase: bool, more: int, image: str | None, refused: bool
+) -> None:
+    text, values = stored_plan()
+    (tmp_path / "plan.json").write_text(text)
+    warm = json.loads(json.dumps(values["warm"]))
+    warm["groups"][0]["size"]["max"] += more
+    warm["launch"]["imageId"] = image or warm["launch"]["imageId"]
+    held = {**values, "warm": warm, "plan": {**values["plan"], "phase": phase}}
+    found = said(provenance.RULE, held, planFile="plan.json", samePrices=False)
+    assert any("tiercast:warm is not what plan" in one for one in found) == refused
+
+
 def test_demand_and_prices_are_read_from_the_bucket(s3: Any, said: Any) -> None:
     put(s3, "demand.json", json.dumps(raw()["demand"]))
     table = (ROOT / "reconciler" / "prices" / "catalogue.yaml").read_text(encoding="utf-8")
