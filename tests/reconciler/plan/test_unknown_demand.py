@@ -41,9 +41,10 @@ def history_of(situation: Situation, *, whole: bool = False, hours: int | None =
         return None
     frame = pd.DataFrame(rows, columns=COLUMNS)
     try:
-        return history_from_frame(frame, step=HOUR, until=situation.now, counters=situation.counters)
+        history = history_from_frame(frame, step=HOUR, until=situation.now, counters=situation.counters)
     except HistoryError:
         return None
+    return history if history.length else None  # without a step the run ends in "there is no demand before …"
 
 
 class GivenForecast:
